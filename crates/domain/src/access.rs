@@ -1,0 +1,280 @@
+//! Who calls, and what they may do: keys, scopes, actors.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{KeyId, OrgId};
+use crate::time::Time;
+
+/// What an endpoint asks of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// See flows.
+    FlowsRead,
+    /// Create and change flows.
+    FlowsWrite,
+    /// See runs and approvals.
+    RunsRead,
+    /// Start, decide and cancel runs.
+    RunsWrite,
+    /// See service connections.
+    ConnectionsRead,
+    /// Register and delete service connections.
+    ConnectionsWrite,
+    /// Manage outbound webhooks.
+    WebhooksManage,
+    /// Manage keys and the organisation.
+    ApiManage,
+}
+
+impl Scope {
+    /// Every scope there is.
+    pub const ALL: [Self; 8] = [
+        Self::FlowsRead,
+        Self::FlowsWrite,
+        Self::RunsRead,
+        Self::RunsWrite,
+        Self::ConnectionsRead,
+        Self::ConnectionsWrite,
+        Self::WebhooksManage,
+        Self::ApiManage,
+    ];
+
+    /// Its name in the contract.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FlowsRead => "flows:read",
+            Self::FlowsWrite => "flows:write",
+            Self::RunsRead => "runs:read",
+            Self::RunsWrite => "runs:write",
+            Self::ConnectionsRead => "service-connections:read",
+            Self::ConnectionsWrite => "service-connections:write",
+            Self::WebhooksManage => "webhooks:manage",
+            Self::ApiManage => "api:manage",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A scope as a key holds it: one of today's, or an old wildcard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grant {
+    /// Exactly this scope.
+    One(Scope),
+    /// `read`: every `…:read`.
+    Read,
+    /// `write`: every `…:write`.
+    Write,
+}
+
+impl Grant {
+    fn allows(self, scope: Scope) -> bool {
+        match self {
+            Self::One(granted) => granted == scope,
+            Self::Read => scope.name().ends_with(":read"),
+            Self::Write => scope.name().ends_with(":write"),
+        }
+    }
+}
+
+/// No such scope.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("unknown scope `{0}`")]
+pub struct UnknownScope(String);
+
+impl FromStr for Grant {
+    type Err = UnknownScope;
+
+    fn from_str(text: &str) -> Result<Self, UnknownScope> {
+        match text {
+            "read" => Ok(Self::Read),
+            "write" => Ok(Self::Write),
+            _ => Scope::ALL.into_iter().find(|scope| scope.name() == text).map(Self::One).ok_or_else(|| UnknownScope(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::One(scope) => scope.name(),
+            Self::Read => "read",
+            Self::Write => "write",
+        })
+    }
+}
+
+/// Whoever acts: a person (`usr_…`) or a service, as the key names them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The name that audit records carry.
+    pub id: String,
+    /// Roles, for `role:…` assignments.
+    pub roles: BTreeSet<String>,
+    /// Teams, for `team:…` assignments.
+    pub teams: BTreeSet<String>,
+}
+
+/// Who may decide a gate: `role:…`, `user:…` or `team:…`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Assignee {
+    /// Whoever has the role.
+    Role(String),
+    /// One actor.
+    User(String),
+    /// Whoever is in the team.
+    Team(String),
+}
+
+impl Assignee {
+    /// Whether `actor` is meant.
+    pub fn includes(&self, actor: &Actor) -> bool {
+        match self {
+            Self::Role(role) => actor.roles.contains(role),
+            Self::User(id) => actor.id == *id,
+            Self::Team(team) => actor.teams.contains(team),
+        }
+    }
+}
+
+/// The text names no assignee.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("must be `role:…`, `user:…` or `team:…`, not `{0}`")]
+pub struct BadAssignee(String);
+
+impl FromStr for Assignee {
+    type Err = BadAssignee;
+
+    fn from_str(text: &str) -> Result<Self, BadAssignee> {
+        match text.split_once(':') {
+            Some((_, "")) | None => Err(BadAssignee(text.to_owned())),
+            Some(("role", name)) => Ok(Self::Role(name.to_owned())),
+            Some(("user", name)) => Ok(Self::User(name.to_owned())),
+            Some(("team", name)) => Ok(Self::Team(name.to_owned())),
+            Some(_) => Err(BadAssignee(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for Assignee {
+    type Error = BadAssignee;
+    fn try_from(text: String) -> Result<Self, BadAssignee> {
+        text.parse()
+    }
+}
+
+impl From<Assignee> for String {
+    fn from(assignee: Assignee) -> Self {
+        assignee.to_string()
+    }
+}
+
+impl fmt::Display for Assignee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role(name) => write!(f, "role:{name}"),
+            Self::User(name) => write!(f, "user:{name}"),
+            Self::Team(name) => write!(f, "team:{name}"),
+        }
+    }
+}
+
+/// An API key as the store knows it. The secret itself is nowhere: keys are found by their SHA-256.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Names the key in lists and logs.
+    pub id: KeyId,
+    /// The only organisation it reaches.
+    pub org: OrgId,
+    /// What people call it.
+    pub name: String,
+    /// Who acts when it is used.
+    pub actor: Actor,
+    /// What it may do.
+    pub grants: BTreeSet<Grant>,
+    /// From then on it is refused.
+    pub valid_until: Option<Time>,
+    /// When it was revoked.
+    pub revoked_at: Option<Time>,
+}
+
+impl ApiKey {
+    /// Whether the key still works at `now`.
+    pub fn is_valid(&self, now: Time) -> bool {
+        self.revoked_at.is_none() && self.valid_until.is_none_or(|until| now < until)
+    }
+
+    /// Whether the key may do what `scope` covers.
+    pub fn allows(&self, scope: Scope) -> bool {
+        self.grants.iter().any(|grant| grant.allows(scope))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(grants: &[&str]) -> ApiKey {
+        ApiKey {
+            id: KeyId::new(Time::from_millis(0), 1),
+            org: OrgId::new(Time::from_millis(0), 1),
+            name: "test".into(),
+            actor: Actor { id: "usr_ada".into(), roles: ["lead".into()].into(), teams: ["pay".into()].into() },
+            grants: grants.iter().map(|text| text.parse().unwrap()).collect(),
+            valid_until: None,
+            revoked_at: None,
+        }
+    }
+
+    #[test]
+    fn every_scope_is_granted_by_its_name_and_by_its_wildcard_only() {
+        for scope in Scope::ALL {
+            assert!(key(&[scope.name()]).allows(scope));
+            assert_eq!(key(&["read"]).allows(scope), scope.name().ends_with("read"));
+            assert_eq!(key(&["write"]).allows(scope), scope.name().ends_with("write"));
+            for other in Scope::ALL.into_iter().filter(|other| *other != scope) {
+                assert!(!key(&[scope.name()]).allows(other));
+            }
+        }
+        assert!("flows".parse::<Grant>().is_err());
+    }
+
+    #[test]
+    fn a_key_ends_when_it_expires_or_is_revoked() {
+        let noon = Time::from_millis(1000);
+        let mut key = key(&["read"]);
+        assert!(key.is_valid(noon));
+        key.valid_until = Some(noon);
+        assert!(!key.is_valid(noon));
+        key.valid_until = None;
+        key.revoked_at = Some(Time::from_millis(1));
+        assert!(!key.is_valid(noon));
+    }
+
+    #[test]
+    fn assignees_match_by_role_user_or_team() {
+        let actor = key(&[]).actor;
+        for (text, included) in [
+            ("role:lead", true),
+            ("role:pay", false),
+            ("user:usr_ada", true),
+            ("user:lead", false),
+            ("team:pay", true),
+            ("team:lead", false),
+        ] {
+            assert_eq!(text.parse::<Assignee>().unwrap().includes(&actor), included, "{text}");
+        }
+        for bad in ["lead", "role:", "group:x", ""] {
+            assert!(bad.parse::<Assignee>().is_err(), "{bad}");
+        }
+    }
+}

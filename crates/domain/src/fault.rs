@@ -1,0 +1,59 @@
+//! Why something that was asked for is not done. Knows no HTTP: `api` turns it into an answer, once.
+
+use crate::flow::NodeId;
+use crate::gate::BallotRefusal;
+use crate::ports::PortError;
+use crate::problem::FieldErrors;
+use crate::run::Refusal;
+
+/// A request that is refused, or that could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// It is not there, or belongs to another organisation; the two look the same.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// What was sent is not what it should be.
+    #[error("validation failed")]
+    Invalid(FieldErrors),
+    /// Whoever asks may not.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The state of things does not allow it.
+    #[error("{0}")]
+    Conflict(String),
+    /// Several gates are open, and the request does not say which it means.
+    #[error("several approvals are open; say which with nodeId: {}", names(.0))]
+    SeveralGates(Vec<NodeId>),
+    /// A rule of the flow does not allow it.
+    #[error("{message}")]
+    Unprocessable {
+        /// What is not allowed.
+        message: String,
+        /// Where, if it is about what was sent.
+        fields: FieldErrors,
+    },
+    /// Something this depends on failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+fn names(nodes: &[NodeId]) -> String {
+    nodes.iter().map(NodeId::as_str).collect::<Vec<_>>().join(", ")
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self::Conflict(refusal.to_string())
+    }
+}
+
+impl From<BallotRefusal> for Fault {
+    fn from(refusal: BallotRefusal) -> Self {
+        let message = refusal.to_string();
+        match refusal {
+            BallotRefusal::NotAssigned(_) | BallotRefusal::StarterMayNot => Self::Forbidden(message),
+            BallotRefusal::AlreadyDecided(_) | BallotRefusal::Closed(_) | BallotRefusal::ActionDiffers => Self::Conflict(message),
+            BallotRefusal::OverrideNotAllowed(fields) => Self::Unprocessable { message, fields },
+        }
+    }
+}

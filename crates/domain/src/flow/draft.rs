@@ -1,0 +1,137 @@
+//! A flow as somebody sends it: new, or the changes to one.
+
+use serde_json::{Map, Value};
+
+use super::fields::Fields;
+use super::{Flow, FlowStatus, MAX_SPEC_BYTES, Slug, Spec, Version};
+use crate::id::{FlowId, OrgId};
+use crate::json::canonical;
+use crate::problem::FieldErrors;
+use crate::time::Time;
+
+/// The most bytes the body of a flow may have: the spec, and what stands around it.
+pub const MAX_BODY_BYTES: usize = MAX_SPEC_BYTES + 64 * 1024;
+const MAX_NAME_CHARS: usize = 200;
+const MAX_DESCRIPTION_CHARS: usize = 4_000;
+
+/// The fields that were sent, each valid by itself.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Draft {
+    slug: Option<Slug>,
+    name: Option<String>,
+    description: Option<String>,
+    status: Option<FlowStatus>,
+    spec: Option<Value>,
+}
+
+impl Draft {
+    /// Reads the body of a new flow, whose slug, name and spec are required; all problems at once, each at its path.
+    pub fn parse_new(body: &Map<String, Value>) -> Result<Self, FieldErrors> {
+        Self::read(body, &["slug", "name", "spec"])
+    }
+
+    /// Reads the changes to a flow; all problems at once, each at its path.
+    pub fn parse_changes(body: &Map<String, Value>) -> Result<Self, FieldErrors> {
+        Self::read(body, &[])
+    }
+
+    fn read(body: &Map<String, Value>, required: &[&'static str]) -> Result<Self, FieldErrors> {
+        let mut errors = FieldErrors::new();
+        let mut fields = Fields::of_body(body, &mut errors);
+        for name in required {
+            fields.required(name);
+        }
+        let slug = fields.parse_optional("slug");
+        let name = text(&mut fields, "name", MAX_NAME_CHARS).inspect(|name| {
+            if name.trim().is_empty() {
+                fields.problem("name", "must not be empty");
+            }
+        });
+        let description = text(&mut fields, "description", MAX_DESCRIPTION_CHARS);
+        let status = fields.optional_string("status").and_then(|text| {
+            let status = FlowStatus::from_name(text);
+            if status.is_none() {
+                fields.problem("status", "must be one of active, draft, paused");
+            }
+            status
+        });
+        match fields.optional_string("triggerType") {
+            None | Some("api") => {}
+            Some("webhook" | "cron") => {
+                fields.problem("triggerType", "webhook and cron triggers are not available in this version; use `api`");
+            }
+            Some(_) => fields.problem("triggerType", "must be `api`"),
+        }
+        let spec = fields.optional("spec");
+        if let Some(spec) = spec {
+            let bytes = canonical(spec).len();
+            if bytes > MAX_SPEC_BYTES {
+                fields.problem("spec", format!("has {bytes} bytes; a spec may have at most {MAX_SPEC_BYTES}"));
+            } else if let Err(problems) = Spec::parse(spec) {
+                fields.errors.extend(problems);
+            }
+        }
+        let draft = Self { slug, name, description, status, spec: spec.cloned() };
+        fields.finish();
+        errors.into_result(draft)
+    }
+
+    /// The draft as a new flow, active unless it says otherwise.
+    pub fn into_flow(self, id: FlowId, org: OrgId, now: Time) -> Result<(Flow, Version), FieldErrors> {
+        let mut errors = FieldErrors::new();
+        for (field, is_missing) in [("slug", self.slug.is_none()), ("name", self.name.is_none()), ("spec", self.spec.is_none())] {
+            if is_missing {
+                errors.add(field, "is required");
+            }
+        }
+        let (Some(slug), Some(name), Some(spec)) = (self.slug, self.name, self.spec) else { return Err(errors) };
+        let flow = Flow {
+            id,
+            org,
+            slug,
+            name,
+            description: self.description.unwrap_or_default(),
+            status: self.status.unwrap_or(FlowStatus::Active),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        let version = version_of(&flow, spec, now);
+        Ok((flow, version))
+    }
+
+    /// The flow with the changes, and a new version if the spec is another one than `current`.
+    pub fn applied_to(self, before: &Flow, current: &Version, now: Time) -> Result<(Flow, Option<Version>), FieldErrors> {
+        if self.slug.is_some_and(|slug| slug != before.slug) {
+            return Err(FieldErrors::one("slug", "cannot be changed: URLs contain it; create another flow instead"));
+        }
+        let mut flow = Flow {
+            name: self.name.unwrap_or_else(|| before.name.clone()),
+            description: self.description.unwrap_or_else(|| before.description.clone()),
+            status: self.status.unwrap_or(before.status),
+            ..before.clone()
+        };
+        let spec = self.spec.filter(|spec| *spec != current.spec);
+        if spec.is_none() && flow == *before {
+            return Ok((flow, None));
+        }
+        flow.updated_at = now;
+        let version = spec.map(|spec| {
+            flow.version += 1;
+            version_of(&flow, spec, now)
+        });
+        Ok((flow, version))
+    }
+}
+
+fn text(fields: &mut Fields<'_>, name: &'static str, max_chars: usize) -> Option<String> {
+    let text = fields.optional_string(name)?;
+    if text.chars().count() > max_chars {
+        fields.problem(name, format!("must have at most {max_chars} characters"));
+    }
+    Some(text.to_owned())
+}
+
+fn version_of(flow: &Flow, spec: Value, now: Time) -> Version {
+    Version { flow: flow.id, org: flow.org, number: flow.version, slug: flow.slug.clone(), name: flow.name.clone(), spec, created_at: now }
+}

@@ -1,0 +1,180 @@
+//! Identifiers: a prefix that says what is named, and a ULID that sorts by creation time.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use ulid::Ulid;
+
+use crate::time::Time;
+
+/// What an [`Id`] names; the prefix is part of the public contract.
+pub trait Kind {
+    /// The prefix without its underscore, e.g. `run`.
+    const PREFIX: &'static str;
+}
+
+/// A prefixed ULID such as `run_01HXY…`. Made fresh from a time and randomness, or by parsing.
+pub struct Id<K> {
+    ulid: Ulid,
+    kind: PhantomData<fn() -> K>,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $prefix:literal => $alias:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub enum $kind {}
+        impl Kind for $kind { const PREFIX: &'static str = $prefix; }
+        $(#[$doc])*
+        pub type $alias = Id<$kind>;
+    )*};
+}
+
+kinds! {
+    /// A flow.
+    FlowKind = "flw" => FlowId;
+    /// One execution of a flow.
+    RunKind = "run" => RunId;
+    /// A node's execution within a run.
+    StepKind = "stp" => StepId;
+    /// An approval: one gate of one run.
+    ApprovalKind = "apr" => ApprovalId;
+    /// An organisation, the boundary that nothing crosses.
+    OrgKind = "org" => OrgId;
+    /// An API key.
+    KeyKind = "key" => KeyId;
+    /// An event.
+    EventKind = "evt" => EventId;
+    /// A service connection.
+    ConnectionKind = "scn" => ConnectionId;
+}
+
+impl<K> Id<K> {
+    /// An id made at `now`; `random` is where its uniqueness comes from (80 bits are used).
+    pub fn new(now: Time, random: u128) -> Self {
+        Self::from_ulid(Ulid::from_parts(now.millis(), random))
+    }
+
+    /// An id that is always the same for the same owner and name, dated `now`.
+    /// Steps and approvals get theirs this way: repeating the work of a crashed invocation names the same thing again.
+    pub fn derived<O: Kind>(owner: &Id<O>, name: &str, now: Time) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(owner.to_string());
+        hash.update([0]);
+        hash.update(name);
+        let digest = hash.finalize();
+        let random = digest.iter().take(16).fold(0u128, |sum, byte| (sum << 8) | u128::from(*byte));
+        Self::new(now, random)
+    }
+
+    /// The moment the id was made, to the millisecond.
+    pub fn created_at(&self) -> Time {
+        Time::from_millis(self.ulid.timestamp_ms())
+    }
+
+    /// The smallest id that can be made at `at`: a bound for key ranges.
+    pub fn lowest(at: Time) -> Self {
+        Self::new(at, 0)
+    }
+
+    fn from_ulid(ulid: Ulid) -> Self {
+        Self { ulid, kind: PhantomData }
+    }
+}
+
+/// The text is not an id of the expected kind.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("must be `{prefix}_` and a ULID")]
+pub struct BadId {
+    prefix: &'static str,
+}
+
+impl<K: Kind> FromStr for Id<K> {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let bad = || BadId { prefix: K::PREFIX };
+        let tail = text.strip_prefix(K::PREFIX).and_then(|tail| tail.strip_prefix('_')).ok_or_else(bad)?;
+        let ulid = Ulid::from_string(tail).map_err(|_| bad())?;
+        // Crockford's base32 reads `o` as `0` and lower case as upper case; only the canonical text is an id.
+        if ulid.to_string() == tail { Ok(Self::from_ulid(ulid)) } else { Err(bad()) }
+    }
+}
+
+impl<K: Kind> fmt::Display for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", K::PREFIX, self.ulid)
+    }
+}
+
+impl<K: Kind> fmt::Debug for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<K> Clone for Id<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<K> Copy for Id<K> {}
+impl<K> PartialEq for Id<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.ulid == other.ulid
+    }
+}
+impl<K> Eq for Id<K> {}
+impl<K> PartialOrd for Id<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<K> Ord for Id<K> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.ulid.cmp(&other.ulid)
+    }
+}
+impl<K> std::hash::Hash for Id<K> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.ulid.hash(state);
+    }
+}
+
+impl<K: Kind> Serialize for Id<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de, K: Kind> Deserialize<'de> for Id<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_and_other_kinds_are_refused() {
+        let id = RunId::new(Time::from_millis(1_700_000_000_000), 7);
+        assert_eq!(id.to_string().parse::<RunId>(), Ok(id));
+        assert!(id.to_string().parse::<FlowId>().is_err());
+        assert!(id.to_string().to_lowercase().parse::<RunId>().is_err());
+        assert_eq!(id.created_at(), Time::from_millis(1_700_000_000_000));
+    }
+
+    #[test]
+    fn derived_ids_repeat_for_the_same_name_only() {
+        let run = RunId::new(Time::from_millis(1), 7);
+        let step = |name| StepId::derived(&run, name, run.created_at());
+        assert_eq!(step("a"), step("a"));
+        assert_ne!(step("a"), step("b"));
+    }
+}

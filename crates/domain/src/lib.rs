@@ -1,0 +1,18 @@
+//! The functional core: flows, runs, gates, and the rules between them.
+//!
+//! No I/O, no clock, no AWS, no HTTP. Everything here can be tested in every order of events without a thread or a socket.
+//! [`ports`] names what the rest of the system must bring.
+
+pub mod access;
+pub mod fault;
+pub mod flow;
+pub mod gate;
+pub mod id;
+pub mod json;
+pub mod ports;
+pub mod problem;
+pub mod request;
+pub mod run;
+pub mod step;
+pub mod template;
+pub mod time;

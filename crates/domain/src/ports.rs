@@ -1,0 +1,268 @@
+//! What the engine and the endpoints need from the world. `store`, `nodes` and the functions bring the real parts,
+//! `testkit` brings parts in memory.
+
+use std::future::Future;
+
+use serde_json::Value;
+
+use crate::access::ApiKey;
+use crate::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
+use crate::gate::Gate;
+use crate::id::{FlowId, OrgId, RunId};
+use crate::request::Request;
+use crate::run::{Run, RunStatus, Trigger};
+use crate::step::{Answer, ObjectRef, Payload, StepRecord};
+use crate::time::Time;
+
+/// A port failed. Nothing is known about whether the write took place.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// The part behind the port did not answer, or refused for now.
+    #[error("{0}")]
+    Unavailable(String),
+    /// What is stored cannot be read.
+    #[error("stored data cannot be read: {0}")]
+    Corrupt(String),
+}
+
+/// Why a run was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Somebody else wrote it since it was loaded: load it again and think again.
+    #[error("the run has changed")]
+    Changed,
+    /// The write failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// The time.
+pub trait Clock {
+    /// Now.
+    fn now(&self) -> Time;
+    /// Waits.
+    fn sleep(&self, millis: u64) -> impl Future<Output = ()>;
+}
+
+/// Randomness.
+pub trait Entropy {
+    /// 128 random bits.
+    fn random(&self) -> u128;
+}
+
+/// Runs, their steps and gates.
+pub trait Runs {
+    /// Writes a new run and its input, with `key` in the same transaction if there is one. `Err(Changed)`: the key is taken.
+    fn create(&self, run: &Run, input: &Value, key: Option<&Idempotency>) -> impl Future<Output = Result<(), CommitError>>;
+    /// What an Idempotency-Key was used for, in the last 24 hours.
+    fn idempotent(&self, org: &OrgId, scope: &str, key: &str, now: Time) -> impl Future<Output = Result<Option<Idempotency>, PortError>>;
+    /// The newest state of a run.
+    fn load(&self, id: &RunId) -> impl Future<Output = Result<Option<Run>, PortError>>;
+    /// Writes a run, and gates with it, all or nothing, if it still has the `rev` it was loaded with. Gives it with its new `rev`.
+    fn commit(&self, run: Run, gates: &[Gate]) -> impl Future<Output = Result<Run, CommitError>>;
+    /// The run's input.
+    fn input(&self, run: &Run) -> impl Future<Output = Result<Payload, PortError>>;
+    /// Keeps the record of a step unless there is one, and gives the one that is kept.
+    fn record(&self, run: &Run, step: StepRecord) -> impl Future<Output = Result<StepRecord, PortError>>;
+    /// The record of a step.
+    fn step(&self, run: &Run, node: &NodeId) -> impl Future<Output = Result<Option<StepRecord>, PortError>>;
+    /// A gate.
+    fn gate(&self, run: &Run, node: &NodeId) -> impl Future<Output = Result<Option<Gate>, PortError>>;
+    /// The run's gates, decided or not.
+    fn gates(&self, run: &Run) -> impl Future<Output = Result<Vec<Gate>, PortError>>;
+    /// The records of all steps.
+    fn steps(&self, run: &Run) -> impl Future<Output = Result<Vec<StepRecord>, PortError>>;
+    /// A payload that lies beside its record.
+    fn fetch(&self, object: &ObjectRef) -> impl Future<Output = Result<Value, PortError>>;
+    /// A URL at which the caller can read the object for `seconds`.
+    fn sign(&self, object: &ObjectRef, seconds: u64) -> impl Future<Output = Result<String, PortError>>;
+}
+
+/// A remembered Idempotency-Key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Whose.
+    pub org: OrgId,
+    /// What it was sent to.
+    pub scope: String,
+    /// The key.
+    pub key: String,
+    /// SHA-256 of the body.
+    pub body_sha256: String,
+    /// The run it started.
+    pub run: RunId,
+    /// When it is forgotten.
+    pub forget_at: Time,
+}
+
+/// A page of something, and where the next one begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Sort key after which the next page begins; none on the last page.
+    pub next: Option<String>,
+    /// How many there are, counted up to [`COUNT_CAP`] and one more, which means: there are more.
+    pub total: u64,
+}
+
+/// Totals are exact up to here.
+pub const COUNT_CAP: u64 = 1_000;
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Begin after this sort key.
+    pub after: Option<String>,
+    /// Pass over so many rows first.
+    pub skip: usize,
+    /// Give so many rows.
+    pub limit: usize,
+}
+
+/// Which runs of a flow are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only with this status.
+    pub status: Option<RunStatus>,
+    /// Only with this trigger.
+    pub trigger: Option<Trigger>,
+    /// Only created then or later.
+    pub from: Option<Time>,
+    /// Only created before.
+    pub to: Option<Time>,
+}
+
+/// A run in a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunSummary {
+    /// Its id.
+    pub id: RunId,
+    /// The flow.
+    pub flow: FlowId,
+    /// The version it executes.
+    pub flow_version: u32,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// What started it.
+    pub trigger: Trigger,
+    /// Its trace.
+    pub trace_id: String,
+    /// When it was created.
+    pub started_at: Time,
+    /// When it ended.
+    pub finished_at: Option<Time>,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// Lists of runs and gates.
+pub trait RunLists {
+    /// Runs of a flow, newest first.
+    fn runs_of(&self, flow: &FlowId, filter: &RunFilter, window: &Window) -> impl Future<Output = Result<Page<RunSummary>, PortError>>;
+    /// Open gates of an organisation that `wanted` accepts, oldest first.
+    fn open_gates(
+        &self,
+        org: &OrgId,
+        wanted: &(dyn Fn(&Gate) -> bool + Sync),
+        window: &Window,
+    ) -> impl Future<Output = Result<Page<Gate>, PortError>>;
+    /// Runs that owe something, a bounded number of them. A debt may be seconds old: paying one twice does no harm.
+    fn indebted(&self) -> impl Future<Output = Result<Vec<RunId>, PortError>>;
+}
+
+/// A flow as somebody named it in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FlowName {
+    /// By id.
+    Id(FlowId),
+    /// By slug.
+    Slug(Slug),
+}
+
+/// Flows and their versions.
+pub trait Flows {
+    /// Writes a new flow with its first version. `Err(Changed)`: the slug is taken.
+    fn create_flow(&self, flow: &Flow, version: &Version) -> impl Future<Output = Result<(), CommitError>>;
+    /// Writes a changed head, with a new version if there is one, if the head is still as `before`.
+    fn update_flow(&self, before: &Flow, flow: &Flow, version: Option<&Version>) -> impl Future<Output = Result<(), CommitError>>;
+    /// The head of a flow.
+    fn flow(&self, org: &OrgId, name: &FlowName) -> impl Future<Output = Result<Option<Flow>, PortError>>;
+    /// A version of a flow.
+    fn version(&self, org: &OrgId, flow: &FlowId, number: u32) -> impl Future<Output = Result<Option<Version>, PortError>>;
+    /// Flows of an organisation, newest first.
+    fn flows(&self, org: &OrgId, window: &Window) -> impl Future<Output = Result<Page<Flow>, PortError>>;
+}
+
+/// API keys.
+pub trait Keys {
+    /// The key whose secret has this SHA-256 (lower-case hex).
+    fn key(&self, secret_sha256: &str) -> impl Future<Output = Result<Option<ApiKey>, PortError>>;
+}
+
+/// A registered service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Its name.
+    pub slug: ServiceSlug,
+    /// Paths are appended to it.
+    pub base_url: String,
+}
+
+/// Service connections.
+pub trait Connections {
+    /// The connection of that name.
+    fn connection(&self, org: &OrgId, slug: &ServiceSlug) -> impl Future<Output = Result<Option<Connection>, PortError>>;
+}
+
+/// What every outbound call carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallContext {
+    /// Whose connections may be used.
+    pub org: OrgId,
+    /// `X-Quantum-Trace-Id`, and the trace of `traceparent`.
+    pub trace_id: String,
+    /// The same in every attempt of a step. If the attempt makes several calls, those after the first have keys made from it.
+    pub idempotency_key: String,
+    /// How long the attempt may take, in seconds.
+    pub timeout_seconds: u32,
+}
+
+/// What came back from the world.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effect {
+    /// The step's output.
+    pub output: Value,
+    /// HTTP status and headers, where they belong on the step.
+    pub answer: Option<Answer>,
+}
+
+/// Why nothing usable came back.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct EffectError {
+    /// What went wrong, for the step.
+    pub message: String,
+    /// Whether another attempt may help: network, 408, 429, 5xx.
+    pub retryable: bool,
+    /// The answer asked to wait this long (`Retry-After`), in seconds.
+    pub retry_after_seconds: Option<u64>,
+    /// HTTP status and headers, if there was an answer.
+    pub answer: Option<Answer>,
+}
+
+/// Does what nodes do to the world.
+pub trait Effects {
+    /// Sends one request, once.
+    fn perform(&self, context: &CallContext, request: &Request) -> impl Future<Output = Result<Effect, EffectError>>;
+}
+
+/// The state machines that drive runs.
+pub trait Segments {
+    /// Starts the execution of the run's current segment; starting it again does nothing.
+    fn start(&self, run: &Run, now: Time) -> impl Future<Output = Result<(), PortError>>;
+    /// Wakes a parked segment. A bell that is gone is no error: whoever took it away looks after the run.
+    fn ring(&self, token: &str) -> impl Future<Output = Result<(), PortError>>;
+    /// Stops the execution of the run's current segment, if it runs.
+    fn stop(&self, run: &Run) -> impl Future<Output = Result<(), PortError>>;
+}

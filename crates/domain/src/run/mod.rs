@@ -1,0 +1,389 @@
+//! Runs: what one knows of itself, and everything that can happen to it.
+//!
+//! A [`Run`] changes only through the methods here. They take the time from outside and touch nothing else, so every
+//! order of events can be tried in a test. Whoever stores a run makes each write conditional on its `rev`.
+
+mod plan;
+mod state;
+
+use serde::Serialize;
+
+pub use plan::Plan;
+pub use state::{Exit, NodeState, NodeStatus, Progress, RunStatus, Trigger};
+
+use crate::flow::{NodeIx, NodeKind, Route, Slug, Spec};
+use crate::gate::Verdict;
+use crate::id::{FlowId, OrgId, RunId};
+use crate::time::Time;
+
+/// An error text in a run is cut to this many characters: the run item is written often and stays small.
+const MAX_ERROR_CHARS: usize = 300;
+
+/// One execution of a flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// The flow it executes.
+    pub flow: FlowId,
+    /// The flow's slug.
+    pub flow_slug: Slug,
+    /// The version it executes, to its end.
+    pub flow_version: u32,
+    /// What started it.
+    pub trigger: Trigger,
+    /// Who started it.
+    pub started_by: String,
+    /// The id that ties together all it does in the world: 32 hex digits, as in W3C trace context.
+    pub trace_id: String,
+    /// When it was created.
+    pub started_at: Time,
+    /// Where it stands; follows from the rest.
+    pub status: RunStatus,
+    /// When it ended.
+    pub finished_at: Option<Time>,
+    /// What went wrong. While the run is still active: it winds down and starts nothing more.
+    pub error: Option<RunError>,
+    /// Who cancelled it and why.
+    pub cancellation: Option<Cancellation>,
+    /// Where its nodes stand.
+    pub progress: Progress,
+    /// What drives it, and what is owed to it.
+    pub drive: Drive,
+    /// Counts the writes; the next one is conditional on it.
+    pub rev: u64,
+}
+
+/// Why a run fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunError {
+    /// The node it began with, by name.
+    #[serde(rename = "nodeId", skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// What happened.
+    pub message: String,
+}
+
+/// Who cancelled a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cancellation {
+    /// The actor of the key.
+    pub actor: String,
+    /// What they said.
+    pub reason: Option<String>,
+}
+
+/// A run is driven in segments: short executions of a state machine, counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drive {
+    /// The segment that drives the run, or is owed to it.
+    pub segment: u32,
+    /// The invocation at work: a fence, since only its owner may record progress. None: the run is parked, or not yet taken up.
+    pub owner: Option<String>,
+    /// The bell of a parked segment. Never leaves the store and the process that rings it.
+    pub token: Option<String>,
+    /// What must still be done for the run to go on.
+    pub owes: Option<Debt>,
+    /// The segment begins by waiting until then, at most.
+    pub parked_until: Option<Time>,
+}
+
+/// An effect that a write has made necessary; the effect's own first write clears it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Debt {
+    /// Start the execution of the current segment.
+    Start,
+    /// Ring the token of the current segment.
+    Ring,
+}
+
+/// What the state machine of a run refuses.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// It has ended.
+    #[error("the run is already {0}")]
+    Ended(RunStatus),
+    /// An error is ending it.
+    #[error("the run is failing: {0}")]
+    Failing(String),
+    /// Another invocation or a later segment drives it.
+    #[error("another invocation drives the run")]
+    Superseded,
+    /// The node is not in a state in which this can happen to it.
+    #[error("the node is {0}")]
+    NodeIs(NodeStatus),
+}
+
+/// What starting a run takes.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Its id.
+    pub id: RunId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// The flow.
+    pub flow: FlowId,
+    /// Its slug.
+    pub flow_slug: Slug,
+    /// The version to execute.
+    pub flow_version: u32,
+    /// What starts it.
+    pub trigger: Trigger,
+    /// Who starts it.
+    pub started_by: String,
+    /// 32 hex digits.
+    pub trace_id: String,
+}
+
+impl Run {
+    /// A run that has not begun, and is owed its first segment.
+    pub fn new(new: NewRun, spec: &Spec, now: Time) -> Self {
+        Self {
+            id: new.id,
+            org: new.org,
+            flow: new.flow,
+            flow_slug: new.flow_slug,
+            flow_version: new.flow_version,
+            trigger: new.trigger,
+            started_by: new.started_by,
+            trace_id: new.trace_id,
+            started_at: now,
+            status: RunStatus::Running,
+            finished_at: None,
+            error: None,
+            cancellation: None,
+            progress: Progress::new(spec.len()),
+            drive: Drive { segment: 1, owner: None, token: None, owes: Some(Debt::Start), parked_until: None },
+            rev: 0,
+        }
+    }
+
+    /// Whether nothing can happen to it any more.
+    pub fn has_ended(&self) -> bool {
+        self.status.is_final()
+    }
+
+    fn must_be_active(&self) -> Result<(), Refusal> {
+        if self.has_ended() { Err(Refusal::Ended(self.status)) } else { Ok(()) }
+    }
+
+    /// An invocation takes the run over; whoever had it before can record nothing more. Clears what was owed:
+    /// the segment runs. A run that has ended is claimed too if it still owes, so that its debt does not stay behind.
+    pub fn claim(&mut self, owner: &str, segment: u32) -> Result<(), Refusal> {
+        if self.drive.segment != segment {
+            return Err(Refusal::Superseded);
+        }
+        self.drive = Drive { segment, owner: (!self.has_ended()).then(|| owner.to_owned()), token: None, owes: None, parked_until: None };
+        Ok(())
+    }
+
+    /// Whether `owner` may still record progress.
+    pub fn must_be_driven_by(&self, owner: &str) -> Result<(), Refusal> {
+        self.must_be_active()?;
+        if self.drive.owner.as_deref() == Some(owner) { Ok(()) } else { Err(Refusal::Superseded) }
+    }
+
+    /// Whether a node may be at work: it is already, or its turn has come. A run that is failing begins nothing more,
+    /// but may repeat what a crash cut short.
+    fn may_work(&self, spec: &Spec, ix: NodeIx) -> Result<(), Refusal> {
+        self.must_be_active()?;
+        let state = self.progress.get(ix);
+        if state.is_under_way() {
+            return Ok(());
+        }
+        if let Some(error) = &self.error {
+            return Err(Refusal::Failing(error.message.clone()));
+        }
+        let its_turn = state.waits_for_clock() || (state.status == NodeStatus::Pending && plan::entry(self, spec, ix) == plan::Entry::Open);
+        if its_turn { Ok(()) } else { Err(Refusal::NodeIs(state.status)) }
+    }
+
+    /// An attempt of a node begins: its first, the next one that was due, or one that repeats what a crash cut short.
+    pub fn start(&mut self, spec: &Spec, ix: NodeIx, now: Time) -> Result<(), Refusal> {
+        self.may_work(spec, ix)?;
+        let state = self.progress.get(ix);
+        self.progress.set(
+            ix,
+            NodeState {
+                status: NodeStatus::Running,
+                attempts: state.attempts + 1,
+                started_at: state.started_at.or(Some(now)),
+                due: None,
+                ..state
+            },
+        );
+        Ok(())
+    }
+
+    /// A node is done and is left by `exit`. A gate is not: only a decision leaves it.
+    pub fn succeed(&mut self, spec: &Spec, ix: NodeIx, exit: Exit, now: Time) -> Result<(), Refusal> {
+        self.may_work(spec, ix)?;
+        if matches!(spec.node(ix).kind, NodeKind::Approval(_)) {
+            return Err(Refusal::NodeIs(self.progress.get(ix).status));
+        }
+        self.leave(ix, NodeStatus::Succeeded, exit);
+        self.settle(spec, now);
+        Ok(())
+    }
+
+    /// An attempt has failed; the next one is due later. If the run is failing there is no next one: what waits is called off.
+    pub fn retry_at(&mut self, spec: &Spec, ix: NodeIx, due: Time, now: Time) -> Result<(), Refusal> {
+        self.must_be_active()?;
+        let state = self.progress.get(ix);
+        if !state.is_under_way() {
+            return Err(Refusal::NodeIs(state.status));
+        }
+        self.progress.set(ix, NodeState { due: Some(due), ..state });
+        self.settle(spec, now);
+        Ok(())
+    }
+
+    /// A node waits for a clock; its turn comes again when `due` has come.
+    pub fn pause(&mut self, spec: &Spec, ix: NodeIx, due: Time, now: Time) -> Result<(), Refusal> {
+        self.start(spec, ix, now)?;
+        self.progress.set(ix, NodeState { due: Some(due), ..self.progress.get(ix) });
+        self.settle(spec, now);
+        Ok(())
+    }
+
+    /// A node has failed for good: its `onError` decides what follows.
+    pub fn fail(&mut self, spec: &Spec, ix: NodeIx, message: &str, now: Time) -> Result<(), Refusal> {
+        self.may_work(spec, ix)?;
+        let node = spec.node(ix);
+        match node.on_error {
+            Route::To(_) => self.leave(ix, NodeStatus::Failed, Exit::Error),
+            Route::Fail => {
+                self.leave(ix, NodeStatus::Failed, Exit::Normal);
+                self.error.get_or_insert_with(|| run_error(Some(node.id.to_string()), message));
+            }
+        }
+        self.settle(spec, now);
+        Ok(())
+    }
+
+    fn leave(&mut self, ix: NodeIx, status: NodeStatus, exit: Exit) {
+        let attempts = self.progress.get(ix).attempts.max(1);
+        self.progress.set(ix, NodeState { status, exit, attempts, started_at: None, due: None });
+    }
+
+    /// A gate opens and must be decided by `deadline`.
+    pub fn open_gate(&mut self, spec: &Spec, ix: NodeIx, deadline: Time, now: Time) -> Result<(), Refusal> {
+        self.start(spec, ix, now)?;
+        let state = self.progress.get(ix);
+        self.progress.set(ix, NodeState { status: NodeStatus::AwaitingApproval, due: Some(deadline), ..state });
+        self.settle(spec, now);
+        Ok(())
+    }
+
+    /// Whether a vote still means something: the run has not ended and no error is ending it.
+    pub fn must_take_votes(&self) -> Result<(), Refusal> {
+        self.must_be_active()?;
+        self.error.as_ref().map_or(Ok(()), |error| Err(Refusal::Failing(error.message.clone())))
+    }
+
+    /// A gate is decided. A parked run now owes a ring: whatever holds its token must wake.
+    pub fn decide(&mut self, spec: &Spec, ix: NodeIx, verdict: Verdict, message: &str, now: Time) -> Result<(), Refusal> {
+        self.must_take_votes()?;
+        let status = self.progress.get(ix).status;
+        if status != NodeStatus::AwaitingApproval {
+            return Err(Refusal::NodeIs(status));
+        }
+        let parked = self.drive.owner.is_none();
+        let node = spec.node(ix);
+        let (route, exit) = match (&node.kind, verdict) {
+            (NodeKind::Approval(gate), Verdict::Rejected) => (&gate.on_reject, Exit::Rejected),
+            (NodeKind::Approval(gate), Verdict::Expired) => (&gate.on_timeout, Exit::Expired),
+            _ => (&node.on_error, Exit::Normal),
+        };
+        match (verdict, route) {
+            (Verdict::Approved, _) | (_, Route::To(_)) => self.leave(ix, NodeStatus::Succeeded, exit),
+            (_, Route::Fail) => {
+                self.leave(ix, NodeStatus::Failed, Exit::Normal);
+                self.error = Some(run_error(Some(node.id.to_string()), message));
+            }
+        }
+        self.settle(spec, now);
+        if parked {
+            self.drive.owes = Some(Debt::Ring);
+        }
+        Ok(())
+    }
+
+    /// Somebody calls the run off. After this write nothing starts.
+    pub fn cancel(&mut self, actor: &str, reason: Option<String>, now: Time) -> Result<(), Refusal> {
+        self.must_be_active()?;
+        self.cancellation = Some(Cancellation { actor: actor.to_owned(), reason });
+        self.end(RunStatus::Cancelled, now);
+        Ok(())
+    }
+
+    /// The execution of a segment has failed for good, and the run is still on that segment: it cannot go on.
+    pub fn abandon(&mut self, segment: u32, cause: &str, now: Time) -> Result<(), Refusal> {
+        self.must_be_active()?;
+        if self.drive.segment != segment {
+            return Err(Refusal::Superseded);
+        }
+        for state in self.progress.states_mut().filter(|state| state.is_under_way()) {
+            state.status = NodeStatus::Failed;
+        }
+        self.error.get_or_insert_with(|| run_error(None, cause));
+        self.end(RunStatus::Failed, now);
+        Ok(())
+    }
+
+    /// The segment ends and the next one is owed; it begins by waiting until `wake_at`, or goes on at once.
+    pub fn end_segment(&mut self, wake_at: Option<Time>) -> Result<(), Refusal> {
+        self.must_be_active()?;
+        let segment = self.drive.segment + 1;
+        self.drive = Drive { segment, owner: None, token: None, owes: Some(Debt::Start), parked_until: wake_at };
+        Ok(())
+    }
+
+    /// Brings everything into line that follows from the nodes: skips what no branch leads to, and ends the run when it is done.
+    fn settle(&mut self, spec: &Spec, now: Time) {
+        for ix in spec.order() {
+            // What lies behind an uncaught error is no branch that was not taken: it is called off when the run ends.
+            if self.error.is_none()
+                && self.progress.get(ix).status == NodeStatus::Pending
+                && plan::entry(self, spec, ix) == plan::Entry::Closed
+            {
+                self.progress.set(ix, NodeState { status: NodeStatus::Skipped, ..NodeState::PENDING });
+            }
+        }
+        let any = |wanted: fn(&NodeState) -> bool| self.progress.states().iter().any(wanted);
+        if self.error.is_some() {
+            // In-flight work is recorded before the run ends: what was sent must not be forgotten.
+            if !any(NodeState::is_under_way) {
+                self.end(RunStatus::Failed, now);
+            }
+        } else if !any(|state| !state.status.is_final()) {
+            self.end(RunStatus::Succeeded, now);
+        } else if any(|state| state.status == NodeStatus::AwaitingApproval) {
+            self.status = RunStatus::AwaitingApproval;
+        } else {
+            self.status = RunStatus::Running;
+        }
+    }
+
+    fn end(&mut self, status: RunStatus, now: Time) {
+        for state in self.progress.states_mut().filter(|state| !state.status.is_final()) {
+            *state = NodeState { status: NodeStatus::Cancelled, due: None, ..*state };
+        }
+        self.status = status;
+        self.finished_at = Some(now);
+        self.drive.owner = None;
+        self.drive.owes = None;
+        self.drive.parked_until = None;
+    }
+
+    /// The name of the execution that drives a segment: unique, so that starting it twice is starting it once.
+    pub fn execution_name(&self) -> String {
+        format!("{}-{}", self.id, self.drive.segment)
+    }
+}
+
+fn run_error(node: Option<String>, message: &str) -> RunError {
+    RunError { node, message: message.chars().take(MAX_ERROR_CHARS).collect() }
+}

@@ -1,0 +1,72 @@
+//! What may start now.
+
+use super::{NodeStatus, Run};
+use crate::flow::{Edge, NodeIx, Spec};
+use crate::time::Time;
+
+/// What a run can do next.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Nodes whose turn has come, in topological order.
+    pub ready: Vec<NodeIx>,
+    /// Open gates whose deadline has passed.
+    pub overdue: Vec<NodeIx>,
+    /// The nearest point at which a clock gives the run something to do.
+    pub wake_at: Option<Time>,
+}
+
+/// Whether the way into a node is clear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// Something upstream is not done yet.
+    Undecided,
+    /// Everything upstream is done, and at least one edge was taken.
+    Open,
+    /// Everything upstream is done, and no edge was taken.
+    Closed,
+}
+
+pub(super) fn entry(run: &Run, spec: &Spec, ix: NodeIx) -> Entry {
+    let edges = spec.incoming(ix);
+    if !edges.iter().all(|edge| run.progress.get(edge.from).status.is_final()) {
+        Entry::Undecided
+    } else if ix == spec.start() || edges.iter().any(|edge| is_taken(run, *edge)) {
+        Entry::Open
+    } else {
+        Entry::Closed
+    }
+}
+
+fn is_taken(run: &Run, edge: Edge) -> bool {
+    use super::Exit;
+    let from = run.progress.get(edge.from);
+    match from.status {
+        NodeStatus::Succeeded => from.exit == edge.exit,
+        // A failed node is left by its error route or not at all.
+        NodeStatus::Failed => from.exit == Exit::Error && edge.exit == Exit::Error,
+        _ => false,
+    }
+}
+
+impl Plan {
+    /// What `run` may do at `now`. Nothing, once it has ended or an error is ending it.
+    pub fn of(run: &Run, spec: &Spec, now: Time) -> Self {
+        let mut plan = Self::default();
+        if run.has_ended() || run.error.is_some() {
+            return plan;
+        }
+        for ix in spec.order() {
+            let state = run.progress.get(ix);
+            match (state.status, state.due) {
+                (NodeStatus::Pending, _) if entry(run, spec, ix) == Entry::Open => plan.ready.push(ix),
+                (NodeStatus::Running, Some(due)) if due <= now => plan.ready.push(ix),
+                (NodeStatus::AwaitingApproval, Some(due)) if due <= now => plan.overdue.push(ix),
+                (NodeStatus::Running | NodeStatus::AwaitingApproval, Some(due)) => {
+                    plan.wake_at = Some(plan.wake_at.map_or(due, |earlier| earlier.min(due)));
+                }
+                _ => {}
+            }
+        }
+        plan
+    }
+}

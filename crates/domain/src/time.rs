@@ -1,0 +1,101 @@
+//! Points in time, to the millisecond, written as RFC 3339 UTC (`2026-01-02T03:04:05.678Z`).
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Milliseconds since the Unix epoch. The domain never reads a clock: the caller says what time it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(u64);
+
+/// The last millisecond that [`Timestamp`] takes: a day before the end of the year 9999, so that it has a date in every zone.
+const LAST: u64 = 253_402_207_200_000;
+
+impl Time {
+    /// The point `millis` milliseconds after the epoch (the year 9999 at most).
+    pub fn from_millis(millis: u64) -> Self {
+        Self(millis.min(LAST))
+    }
+
+    /// Milliseconds since the epoch.
+    pub fn millis(self) -> u64 {
+        self.0
+    }
+
+    /// Seconds since the epoch, rounded down: the unit of DynamoDB's TTL.
+    pub fn seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// This many seconds later.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: u64) -> Self {
+        Self::from_millis(self.0.saturating_add(seconds.saturating_mul(1000)))
+    }
+
+    /// This many milliseconds later.
+    #[must_use]
+    pub fn plus_millis(self, millis: u64) -> Self {
+        Self::from_millis(self.0.saturating_add(millis))
+    }
+
+    /// Milliseconds from `earlier` to here; 0 if that lies ahead.
+    pub fn millis_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Whole seconds until `later`, rounded up, so that whoever waits that long is not early.
+    pub fn seconds_until(self, later: Self) -> u64 {
+        later.millis_since(self).div_ceil(1000)
+    }
+}
+
+/// The text is not an RFC 3339 time.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("must be an RFC 3339 time such as 2026-01-02T03:04:05Z")]
+pub struct BadTime;
+
+impl FromStr for Time {
+    type Err = BadTime;
+
+    fn from_str(text: &str) -> Result<Self, BadTime> {
+        let stamp: Timestamp = text.parse().map_err(|_| BadTime)?;
+        u64::try_from(stamp.as_millisecond()).map(Self::from_millis).map_err(|_| BadTime)
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stamp = i64::try_from(self.0).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).ok_or(fmt::Error)?;
+        write!(f, "{stamp:.3}")
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc_with_milliseconds() {
+        let time: Time = "2026-01-02T04:04:05.6789+01:00".parse().unwrap();
+        assert_eq!(time.to_string(), "2026-01-02T03:04:05.678Z");
+        assert_eq!(time.plus_seconds(60).millis_since(time), 60_000);
+        assert_eq!(time.seconds_until(time.plus_millis(1)), 1);
+        assert_eq!(Time::from_millis(u64::MAX).to_string(), "9999-12-30T22:00:00.000Z");
+        assert!("yesterday".parse::<Time>().is_err());
+    }
+}
