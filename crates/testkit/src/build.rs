@@ -1,0 +1,207 @@
+//! Short ways to write down flows, runs, people and keys.
+
+use domain::access::{Actor, ApiKey, Grant};
+use domain::flow::{Flow, FlowStatus, Spec, Version};
+use domain::gate::{Ballot, Gate};
+use domain::id::{ApprovalId, FlowId, KeyId, OrgId, RunId};
+use domain::ports::Entropy;
+use domain::run::{NewRun, Run, Trigger};
+use domain::time::Time;
+use serde_json::{Map, Value, json};
+
+use crate::SeededEntropy;
+
+const BEGIN_MILLIS: u64 = 1_767_225_600_000;
+
+/// So many seconds after tests begin, which is 2026-01-01T00:00:00Z.
+pub fn at(seconds: u64) -> Time {
+    Time::from_millis(BEGIN_MILLIS).plus_seconds(seconds)
+}
+
+/// Adds fields to a JSON object, or replaces them.
+pub fn with(mut node: Value, extra: Value) -> Value {
+    if let (Some(node), Value::Object(extra)) = (node.as_object_mut(), extra) {
+        node.extend(extra);
+    }
+    node
+}
+
+/// An `http_request` to `https://service.test/<id>`.
+pub fn task(id: &str, extra: Value) -> Value {
+    with(json!({"id": id, "type": "http_request", "url": format!("https://service.test/{id}")}), extra)
+}
+
+/// A `service_call` of `custom:echo` at `/<id>`.
+pub fn service(id: &str, extra: Value) -> Value {
+    with(json!({"id": id, "type": "service_call", "service": "custom:echo", "method": "POST", "path": format!("/{id}")}), extra)
+}
+
+/// An `llm_step` whose model is called `<id>`.
+pub fn llm(id: &str, extra: Value) -> Value {
+    with(json!({"id": id, "type": "llm_step", "model": id, "userPrompt": "Say something."}), extra)
+}
+
+/// A `human_approval` that stays open for an hour.
+pub fn gate(id: &str, extra: Value) -> Value {
+    with(json!({"id": id, "type": "human_approval", "actionLabel": "Pay", "proposedAction": {"amount": 1}, "timeoutHours": 1}), extra)
+}
+
+/// A `decision` over `trigger.choice`, with its cases as `(case, next)`.
+pub fn decision(id: &str, cases: &[(&str, &str)]) -> Value {
+    let cases: Map<_, _> = cases.iter().map(|(case, next)| ((*case).to_owned(), json!({"next": next}))).collect();
+    json!({"id": id, "type": "decision", "expression": "trigger.choice", "cases": cases})
+}
+
+/// A `transform`.
+pub fn transform(id: &str, output: &Value) -> Value {
+    with(json!({"id": id, "type": "transform"}), json!({"output": output}))
+}
+
+/// A spec that starts at its first node. Edges are written `a>b`, or `d>b:case` after a decision.
+pub fn spec(nodes: &[Value], edges: &str) -> Value {
+    let edges: Vec<Value> = edges
+        .split_whitespace()
+        .map(|edge| {
+            let (from, to) = edge.split_once('>').unwrap();
+            match to.split_once(':') {
+                Some((to, case)) => json!({"from": from, "to": to, "case": case}),
+                None => json!({"from": from, "to": to}),
+            }
+        })
+        .collect();
+    json!({"startNodeId": nodes[0]["id"], "nodes": nodes, "edges": edges})
+}
+
+/// A chain of `length` tasks, `n1` to `n<length>`.
+pub fn chain(length: usize) -> Value {
+    let nodes: Vec<Value> = (1..=length).map(|at| task(&format!("n{at}"), json!({}))).collect();
+    let edges: Vec<String> = (1..length).map(|at| format!("n{at}>n{}", at + 1)).collect();
+    spec(&nodes, &edges.join(" "))
+}
+
+/// The canonical run: a model drafts, a person approves, a service executes what was decided.
+pub fn canonical() -> Value {
+    spec(
+        &[
+            llm("draft", json!({"userPrompt": "Draft a payment for ${trigger.ticket}."})),
+            gate("review", json!({"proposedAction": "${step.draft.output.parsed}"})),
+            service("pay", json!({"body": "${step.review.output.proposedAction}"})),
+        ],
+        "draft>review review>pay",
+    )
+}
+
+/// A person without roles or teams.
+pub fn actor(id: &str) -> Actor {
+    Actor { id: id.to_owned(), roles: std::collections::BTreeSet::new(), teams: std::collections::BTreeSet::new() }
+}
+
+/// Yes.
+pub fn approve() -> Ballot {
+    Ballot::Approve { action: None, note: None }
+}
+
+/// Yes, but do this.
+pub fn approve_as(action: Value) -> Ballot {
+    Ballot::Approve { action: Some(action), note: None }
+}
+
+/// No.
+pub fn reject(note: &str) -> Ballot {
+    Ballot::Reject { note: Some(note.to_owned()) }
+}
+
+/// Makes things that differ from each other, the same ones for the same seed.
+#[derive(Debug, Clone)]
+pub struct Maker {
+    entropy: SeededEntropy,
+}
+
+impl Maker {
+    /// What is made follows from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self { entropy: SeededEntropy::new(seed) }
+    }
+
+    /// Where its randomness comes from.
+    pub fn entropy(&self) -> &SeededEntropy {
+        &self.entropy
+    }
+
+    /// An organisation.
+    pub fn org(&self) -> OrgId {
+        OrgId::new(at(0), self.entropy.random())
+    }
+
+    /// A flow's id.
+    pub fn flow_id(&self) -> FlowId {
+        FlowId::new(at(0), self.entropy.random())
+    }
+
+    /// An active flow and its first version.
+    pub fn flow(&self, org: OrgId, slug: &str, spec: Value, now: Time) -> (Flow, Version) {
+        let id = FlowId::new(now, self.entropy.random());
+        let flow = Flow {
+            id,
+            org,
+            slug: slug.parse().unwrap(),
+            name: format!("Flow {slug}"),
+            description: "What it is for".to_owned(),
+            status: FlowStatus::Active,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        let version = Version { flow: id, org, number: 1, slug: flow.slug.clone(), name: flow.name.clone(), spec, created_at: now };
+        (flow, version)
+    }
+
+    /// A run of `spec` that has not begun.
+    pub fn run(&self, org: OrgId, flow: FlowId, spec: &Value, now: Time) -> Run {
+        let new = NewRun {
+            id: RunId::new(now, self.entropy.random()),
+            org,
+            flow,
+            flow_slug: "flow".parse().unwrap(),
+            flow_version: 1,
+            trigger: Trigger::Manual,
+            started_by: "usr_starter".to_owned(),
+            trace_id: format!("{:032x}", self.entropy.random()),
+        };
+        Run::new(new, &Spec::parse(spec).unwrap(), now)
+    }
+
+    /// An open gate of a run, at `node`.
+    pub fn gate(&self, run: &Run, node: &str, now: Time) -> Gate {
+        Gate {
+            id: ApprovalId::derived(&run.id, node, now),
+            run: run.id,
+            node: node.parse().unwrap(),
+            org: run.org,
+            flow: run.flow,
+            action_label: "Pay".to_owned(),
+            proposed_action: json!({"amount": 1}),
+            data: None,
+            assign_to: None,
+            opened_at: now,
+            deadline: now.plus_seconds(3_600),
+            votes: Vec::new(),
+            outcome: None,
+            closed_at: None,
+        }
+    }
+
+    /// A key with these scopes.
+    pub fn key(&self, org: OrgId, actor: Actor, scopes: &[&str]) -> ApiKey {
+        let grants = scopes.iter().map(|scope| scope.parse::<Grant>().unwrap()).collect();
+        ApiKey {
+            id: KeyId::new(at(0), self.entropy.random()),
+            org,
+            name: "A key".to_owned(),
+            actor,
+            grants,
+            valid_until: None,
+            revoked_at: None,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Time that moves only when it is told to, or when everybody sleeps.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use domain::ports::Clock;
+use domain::time::Time;
+
+/// A clock for tests. A sleeper waits until the time is moved; [`block_on`](crate::block_on) moves it to the nearest alarm
+/// once nothing else can go on, so sleeping takes no time at all.
+#[derive(Debug, Clone)]
+pub struct ManualClock(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    now: Time,
+    alarms: BTreeMap<(Time, u64), Waker>,
+    set_so_far: u64,
+}
+
+impl ManualClock {
+    /// A clock that stands at `now`.
+    pub fn at(now: Time) -> Self {
+        Self(Arc::new(Mutex::new(State { now, alarms: BTreeMap::new(), set_so_far: 0 })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// Moves the time forward to `to`, and wakes whoever slept until then. It never moves back.
+    pub fn set(&self, to: Time) {
+        let mut state = self.state();
+        state.now = state.now.max(to);
+        let after = (state.now.plus_millis(1), 0);
+        let later = state.alarms.split_off(&after);
+        let due = std::mem::replace(&mut state.alarms, later);
+        drop(state);
+        due.into_values().for_each(Waker::wake);
+    }
+
+    /// Moves the time forward by so many seconds.
+    pub fn advance(&self, seconds: u64) {
+        let now = self.now();
+        self.set(now.plus_seconds(seconds));
+    }
+
+    /// Moves the time to the nearest alarm; false if nobody sleeps.
+    pub fn skip_to_alarm(&self) -> bool {
+        let nearest = self.state().alarms.keys().next().copied();
+        if let Some((at, _)) = nearest {
+            self.set(at);
+        }
+        nearest.is_some()
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Time {
+        self.state().now
+    }
+
+    fn sleep(&self, millis: u64) -> impl Future<Output = ()> {
+        Sleep { clock: self.clone(), until: self.now().plus_millis(millis), alarm: None }
+    }
+}
+
+struct Sleep {
+    clock: ManualClock,
+    until: Time,
+    alarm: Option<u64>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let clock = self.clock.clone();
+        let mut state = clock.state();
+        if self.until <= state.now {
+            return Poll::Ready(());
+        }
+        let alarm = *self.alarm.get_or_insert_with(|| {
+            state.set_so_far += 1;
+            state.set_so_far
+        });
+        state.alarms.insert((self.until, alarm), context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    // A sleep that somebody gave up on must not move the time.
+    fn drop(&mut self) {
+        if let Some(alarm) = self.alarm {
+            self.clock.state().alarms.remove(&(self.until, alarm));
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What tests are made of: the ports of the domain in memory, a clock that moves when told, a player of the state machines,
+//! and one suite that every store must pass.
+//!
+//! Nothing here sleeps, opens a socket or reads a clock. Everything is `Clone`, and clones share their state. [`Faults`] can
+//! make any call of any port fail, lose its answer, or take the whole invocation down with it; [`World`] puts it all together
+//! under a real engine.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::needless_pass_by_value,
+    reason = "test code: what cannot be set up, and what does not hold, stops the test at once"
+)]
+
+pub mod build;
+mod clock;
+mod effects;
+mod entropy;
+mod executor;
+mod faults;
+mod memory;
+mod segments;
+pub mod suite;
+mod world;
+
+pub use clock::ManualClock;
+pub use effects::{Reply, ScriptedEffects, Sent};
+pub use entropy::SeededEntropy;
+pub use executor::{Tasks, block_on, run_until};
+pub use faults::{Call, Fate, Faults};
+pub use memory::{Memory, Weakness};
+pub use segments::{Execution, RecordedSegments, Stage};
+pub use world::{ATTEMPTS, Invoked, World};

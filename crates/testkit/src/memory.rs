@@ -1,0 +1,244 @@
+//! Everything that `store` keeps, in memory, with the same promises.
+
+mod flows;
+mod lists;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use domain::access::ApiKey;
+use domain::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
+use domain::gate::Gate;
+use domain::id::{FlowId, OrgId, RunId};
+use domain::json::{canonical, sha256_hex_of};
+use domain::ports::{CommitError, Connection, Idempotency, PortError, Runs};
+use domain::run::{Debt, Run};
+use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
+use domain::time::Time;
+use serde_json::Value;
+
+use crate::Faults;
+
+/// A promise that a store can be told to break, to see whether a test notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weakness {
+    /// Park takes its token whatever the run owes.
+    ParksAnyway,
+    /// The last record of a step wins.
+    OverwritesSteps,
+}
+
+/// Runs, lists, flows, keys and connections in memory.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    state: Arc<Mutex<State>>,
+    faults: Faults,
+}
+
+#[derive(Debug, Clone, Default)]
+struct State {
+    runs: BTreeMap<RunId, Run>,
+    inputs: BTreeMap<RunId, Payload>,
+    steps: BTreeMap<(RunId, NodeId), StepRecord>,
+    gates: BTreeMap<(RunId, NodeId), Gate>,
+    idempotency: BTreeMap<(OrgId, String, String), Idempotency>,
+    objects: BTreeMap<String, String>,
+    flows: BTreeMap<(OrgId, FlowId), Flow>,
+    slugs: BTreeMap<(OrgId, Slug), FlowId>,
+    versions: BTreeMap<(OrgId, FlowId, u32), Version>,
+    keys: BTreeMap<String, ApiKey>,
+    connections: BTreeMap<(OrgId, ServiceSlug), Connection>,
+    weakness: Option<Weakness>,
+}
+
+impl Memory {
+    /// An empty store whose calls meet these fates.
+    pub fn new(faults: Faults) -> Self {
+        Self { state: Arc::default(), faults }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// From now on it breaks a promise.
+    pub fn weaken(&self, weakness: Weakness) {
+        self.state().weakness = Some(weakness);
+    }
+
+    /// Keeps a key under the SHA-256 of its secret.
+    pub fn put_key(&self, key: &ApiKey, secret_sha256: &str) {
+        self.state().keys.insert(secret_sha256.to_owned(), key.clone());
+    }
+
+    /// Registers or replaces a connection.
+    pub fn put_connection(&self, org: &OrgId, connection: &Connection) {
+        self.state().connections.insert((*org, connection.slug.clone()), connection.clone());
+    }
+
+    /// What the Park state of `statemachine/resume.asl.json` does: `SET token ADD rev REMOVE owes`, if the run owes this very
+    /// execution. False: the condition failed.
+    pub fn park(&self, run: &RunId, execution: &str, token: &str) -> bool {
+        let mut state = self.state();
+        let anyway = state.weakness == Some(Weakness::ParksAnyway);
+        let Some(run) = state.runs.get_mut(run) else { return false };
+        if anyway {
+            // As the real Park would without its condition: it knows nothing of the run but its key.
+        } else if run.drive.owes != Some(Debt::Start) || run.execution_name() != execution {
+            return false;
+        }
+        run.drive.token = Some(token.to_owned());
+        run.drive.owes = None;
+        run.rev += 1;
+        true
+    }
+
+    /// A run as it is stored; no call is counted.
+    pub fn stored_run(&self, id: &RunId) -> Option<Run> {
+        self.state().runs.get(id).cloned()
+    }
+
+    /// The version a run executes; no call is counted.
+    pub fn stored_version(&self, run: &Run) -> Version {
+        self.state().versions[&(run.org, run.flow, run.flow_version)].clone()
+    }
+
+    /// The record of a step; no call is counted.
+    pub fn stored_step(&self, run: &RunId, node: &str) -> Option<StepRecord> {
+        self.state().steps.get(&(*run, node.parse().unwrap())).cloned()
+    }
+
+    /// A gate; no call is counted.
+    pub fn stored_gate(&self, run: &RunId, node: &str) -> Option<Gate> {
+        self.state().gates.get(&(*run, node.parse().unwrap())).cloned()
+    }
+
+    /// Every run there is.
+    pub fn all_runs(&self) -> Vec<Run> {
+        self.state().runs.values().cloned().collect()
+    }
+
+    /// The text of an object, as it lies in the bucket.
+    pub fn object(&self, key: &str) -> Option<String> {
+        self.state().objects.get(key).cloned()
+    }
+}
+
+impl State {
+    /// A large payload lies beside its record.
+    fn offload(&mut self, run: &Run, place: &str, payload: Payload) -> Payload {
+        let Payload::Inline(value) = &payload else { return payload };
+        let text = canonical(value);
+        if text.len() <= MAX_INLINE_BYTES {
+            return payload;
+        }
+        let sha256 = sha256_hex_of(text.as_bytes());
+        let object = ObjectRef { key: format!("{}/{}/{place}/{sha256}", run.org, run.id), bytes: text.len() as u64, sha256 };
+        self.objects.insert(object.key.clone(), text);
+        Payload::Stored(object)
+    }
+
+    fn create(&mut self, run: &Run, input: &Value, key: Option<&Idempotency>) -> Result<(), CommitError> {
+        let name = key.map(|key| (key.org, key.scope.clone(), key.key.clone()));
+        let live = name.as_ref().and_then(|name| self.idempotency.get(name)).is_some_and(|known| run.started_at < known.forget_at);
+        if live || self.runs.contains_key(&run.id) {
+            return Err(CommitError::Changed);
+        }
+        let input = self.offload(run, "@input", Payload::of(input.clone()));
+        self.runs.insert(run.id, run.clone());
+        self.inputs.insert(run.id, input);
+        if let (Some(name), Some(key)) = (name, key) {
+            self.idempotency.insert(name, key.clone());
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, run: &Run, gates: &[Gate]) -> Result<Run, CommitError> {
+        let is_current = self.runs.get(&run.id).is_some_and(|stored| stored.rev == run.rev);
+        let decided = |gate: &Gate| self.gates.get(&(gate.run, gate.node.clone())).is_some_and(|stored| stored.outcome.is_some());
+        if !is_current || gates.iter().any(decided) {
+            return Err(CommitError::Changed);
+        }
+        let run = Run { rev: run.rev + 1, ..run.clone() };
+        self.runs.insert(run.id, run.clone());
+        for gate in gates {
+            self.gates.insert((gate.run, gate.node.clone()), gate.clone());
+        }
+        Ok(run)
+    }
+
+    fn record(&mut self, run: &Run, step: &StepRecord) -> StepRecord {
+        let mut kept = step.clone();
+        let place = step.node.to_string();
+        kept.input = kept.input.map(|payload| self.offload(run, &place, payload));
+        kept.output = kept.output.map(|payload| self.offload(run, &place, payload));
+        if self.weakness == Some(Weakness::OverwritesSteps) {
+            self.steps.insert((step.run, step.node.clone()), kept.clone());
+        }
+        self.steps.entry((step.run, step.node.clone())).or_insert(kept).clone()
+    }
+
+    fn of_run<T: Clone>(rows: &BTreeMap<(RunId, NodeId), T>, run: &Run) -> Vec<T> {
+        rows.iter().filter(|((id, _), _)| *id == run.id).map(|(_, row)| row.clone()).collect()
+    }
+}
+
+impl Runs for Memory {
+    async fn create(&self, run: &Run, input: &Value, key: Option<&Idempotency>) -> Result<(), CommitError> {
+        self.faults.call("create", true, || self.state().create(run, input, key)).await
+    }
+
+    async fn idempotent(&self, org: &OrgId, scope: &str, key: &str, now: Time) -> Result<Option<Idempotency>, PortError> {
+        let name = (*org, scope.to_owned(), key.to_owned());
+        let found = self.faults.read("idempotent", || Ok(self.state().idempotency.get(&name).cloned())).await?;
+        Ok(found.filter(|key| now < key.forget_at))
+    }
+
+    async fn load(&self, id: &RunId) -> Result<Option<Run>, PortError> {
+        self.faults.read("load", || Ok(self.state().runs.get(id).cloned())).await
+    }
+
+    async fn commit(&self, run: Run, gates: &[Gate]) -> Result<Run, CommitError> {
+        self.faults.call("commit", true, || self.state().commit(&run, gates)).await
+    }
+
+    async fn input(&self, run: &Run) -> Result<Payload, PortError> {
+        let missing = || PortError::Corrupt(format!("{} has no input", run.id));
+        self.faults.read("input", || self.state().inputs.get(&run.id).cloned().ok_or_else(missing)).await
+    }
+
+    async fn record(&self, run: &Run, step: StepRecord) -> Result<StepRecord, PortError> {
+        self.faults.call("record", true, || Ok(self.state().record(run, &step))).await
+    }
+
+    async fn step(&self, run: &Run, node: &NodeId) -> Result<Option<StepRecord>, PortError> {
+        let name = (run.id, node.clone());
+        self.faults.read("step", || Ok(self.state().steps.get(&name).cloned())).await
+    }
+
+    async fn gate(&self, run: &Run, node: &NodeId) -> Result<Option<Gate>, PortError> {
+        let name = (run.id, node.clone());
+        self.faults.read("gate", || Ok(self.state().gates.get(&name).cloned())).await
+    }
+
+    async fn gates(&self, run: &Run) -> Result<Vec<Gate>, PortError> {
+        self.faults.read("gates", || Ok(State::of_run(&self.state().gates, run))).await
+    }
+
+    async fn steps(&self, run: &Run) -> Result<Vec<StepRecord>, PortError> {
+        self.faults.read("steps", || Ok(State::of_run(&self.state().steps, run))).await
+    }
+
+    async fn fetch(&self, object: &ObjectRef) -> Result<Value, PortError> {
+        let text = self.faults.read("fetch", || Ok(self.object(&object.key))).await?;
+        let text = text.ok_or_else(|| PortError::Unavailable(format!("there is no object {}", object.key)))?;
+        if sha256_hex_of(text.as_bytes()) != object.sha256 {
+            return Err(PortError::Corrupt(format!("object {} does not have its hash", object.key)));
+        }
+        serde_json::from_str(&text).map_err(|problem| PortError::Corrupt(problem.to_string()))
+    }
+
+    async fn sign(&self, object: &ObjectRef, seconds: u64) -> Result<String, PortError> {
+        self.faults.read("sign", || Ok(format!("memory://bucket/{}?X-Amz-Expires={seconds}", object.key))).await
+    }
+}

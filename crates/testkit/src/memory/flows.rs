@@ -1,0 +1,84 @@
+//! Flows, keys and connections in memory.
+
+use domain::access::ApiKey;
+use domain::flow::{Flow, ServiceSlug, Version};
+use domain::id::{FlowId, OrgId};
+use domain::ports::{CommitError, Connection, Connections, FlowName, Flows, Keys, Page, PortError, Window};
+
+use super::lists::cut;
+use super::{Memory, State};
+
+impl State {
+    fn create_flow(&mut self, flow: &Flow, version: &Version) -> Result<(), CommitError> {
+        let (slug, id) = ((flow.org, flow.slug.clone()), (flow.org, flow.id));
+        if self.slugs.contains_key(&slug) || self.flows.contains_key(&id) {
+            return Err(CommitError::Changed);
+        }
+        self.slugs.insert(slug, flow.id);
+        self.flows.insert(id, flow.clone());
+        self.versions.insert((version.org, version.flow, version.number), version.clone());
+        Ok(())
+    }
+
+    fn update_flow(&mut self, before: &Flow, flow: &Flow, version: Option<&Version>) -> Result<(), CommitError> {
+        let name = (flow.org, flow.id);
+        let as_before =
+            self.flows.get(&name).is_some_and(|stored| (stored.version, stored.updated_at) == (before.version, before.updated_at));
+        let taken = version.is_some_and(|version| self.versions.contains_key(&(version.org, version.flow, version.number)));
+        if !as_before || taken {
+            return Err(CommitError::Changed);
+        }
+        self.flows.insert(name, flow.clone());
+        if let Some(version) = version {
+            self.versions.insert((version.org, version.flow, version.number), version.clone());
+        }
+        Ok(())
+    }
+
+    fn flow(&self, org: &OrgId, name: &FlowName) -> Option<Flow> {
+        let id = match name {
+            FlowName::Id(id) => *id,
+            FlowName::Slug(slug) => *self.slugs.get(&(*org, slug.clone()))?,
+        };
+        self.flows.get(&(*org, id)).cloned()
+    }
+
+    fn flows(&self, org: &OrgId, window: &Window) -> Page<Flow> {
+        let newest_first: Vec<Flow> = self.flows.values().rev().filter(|flow| flow.org == *org).cloned().collect();
+        cut(&newest_first, window, |flow| flow.id.to_string(), |key, after| key < after)
+    }
+}
+
+impl Flows for Memory {
+    async fn create_flow(&self, flow: &Flow, version: &Version) -> Result<(), CommitError> {
+        self.faults.call("create_flow", true, || self.state().create_flow(flow, version)).await
+    }
+
+    async fn update_flow(&self, before: &Flow, flow: &Flow, version: Option<&Version>) -> Result<(), CommitError> {
+        self.faults.call("update_flow", true, || self.state().update_flow(before, flow, version)).await
+    }
+
+    async fn flow(&self, org: &OrgId, name: &FlowName) -> Result<Option<Flow>, PortError> {
+        self.faults.read("flow", || Ok(self.state().flow(org, name))).await
+    }
+
+    async fn version(&self, org: &OrgId, flow: &FlowId, number: u32) -> Result<Option<Version>, PortError> {
+        self.faults.read("version", || Ok(self.state().versions.get(&(*org, *flow, number)).cloned())).await
+    }
+
+    async fn flows(&self, org: &OrgId, window: &Window) -> Result<Page<Flow>, PortError> {
+        self.faults.read("flows", || Ok(self.state().flows(org, window))).await
+    }
+}
+
+impl Keys for Memory {
+    async fn key(&self, secret_sha256: &str) -> Result<Option<ApiKey>, PortError> {
+        self.faults.read("key", || Ok(self.state().keys.get(secret_sha256).cloned())).await
+    }
+}
+
+impl Connections for Memory {
+    async fn connection(&self, org: &OrgId, slug: &ServiceSlug) -> Result<Option<Connection>, PortError> {
+        self.faults.read("connection", || Ok(self.state().connections.get(&(*org, slug.clone())).cloned())).await
+    }
+}

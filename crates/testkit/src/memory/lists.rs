@@ -1,0 +1,71 @@
+//! Lists in memory: sort everything, then cut.
+
+use domain::gate::Gate;
+use domain::id::{FlowId, OrgId, RunId};
+use domain::ports::{COUNT_CAP, Page, PortError, RunFilter, RunLists, RunSummary, Window};
+use domain::run::Run;
+
+use super::{Memory, State};
+
+fn matches(run: &Run, flow: &FlowId, filter: &RunFilter) -> bool {
+    let created = run.id.created_at();
+    run.flow == *flow
+        && filter.status.is_none_or(|status| run.status == status)
+        && filter.trigger.is_none_or(|trigger| run.trigger == trigger)
+        && filter.from.is_none_or(|from| created >= from)
+        && filter.to.is_none_or(|to| created < to)
+}
+
+fn summary(run: &Run) -> RunSummary {
+    RunSummary {
+        id: run.id,
+        flow: run.flow,
+        flow_version: run.flow_version,
+        status: run.status,
+        trigger: run.trigger,
+        trace_id: run.trace_id.clone(),
+        started_at: run.started_at,
+        finished_at: run.finished_at,
+        error: run.error.as_ref().map(|error| error.message.clone()),
+    }
+}
+
+/// What lies behind the cursor, cut to the window. `key` gives a row's sort key, `is_behind` says on which side of the cursor it lies.
+pub(super) fn cut<T: Clone>(all: &[T], window: &Window, key: impl Fn(&T) -> String, is_behind: impl Fn(&str, &str) -> bool) -> Page<T> {
+    let behind: Vec<&T> = all.iter().filter(|row| window.after.as_ref().is_none_or(|after| is_behind(&key(row), after))).collect();
+    let rows: Vec<T> = behind.iter().skip(window.skip).take(window.limit).map(|row| (*row).clone()).collect();
+    let next = rows.last().filter(|_| behind.len() > window.skip + window.limit).map(key);
+    Page { rows, next, total: (all.len() as u64).min(COUNT_CAP + 1) }
+}
+
+impl State {
+    fn runs_of(&self, flow: &FlowId, filter: &RunFilter, window: &Window) -> Page<RunSummary> {
+        let newest_first: Vec<RunSummary> = self.runs.values().rev().filter(|run| matches(run, flow, filter)).map(summary).collect();
+        cut(&newest_first, window, |row| row.id.to_string(), |key, after| key < after)
+    }
+
+    fn open_gates(&self, org: &OrgId, wanted: &(dyn Fn(&Gate) -> bool + Sync), window: &Window) -> Page<Gate> {
+        let mut open: Vec<Gate> = self.gates.values().filter(|gate| gate.org == *org && gate.is_open() && wanted(gate)).cloned().collect();
+        let key = |gate: &Gate| format!("{}#{}", gate.opened_at, gate.id);
+        open.sort_by_key(key);
+        cut(&open, window, key, |key, after| key > after)
+    }
+
+    fn indebted(&self) -> Vec<RunId> {
+        self.runs.values().filter(|run| run.drive.owes.is_some()).map(|run| run.id).collect()
+    }
+}
+
+impl RunLists for Memory {
+    async fn runs_of(&self, flow: &FlowId, filter: &RunFilter, window: &Window) -> Result<Page<RunSummary>, PortError> {
+        self.faults.read("runs_of", || Ok(self.state().runs_of(flow, filter, window))).await
+    }
+
+    async fn open_gates(&self, org: &OrgId, wanted: &(dyn Fn(&Gate) -> bool + Sync), window: &Window) -> Result<Page<Gate>, PortError> {
+        self.faults.read("open_gates", || Ok(self.state().open_gates(org, wanted, window))).await
+    }
+
+    async fn indebted(&self) -> Result<Vec<RunId>, PortError> {
+        self.faults.read("indebted", || Ok(self.state().indebted())).await
+    }
+}

@@ -1,0 +1,159 @@
+//! Step Functions, written down: which executions there are, and how far each has come.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use domain::id::RunId;
+use domain::ports::{PortError, Segments};
+use domain::run::Run;
+use domain::time::Time;
+
+use crate::Faults;
+
+/// How far an execution has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// It is at Park and has not written its token.
+    BeforePark,
+    /// It waits for its token, until then at most.
+    Parked(Time),
+    /// It is at Advance; so many invocations have failed.
+    Advance(u32),
+    /// It is over, and all is well.
+    Succeeded,
+    /// Its retries are spent.
+    Failed,
+    /// It was stopped.
+    Aborted,
+}
+
+/// An execution of one of the two state machines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execution {
+    /// `<runId>-<n>`.
+    pub name: String,
+    /// The run it drives.
+    pub run: RunId,
+    /// The segment it drives.
+    pub segment: u32,
+    /// How many seconds Park waits at most; none in a segment that begins with Advance.
+    pub wait_seconds: Option<u64>,
+    /// How far it has come.
+    pub stage: Stage,
+}
+
+impl Execution {
+    /// What Park writes into the run.
+    pub fn token(&self) -> String {
+        format!("token-of-{}", self.name)
+    }
+
+    /// Whether it is over.
+    pub fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Succeeded | Stage::Failed | Stage::Aborted)
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    executions: Vec<Execution>,
+    rung: BTreeMap<String, usize>,
+    starts: usize,
+}
+
+/// The state machines, as the engine sees them. [`World`](crate::World) plays what it writes down.
+#[derive(Debug, Clone, Default)]
+pub struct RecordedSegments {
+    state: Arc<Mutex<State>>,
+    faults: Faults,
+}
+
+impl RecordedSegments {
+    /// No executions yet.
+    pub fn new(faults: Faults) -> Self {
+        Self { state: Arc::default(), faults }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Every execution that was ever started, oldest first.
+    pub fn executions(&self) -> Vec<Execution> {
+        self.state().executions.clone()
+    }
+
+    /// The execution of that name.
+    pub fn execution(&self, name: &str) -> Option<Execution> {
+        self.state().executions.iter().find(|execution| execution.name == name).cloned()
+    }
+
+    /// How often a token was rung.
+    pub fn rings(&self, token: &str) -> usize {
+        self.state().rung.get(token).copied().unwrap_or(0)
+    }
+
+    /// How often `start` took effect or would have, repetitions included.
+    pub fn starts(&self) -> usize {
+        self.state().starts
+    }
+
+    /// Moves an execution on.
+    pub fn set_stage(&self, name: &str, stage: Stage) {
+        if let Some(execution) = self.state().executions.iter_mut().find(|execution| execution.name == name) {
+            execution.stage = stage;
+        }
+    }
+
+    async fn write(&self, name: &'static str, act: impl Fn()) -> Result<(), PortError> {
+        let act = || {
+            act();
+            Ok(())
+        };
+        self.faults.call(name, true, act).await
+    }
+
+    fn start_now(&self, run: &Run, now: Time) {
+        let mut state = self.state();
+        state.starts += 1;
+        let name = run.execution_name();
+        if state.executions.iter().any(|execution| execution.name == name) {
+            return;
+        }
+        let wait_seconds = run.drive.parked_until.map(|until| now.seconds_until(until).max(1));
+        let stage = if wait_seconds.is_some() { Stage::BeforePark } else { Stage::Advance(0) };
+        state.executions.push(Execution { name, run: run.id, segment: run.drive.segment, wait_seconds, stage });
+    }
+
+    fn ring_now(&self, token: &str) {
+        let mut state = self.state();
+        *state.rung.entry(token.to_owned()).or_default() += 1;
+        // A token that nobody waits for any more is no error.
+        let waiting = |execution: &&mut Execution| matches!(execution.stage, Stage::Parked(_)) && execution.token() == token;
+        if let Some(execution) = state.executions.iter_mut().find(waiting) {
+            execution.stage = Stage::Advance(0);
+        }
+    }
+
+    fn stop_now(&self, run: &Run) {
+        let name = run.execution_name();
+        let mut state = self.state();
+        if let Some(execution) = state.executions.iter_mut().find(|execution| execution.name == name && !execution.is_over()) {
+            execution.stage = Stage::Aborted;
+        }
+    }
+}
+
+impl Segments for RecordedSegments {
+    async fn start(&self, run: &Run, now: Time) -> Result<(), PortError> {
+        self.write("start", || self.start_now(run, now)).await
+    }
+
+    async fn ring(&self, token: &str) -> Result<(), PortError> {
+        self.write("ring", || self.ring_now(token)).await
+    }
+
+    async fn stop(&self, run: &Run) -> Result<(), PortError> {
+        self.write("stop", || self.stop_now(run)).await
+    }
+}

@@ -1,0 +1,117 @@
+//! What every store must do. Each case is a sentence; [`store_suite!`](crate::store_suite) makes a test of each of them.
+//!
+//! A case is given an empty store and keeps to itself, so a store may be opened once for each case or once for all.
+
+mod flows;
+mod inbox;
+mod lists;
+mod payloads;
+mod runs;
+
+use std::future::Future;
+
+use domain::access::ApiKey;
+use domain::id::{OrgId, RunId};
+use domain::ports::{Connection, Connections, Flows, Keys, RunLists, Runs};
+
+pub use flows::*;
+pub use inbox::*;
+pub use lists::*;
+pub use payloads::*;
+pub use runs::*;
+
+/// A store under test: the ports it brings, and the ways into it that are no ports.
+pub trait Subject {
+    /// Where runs are kept.
+    type Runs: Runs;
+    /// Where the rest is kept.
+    type Table: RunLists + Flows + Keys + Connections;
+
+    /// Runs, steps, gates.
+    fn runs(&self) -> &Self::Runs;
+    /// Lists, flows, keys, connections.
+    fn table(&self) -> &Self::Table;
+    /// Keeps a key.
+    fn put_key(&self, key: &ApiKey, secret_sha256: &str) -> impl Future<Output = ()>;
+    /// Keeps a connection.
+    fn put_connection(&self, org: &OrgId, connection: &Connection) -> impl Future<Output = ()>;
+    /// What the Park state does, word for word. False: its condition failed.
+    fn park(&self, run: &RunId, execution: &str, token: &str) -> impl Future<Output = bool>;
+}
+
+impl Subject for crate::Memory {
+    type Runs = Self;
+    type Table = Self;
+
+    fn runs(&self) -> &Self {
+        self
+    }
+
+    fn table(&self) -> &Self {
+        self
+    }
+
+    async fn put_key(&self, key: &ApiKey, secret_sha256: &str) {
+        Self::put_key(self, key, secret_sha256);
+    }
+
+    async fn put_connection(&self, org: &OrgId, connection: &Connection) {
+        Self::put_connection(self, org, connection);
+    }
+
+    async fn park(&self, run: &RunId, execution: &str, token: &str) -> bool {
+        Self::park(self, run, execution, token)
+    }
+}
+
+/// Makes a test of every case: `store_suite!(block_on, open)`, where `open` gives a future of an empty [`Subject`](suite::Subject)
+/// and `block_on` runs a future to its end.
+#[macro_export]
+macro_rules! store_suite {
+    ($block_on:path, $open:path) => {
+        $crate::store_suite!(@cases $block_on, $open,
+            a_run_reads_back_with_every_field
+            a_commit_with_a_stale_rev_changes_nothing
+            a_commit_of_a_run_that_is_not_there_is_refused
+            run_and_gates_are_written_all_or_nothing
+            a_decided_gate_is_never_overwritten
+            gates_read_back_with_every_field
+            a_step_is_recorded_once_and_the_first_record_counts
+            steps_read_back_with_every_field
+            an_idempotency_key_starts_one_run
+            an_idempotency_key_can_be_used_again_once_it_is_forgotten
+            park_takes_the_token_only_while_its_own_execution_is_owed
+            inputs_read_back_whatever_their_type
+            a_payload_up_to_100_kb_lies_in_the_record
+            a_larger_payload_lies_beside_it_under_its_hash
+            a_payload_that_does_not_have_its_hash_is_refused
+            a_flow_reads_back_by_id_and_by_slug
+            a_slug_is_unique_within_its_organisation
+            an_update_of_a_flow_that_changed_meanwhile_is_refused
+            versions_never_change
+            a_spec_of_900_kb_reads_back
+            flows_are_listed_newest_first_page_by_page
+            what_belongs_to_another_organisation_is_not_found
+            keys_and_connections_read_back
+            any_filter_and_any_page_gives_what_a_sorted_vector_gives
+            a_span_of_time_includes_its_beginning_and_excludes_its_end
+            a_cursor_outside_the_span_of_time_is_no_error
+            a_run_moves_between_lists_with_its_status
+            totals_are_exact_up_to_the_cap
+            open_gates_come_oldest_first_page_by_page
+            a_closed_gate_leaves_the_inbox
+            indebted_runs_are_those_that_owe
+        );
+    };
+    (@cases $block_on:path, $open:path, $($case:ident)*) => {
+        $(
+            #[test]
+            fn $case() {
+                $block_on(async {
+                    let store = $open().await;
+                    $crate::suite::$case(&store).await;
+                });
+            }
+        )*
+    };
+}

@@ -1,0 +1,189 @@
+//! Flows, versions, keys, connections; and that an organisation sees only its own.
+
+use domain::flow::{Flow, FlowStatus, Version};
+use domain::json::canonical;
+use domain::ports::{CommitError, Connection, Connections, FlowName, Flows, Keys, Window};
+use serde_json::json;
+
+use super::Subject;
+use crate::build::{Maker, actor, at, chain, spec, transform};
+
+fn is_changed(result: &Result<(), CommitError>) {
+    assert!(matches!(result, Err(CommitError::Changed)), "expected a refusal, got {result:?}");
+}
+
+fn page(after: Option<String>, skip: usize, limit: usize) -> Window {
+    Window { after, skip, limit }
+}
+
+async fn stored(store: &impl Subject, flow: &Flow) -> Flow {
+    store.table().flow(&flow.org, &FlowName::Id(flow.id)).await.unwrap().unwrap()
+}
+
+/// Every field survives.
+pub async fn a_flow_reads_back_by_id_and_by_slug(store: &impl Subject) {
+    let maker = Maker::new(30);
+    let org = maker.org();
+    let (mut flow, version) = maker.flow(org, "ticket-triage", chain(2), at(7));
+    flow.status = FlowStatus::Paused;
+    flow.description = String::new();
+    store.table().create_flow(&flow, &version).await.unwrap();
+    for name in [FlowName::Id(flow.id), FlowName::Slug(flow.slug.clone())] {
+        assert_eq!(store.table().flow(&org, &name).await.unwrap(), Some(flow.clone()));
+    }
+    assert_eq!(store.table().version(&org, &flow.id, 1).await.unwrap(), Some(version));
+    assert_eq!(store.table().version(&org, &flow.id, 2).await.unwrap(), None);
+    assert_eq!(store.table().flow(&org, &FlowName::Slug("other".parse().unwrap())).await.unwrap(), None);
+    assert_eq!(store.table().flow(&org, &FlowName::Id(maker.flow_id())).await.unwrap(), None);
+}
+
+/// Of two flows with one slug the second is refused as a whole.
+pub async fn a_slug_is_unique_within_its_organisation(store: &impl Subject) {
+    let maker = Maker::new(31);
+    let org = maker.org();
+    let (first, version) = maker.flow(org, "same", chain(1), at(0));
+    store.table().create_flow(&first, &version).await.unwrap();
+    let (second, version) = maker.flow(org, "same", chain(1), at(1));
+    is_changed(&store.table().create_flow(&second, &version).await);
+    assert_eq!(store.table().flow(&org, &FlowName::Id(second.id)).await.unwrap(), None);
+    assert_eq!(store.table().version(&org, &second.id, 1).await.unwrap(), None);
+    assert_eq!(store.table().flow(&org, &FlowName::Slug(first.slug.clone())).await.unwrap(), Some(first));
+    let (elsewhere, version) = maker.flow(maker.org(), "same", chain(1), at(1));
+    store.table().create_flow(&elsewhere, &version).await.unwrap();
+    assert_eq!(stored(store, &elsewhere).await, elsewhere);
+}
+
+fn next_version(flow: &Flow, version: &Version, seconds: u64) -> (Flow, Version) {
+    let number = flow.version + 1;
+    (
+        Flow { version: number, updated_at: at(seconds), ..flow.clone() },
+        Version { number, spec: chain(3), created_at: at(seconds), ..version.clone() },
+    )
+}
+
+/// Of two people who edit the same state the second is refused.
+pub async fn an_update_of_a_flow_that_changed_meanwhile_is_refused(store: &impl Subject) {
+    let maker = Maker::new(32);
+    let (flow, version) = maker.flow(maker.org(), "flow", chain(1), at(0));
+    store.table().create_flow(&flow, &version).await.unwrap();
+    // Only the head.
+    let renamed = Flow { name: "Another name".to_owned(), updated_at: at(1), ..flow.clone() };
+    store.table().update_flow(&flow, &renamed, None).await.unwrap();
+    assert_eq!(stored(store, &flow).await, renamed);
+    // Head and version, by someone who has not seen the change.
+    let (late, late_version) = next_version(&flow, &version, 2);
+    is_changed(&store.table().update_flow(&flow, &late, Some(&late_version)).await);
+    is_changed(&store.table().update_flow(&flow, &late, None).await);
+    assert_eq!(stored(store, &flow).await, renamed);
+    assert_eq!(store.table().version(&flow.org, &flow.id, 2).await.unwrap(), None);
+    // And by someone who has.
+    let (second, second_version) = next_version(&renamed, &version, 3);
+    store.table().update_flow(&renamed, &second, Some(&second_version)).await.unwrap();
+    assert_eq!(stored(store, &flow).await, second);
+    assert_eq!(store.table().version(&flow.org, &flow.id, 2).await.unwrap(), Some(second_version));
+    // What was never there cannot be updated.
+    let (nowhere, _) = maker.flow(flow.org, "nowhere", chain(1), at(0));
+    is_changed(&store.table().update_flow(&nowhere, &nowhere, None).await);
+}
+
+/// Runs point to versions.
+pub async fn versions_never_change(store: &impl Subject) {
+    let maker = Maker::new(33);
+    let (flow, version) = maker.flow(maker.org(), "flow", chain(1), at(0));
+    store.table().create_flow(&flow, &version).await.unwrap();
+    let other = Version { spec: chain(5), ..version.clone() };
+    is_changed(&store.table().update_flow(&flow, &Flow { updated_at: at(1), ..flow.clone() }, Some(&other)).await);
+    assert_eq!(stored(store, &flow).await, flow);
+    // Many of them: the text of one number may be the beginning of another's.
+    let (mut head, mut all) = (flow, vec![version]);
+    for seconds in 2..=12 {
+        let (flow, version) = next_version(&head, &all[0], seconds);
+        store.table().update_flow(&head, &flow, Some(&version)).await.unwrap();
+        head = flow;
+        all.push(version);
+    }
+    for version in all {
+        assert_eq!(store.table().version(&head.org, &head.id, version.number).await.unwrap(), Some(version));
+    }
+}
+
+/// More than an item of DynamoDB can hold, with characters of several bytes where it is cut.
+pub async fn a_spec_of_900_kb_reads_back(store: &impl Subject) {
+    let maker = Maker::new(34);
+    for fill in ["x".repeat(900_000), "ü–𝄞".repeat(100_000)] {
+        let large = spec(&[transform("big", &json!(fill))], "");
+        assert!(canonical(&large).len() >= 900_000);
+        let (flow, version) = maker.flow(maker.org(), "large", large, at(0));
+        store.table().create_flow(&flow, &version).await.unwrap();
+        assert_eq!(store.table().version(&flow.org, &flow.id, 1).await.unwrap(), Some(version.clone()));
+        let (second, second_version) = next_version(&flow, &version, 1);
+        store.table().update_flow(&flow, &second, Some(&second_version)).await.unwrap();
+        assert_eq!(store.table().version(&flow.org, &flow.id, 1).await.unwrap(), Some(version));
+        assert_eq!(store.table().version(&flow.org, &flow.id, 2).await.unwrap(), Some(second_version));
+    }
+}
+
+/// By page and by cursor.
+pub async fn flows_are_listed_newest_first_page_by_page(store: &impl Subject) {
+    let maker = Maker::new(35);
+    let org = maker.org();
+    let mut all = Vec::new();
+    for number in 0..7 {
+        let (flow, version) = maker.flow(org, &format!("f{number}"), chain(1), at(number));
+        store.table().create_flow(&flow, &version).await.unwrap();
+        all.insert(0, flow);
+    }
+    let everything = store.table().flows(&org, &page(None, 0, 7)).await.unwrap();
+    assert_eq!((everything.rows, everything.next, everything.total), (all.clone(), None, 7));
+    let second = store.table().flows(&org, &page(None, 3, 3)).await.unwrap();
+    assert_eq!((second.rows.as_slice(), second.total), (&all[3..6], 7));
+    let third = store.table().flows(&org, &page(second.next, 0, 3)).await.unwrap();
+    assert_eq!((third.rows.as_slice(), third.next, third.total), (&all[6..], None, 7));
+    let nobody = store.table().flows(&maker.org(), &page(None, 0, 3)).await.unwrap();
+    assert_eq!((nobody.rows, nobody.next, nobody.total), (vec![], None, 0));
+}
+
+/// Neither by id nor by name.
+pub async fn what_belongs_to_another_organisation_is_not_found(store: &impl Subject) {
+    let maker = Maker::new(36);
+    let (ours, theirs) = (maker.org(), maker.org());
+    let (flow, version) = maker.flow(ours, "flow", chain(1), at(0));
+    store.table().create_flow(&flow, &version).await.unwrap();
+    let connection = Connection { slug: "custom:crm".parse().unwrap(), base_url: "https://crm.test".to_owned() };
+    store.put_connection(&ours, &connection).await;
+    for name in [FlowName::Id(flow.id), FlowName::Slug(flow.slug.clone())] {
+        assert_eq!(store.table().flow(&theirs, &name).await.unwrap(), None);
+    }
+    assert_eq!(store.table().version(&theirs, &flow.id, 1).await.unwrap(), None);
+    assert_eq!(store.table().flows(&theirs, &page(None, 0, 5)).await.unwrap().total, 0);
+    assert_eq!(store.table().connection(&theirs, &connection.slug).await.unwrap(), None);
+    // A change in the name of another organisation finds nothing to change.
+    let moved = Flow { org: theirs, ..flow.clone() };
+    is_changed(&store.table().update_flow(&moved, &moved, None).await);
+    assert_eq!(stored(store, &flow).await, flow);
+}
+
+/// Every field survives, and a connection can be replaced.
+pub async fn keys_and_connections_read_back(store: &impl Subject) {
+    let maker = Maker::new(37);
+    let org = maker.org();
+    let bare = maker.key(org, actor("usr_ada"), &["runs:read", "write"]);
+    let mut full = maker.key(org, actor("billing-service"), &["api:manage", "read"]);
+    full.actor.roles = ["reviewer".to_owned(), "lead".to_owned()].into();
+    full.actor.teams = ["payments".to_owned()].into();
+    full.valid_until = Some(at(1_000));
+    full.revoked_at = Some(at(500));
+    for (key, hash) in [(&bare, "aa".repeat(32)), (&full, "bb".repeat(32))] {
+        store.put_key(key, &hash).await;
+        assert_eq!(store.table().key(&hash).await.unwrap().as_ref(), Some(key));
+    }
+    assert_eq!(store.table().key(&"cc".repeat(32)).await.unwrap(), None);
+
+    let slug = "custom:crm".parse().unwrap();
+    assert_eq!(store.table().connection(&org, &slug).await.unwrap(), None);
+    for base_url in ["https://crm.test/v1", "https://crm.test/v2"] {
+        let connection = Connection { slug: slug.clone(), base_url: base_url.to_owned() };
+        store.put_connection(&org, &connection).await;
+        assert_eq!(store.table().connection(&org, &slug).await.unwrap(), Some(connection));
+    }
+}

@@ -1,0 +1,110 @@
+//! Open gates, and runs that owe.
+
+use domain::flow::NodeId;
+use domain::gate::{Gate, Verdict};
+use domain::id::OrgId;
+use domain::ports::{Page, RunLists, Runs, Window};
+use domain::run::{Debt, Drive, Run};
+use serde_json::json;
+
+use super::Subject;
+use super::runs::{created, decided, new_run};
+use crate::build::{Maker, at, chain};
+
+async fn inbox(store: &impl Subject, org: &OrgId, wanted: &(dyn Fn(&Gate) -> bool + Sync), window: &Window) -> Page<Gate> {
+    store.table().open_gates(org, wanted, window).await.unwrap()
+}
+
+fn all(_: &Gate) -> bool {
+    true
+}
+
+/// Whatever the filter, pages are full and nobody waits twice or not at all.
+pub async fn open_gates_come_oldest_first_page_by_page(store: &impl Subject) {
+    let maker = Maker::new(40);
+    let org = maker.org();
+    let mut gates = Vec::new();
+    // Opened in another order than they are written, two of them at the same moment.
+    for seconds in [50, 10, 40, 20, 20, 30, 70, 60] {
+        let run = created(store, maker.run(org, maker.flow_id(), &chain(2), at(0))).await;
+        let gate = maker.gate(&run, "n1", at(seconds));
+        store.runs().commit(run, std::slice::from_ref(&gate)).await.unwrap();
+        gates.push(gate);
+    }
+    let stranger = created(store, new_run(&maker)).await;
+    let theirs = maker.gate(&stranger, "n1", at(5));
+    store.runs().commit(stranger, &[theirs]).await.unwrap();
+    gates.sort_by_key(|gate| (gate.opened_at, gate.id));
+
+    let not_at_twenty: &(dyn Fn(&Gate) -> bool + Sync) = &|gate| gate.opened_at != at(20);
+    let filters: [&(dyn Fn(&Gate) -> bool + Sync); 3] = [&all, not_at_twenty, &|_| false];
+    for wanted in filters {
+        let expected: Vec<Gate> = gates.iter().filter(|gate| wanted(gate)).cloned().collect();
+        for limit in 1..=gates.len() {
+            let mut window = Window { after: None, skip: 0, limit };
+            let mut seen = Vec::new();
+            loop {
+                let page = inbox(store, &org, wanted, &window).await;
+                assert_eq!(page.total, expected.len() as u64);
+                assert!(page.next.is_none() || page.rows.len() == limit, "a page before the last is full");
+                seen.extend(page.rows);
+                assert!(seen.len() <= expected.len(), "{limit} at a time: someone is there twice");
+                if page.next.is_none() {
+                    break;
+                }
+                window.after = page.next;
+            }
+            assert_eq!(seen, expected, "{limit} at a time");
+            for skip in 0..=expected.len() {
+                let page = inbox(store, &org, wanted, &Window { after: None, skip, limit }).await;
+                assert_eq!(page.rows, expected.iter().skip(skip).take(limit).cloned().collect::<Vec<_>>(), "{limit} after {skip}");
+                assert_eq!(page.next.is_some(), skip + limit < expected.len());
+            }
+        }
+    }
+}
+
+/// Decided, or its run has ended: nobody is asked for nothing.
+pub async fn a_closed_gate_leaves_the_inbox(store: &impl Subject) {
+    let maker = Maker::new(41);
+    let run = created(store, maker.run(maker.org(), maker.flow_id(), &chain(3), at(0))).await;
+    let nodes = ["n1", "n2", "n3"];
+    let gates: Vec<Gate> = nodes.iter().zip(1..).map(|(node, seconds)| maker.gate(&run, node, at(seconds))).collect();
+    let window = Window { after: None, skip: 0, limit: 10 };
+    let mut run = store.runs().commit(run, &gates).await.unwrap();
+    assert_eq!(inbox(store, &run.org, &all, &window).await.rows, gates);
+    let mut closed = gates[1].clone();
+    closed.close(at(9));
+    for (change, left) in [(decided(&gates[0], Verdict::Approved, json!(1)), 1), (closed, 2)] {
+        run = store.runs().commit(run, &[change]).await.unwrap();
+        assert_eq!(inbox(store, &run.org, &all, &window).await.rows, gates[left..]);
+    }
+    // What left the inbox is still there.
+    let name: NodeId = "n2".parse().unwrap();
+    assert_eq!(store.runs().gate(&run, &name).await.unwrap().unwrap().closed_at, Some(at(9)));
+}
+
+/// No more and no less, whichever debt it is.
+pub async fn indebted_runs_are_those_that_owe(store: &impl Subject) {
+    let maker = Maker::new(42);
+    let mut owing = Vec::new();
+    for debt in [Some(Debt::Start), None, Some(Debt::Ring)].into_iter().cycle().take(24) {
+        let run = created(store, new_run(&maker)).await;
+        let drive = Drive { owes: debt, ..run.drive.clone() };
+        let run = store.runs().commit(Run { drive, ..run }, &[]).await.unwrap();
+        owing.extend(debt.map(|_| run));
+    }
+    let found = async || {
+        let mut found = store.table().indebted().await.unwrap();
+        found.sort_unstable();
+        found
+    };
+    let mut expected: Vec<_> = owing.iter().map(|run| run.id).collect();
+    expected.sort_unstable();
+    assert_eq!(found().await, expected);
+    for run in owing {
+        let drive = Drive { owes: None, ..run.drive.clone() };
+        store.runs().commit(Run { drive, ..run }, &[]).await.unwrap();
+    }
+    assert_eq!(found().await, []);
+}
