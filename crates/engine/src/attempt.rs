@@ -1,0 +1,113 @@
+//! One attempt of one node: send, and keep what came back before anybody hears of it.
+
+use std::sync::Arc;
+
+use domain::flow::{Node, NodeIx};
+use domain::json::{canonical, sha256_hex};
+use domain::ports::{CallContext, Clock, Effect, EffectError, Effects, Flows, PortError, Runs, Segments};
+use domain::request::Request;
+use domain::run::{Exit, NodeState, NodeStatus, Run};
+use domain::step::{Answer, MAX_OUTPUT_BYTES, Payload, StepRecord, step_id};
+use domain::time::Time;
+use serde_json::Value;
+
+use crate::Engine;
+
+/// The longest wait that an answer's `Retry-After` can ask for: a week.
+const MAX_RETRY_AFTER_SECONDS: u64 = 7 * 24 * 3600;
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(crate) enum Attempted {
+    /// The step is done, and on record.
+    Done(Box<Finished>),
+    /// Another attempt is due then.
+    RetryAt(NodeIx, Time),
+}
+
+/// A step on record, and its output if it is at hand.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) ix: NodeIx,
+    pub(crate) record: StepRecord,
+    pub(crate) output: Option<Arc<Value>>,
+}
+
+/// What a step came to, before it is on record.
+pub(crate) struct Ended {
+    pub(crate) input: Value,
+    pub(crate) output: Result<(Value, Exit), String>,
+    pub(crate) answer: Option<Answer>,
+}
+
+impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
+    /// Sends a node's request. `run` is the run in which this attempt was recorded as begun.
+    pub(crate) async fn attempt(
+        &self,
+        effects: &impl Effects,
+        run: &Run,
+        ix: NodeIx,
+        node: &Node,
+        request: Request,
+        jitter: f64,
+    ) -> Result<Attempted, PortError> {
+        let state = run.progress.get(ix);
+        let context = CallContext {
+            org: run.org,
+            trace_id: run.trace_id.clone(),
+            idempotency_key: step_id(&run.id, &node.id).to_string(),
+            timeout_seconds: node.timeout_seconds,
+        };
+        let (output, answer) = match effects.perform(&context, &request).await {
+            Ok(Effect { output, answer }) => (Ok((output, Exit::Normal)), answer),
+            Err(error) => match self.next_attempt(node, &error, state, jitter) {
+                Some(due) => return Ok(Attempted::RetryAt(ix, due)),
+                None => (Err(error.message), error.answer),
+            },
+        };
+        let result = Ended { input: request.as_input(), output, answer };
+        self.keep(run, ix, node, result).await.map(|finished| Attempted::Done(Box::new(finished)))
+    }
+
+    fn next_attempt(&self, node: &Node, error: &EffectError, state: NodeState, jitter: f64) -> Option<Time> {
+        let delay = node.retry.delay_millis(state.attempts, jitter).filter(|_| error.retryable)?;
+        let asked = error.retry_after_seconds.unwrap_or(0).min(MAX_RETRY_AFTER_SECONDS) * 1000;
+        Some(self.clock.now().plus_millis(delay.max(asked)))
+    }
+
+    /// Puts a step on record. If there is a record already, that one counts: somebody did this step before.
+    pub(crate) async fn keep(&self, run: &Run, ix: NodeIx, node: &Node, result: Ended) -> Result<Finished, PortError> {
+        let now = self.clock.now();
+        let state = run.progress.get(ix);
+        let (value, exit, error) = match result.output {
+            Ok((value, exit)) => match canonical(&value).len() {
+                bytes if bytes > MAX_OUTPUT_BYTES => {
+                    (None, Exit::Normal, Some(format!("the output has {bytes} bytes; a step may put out at most {MAX_OUTPUT_BYTES}")))
+                }
+                _ => (Some(Arc::new(value)), exit, None),
+            },
+            Err(message) => (None, Exit::Normal, Some(message)),
+        };
+        let record = StepRecord {
+            run: run.id,
+            node: node.id.clone(),
+            kind: node.kind.name().to_owned(),
+            status: if error.is_some() { NodeStatus::Failed } else { NodeStatus::Succeeded },
+            exit,
+            input: Some(result.input).filter(|input| !input.is_null()).map(Payload::of),
+            output: value.clone().map(Payload::Inline),
+            answer: result.answer,
+            error,
+            attempts: state.attempts.max(1),
+            started_at: state.started_at.unwrap_or(now),
+            completed_at: now,
+        };
+        let record = self.runs.record(run, record).await?;
+        let output = match (&record.output, value) {
+            (Some(Payload::Inline(kept)), _) => Some(Arc::clone(kept)),
+            (Some(Payload::Stored(object)), Some(ours)) if sha256_hex(&ours) == object.sha256 => Some(ours),
+            _ => None,
+        };
+        Ok(Finished { ix, record, output })
+    }
+}

@@ -1,0 +1,94 @@
+//! A person decides. The decision is data; the token is only a bell.
+
+use domain::access::Actor;
+use domain::fault::Fault;
+use domain::flow::{NodeId, NodeIx, NodeKind, Spec};
+use domain::gate::{Ballot, Counted, Gate};
+use domain::id::{OrgId, RunId};
+use domain::ports::{Clock, CommitError, Flows, Runs, Segments};
+use domain::run::{Debt, NodeStatus, Run};
+
+use crate::{Engine, storm};
+
+/// A ballot that was taken, or had been taken before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// The run after it.
+    pub run: Run,
+    /// The gate after it.
+    pub gate: Gate,
+    /// What became of it.
+    pub counted: Counted,
+}
+
+impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
+    /// Takes a ballot on a gate of a run: the one at `node`, or the only one that is open.
+    pub async fn decide(&self, org: &OrgId, id: &RunId, node: Option<&NodeId>, actor: &Actor, ballot: Ballot) -> Result<Decided, Fault> {
+        let mut spec = None;
+        for _ in 0..crate::MAX_TRIES {
+            let before = self.run_of(org, id).await?;
+            let spec = match &mut spec {
+                Some(spec) => spec,
+                empty => empty.insert(self.version_of(&before).await?.1),
+            };
+            let mut gate = self.find_gate(&before, spec, node).await?;
+            let (ix, NodeKind::Approval(rules)) = position(spec, &gate.node)? else { return Err(Fault::NotFound("approval")) };
+            let now = self.clock.now();
+            let counted = gate.vote(rules, &before.started_by, actor, ballot.clone(), now)?;
+            let mut run = before.clone();
+            match counted {
+                Counted::Repeated => {
+                    self.ring(&run).await;
+                    return Ok(Decided { run, gate, counted });
+                }
+                Counted::MoreNeeded => run.must_take_votes()?,
+                Counted::Decided(verdict) => run.decide(spec, ix, verdict, &gate.failure_message(), now)?,
+            }
+            let mut gates = vec![gate.clone()];
+            if run.has_ended() {
+                self.close_gates(&before, &mut gates, now).await?;
+            }
+            match self.runs.commit(run, &gates).await {
+                Ok(run) => {
+                    self.ring(&run).await;
+                    return Ok(Decided { run, gate, counted });
+                }
+                Err(CommitError::Changed) => {}
+                Err(CommitError::Port(error)) => return Err(error.into()),
+            }
+        }
+        Err(storm())
+    }
+
+    /// Rings the bell of a run that owes it, if Park has hung one up. If not, Park will find that something has arrived. If
+    /// the ringing fails, `reconcile` rings; the decision itself is safe.
+    async fn ring(&self, run: &Run) {
+        if run.drive.owes == Some(Debt::Ring)
+            && let Some(token) = &run.drive.token
+            && let Err(error) = self.segments.ring(token).await
+        {
+            tracing::warn!(run = %run.id, trace = run.trace_id, %error, "a decided run was not woken; the ring is owed");
+        }
+    }
+
+    async fn find_gate(&self, run: &Run, spec: &Spec, node: Option<&NodeId>) -> Result<Gate, Fault> {
+        if let Some(node) = node {
+            return self.runs.gate(run, node).await?.ok_or(Fault::NotFound("approval"));
+        }
+        let open: Vec<NodeIx> = run.progress.with_status(NodeStatus::AwaitingApproval).collect();
+        match open.as_slice() {
+            [only] => self.runs.gate(run, &spec.node(*only).id).await?.ok_or(Fault::NotFound("approval")),
+            // Nothing is open. The last gate says whether this is a repetition, or why it comes too late.
+            [] => {
+                let latest = self.runs.gates(run).await?.into_iter().max_by_key(|gate| gate.closed_at);
+                latest.ok_or_else(|| Fault::Conflict(format!("the run is {} and no approval is open", run.status)))
+            }
+            several => Err(Fault::SeveralGates(several.iter().map(|ix| spec.node(*ix).id.clone()).collect())),
+        }
+    }
+}
+
+fn position<'s>(spec: &'s Spec, node: &NodeId) -> Result<(NodeIx, &'s NodeKind), Fault> {
+    let ix = spec.position(node).ok_or(Fault::NotFound("approval"))?;
+    Ok((ix, &spec.node(ix).kind))
+}

@@ -1,0 +1,117 @@
+//! A run is called off, or cannot go on.
+
+use domain::fault::Fault;
+use domain::run::{NodeStatus, RunStatus};
+use serde_json::json;
+use testkit::build::{actor, approve, canonical, chain, gate, spec};
+use testkit::{Fate, Invoked, Reply, Stage, World};
+
+#[test]
+fn a_run_that_is_cancelled_while_parked_executes_nothing_and_refuses_a_late_approval() {
+    let world = World::of(&canonical());
+    world.effects.answer("draft", Reply::parsed(&json!({"amount": 1})));
+    let run = world.start(json!({"ticket": "T-1"}));
+    world.play();
+    let cancelled = world.cancel(run, "changed my mind").unwrap();
+    assert_eq!(cancelled.status, RunStatus::Cancelled);
+    let cancellation = cancelled.cancellation.clone().unwrap();
+    assert_eq!((cancellation.actor.as_str(), cancellation.reason.as_deref()), ("usr_canceller", Some("changed my mind")));
+    assert_eq!(world.segments.execution(&cancelled.execution_name()).unwrap().stage, Stage::Aborted);
+    assert!(!world.gate(run, "review").unwrap().is_open(), "nobody is asked for nothing");
+
+    let late = world.decide(run, "review", &actor("usr_ada"), approve()).unwrap_err();
+    assert!(matches!(late, Fault::Conflict(_)), "{late:?}");
+    world.play();
+    assert!(world.effects.sent_to("pay").is_empty());
+    assert_eq!(world.run(run), cancelled);
+}
+
+#[test]
+fn cancelling_twice_changes_nothing_and_cancelling_what_has_ended_is_refused() {
+    let world = World::of(&spec(&[gate("review", json!({}))], ""));
+    let run = world.start(json!({}));
+    world.play();
+    let first = world.cancel(run, "first").unwrap();
+    assert_eq!(world.cancel(run, "second").unwrap(), first);
+
+    let run = world.start(json!({}));
+    world.play();
+    world.decide(run, "", &actor("usr_ada"), approve()).unwrap();
+    world.play_to_end(run);
+    assert_eq!(world.cancel(run, "late").unwrap_err().to_string(), "the run is already succeeded");
+}
+
+#[test]
+fn what_is_in_flight_when_a_run_is_cancelled_is_recorded_and_nothing_starts_after() {
+    let world = World::of(&chain(3));
+    let run = world.start(json!({}));
+    let canceller = world.clone();
+    world.effects.script(move |sent| {
+        if sent.name == "n2" {
+            canceller.cancel(run, "stop").unwrap();
+        }
+        None
+    });
+    world.play();
+    let ended = world.run(run);
+    assert_eq!(ended.status, RunStatus::Cancelled);
+    assert_eq!(world.effects.sent().len(), 2, "n3 never started");
+    assert_eq!(world.record(run, "n2").unwrap().status, NodeStatus::Succeeded, "what was sent must not be forgotten");
+    assert_eq!(world.node(run, "n2").status, NodeStatus::Cancelled);
+    assert_eq!(world.record(run, "n3"), None);
+}
+
+#[test]
+fn a_cancel_between_thinking_and_writing_starts_nothing() {
+    // Right before each commit of the run in turn.
+    for nth in 1..=4 {
+        let world = World::of(&chain(3));
+        let run = world.start(json!({}));
+        let canceller = world.clone();
+        world.faults.just_before("commit", nth, move || {
+            canceller.cancel(run, "stop").unwrap();
+        });
+        world.play();
+        assert_eq!(world.run(run).status, RunStatus::Cancelled);
+        assert_eq!(world.effects.sent().len(), nth - 1);
+    }
+}
+
+#[test]
+fn an_invocation_that_fails_again_and_again_fails_the_run_with_the_cause() {
+    let world = World::of(&chain(2));
+    let run = world.start(json!({}));
+    world.faults.decide(|call| if call.name == "version" { Fate::FailBefore } else { Fate::Pass });
+    world.play();
+    let ended = world.run(run);
+    assert_eq!((ended.status, ended.error.unwrap().message.as_str()), (RunStatus::Failed, "the execution failed"));
+    assert_eq!(world.faults.count("version"), 1 + testkit::ATTEMPTS as usize, "one for the start, and every attempt of Advance");
+    assert_eq!(world.segments.executions()[0].stage, Stage::Failed);
+}
+
+#[test]
+fn a_failed_execution_concerns_only_the_run_that_is_still_on_its_segment() {
+    let world = World::of(&spec(&[gate("review", json!({}))], ""));
+    let run = world.start(json!({}));
+    world.play();
+    let (first, second) = (&world.segments.executions()[0], &world.segments.executions()[1]);
+    let before = world.run(run);
+    assert_eq!(world.settle(first), None, "a later segment drives the run");
+    assert_eq!(world.run(run), before);
+
+    let settled = world.settle(second).unwrap();
+    assert_eq!((settled.status, settled.error.clone().unwrap().node), (RunStatus::Failed, None));
+    assert!(!world.gate(run, "review").unwrap().is_open());
+    assert_eq!(world.settle(second), None, "once");
+    assert_eq!(world.run(run), settled);
+}
+
+#[test]
+fn settle_marks_what_was_under_way_as_failed() {
+    let world = World::of(&chain(2));
+    let run = world.start(json!({}));
+    world.faults.strike_call("perform", 2, Fate::CrashAfter);
+    assert!(matches!(world.invoke(run, 1), Invoked::Crashed));
+    world.settle(&world.segments.executions()[0]);
+    assert_eq!((world.node(run, "n1").status, world.node(run, "n2").status), (NodeStatus::Succeeded, NodeStatus::Failed));
+}

@@ -1,0 +1,170 @@
+//! Several gates, several reviewers, other ways out.
+
+use domain::fault::Fault;
+use domain::gate::{Counted, Verdict};
+use domain::ports::{RunLists, Window};
+use domain::run::{Exit, NodeStatus, RunStatus};
+use serde_json::{Value, json};
+use testkit::build::{actor, approve, approve_as, gate, reject, service, spec, task};
+use testkit::{World, block_on};
+
+fn opened(spec: &Value) -> (World, domain::id::RunId) {
+    let world = World::of(spec);
+    let run = world.start(json!({}));
+    world.play();
+    (world, run)
+}
+
+/// `start`, then two gates side by side, each with a service behind it.
+fn two_gates() -> Value {
+    spec(
+        &[
+            task("start", json!({})),
+            gate("left", json!({"proposedAction": {"side": "left"}})),
+            gate("right", json!({"proposedAction": {"side": "right"}})),
+            service("pay-left", json!({"body": "${step.left.output.proposedAction}"})),
+            service("pay-right", json!({"body": "${step.right.output.proposedAction}"})),
+        ],
+        "start>left start>right left>pay-left right>pay-right",
+    )
+}
+
+#[test]
+fn of_two_open_gates_a_decision_must_name_one() {
+    let (world, run) = opened(&two_gates());
+    let refused = world.decide(run, "", &actor("usr_ada"), approve()).unwrap_err();
+    let Fault::SeveralGates(nodes) = refused else { panic!("{refused:?}") };
+    assert_eq!(nodes.iter().map(domain::flow::NodeId::as_str).collect::<Vec<_>>(), ["left", "right"]);
+}
+
+#[test]
+fn two_gates_in_parallel_are_told_apart_by_name_in_either_order() {
+    for (first, second) in [("left", "right"), ("right", "left")] {
+        let (world, run) = opened(&two_gates());
+        world.decide(run, first, &actor("usr_ada"), approve_as(json!({"edited": first}))).unwrap();
+        world.play();
+        // The first goes on while the second is still open.
+        assert_eq!(world.effects.sent_to(&format!("pay-{first}"))[0].body(), Some(&json!({"edited": first})));
+        assert!(world.effects.sent_to(&format!("pay-{second}")).is_empty());
+        assert_eq!(world.run(run).status, RunStatus::AwaitingApproval);
+        world.decide(run, "", &actor("usr_bob"), approve()).unwrap();
+        assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
+        assert_eq!(world.effects.sent_to(&format!("pay-{second}"))[0].body(), Some(&json!({"side": second})));
+        assert_eq!(world.effects.sent().len(), 3);
+    }
+}
+
+#[test]
+fn decisions_that_come_together_before_the_segment_wakes_both_count() {
+    let (world, run) = opened(&two_gates());
+    world.decide(run, "left", &actor("usr_ada"), approve()).unwrap();
+    world.decide(run, "right", &actor("usr_bob"), approve()).unwrap();
+    assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
+    assert_eq!(world.effects.sent().len(), 3);
+}
+
+#[test]
+fn a_rejection_that_fails_the_run_closes_the_other_gate() {
+    let (world, run) = opened(&two_gates());
+    world.decide(run, "left", &actor("usr_ada"), reject("no")).unwrap();
+    let other = world.gate(run, "right").unwrap();
+    assert!(!other.is_open() && other.outcome.is_none());
+    assert_eq!(world.play_to_end(run).status, RunStatus::Failed);
+    assert_eq!(world.effects.sent().len(), 1);
+    let late = world.decide(run, "right", &actor("usr_bob"), approve()).unwrap_err();
+    assert_eq!(late.to_string(), "this approval is closed: its run has ended");
+}
+
+#[test]
+fn an_error_elsewhere_closes_what_is_open() {
+    let world = World::of(&spec(
+        &[task("start", json!({})), gate("review", json!({})), task("bad", json!({})), task("late", json!({}))],
+        "start>review start>bad review>late",
+    ));
+    world.effects.answer("bad", testkit::Reply::refused().after(1_000));
+    let run = world.start(json!({}));
+    assert_eq!(world.play_to_end(run).status, RunStatus::Failed);
+    let gate = world.gate(run, "review").unwrap();
+    assert!(!gate.is_open() && gate.outcome.is_none());
+    let inbox = Window { after: None, skip: 0, limit: 5 };
+    assert_eq!(block_on(&world.clock, world.store.open_gates(&world.org, &|_| true, &inbox)).unwrap().rows, []);
+}
+
+#[test]
+fn a_rejection_can_be_routed_and_reads_as_a_decision() {
+    let (world, run) = opened(&spec(
+        &[
+            gate("review", json!({"onReject": "route_to:tell"})),
+            service("pay", json!({})),
+            service("tell", json!({"body": {"was": "${step.review.output.decision}", "why": "${step.review.output.note}"}})),
+        ],
+        "review>pay",
+    ));
+    world.decide(run, "", &actor("usr_ada"), reject("too much")).unwrap();
+    let ended = world.play_to_end(run);
+    assert_eq!((ended.status, ended.error), (RunStatus::Succeeded, None));
+    assert_eq!(world.effects.sent().len(), 1);
+    assert_eq!(world.effects.sent_to("tell")[0].body(), Some(&json!({"was": "rejected", "why": "too much"})));
+    assert_eq!((world.node(run, "review").exit, world.node(run, "pay").status), (Exit::Rejected, NodeStatus::Skipped));
+}
+
+#[test]
+fn exactly_one_of_two_reviewers_wins_and_the_winner_may_repeat() {
+    let (world, run) =
+        opened(&spec(&[gate("review", json!({})), service("pay", json!({"body": "${step.review.output.proposedAction}"}))], "review>pay"));
+    // Bob decides while Ada's decision is about to be written.
+    let (bob, other) = (world.clone(), approve_as(json!({"amount": 2})));
+    world.faults.just_before("commit", 1, move || {
+        bob.decide(run, "", &actor("usr_bob"), other.clone()).unwrap();
+    });
+    let lost = world.decide(run, "", &actor("usr_ada"), approve_as(json!({"amount": 3}))).unwrap_err();
+    assert_eq!(lost.to_string(), "this approval was approved already");
+    world.faults.clear();
+    for _ in 0..2 {
+        let again = world.decide(run, "", &actor("usr_bob"), approve_as(json!({"amount": 2}))).unwrap();
+        assert_eq!(again.counted, Counted::Repeated);
+        world.play_to_end(run);
+    }
+    assert_eq!(world.effects.sent_to("pay").len(), 1);
+    assert_eq!(world.effects.sent_to("pay")[0].body(), Some(&json!({"amount": 2})));
+}
+
+#[test]
+fn a_quorum_needs_that_many_people_and_the_first_rejection_rejects() {
+    let quorum = spec(&[gate("review", json!({"requiredApprovals": 2})), service("pay", json!({}))], "review>pay");
+    let (world, run) = opened(&quorum);
+    assert_eq!(world.decide(run, "", &actor("usr_ada"), approve()).unwrap().counted, Counted::MoreNeeded);
+    assert_eq!(world.decide(run, "", &actor("usr_ada"), approve()).unwrap().counted, Counted::Repeated);
+    world.play();
+    assert_eq!(world.run(run).status, RunStatus::AwaitingApproval, "one person twice is one person");
+    assert_eq!(world.decide(run, "", &actor("usr_bob"), approve()).unwrap().counted, Counted::Decided(Verdict::Approved));
+    assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
+    assert_eq!(world.gate(run, "review").unwrap().votes.len(), 2);
+
+    let (world, run) = opened(&quorum);
+    world.decide(run, "", &actor("usr_ada"), approve()).unwrap();
+    world.decide(run, "", &actor("usr_bob"), reject("no")).unwrap();
+    assert_eq!(world.play_to_end(run).status, RunStatus::Failed);
+    assert!(world.effects.sent().is_empty());
+}
+
+#[test]
+fn two_votes_at_the_same_time_are_both_counted() {
+    let (world, run) = opened(&spec(&[gate("review", json!({"requiredApprovals": 2}))], ""));
+    let bob = world.clone();
+    world.faults.just_before("commit", 1, move || {
+        assert_eq!(bob.decide(run, "", &actor("usr_bob"), approve()).unwrap().counted, Counted::MoreNeeded);
+    });
+    assert_eq!(world.decide(run, "", &actor("usr_ada"), approve()).unwrap().counted, Counted::Decided(Verdict::Approved));
+    assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
+}
+
+#[test]
+fn another_organisation_finds_neither_run_nor_gate() {
+    let (mut world, run) = opened(&two_gates());
+    world.org = testkit::build::Maker::new(99).org();
+    for fault in [world.decide(run, "left", &actor("usr_ada"), approve()).unwrap_err(), world.cancel(run, "mine").unwrap_err()] {
+        assert!(matches!(fault, Fault::NotFound("run")), "{fault:?}");
+    }
+    assert!(world.gate(run, "left").unwrap().is_open());
+}
