@@ -1,0 +1,66 @@
+//! What a function gets from its surroundings: AWS configuration that starts fast, settings, the clock, randomness.
+
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::{Builder, tls};
+use domain::ports::{Clock, Entropy};
+use domain::time::Time;
+
+/// Configuration from the environment: region, the function's own credentials, and `AWS_ENDPOINT_URL` on the local stack.
+pub async fn aws() -> SdkConfig {
+    // AWS-LC, the SDK's default, spends 23 ms of CPU on entropy at the first handshake of a cold start; ring spends none.
+    let https = Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https();
+    aws_config::defaults(BehaviorVersion::latest()).http_client(https).load().await
+}
+
+/// A setting is missing or makes no sense: the function does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BadSetting {
+    /// It is not there.
+    #[error("the environment variable {0} is not set; template.yaml sets it")]
+    Missing(&'static str),
+    /// It cannot be read.
+    #[error("the environment variable {0} cannot be read: `{1}`")]
+    Unreadable(&'static str, String),
+}
+
+/// The setting called `name`.
+pub fn setting(name: &'static str) -> Result<String, BadSetting> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(BadSetting::Missing(name))
+}
+
+/// The setting called `name`, as a number or another simple value.
+pub fn parsed_setting<T: FromStr>(name: &'static str) -> Result<T, BadSetting> {
+    let text = setting(name)?;
+    text.parse().map_err(|_| BadSetting::Unreadable(name, text))
+}
+
+/// The clock of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Time {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Time::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    async fn sleep(&self, millis: u64) {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+}
+
+/// The operating system's random numbers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsEntropy;
+
+impl Entropy for OsEntropy {
+    #[expect(clippy::expect_used, reason = "without random numbers nothing can be named or kept apart: the invocation must end")]
+    fn random(&self) -> u128 {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
+        u128::from_be_bytes(bytes)
+    }
+}

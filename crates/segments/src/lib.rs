@@ -1,0 +1,107 @@
+//! Step Functions, as the engine sees it: executions that are started by name, a bell to ring, an execution to stop.
+
+use aws_config::SdkConfig;
+use aws_sdk_sfn::Client;
+use aws_sdk_sfn::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use domain::ports::{PortError, Segments};
+use domain::run::Run;
+use domain::time::Time;
+use runtime::{BadSetting, setting};
+use serde_json::json;
+
+/// The two state machines.
+#[derive(Debug, Clone)]
+pub struct StepFunctions {
+    client: Client,
+    run_machine: String,
+    resume_machine: String,
+}
+
+impl StepFunctions {
+    /// The machines with these ARNs: one whose segments begin at once, one whose segments begin with a pause.
+    pub fn new(config: &SdkConfig, run_machine: impl Into<String>, resume_machine: impl Into<String>) -> Self {
+        Self { client: Client::new(config), run_machine: run_machine.into(), resume_machine: resume_machine.into() }
+    }
+
+    /// The machines that the environment names.
+    pub fn from_env(config: &SdkConfig) -> Result<Self, BadSetting> {
+        Ok(Self::new(config, setting("RUN_STATE_MACHINE_ARN")?, setting("RESUME_STATE_MACHINE_ARN")?))
+    }
+
+    fn machine_of(&self, run: &Run) -> &str {
+        if run.drive.parked_until.is_some() { &self.resume_machine } else { &self.run_machine }
+    }
+}
+
+impl Segments for StepFunctions {
+    async fn start(&self, run: &Run, now: Time) -> Result<(), PortError> {
+        // TimeoutSeconds of Step Functions begins at 1.
+        let wait_seconds = run.drive.parked_until.map(|until| now.seconds_until(until).max(1));
+        let input = match wait_seconds {
+            Some(seconds) => json!({"runId": run.id, "waitSeconds": seconds}),
+            None => json!({"runId": run.id}),
+        };
+        let request = self.client.start_execution().state_machine_arn(self.machine_of(run)).name(run.execution_name());
+        match request.input(input.to_string()).send().await {
+            Ok(_) => Ok(()),
+            // The name says which segment of which run it is: one that exists is the one that is wanted.
+            Err(error) if code_of(&error) == Some("ExecutionAlreadyExists") => Ok(()),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    async fn ring(&self, token: &str) -> Result<(), PortError> {
+        match self.client.send_task_success().task_token(token).output("{}").send().await {
+            Ok(_) => Ok(()),
+            // Somebody rang before, or the park is over: either way the segment goes on and looks at the table.
+            Err(error) if matches!(code_of(&error), Some("TaskTimedOut" | "InvalidToken" | "TaskDoesNotExist")) => {
+                tracing::info!(code = code_of(&error), "the bell of a segment is gone");
+                Ok(())
+            }
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    async fn stop(&self, run: &Run) -> Result<(), PortError> {
+        // The segment may be one that parks or one that does not; the run no longer says which. Stopping what is not there is no error.
+        for machine in [&self.run_machine, &self.resume_machine] {
+            let execution = format!("{}:{}", machine.replacen(":stateMachine:", ":execution:", 1), run.execution_name());
+            let request = self.client.stop_execution().execution_arn(execution).error("Cancelled").cause("the run was cancelled");
+            match request.send().await {
+                Err(error) if code_of(&error) != Some("ExecutionDoesNotExist") => return Err(unavailable(error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// No state machine at all, for workers that may not touch one: whatever is asked of it fails.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoSegments;
+
+impl Segments for NoSegments {
+    async fn start(&self, _: &Run, _: Time) -> Result<(), PortError> {
+        Err(not_here())
+    }
+
+    async fn ring(&self, _: &str) -> Result<(), PortError> {
+        Err(not_here())
+    }
+
+    async fn stop(&self, _: &Run) -> Result<(), PortError> {
+        Err(not_here())
+    }
+}
+
+fn not_here() -> PortError {
+    PortError::Unavailable("this function has no state machine".to_owned())
+}
+
+fn code_of<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
+    error.as_service_error().and_then(ProvideErrorMetadata::code)
+}
+
+fn unavailable<E: std::error::Error + 'static, R: std::fmt::Debug>(error: SdkError<E, R>) -> PortError {
+    PortError::Unavailable(DisplayErrorContext(error).to_string())
+}

@@ -1,0 +1,83 @@
+//! Flows and their versions.
+
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use domain::flow::{Flow, Version};
+use domain::id::{FlowId, OrgId};
+use domain::ports::{CommitError, FlowName, Flows, Page, PortError, Window};
+use domain::time::Time;
+
+use crate::items::{FlowItem, SlugItem, VersionItem};
+use crate::{Item, Table, error, keys, number, text, write};
+
+impl Flows for Table {
+    async fn create_flow(&self, flow: &Flow, version: &Version) -> Result<(), CommitError> {
+        let mut writes = vec![self.put_new(write(&SlugItem::of(flow))?)?, self.put_new(write(&FlowItem::of(flow))?)?];
+        writes.append(&mut self.version_writes(version)?);
+        self.transact(writes).await
+    }
+
+    async fn update_flow(&self, before: &Flow, flow: &Flow, version: Option<&Version>) -> Result<(), CommitError> {
+        let head = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(write(&FlowItem::of(flow))?))
+            .condition_expression("version = :version AND updatedAt = :updatedAt")
+            .expression_attribute_values(":version", number(u64::from(before.version)))
+            .expression_attribute_values(":updatedAt", text(before.updated_at.to_string()))
+            .build()
+            .map_err(error::corrupt)?;
+        let mut writes = vec![TransactWriteItem::builder().put(head).build()];
+        if let Some(version) = version {
+            writes.append(&mut self.version_writes(version)?);
+        }
+        self.transact(writes).await
+    }
+
+    async fn flow(&self, org: &OrgId, name: &FlowName) -> Result<Option<Flow>, PortError> {
+        let id = match name {
+            FlowName::Id(id) => *id,
+            FlowName::Slug(slug) => match self.get::<SlugItem>(&keys::slug(org, slug), keys::SLUG).await? {
+                Some(found) => found.flow,
+                None => return Ok(None),
+            },
+        };
+        self.get::<FlowItem>(&keys::flow(org, &id), keys::FLOW).await?.map(FlowItem::into_flow).transpose()
+    }
+
+    async fn version(&self, org: &OrgId, flow: &FlowId, number: u32) -> Result<Option<Version>, PortError> {
+        VersionItem::join(self.partition(&keys::flow(org, flow), &keys::version(number)).await?)
+    }
+
+    async fn flows(&self, org: &OrgId, window: &Window) -> Result<Page<Flow>, PortError> {
+        let page = self.merged::<FlowItem>(vec![keys::flow_list(org)], None, None, window, |item| item.list_sk.clone()).await?;
+        let rows = page.rows.into_iter().map(FlowItem::into_flow).collect::<Result<_, _>>()?;
+        Ok(Page { rows, next: page.next, total: page.total })
+    }
+}
+
+impl Table {
+    fn version_writes(&self, version: &Version) -> Result<Vec<TransactWriteItem>, PortError> {
+        VersionItem::parts_of(version).iter().map(|part| self.put_new(write(part)?)).collect()
+    }
+
+    /// A write that is refused if there is such an item already.
+    pub(crate) fn put_new(&self, item: Item) -> Result<TransactWriteItem, PortError> {
+        let put = Put::builder().table_name(&self.name).set_item(Some(item)).condition_expression("attribute_not_exists(pk)");
+        Ok(TransactWriteItem::builder().put(put.build().map_err(error::corrupt)?).build())
+    }
+
+    /// All of `writes` or none of them.
+    pub(crate) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), CommitError> {
+        self.client.transact_write_items().set_transact_items(Some(writes)).send().await.map_err(error::transaction)?;
+        Ok(())
+    }
+
+    /// A write that is refused while there is such an item that has not expired; TTL may delete it days later.
+    pub(crate) fn put_unless_live(&self, item: Item, now: Time) -> Result<TransactWriteItem, PortError> {
+        let put = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk) OR expiresAt <= :now")
+            .expression_attribute_values(":now", number(now.seconds()));
+        Ok(TransactWriteItem::builder().put(put.build().map_err(error::corrupt)?).build())
+    }
+}

@@ -1,0 +1,40 @@
+//! The items of the table, one type each, and what they mean to the domain.
+
+mod flow;
+mod gate;
+mod run;
+mod step;
+
+pub(crate) use flow::{ConnectionItem, FlowItem, KeyItem, SlugItem, VersionItem};
+pub(crate) use gate::GateItem;
+pub(crate) use run::{IdempotencyItem, InputItem, RunItem, SummaryItem};
+pub(crate) use step::StepItem;
+
+use domain::json::canonical;
+use domain::ports::PortError;
+use domain::step::{ObjectRef, Payload};
+use serde_json::Value;
+
+use crate::error::corrupt;
+
+/// JSON is kept as its canonical text: exact to the byte, and cheaper than DynamoDB's own maps.
+fn from_text(text: &str) -> Result<Value, PortError> {
+    serde_json::from_str(text).map_err(corrupt)
+}
+
+/// A payload's two attributes: the text itself, or where it lies.
+fn split(payload: Option<&Payload>) -> (Option<String>, Option<ObjectRef>) {
+    match payload {
+        None => (None, None),
+        Some(Payload::Inline(value)) => (Some(canonical(value)), None),
+        Some(Payload::Stored(object)) => (None, Some(object.clone())),
+    }
+}
+
+fn join(text: Option<&str>, object: Option<ObjectRef>) -> Result<Option<Payload>, PortError> {
+    Ok(match (text, object) {
+        (_, Some(object)) => Some(Payload::Stored(object)),
+        (Some(text), None) => Some(Payload::of(from_text(text)?)),
+        (None, None) => None,
+    })
+}

@@ -1,0 +1,215 @@
+//! Flows, their versions, slugs; API keys; service connections.
+
+use std::collections::BTreeSet;
+
+use domain::access::{Actor, ApiKey};
+use domain::flow::{Flow, FlowStatus, ServiceSlug, Slug, Version};
+use domain::id::{FlowId, KeyId, OrgId};
+use domain::json::canonical;
+use domain::ports::{Connection, PortError};
+use domain::time::Time;
+use serde::{Deserialize, Serialize};
+
+use super::from_text;
+use crate::error::corrupt;
+use crate::keys;
+
+/// An item may have 400 KB; a spec may have 1 MB.
+const PART_BYTES: usize = 350_000;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FlowItem {
+    pk: String,
+    sk: String,
+    slug: Slug,
+    name: String,
+    description: String,
+    status: String,
+    trigger_type: String,
+    version: u32,
+    created_at: Time,
+    updated_at: Time,
+    list_pk: String,
+    pub(crate) list_sk: String,
+}
+
+impl FlowItem {
+    pub(crate) fn of(flow: &Flow) -> Self {
+        Self {
+            pk: keys::flow(&flow.org, &flow.id),
+            sk: keys::FLOW.to_owned(),
+            slug: flow.slug.clone(),
+            name: flow.name.clone(),
+            description: flow.description.clone(),
+            status: flow.status.to_string(),
+            trigger_type: "api".to_owned(),
+            version: flow.version,
+            created_at: flow.created_at,
+            updated_at: flow.updated_at,
+            list_pk: keys::flow_list(&flow.org),
+            list_sk: flow.id.to_string(),
+        }
+    }
+
+    pub(crate) fn into_flow(self) -> Result<Flow, PortError> {
+        // An index projects 20 attributes at most, so what the key says is not said again.
+        let (org, id) = keys::parse_flow(&self.pk).ok_or_else(|| corrupt(format!("flow key `{}`", self.pk)))?;
+        Ok(Flow {
+            id,
+            org,
+            slug: self.slug,
+            name: self.name,
+            description: self.description,
+            status: FlowStatus::from_name(&self.status).ok_or_else(|| corrupt(format!("flow status `{}`", self.status)))?,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VersionItem {
+    pk: String,
+    sk: String,
+    flow: FlowId,
+    org: OrgId,
+    number: u32,
+    slug: Slug,
+    name: String,
+    created_at: Time,
+    spec: String,
+}
+
+impl VersionItem {
+    /// One item, or several that share the spec between them.
+    pub(crate) fn parts_of(version: &Version) -> Vec<Self> {
+        let text = canonical(&version.spec);
+        let mut rest = text.as_str();
+        let mut parts = Vec::new();
+        while parts.is_empty() || !rest.is_empty() {
+            let mut cut = rest.len().min(PART_BYTES);
+            while !rest.is_char_boundary(cut) {
+                cut -= 1;
+            }
+            let (spec, after) = rest.split_at(cut);
+            parts.push(Self {
+                pk: keys::flow(&version.org, &version.flow),
+                sk: if parts.is_empty() { keys::version(version.number) } else { keys::version_part(version.number, parts.len()) },
+                flow: version.flow,
+                org: version.org,
+                number: version.number,
+                slug: version.slug.clone(),
+                name: version.name.clone(),
+                created_at: version.created_at,
+                spec: spec.to_owned(),
+            });
+            rest = after;
+        }
+        parts
+    }
+
+    pub(crate) fn join(parts: Vec<Self>) -> Result<Option<Version>, PortError> {
+        let text: String = parts.iter().map(|part| part.spec.as_str()).collect();
+        let Some(first) = parts.into_iter().next() else { return Ok(None) };
+        Ok(Some(Version {
+            flow: first.flow,
+            org: first.org,
+            number: first.number,
+            slug: first.slug,
+            name: first.name,
+            spec: from_text(&text)?,
+            created_at: first.created_at,
+        }))
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SlugItem {
+    pk: String,
+    sk: String,
+    pub(crate) flow: FlowId,
+}
+
+impl SlugItem {
+    pub(crate) fn of(flow: &Flow) -> Self {
+        Self { pk: keys::slug(&flow.org, &flow.slug), sk: keys::SLUG.to_owned(), flow: flow.id }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KeyItem {
+    pk: String,
+    sk: String,
+    id: KeyId,
+    org: OrgId,
+    name: String,
+    actor: String,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    roles: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    teams: BTreeSet<String>,
+    scopes: BTreeSet<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid_until: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<Time>,
+}
+
+impl KeyItem {
+    pub(crate) fn of(key: &ApiKey, secret_sha256: &str) -> Self {
+        Self {
+            pk: keys::api_key(secret_sha256),
+            sk: keys::KEY.to_owned(),
+            id: key.id,
+            org: key.org,
+            name: key.name.clone(),
+            actor: key.actor.id.clone(),
+            roles: key.actor.roles.clone(),
+            teams: key.actor.teams.clone(),
+            scopes: key.grants.iter().map(ToString::to_string).collect(),
+            valid_until: key.valid_until,
+            revoked_at: key.revoked_at,
+        }
+    }
+
+    pub(crate) fn into_key(self) -> Result<ApiKey, PortError> {
+        Ok(ApiKey {
+            id: self.id,
+            org: self.org,
+            name: self.name,
+            actor: Actor { id: self.actor, roles: self.roles, teams: self.teams },
+            grants: self.scopes.iter().map(|scope| scope.parse().map_err(corrupt)).collect::<Result<_, _>>()?,
+            valid_until: self.valid_until,
+            revoked_at: self.revoked_at,
+        })
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ConnectionItem {
+    pk: String,
+    sk: String,
+    slug: ServiceSlug,
+    base_url: String,
+}
+
+impl ConnectionItem {
+    pub(crate) fn of(org: &OrgId, connection: &Connection) -> Self {
+        Self {
+            pk: keys::connection(org, &connection.slug),
+            sk: keys::CONNECTION.to_owned(),
+            slug: connection.slug.clone(),
+            base_url: connection.base_url.clone(),
+        }
+    }
+
+    pub(crate) fn into_connection(self) -> Connection {
+        Connection { slug: self.slug, base_url: self.base_url }
+    }
+}

@@ -1,0 +1,157 @@
+//! A gate, and the decision that stays for good.
+
+use domain::access::Assignee;
+use domain::flow::NodeId;
+use domain::gate::{Gate, Outcome, Verdict, Vote};
+use domain::id::{ApprovalId, FlowId, OrgId, RunId};
+use domain::json::canonical;
+use domain::ports::PortError;
+use domain::time::Time;
+use serde::{Deserialize, Serialize};
+
+use super::from_text;
+use crate::error::corrupt;
+use crate::keys;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GateItem {
+    pk: String,
+    sk: String,
+    id: ApprovalId,
+    run: RunId,
+    node: NodeId,
+    org: OrgId,
+    flow_id: FlowId,
+    action_label: String,
+    proposed_action: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assign_to: Option<Assignee>,
+    opened_at: Time,
+    deadline: Time,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    votes: Vec<VoteItem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<OutcomeItem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inbox_pk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inbox_sk: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct VoteItem {
+    actor: String,
+    at: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    action_sha256: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OutcomeItem {
+    verdict: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<String>,
+    decided_at: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    /// Only if it is not the proposed action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decided_action: Option<String>,
+    proposed_sha256: String,
+    decided_sha256: String,
+}
+
+impl GateItem {
+    pub(crate) fn of(gate: &Gate) -> Self {
+        Self {
+            pk: keys::run(&gate.run),
+            sk: keys::gate(&gate.node),
+            id: gate.id,
+            run: gate.run,
+            node: gate.node.clone(),
+            org: gate.org,
+            flow_id: gate.flow,
+            action_label: gate.action_label.clone(),
+            proposed_action: canonical(&gate.proposed_action),
+            data: gate.data.as_ref().map(canonical),
+            assign_to: gate.assign_to.clone(),
+            opened_at: gate.opened_at,
+            deadline: gate.deadline,
+            votes: gate
+                .votes
+                .iter()
+                .map(|vote| VoteItem {
+                    actor: vote.actor.clone(),
+                    at: vote.at,
+                    note: vote.note.clone(),
+                    action_sha256: vote.action_sha256.clone(),
+                })
+                .collect(),
+            outcome: gate.outcome.as_ref().map(|outcome| OutcomeItem {
+                verdict: outcome.verdict.to_string(),
+                actor: outcome.actor.clone(),
+                decided_at: outcome.decided_at,
+                note: outcome.note.clone(),
+                decided_action: (outcome.decided_action != gate.proposed_action).then(|| canonical(&outcome.decided_action)),
+                proposed_sha256: outcome.proposed_sha256.clone(),
+                decided_sha256: outcome.decided_sha256.clone(),
+            }),
+            closed_at: gate.closed_at,
+            inbox_pk: gate.is_open().then(|| keys::inbox(&gate.org)),
+            // Oldest first, and never two alike.
+            inbox_sk: gate.is_open().then(|| format!("{}#{}", gate.opened_at, gate.id)),
+        }
+    }
+
+    /// The sort key in the inbox; empty once the gate is closed.
+    pub(crate) fn inbox_key(&self) -> String {
+        self.inbox_sk.clone().unwrap_or_default()
+    }
+
+    pub(crate) fn into_gate(self) -> Result<Gate, PortError> {
+        let proposed_action = from_text(&self.proposed_action)?;
+        let outcome = match self.outcome {
+            None => None,
+            Some(outcome) => Some(Outcome {
+                verdict: Verdict::from_name(&outcome.verdict).ok_or_else(|| corrupt(format!("verdict `{}`", outcome.verdict)))?,
+                actor: outcome.actor,
+                decided_at: outcome.decided_at,
+                note: outcome.note,
+                decided_action: match outcome.decided_action {
+                    Some(text) => from_text(&text)?,
+                    None => proposed_action.clone(),
+                },
+                proposed_sha256: outcome.proposed_sha256,
+                decided_sha256: outcome.decided_sha256,
+            }),
+        };
+        Ok(Gate {
+            id: self.id,
+            run: self.run,
+            node: self.node,
+            org: self.org,
+            flow: self.flow_id,
+            action_label: self.action_label,
+            proposed_action,
+            data: self.data.as_deref().map(from_text).transpose()?,
+            assign_to: self.assign_to,
+            opened_at: self.opened_at,
+            deadline: self.deadline,
+            votes: self
+                .votes
+                .into_iter()
+                .map(|vote| Vote { actor: vote.actor, at: vote.at, note: vote.note, action_sha256: vote.action_sha256 })
+                .collect(),
+            outcome,
+            closed_at: self.closed_at,
+        })
+    }
+}

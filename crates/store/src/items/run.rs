@@ -1,0 +1,233 @@
+//! The run item, its input, its row in lists, and the memory of Idempotency-Keys.
+
+use domain::flow::Slug;
+use domain::id::{FlowId, OrgId, RunId};
+use domain::ports::{Idempotency, PortError, RunSummary};
+use domain::run::{Cancellation, Debt, Drive, Run, RunError, RunStatus, Trigger};
+use domain::step::{ObjectRef, Payload};
+use domain::time::Time;
+use serde::{Deserialize, Serialize};
+
+use super::{join, split};
+use crate::error::corrupt;
+use crate::keys;
+use crate::progress::{self, Marks};
+
+/// What `owes` says when a token must be rung; when an execution must be started, it is the name of that execution.
+/// The Park state compares it with its own execution's name.
+const RING: &str = "ring";
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RunItem {
+    pk: String,
+    sk: String,
+    id: RunId,
+    org: OrgId,
+    flow_id: FlowId,
+    flow_slug: Slug,
+    flow_version: u32,
+    status: String,
+    trigger: String,
+    started_by: String,
+    trace_id: String,
+    started_at: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_node: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancelled_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancel_reason: Option<String>,
+    progress: String,
+    #[serde(default, skip_serializing_if = "Marks::is_empty")]
+    marks: Marks,
+    segment: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parked_until: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owes: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outbox_pk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outbox_sk: Option<String>,
+    list_pk: String,
+    list_sk: String,
+    rev: u64,
+}
+
+impl RunItem {
+    pub(crate) fn of(run: &Run) -> Self {
+        let (progress, marks) = progress::encode(&run.progress);
+        let owes = run.drive.owes.map(|debt| match debt {
+            Debt::Start => run.execution_name(),
+            Debt::Ring => RING.to_owned(),
+        });
+        Self {
+            pk: keys::run(&run.id),
+            sk: keys::RUN.to_owned(),
+            id: run.id,
+            org: run.org,
+            flow_id: run.flow,
+            flow_slug: run.flow_slug.clone(),
+            flow_version: run.flow_version,
+            status: run.status.to_string(),
+            trigger: run.trigger.to_string(),
+            started_by: run.started_by.clone(),
+            trace_id: run.trace_id.clone(),
+            started_at: run.started_at,
+            finished_at: run.finished_at,
+            error: run.error.as_ref().map(|error| error.message.clone()),
+            error_node: run.error.as_ref().and_then(|error| error.node.clone()),
+            cancelled_by: run.cancellation.as_ref().map(|cancellation| cancellation.actor.clone()),
+            cancel_reason: run.cancellation.as_ref().and_then(|cancellation| cancellation.reason.clone()),
+            progress,
+            marks,
+            segment: run.drive.segment,
+            owner: run.drive.owner.clone(),
+            token: run.drive.token.clone(),
+            parked_until: run.drive.parked_until.map(Time::millis),
+            outbox_pk: owes.as_ref().map(|_| keys::outbox(&run.id)),
+            outbox_sk: owes.as_ref().map(|_| run.id.to_string()),
+            owes,
+            list_pk: keys::run_list(&run.flow, run.status, run.trigger),
+            list_sk: run.id.to_string(),
+            rev: run.rev,
+        }
+    }
+
+    pub(crate) fn into_run(self) -> Result<Run, PortError> {
+        let owes = self.owes.map(|owes| if owes == RING { Debt::Ring } else { Debt::Start });
+        Ok(Run {
+            id: self.id,
+            org: self.org,
+            flow: self.flow_id,
+            flow_slug: self.flow_slug,
+            flow_version: self.flow_version,
+            trigger: trigger(&self.trigger)?,
+            started_by: self.started_by,
+            trace_id: self.trace_id,
+            started_at: self.started_at,
+            status: status(&self.status)?,
+            finished_at: self.finished_at,
+            error: self.error.map(|message| RunError { node: self.error_node, message }),
+            cancellation: self.cancelled_by.map(|actor| Cancellation { actor, reason: self.cancel_reason }),
+            progress: progress::decode(&self.progress, &self.marks).ok_or_else(|| corrupt(format!("progress `{}`", self.progress)))?,
+            drive: Drive {
+                segment: self.segment,
+                owner: self.owner,
+                token: self.token,
+                owes,
+                parked_until: self.parked_until.map(Time::from_millis),
+            },
+            rev: self.rev,
+        })
+    }
+}
+
+fn status(name: &str) -> Result<RunStatus, PortError> {
+    RunStatus::from_name(name).ok_or_else(|| corrupt(format!("run status `{name}`")))
+}
+
+fn trigger(name: &str) -> Result<Trigger, PortError> {
+    Trigger::from_name(name).ok_or_else(|| corrupt(format!("trigger `{name}`")))
+}
+
+/// A run as the `lists` index projects it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SummaryItem {
+    pub(crate) list_sk: RunId,
+    flow_id: FlowId,
+    flow_version: u32,
+    status: String,
+    trigger: String,
+    trace_id: String,
+    started_at: Time,
+    finished_at: Option<Time>,
+    error: Option<String>,
+}
+
+impl SummaryItem {
+    pub(crate) fn into_summary(self) -> Result<RunSummary, PortError> {
+        Ok(RunSummary {
+            id: self.list_sk,
+            flow: self.flow_id,
+            flow_version: self.flow_version,
+            status: status(&self.status)?,
+            trigger: trigger(&self.trigger)?,
+            trace_id: self.trace_id,
+            started_at: self.started_at,
+            finished_at: self.finished_at,
+            error: self.error,
+        })
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InputItem {
+    pk: String,
+    sk: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_ref: Option<ObjectRef>,
+}
+
+impl InputItem {
+    pub(crate) fn of(run: &Run, input: &Payload) -> Self {
+        let (input, input_ref) = split(Some(input));
+        Self { pk: keys::run(&run.id), sk: keys::INPUT.to_owned(), input, input_ref }
+    }
+
+    pub(crate) fn into_payload(self) -> Result<Payload, PortError> {
+        join(self.input.as_deref(), self.input_ref)?.ok_or_else(|| corrupt("an input without a value"))
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct IdempotencyItem {
+    pk: String,
+    sk: String,
+    org: OrgId,
+    scope: String,
+    key: String,
+    body_sha256: String,
+    run: RunId,
+    expires_at: u64,
+}
+
+impl IdempotencyItem {
+    pub(crate) fn of(key: &Idempotency) -> Self {
+        Self {
+            pk: keys::idempotency(&key.org, &key.scope, &key.key),
+            sk: keys::IDEMPOTENCY.to_owned(),
+            org: key.org,
+            scope: key.scope.clone(),
+            key: key.key.clone(),
+            body_sha256: key.body_sha256.clone(),
+            run: key.run,
+            expires_at: key.forget_at.seconds(),
+        }
+    }
+
+    pub(crate) fn into_key(self) -> Idempotency {
+        Idempotency {
+            org: self.org,
+            scope: self.scope,
+            key: self.key,
+            body_sha256: self.body_sha256,
+            run: self.run,
+            forget_at: Time::from_millis(self.expires_at.saturating_mul(1000)),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The keys of the table, and of its indexes.
+
+use domain::flow::{NodeId, ServiceSlug, Slug};
+use domain::id::{FlowId, OrgId, RunId};
+use domain::json::sha256_hex_of;
+use domain::run::{RunStatus, Trigger};
+
+pub(crate) const RUN: &str = "RUN";
+pub(crate) const INPUT: &str = "INPUT";
+pub(crate) const FLOW: &str = "FLOW";
+pub(crate) const SLUG: &str = "SLUG";
+pub(crate) const KEY: &str = "KEY";
+pub(crate) const CONNECTION: &str = "CONNECTION";
+pub(crate) const IDEMPOTENCY: &str = "IDEMPOTENCY";
+pub(crate) const STEP_PREFIX: &str = "STEP#";
+pub(crate) const GATE_PREFIX: &str = "GATE#";
+
+pub(crate) const LISTS: &str = "lists";
+pub(crate) const INBOX: &str = "inbox";
+pub(crate) const OUTBOX: &str = "outbox";
+
+/// Writes to one index partition stop at 1,000 units a second (DynamoDB's limit for a partition), so the outbox has several.
+pub(crate) const OUTBOX_SHARDS: u8 = 4;
+
+pub(crate) fn run(id: &RunId) -> String {
+    format!("RUN#{id}")
+}
+
+pub(crate) fn step(node: &NodeId) -> String {
+    format!("{STEP_PREFIX}{node}")
+}
+
+pub(crate) fn gate(node: &NodeId) -> String {
+    format!("{GATE_PREFIX}{node}")
+}
+
+pub(crate) fn flow(org: &OrgId, id: &FlowId) -> String {
+    format!("ORG#{org}#FLOW#{id}")
+}
+
+/// The organisation and the flow that [`flow`] made a key of.
+pub(crate) fn parse_flow(key: &str) -> Option<(OrgId, FlowId)> {
+    let (org, flow) = key.strip_prefix("ORG#")?.split_once("#FLOW#")?;
+    Some((org.parse().ok()?, flow.parse().ok()?))
+}
+
+/// Padded, so that versions sort as numbers do.
+pub(crate) fn version(number: u32) -> String {
+    format!("V#{number:06}")
+}
+
+/// A spec that does not fit into one item goes on in these.
+pub(crate) fn version_part(number: u32, part: usize) -> String {
+    format!("{}#{part:02}", version(number))
+}
+
+pub(crate) fn slug(org: &OrgId, slug: &Slug) -> String {
+    format!("ORG#{org}#SLUG#{slug}")
+}
+
+pub(crate) fn api_key(secret_sha256: &str) -> String {
+    format!("KEY#{secret_sha256}")
+}
+
+pub(crate) fn connection(org: &OrgId, slug: &ServiceSlug) -> String {
+    format!("ORG#{org}#CONNECTION#{slug}")
+}
+
+/// The caller's key is hashed: it may be long, and contain anything.
+pub(crate) fn idempotency(org: &OrgId, scope: &str, key: &str) -> String {
+    format!("ORG#{org}#IDEMPOTENCY#{scope}#{}", sha256_hex_of(key.as_bytes()))
+}
+
+pub(crate) fn flow_list(org: &OrgId) -> String {
+    format!("ORG#{org}#FLOWS")
+}
+
+pub(crate) fn run_list(flow: &FlowId, status: RunStatus, trigger: Trigger) -> String {
+    format!("{flow}#{status}#{trigger}")
+}
+
+pub(crate) fn inbox(org: &OrgId) -> String {
+    format!("INBOX#{org}")
+}
+
+pub(crate) fn outbox(id: &RunId) -> String {
+    // The last character of a ULID is random.
+    let shard = id.to_string().bytes().last().unwrap_or_default() % OUTBOX_SHARDS;
+    outbox_shard(shard)
+}
+
+pub(crate) fn outbox_shard(shard: u8) -> String {
+    format!("OUTBOX#{shard}")
+}

@@ -1,0 +1,93 @@
+//! Where everything is kept: one DynamoDB table, and S3 for payloads over 100 KB.
+//!
+//! [`Table`] holds flows, keys, connections and lists; [`RunStore`] adds runs and their payloads. The items of the table are
+//! described in `items`, one type each; what their keys look like is in `keys`.
+
+mod access;
+mod error;
+mod flows;
+mod items;
+mod keys;
+mod lists;
+mod objects;
+mod progress;
+mod runs;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::ports::PortError;
+use runtime::{BadSetting, setting};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use objects::Objects;
+pub use runs::RunStore;
+
+type Item = std::collections::HashMap<String, AttributeValue>;
+
+/// The table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+impl Table {
+    /// The table called `name`.
+    pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
+        Self { client: Client::new(config), name: name.into() }
+    }
+
+    /// The table that `TABLE_NAME` names.
+    pub fn from_env(config: &SdkConfig) -> Result<Self, BadSetting> {
+        Ok(Self::new(config, setting("TABLE_NAME")?))
+    }
+
+    /// One item, with everything that was ever acknowledged (a strongly consistent read).
+    async fn get<T: DeserializeOwned>(&self, pk: &str, sk: &str) -> Result<Option<T>, PortError> {
+        let request = self.client.get_item().table_name(&self.name).key("pk", text(pk)).key("sk", text(sk)).consistent_read(true);
+        request.send().await.map_err(error::port)?.item.map(read).transpose()
+    }
+
+    /// All items of a partition whose sort key begins with `prefix`, in order; strongly consistent.
+    async fn partition<T: DeserializeOwned>(&self, pk: &str, prefix: &str) -> Result<Vec<T>, PortError> {
+        let mut rows = Vec::new();
+        let mut start = None;
+        loop {
+            let request = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":pk", text(pk))
+                .expression_attribute_values(":prefix", text(prefix))
+                .set_exclusive_start_key(start);
+            let answer = request.send().await.map_err(error::port)?;
+            for item in answer.items.unwrap_or_default() {
+                rows.push(read(item)?);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+fn write<T: Serialize>(item: &T) -> Result<Item, PortError> {
+    serde_dynamo::to_item(item).map_err(error::corrupt)
+}
+
+fn read<T: DeserializeOwned>(item: Item) -> Result<T, PortError> {
+    serde_dynamo::from_item(item).map_err(error::corrupt)
+}

@@ -1,0 +1,84 @@
+//! Payloads over 100 KB, in S3.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
+use aws_sdk_s3::presigning::PresigningConfig;
+use domain::flow::NodeId;
+use domain::json::{canonical, sha256_hex_of};
+use domain::ports::PortError;
+use domain::run::Run;
+use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload};
+use serde_json::Value;
+
+/// The bucket for large payloads.
+#[derive(Debug, Clone)]
+pub struct Objects {
+    client: Client,
+    bucket: String,
+}
+
+impl Objects {
+    /// The bucket called `bucket`.
+    pub fn new(config: &SdkConfig, bucket: impl Into<String>) -> Self {
+        // The local stack has no host name for each bucket; on AWS both forms of address work.
+        let config = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
+        Self { client: Client::from_conf(config), bucket: bucket.into() }
+    }
+
+    /// The payload as it is to be recorded: a large one is uploaded first, under a key that ends with its hash, so that
+    /// the same payload uploaded again is the same object.
+    pub(crate) async fn offload(&self, run: &Run, place: Place<'_>, payload: Payload) -> Result<Payload, PortError> {
+        let Payload::Inline(value) = &payload else { return Ok(payload) };
+        let text = canonical(value);
+        if text.len() <= MAX_INLINE_BYTES {
+            return Ok(payload);
+        }
+        let sha256 = sha256_hex_of(text.as_bytes());
+        let key = format!("{}/{}/{}/{sha256}", run.org, run.id, place.name());
+        let bytes = text.len() as u64;
+        let upload =
+            self.client.put_object().bucket(&self.bucket).key(&key).content_type("application/json").body(text.into_bytes().into());
+        upload.send().await.map_err(unavailable)?;
+        Ok(Payload::Stored(ObjectRef { key, bytes, sha256 }))
+    }
+
+    pub(crate) async fn fetch(&self, object: &ObjectRef) -> Result<Value, PortError> {
+        let answer = self.client.get_object().bucket(&self.bucket).key(&object.key).send().await.map_err(unavailable)?;
+        let bytes = answer.body.collect().await.map_err(|problem| PortError::Unavailable(problem.to_string()))?.into_bytes();
+        if sha256_hex_of(&bytes) != object.sha256 {
+            return Err(PortError::Corrupt(format!("object {} does not have its hash", object.key)));
+        }
+        serde_json::from_slice(&bytes).map_err(|problem| PortError::Corrupt(problem.to_string()))
+    }
+
+    pub(crate) async fn sign(&self, object: &ObjectRef, seconds: u64) -> Result<String, PortError> {
+        let config =
+            PresigningConfig::expires_in(Duration::from_secs(seconds)).map_err(|problem| PortError::Corrupt(problem.to_string()))?;
+        let signed = self.client.get_object().bucket(&self.bucket).key(&object.key).presigned(config).await.map_err(unavailable)?;
+        Ok(signed.uri().to_owned())
+    }
+}
+
+/// Which payload of a run it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place<'a> {
+    Input,
+    Step(&'a NodeId),
+}
+
+impl Place<'_> {
+    fn name(self) -> String {
+        match self {
+            // `@` cannot stand in a node's name.
+            Self::Input => "@input".to_owned(),
+            Self::Step(node) => node.to_string(),
+        }
+    }
+}
+
+fn unavailable<E: std::error::Error + 'static, R: std::fmt::Debug>(error: SdkError<E, R>) -> PortError {
+    PortError::Unavailable(DisplayErrorContext(error).to_string())
+}

@@ -1,0 +1,35 @@
+//! A stand-in for S3: objects can be put and got, addressed by path. What the client signs is not checked.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+
+type Objects = Arc<Mutex<HashMap<String, Bytes>>>;
+
+/// Serves on a loopback port; gives its URL.
+pub async fn serve() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let app = Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(Objects::default());
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    url
+}
+
+async fn answer(State(objects): State<Objects>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let key = uri.path().to_owned();
+    if method == Method::PUT {
+        // The client sends a payload that it has in memory as it is; if it ever stops doing so, what is stored here would not be it.
+        if headers.get("content-encoding").is_some_and(|encoding| encoding == "aws-chunked") {
+            return StatusCode::NOT_IMPLEMENTED.into_response();
+        }
+        objects.lock().unwrap().insert(key, body);
+        return StatusCode::OK.into_response();
+    }
+    let found = objects.lock().unwrap().get(&key).cloned();
+    found.map_or_else(|| StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response)
+}

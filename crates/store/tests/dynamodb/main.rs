@@ -1,0 +1,20 @@
+//! The store on a real DynamoDB engine (dynoxide, in this process), through the real client: the suite that every store must
+//! pass, and what it costs.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot be set up should stop at once")]
+
+mod bucket;
+
+mod cost;
+mod opened;
+mod template;
+mod wire;
+
+use std::future::Future;
+
+use opened::open;
+
+fn block_on(future: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future);
+}
+
+testkit::store_suite!(block_on, open);

@@ -1,0 +1,114 @@
+//! An empty store on engines of its own.
+
+use std::collections::HashMap;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::access::ApiKey;
+use domain::id::{OrgId, RunId};
+use domain::ports::Connection;
+use serde_json::Value;
+use store::{Objects, RunStore, Table};
+use testkit::suite::Subject;
+
+use crate::wire::Metered;
+use crate::{bucket, template};
+
+const TABLE: &str = "runs";
+
+/// The store, and a client of its own for what is no port.
+pub struct Opened {
+    pub runs: RunStore,
+    pub client: Client,
+    pub metered: Metered,
+}
+
+async fn config(metered: &Metered, url: &str) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(metered.clone())
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .region(Region::from_static("us-east-1"))
+        .endpoint_url(url)
+        .load()
+        .await
+}
+
+/// Starts the engines on loopback ports, and creates the table of the template.
+pub async fn open() -> Opened {
+    let metered = Metered::new(aws_smithy_http_client::Builder::new().build_http());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
+    let dynamodb = config(&metered, &url).await;
+    let s3 = config(&metered, &bucket::serve().await).await;
+    let client = Client::new(&dynamodb);
+    template::create_table(client.create_table().table_name(TABLE)).send().await.unwrap();
+    let runs = RunStore { table: Table::new(&dynamodb, TABLE), objects: Objects::new(&s3, "outputs"), retention_days: 180 };
+    Opened { runs, client, metered }
+}
+
+impl Subject for Opened {
+    type Runs = RunStore;
+    type Table = Table;
+
+    fn runs(&self) -> &RunStore {
+        &self.runs
+    }
+
+    fn table(&self) -> &Table {
+        &self.runs.table
+    }
+
+    async fn put_key(&self, key: &ApiKey, secret_sha256: &str) {
+        self.runs.table.put_key(key, secret_sha256).await.unwrap();
+    }
+
+    async fn put_connection(&self, org: &OrgId, connection: &Connection) {
+        self.runs.table.put_connection(org, connection).await.unwrap();
+    }
+
+    async fn park(&self, run: &RunId, execution: &str, token: &str) -> bool {
+        let parameters = template::park();
+        let text = |name: &str| parameters[name].as_str().map(str::to_owned);
+        let names = parameters["ExpressionAttributeNames"].as_object().unwrap();
+        let names = names.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()));
+        let values = parameters["ExpressionAttributeValues"].as_object().unwrap();
+        let values: HashMap<String, AttributeValue> =
+            values.iter().map(|(name, value)| (name.clone(), filled(value, run, execution, token))).collect();
+        let key = parameters["Key"].as_object().unwrap();
+        let request = self
+            .client
+            .update_item()
+            .table_name(TABLE)
+            .set_key(Some(key.iter().map(|(name, value)| (name.clone(), filled(value, run, execution, token))).collect()))
+            .set_update_expression(text("UpdateExpression"))
+            .set_condition_expression(text("ConditionExpression"))
+            .set_expression_attribute_names(Some(names.collect()))
+            .set_expression_attribute_values(Some(values));
+        match request.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => true,
+            Err(error) if error.is_conditional_check_failed_exception() => false,
+            Err(error) => panic!("park: {error:?}"),
+        }
+    }
+}
+
+/// An attribute of the state's parameters, with the paths filled in that this state uses.
+fn filled(value: &Value, run: &RunId, execution: &str, token: &str) -> AttributeValue {
+    let (kind, value) = value.as_object().unwrap().iter().next().unwrap();
+    let value = value.as_str().unwrap();
+    match kind.as_str() {
+        "S" => AttributeValue::S(value.to_owned()),
+        "N" => AttributeValue::N(value.to_owned()),
+        "S.$" => AttributeValue::S(match value {
+            "States.Format('RUN#{}', $.runId)" => format!("RUN#{run}"),
+            "$$.Execution.Name" => execution.to_owned(),
+            "$$.Task.Token" => token.to_owned(),
+            other => panic!("the Park state uses `{other}`, which this test does not know"),
+        }),
+        other => panic!("the Park state uses the type `{other}`, which this test does not know"),
+    }
+}
