@@ -1,0 +1,146 @@
+//! `llm_step`: asks a language model, lets it call its tools, and holds its answer against the schema.
+//!
+//! One attempt is one conversation under one clock, and nothing in it is repeated: a provider that fails fails the attempt, and
+//! the engine begins the conversation anew. What that means for tools is in [`crate::tools`].
+
+use domain::ports::{Connections, Effect, EffectError};
+use domain::request::LlmRequest;
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use crate::attempt::Attempt;
+use crate::chat::{Completion, Cost, Question, Turn, Wish};
+use crate::failure::hopeless;
+use crate::http::Client;
+use crate::openai;
+use crate::schema::{Violation, parse, validator};
+use crate::settings::LlmSettings;
+use crate::tools::Tools;
+
+/// Answers with tool calls that are followed; one more fails the step.
+const MAX_ROUNDS: usize = 8;
+/// So many results of 100 KB fit into an output, and a conversation, of 25 MB.
+const MAX_CALLS: usize = 100;
+/// A failed step names its last calls, as many as fit into a sentence.
+const NAMED_CALLS: usize = 10;
+
+/// Output: the text, what it parses to, what was called for it, and what it cost.
+pub(crate) async fn ask<C: Connections>(
+    client: &Client,
+    connections: &C,
+    settings: &LlmSettings,
+    attempt: &Attempt<'_>,
+    request: &LlmRequest,
+) -> Result<Effect, EffectError> {
+    let model = settings.models.get(&request.model).ok_or_else(|| unknown_model(settings, &request.model))?;
+    let schema = request.output_schema.as_ref().map(|schema| validator(schema, "outputSchema")).transpose()?;
+    let tools = Tools::of(&request.tools)?;
+    let system = request.system_prompt.iter().map(|prompt| Turn::System(prompt.clone()));
+    let turns = system.chain([Turn::User(request.user_prompt.clone())]).collect();
+    let mut talk = Talk { client, connections, settings, attempt, request, model, schema, tools, turns, calls: Vec::new() };
+    talk.converse().await.map_err(|error| talk.with_calls(error))
+}
+
+fn unknown_model(settings: &LlmSettings, asked: &str) -> EffectError {
+    let known: Vec<_> = settings.models.keys().map(|id| format!("`{id}`")).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    hopeless(format!("no model `{asked}` in this deployment; the models it has: {known}"))
+}
+
+/// A conversation as far as it has come.
+struct Talk<'a, C> {
+    client: &'a Client,
+    connections: &'a C,
+    settings: &'a LlmSettings,
+    attempt: &'a Attempt<'a>,
+    request: &'a LlmRequest,
+    model: &'a str,
+    schema: Option<Validator>,
+    tools: Tools<'a>,
+    turns: Vec<Turn>,
+    /// The step's `toolCalls`.
+    calls: Vec<Value>,
+}
+
+impl<C: Connections> Talk<'_, C> {
+    /// Goes on until the model gives an answer that the flow can use.
+    async fn converse(&mut self) -> Result<Effect, EffectError> {
+        let mut cost = Cost::default();
+        let (mut rounds, mut repaired) = (0, false);
+        loop {
+            let Completion { text, calls, model, cost: more } = self.complete().await?;
+            cost += more;
+            if !calls.is_empty() {
+                rounds += 1;
+                if rounds > MAX_ROUNDS {
+                    return Err(hopeless(format!(
+                        "the model asks for tools again after {MAX_ROUNDS} rounds of them, the most a step may have; \
+                         say in the prompt when it has what it needs, or split the step"
+                    )));
+                }
+                self.turns.push(Turn::Model { text, calls: calls.clone() });
+                self.follow(calls).await?;
+                continue;
+            }
+            let text = text.unwrap_or_default();
+            let parsed = match self.schema.as_ref().map_or(Ok(Value::Null), |schema| parse(&text, schema)) {
+                Ok(parsed) => parsed,
+                Err(violation) if repaired => return Err(hopeless(violation.to_string())),
+                Err(violation) => {
+                    repaired = true;
+                    self.turns.extend([Turn::Model { text: Some(text), calls }, again(&violation)]);
+                    continue;
+                }
+            };
+            let output = json!({
+                "text": text,
+                "parsed": parsed,
+                "model": model,
+                "inferenceMs": cost.millis,
+                "tokens": cost.tokens,
+                "toolCalls": std::mem::take(&mut self.calls),
+            });
+            return Ok(Effect { output, answer: None });
+        }
+    }
+
+    async fn complete(&self) -> Result<Completion, EffectError> {
+        let offers = self.tools.offers();
+        let question = Question { request: self.request, turns: &self.turns, offers: &offers };
+        openai::complete(self.client, self.settings, self.attempt, self.model, &question).await
+    }
+
+    /// Makes the calls of one answer, in its order.
+    async fn follow(&mut self, wishes: Vec<Wish>) -> Result<(), EffectError> {
+        for wish in wishes {
+            let number = self.calls.len() + 1;
+            if number > MAX_CALLS {
+                return Err(hopeless(format!("the model asks for more than {MAX_CALLS} tool calls, the most a step may have")));
+            }
+            let made = self.tools.call(self.client, self.connections, self.attempt, number, &wish).await?;
+            self.calls.push(made.record);
+            self.turns.push(Turn::Tool { id: wish.id, content: made.told });
+        }
+        Ok(())
+    }
+
+    /// A failed step has no output: its message says what had been called by then.
+    fn with_calls(&self, error: EffectError) -> EffectError {
+        let count = self.calls.len();
+        if count == 0 {
+            return error;
+        }
+        let named = self.calls.iter().skip(count.saturating_sub(NAMED_CALLS)).map(|call| {
+            let slug = call.get("slug").and_then(Value::as_str).unwrap_or_default();
+            let status = call.get("status").and_then(Value::as_u64).map_or_else(|| "no status".to_owned(), |status| status.to_string());
+            format!("`{slug}` ({status})")
+        });
+        let named: Vec<_> = named.collect();
+        let last = if count > NAMED_CALLS { ", the last ones" } else { "" };
+        EffectError { message: format!("{}; tools called before that: {count}{last}: {}", error.message, named.join(", ")), ..error }
+    }
+}
+
+fn again(violation: &Violation) -> Turn {
+    Turn::User(format!("That answer cannot be used: {violation}. Answer again, with nothing but JSON that satisfies the schema."))
+}

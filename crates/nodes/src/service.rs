@@ -1,0 +1,127 @@
+//! `service_call`: calls a registered service below its base URL.
+
+use domain::flow::ServiceSlug;
+use domain::ports::{CallContext, Connections, Effect, EffectError, PortError};
+use domain::request::ServiceRequest;
+use url::Url;
+
+use crate::attempt::Attempt;
+use crate::failure::{hopeless, passing};
+use crate::http::{Call, Client};
+use crate::request::dots;
+
+/// Output: the body. Status and headers go on the step. Anything but a 2xx fails it.
+pub(crate) async fn call<C: Connections>(
+    client: &Client,
+    connections: &C,
+    attempt: &Attempt<'_>,
+    request: &ServiceRequest,
+) -> Result<Effect, EffectError> {
+    let base = base(connections, attempt, &request.service).await?;
+    let mut url = below(&base, &request.path).map_err(|why| hopeless(format!("`path` {why}")))?;
+    if !request.query.is_empty() {
+        url.query_pairs_mut().extend_pairs(&request.query);
+    }
+    let call = Call { method: &request.method, url, headers: &request.headers, body: request.body.as_ref() };
+    let received = client.send(attempt, call).await?.success()?;
+    Ok(Effect { output: received.body(), answer: Some(received.answer()) })
+}
+
+/// Where a registered service is.
+pub(crate) async fn base<C: Connections>(connections: &C, attempt: &Attempt<'_>, slug: &ServiceSlug) -> Result<Url, EffectError> {
+    let found = connections.connection(&attempt.context.org, slug).await.map_err(|error| unreadable(attempt.context, &error))?;
+    let connection =
+        found.ok_or_else(|| hopeless(format!("no service connection `{slug}`; register it with POST /api/service-connections")))?;
+    let base = Url::parse(&connection.base_url).ok().filter(Url::has_host);
+    base.ok_or_else(|| {
+        hopeless(format!(
+            "the base URL of service connection `{slug}` is not an absolute URL; register it again with POST /api/service-connections"
+        ))
+    })
+}
+
+fn unreadable(context: &CallContext, error: &PortError) -> EffectError {
+    // The step is shown to the flow's owner, so what the store says of itself is for the log alone.
+    tracing::warn!(%error, trace_id = context.trace_id, "a service connection could not be read");
+    match error {
+        PortError::Unavailable(_) => passing("the service connection could not be read just now"),
+        PortError::Corrupt(_) => {
+            hopeless("the stored service connection cannot be read; register it again with POST /api/service-connections")
+        }
+    }
+}
+
+/// The URL of `path` below `base`. Whoever registered the connection allowed that part of that host, and no value that a template
+/// writes into the path may lead out of it.
+fn below(base: &Url, path: &str) -> Result<Url, String> {
+    if !path.starts_with('/') {
+        return Err("must start with `/`".to_owned());
+    }
+    // Values are percent-encoded into the path, so a `?` is the author's own.
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    if path.contains(['\\', '#']) || path.chars().any(char::is_control) {
+        return Err("has a backslash, a `#` or a control character; percent-encode it".to_owned());
+    }
+    if path.split('/').any(dots) {
+        return Err(
+            "has a segment `.` or `..`, which would lead out of the connection's base URL; check the value written into it".to_owned()
+        );
+    }
+    let root = base.path().trim_end_matches('/').to_owned();
+    let mut url = base.clone();
+    url.set_path(&format!("{root}{path}"));
+    url.set_fragment(None);
+    if let Some(query) = query {
+        // The connection's own parameters, an API version for instance, stay.
+        let whole = base.query().map_or_else(|| query.to_owned(), |own| format!("{own}&{query}"));
+        url.set_query(Some(&whole));
+    }
+    let inside = url.origin() == base.origin() && url.path().strip_prefix(root.as_str()).is_some_and(|rest| rest.starts_with('/'));
+    if inside { Ok(url) } else { Err("leads out of the connection's base URL".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(base: &str, path: &str) -> Result<String, String> {
+        below(&base.parse().unwrap(), path).map(String::from)
+    }
+
+    #[test]
+    fn a_path_is_appended_to_the_base() {
+        for (base, path, expected) in [
+            ("https://a.example", "/x", "https://a.example/x"),
+            ("https://a.example/", "/", "https://a.example/"),
+            ("https://a.example/v2", "/x/y", "https://a.example/v2/x/y"),
+            ("https://a.example/v2/", "/x%2Fy/z%20z", "https://a.example/v2/x%2Fy/z%20z"),
+            ("https://a.example/v2", "/a b/ü", "https://a.example/v2/a%20b/%C3%BC"),
+            ("https://a.example/v2?api=7", "/x?q=1", "https://a.example/v2/x?api=7&q=1"),
+            ("https://a.example/v2?api=7", "/x", "https://a.example/v2/x?api=7"),
+            ("https://a.example/v2", "/x...", "https://a.example/v2/x..."),
+            ("https://a.example/v2", "/...", "https://a.example/v2/..."),
+            ("https://a.example/v2", "/x?to=../..", "https://a.example/v2/x?to=../.."),
+        ] {
+            assert_eq!(joined(base, path).as_deref(), Ok(expected), "{base} {path}");
+        }
+    }
+
+    #[test]
+    fn no_path_leaves_the_host() {
+        for path in ["//evil.example/x", "///evil.example", "/@evil.example", "/:80/x", "/https://evil.example/"] {
+            for base in ["https://a.example", "https://a.example/v2"] {
+                let url: Url = joined(base, path).unwrap().parse().unwrap();
+                assert_eq!(url.host_str(), Some("a.example"), "{path}");
+                assert_eq!(url.path(), format!("{}{path}", base.strip_prefix("https://a.example").unwrap()), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_path_climbs_out_of_the_base() {
+        let forms = ["/..", "/../x", "/x/../../y", "/%2e%2e/x", "/%2E%2E", "/.%2e/x", "/%2E./x", "/./x", "/%2e", "/..\\x", "/x\\..\\y"];
+        for path in forms.into_iter().chain(["x", "", "@evil.example/", "/.\t./x", "/.\n.", "/x#/../.."]) {
+            assert!(joined("https://a.example/v2/tenant", path).is_err(), "{path:?}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What the environment says, read once at the start: a wrong setting stops the process with a sentence, not a step with a riddle.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use url::Url;
+
+use crate::egress::{BadEgress, Egress, Refused};
+
+/// Settings of a [`World`](crate::World).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What may be called (`EGRESS_ALLOW`).
+    pub egress: Egress,
+    /// Who answers prompts.
+    pub llm: LlmSettings,
+}
+
+/// The language model provider of the deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LlmSettings {
+    /// Base URL of an OpenAI-compatible API (`LLM_BASE_URL`); `/chat/completions` is appended.
+    pub base_url: Url,
+    /// Its key (`LLM_API_KEY`); a local server needs none.
+    pub key: Option<Secret>,
+    /// Model ids of flows, and the provider's model that each stands for (`LLM_MODELS`).
+    pub models: BTreeMap<String, String>,
+}
+
+/// A value that no log shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The value itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// A setting is missing or wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// It has no default.
+    #[error("environment variable `{0}` is not set")]
+    Missing(&'static str),
+    /// The provider's URL cannot be used.
+    #[error("environment variable `LLM_BASE_URL` must be a URL such as https://api.openai.com/v1, without user info, query or fragment")]
+    BaseUrl,
+    /// The provider's URL is not one that this deployment may call.
+    #[error("environment variable `LLM_BASE_URL`: {0} (plain http to loopback needs `EGRESS_ALLOW=loopback`)")]
+    Forbidden(String),
+    /// The key cannot be sent.
+    #[error("environment variable `LLM_API_KEY` has characters that cannot stand in a header; is it copied with a line break?")]
+    Key,
+    /// The map of models cannot be read.
+    #[error(r#"environment variable `LLM_MODELS` must be a JSON object such as {{"quantum-ai:default":"gpt-4o-mini"}}: {0}"#)]
+    Models(#[source] serde_json::Error),
+    /// The egress words cannot be read.
+    #[error("environment variable `EGRESS_ALLOW`: {0}")]
+    Egress(#[from] BadEgress),
+}
+
+impl From<Refused> for SettingsError {
+    fn from(refused: Refused) -> Self {
+        Self::Forbidden(refused.to_string())
+    }
+}
+
+impl Settings {
+    /// Reads the environment of the process.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads settings by name. An empty value counts as none: a template cannot leave a variable out.
+    pub fn read(value: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let optional = |name| value(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let required = |name| optional(name).ok_or(SettingsError::Missing(name));
+        let egress: Egress = optional("EGRESS_ALLOW").unwrap_or_default().parse()?;
+        let base_url: Url = required("LLM_BASE_URL")?.parse().map_err(|_| SettingsError::BaseUrl)?;
+        let bare = base_url.username().is_empty() && base_url.password().is_none() && base_url.query().is_none();
+        if !bare || base_url.fragment().is_some() {
+            return Err(SettingsError::BaseUrl);
+        }
+        egress.check(&base_url)?;
+        let key = optional("LLM_API_KEY");
+        if key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
+            return Err(SettingsError::Key);
+        }
+        let models = serde_json::from_str(&required("LLM_MODELS")?).map_err(SettingsError::Models)?;
+        Ok(Self { egress, llm: LlmSettings { base_url, key: key.map(Secret), models } })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: [(&str, &str); 4] = [
+        ("EGRESS_ALLOW", ""),
+        ("LLM_BASE_URL", "https://api.openai.com/v1"),
+        ("LLM_API_KEY", "sk-secret"),
+        ("LLM_MODELS", r#"{"quantum-ai:default":"gpt-4o-mini"}"#),
+    ];
+
+    fn read(changes: &[(&str, &str)]) -> Result<Settings, String> {
+        let all: BTreeMap<_, _> = GOOD.iter().chain(changes).copied().collect();
+        Settings::read(|name| all.get(name).map(|value| (*value).to_owned())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn good_settings_are_read_and_the_key_is_not_shown() {
+        let settings = read(&[]).unwrap();
+        assert_eq!(settings.egress, Egress::default());
+        assert_eq!(settings.llm.models["quantum-ai:default"], "gpt-4o-mini");
+        assert_eq!(settings.llm.key.as_ref().unwrap().reveal(), "sk-secret");
+        assert!(!format!("{settings:?}").contains("sk-secret"));
+        assert_eq!(read(&[("LLM_API_KEY", "")]).unwrap().llm.key, None);
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_and_its_value_kept_out() {
+        for (name, value, says) in [
+            ("LLM_BASE_URL", "", "`LLM_BASE_URL` is not set"),
+            ("LLM_BASE_URL", "api.openai.com", "must be a URL"),
+            ("LLM_BASE_URL", "https://ada:sk-secret@api.openai.com/v1", "without user info"),
+            ("LLM_BASE_URL", "http://api.example.com/v1", "https only"),
+            ("LLM_BASE_URL", "http://127.0.0.1:4567/v1", "EGRESS_ALLOW=loopback"),
+            ("LLM_BASE_URL", "https://10.0.0.1/v1", "private"),
+            ("LLM_API_KEY", "sk\nsecret", "line break"),
+            ("LLM_MODELS", "", "`LLM_MODELS` is not set"),
+            ("LLM_MODELS", "gpt-4o", "`LLM_MODELS` must be a JSON object"),
+            ("LLM_MODELS", r#"{"a":1}"#, "`LLM_MODELS` must be a JSON object"),
+            ("EGRESS_ALLOW", "private", "`EGRESS_ALLOW`: `private`"),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err();
+            assert!(error.contains(says) && !error.contains("secret"), "{name}={value}: {error}");
+        }
+        let local = read(&[("EGRESS_ALLOW", "loopback"), ("LLM_BASE_URL", "http://127.0.0.1:4567/v1")]);
+        assert!(local.is_ok());
+    }
+}

@@ -1,0 +1,22 @@
+//! What goes over the wire, and what becomes of what comes back: the promises of `nodes` against a real socket.
+
+#[cfg(test)]
+mod carried;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod guard;
+#[cfg(test)]
+mod llm;
+#[cfg(test)]
+mod outputs;
+#[cfg(test)]
+mod repair;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod talk;
+#[cfg(test)]
+mod tools;
+#[cfg(test)]
+mod world;

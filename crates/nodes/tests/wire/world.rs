@@ -1,0 +1,94 @@
+//! Builders: a world that may call loopback, and the three kinds of request.
+
+use std::collections::BTreeMap;
+
+use domain::flow::ServiceSlug;
+use domain::id::OrgId;
+use domain::ports::{CallContext, Connection, Connections, Effect, EffectError, Effects, PortError};
+use domain::request::{HttpCall, LlmRequest, Request, ServiceRequest};
+use domain::time::Time;
+use nodes::{Settings, World};
+use serde_json::Value;
+
+pub const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+pub const STEP: &str = "stp_01HXY0000000000000000000000";
+pub const KEY: &str = "sk-very-secret";
+
+/// One connection of one organisation.
+pub struct Book {
+    pub base_url: Result<String, fn() -> PortError>,
+}
+
+impl Connections for Book {
+    async fn connection(&self, org: &OrgId, slug: &ServiceSlug) -> Result<Option<Connection>, PortError> {
+        let base_url = self.base_url.clone().map_err(|error| error())?;
+        let known = *org == organisation() && slug.to_string() == "custom:echo";
+        Ok(known.then(|| Connection { slug: slug.clone(), base_url }))
+    }
+}
+
+pub fn organisation() -> OrgId {
+    OrgId::new(Time::from_millis(1), 1)
+}
+
+pub fn context() -> CallContext {
+    CallContext { org: organisation(), trace_id: TRACE.to_owned(), idempotency_key: STEP.to_owned(), timeout_seconds: 20 }
+}
+
+/// A world whose only service and whose model provider are at `url`.
+pub fn world(url: &str, allow: &str) -> World<Book> {
+    world_with(Ok(url.to_owned()), if allow.is_empty() { "https://llm.invalid/v1" } else { url }, allow)
+}
+
+pub fn world_with(base_url: Result<String, fn() -> PortError>, llm: &str, allow: &str) -> World<Book> {
+    let settings = Settings::read(|name| {
+        let value = match name {
+            "EGRESS_ALLOW" => allow,
+            "LLM_BASE_URL" => llm,
+            "LLM_API_KEY" => KEY,
+            "LLM_MODELS" => r#"{"quantum-ai:default":"gpt-4o-mini","quantum-ai:large":"gpt-4o"}"#,
+            other => panic!("{other} is not a setting"),
+        };
+        Some(value.to_owned())
+    });
+    World::new(settings.unwrap(), Book { base_url }).unwrap()
+}
+
+pub async fn perform(url: &str, request: Request) -> Result<Effect, EffectError> {
+    world(url, "loopback").perform(&context(), &request).await
+}
+
+pub fn http(method: &str, url: &str, headers: &[(&str, &str)], body: Option<Value>) -> Request {
+    Request::Http(HttpCall { url: url.to_owned(), method: method.to_owned(), headers: texts(headers), body })
+}
+
+pub fn service(method: &str, path: &str, body: Option<Value>) -> Request {
+    Request::Service(service_request(method, path, body))
+}
+
+pub fn service_request(method: &str, path: &str, body: Option<Value>) -> ServiceRequest {
+    ServiceRequest {
+        service: "custom:echo".parse().unwrap(),
+        method: method.to_owned(),
+        path: path.to_owned(),
+        query: BTreeMap::new(),
+        headers: BTreeMap::new(),
+        body,
+    }
+}
+
+pub fn llm(schema: Option<Value>) -> LlmRequest {
+    LlmRequest {
+        model: "quantum-ai:default".to_owned(),
+        system_prompt: Some("Be brief.".to_owned()),
+        user_prompt: "How much?".to_owned(),
+        output_schema: schema,
+        tools: Vec::new(),
+        temperature: None,
+        max_tokens: None,
+    }
+}
+
+pub fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
