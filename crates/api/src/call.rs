@@ -1,0 +1,160 @@
+//! What a handler sees of a request.
+
+use std::str::FromStr;
+
+use domain::access::ApiKey;
+use domain::fault::Fault;
+use domain::flow::Slug;
+use domain::id::{FlowId, RunId};
+use domain::ports::FlowName;
+use domain::problem::FieldErrors;
+use lambda_http::{Request, RequestExt};
+use serde_json::{Map, Value};
+
+use crate::Refused;
+
+/// A request whose key is good and allows it.
+#[derive(Debug)]
+pub struct Call {
+    /// The caller's key: organisation, actor, grants.
+    pub key: ApiKey,
+    request: Request,
+}
+
+impl Call {
+    pub(crate) fn new(key: ApiKey, request: Request) -> Self {
+        Self { key, request }
+    }
+
+    /// The flow named by `{id}`: an id or a slug.
+    pub fn flow_name(&self) -> Result<FlowName, Fault> {
+        flow_name(self.path_parameter("id")).ok_or(Fault::NotFound("flow"))
+    }
+
+    /// The run named by `{runId}`.
+    pub fn run_id(&self) -> Result<RunId, Fault> {
+        self.path_parameter("runId").parse().map_err(|_| Fault::NotFound("run"))
+    }
+
+    fn path_parameter(&self, name: &str) -> &str {
+        self.request.path_parameters_ref().and_then(|parameters| parameters.first(name)).unwrap_or_default()
+    }
+
+    /// A query parameter; an empty one counts as left out.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.request.query_string_parameters_ref().and_then(|parameters| parameters.first(name)).filter(|value| !value.is_empty())
+    }
+
+    /// A query parameter read by `read`; what cannot be read is noted in `errors`.
+    pub fn query_as<T>(&self, name: &str, errors: &mut FieldErrors, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        match read(self.query(name)?) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                errors.add(name, problem);
+                None
+            }
+        }
+    }
+
+    /// A flow named in a query parameter.
+    pub fn query_flow(&self, name: &str, errors: &mut FieldErrors) -> Option<FlowName> {
+        self.query_as(name, errors, |text| flow_name(text).ok_or_else(|| "must be the id or the slug of a flow".to_owned()))
+    }
+
+    /// A header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.request.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The body as JSON, if there is one.
+    pub fn json(&self, max_bytes: usize) -> Result<Option<Value>, Refused> {
+        let bytes = self.request.body().as_ref();
+        if bytes.len() > max_bytes {
+            return Err(Refused::TooLarge(max_bytes));
+        }
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(None);
+        }
+        let media_type = self.header("content-type").unwrap_or("application/json");
+        let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if essence != "application/json" && !essence.ends_with("+json") {
+            return Err(Refused::MediaType);
+        }
+        let value = serde_json::from_slice(bytes).map_err(|problem| FieldErrors::one("body", format!("is not JSON: {problem}")))?;
+        Ok(Some(value))
+    }
+
+    /// The body as a JSON object; no body is an empty one.
+    pub fn json_object(&self, max_bytes: usize) -> Result<Map<String, Value>, Refused> {
+        match self.json(max_bytes)? {
+            None => Ok(Map::new()),
+            Some(Value::Object(fields)) => Ok(fields),
+            Some(_) => Err(FieldErrors::one("body", "must be a JSON object").into()),
+        }
+    }
+}
+
+/// An id or a slug, as paths and filters name a flow.
+fn flow_name(text: &str) -> Option<FlowName> {
+    let by_id = FlowId::from_str(text).ok().map(FlowName::Id);
+    by_id.or_else(|| Slug::from_str(text).ok().map(FlowName::Slug))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::access::Actor;
+    use domain::id::{KeyId, OrgId};
+    use domain::time::Time;
+
+    use super::*;
+
+    fn call(event: &str) -> Call {
+        let actor = Actor { id: "usr_ada".into(), roles: [].into(), teams: [].into() };
+        let (id, org) = (KeyId::new(Time::from_millis(0), 1), OrgId::new(Time::from_millis(0), 1));
+        let key = ApiKey { id, org, name: String::new(), actor, grants: [].into(), valid_until: None, revoked_at: None };
+        Call::new(key, lambda_http::request::from_str(event).unwrap())
+    }
+
+    /// A sample event with other headers or another body.
+    fn changed(change: impl FnOnce(&mut Value)) -> Call {
+        let mut event: Value = serde_json::from_str(include_str!("../../../events/approve-run/with-override.json")).unwrap();
+        change(&mut event);
+        call(&event.to_string())
+    }
+
+    #[test]
+    fn paths_queries_headers_and_bodies_are_read_from_what_api_gateway_sends() {
+        let execute = call(include_str!("../../../events/execute-flow/with-idempotency-key.json"));
+        assert_eq!(execute.flow_name().unwrap(), FlowName::Slug("refund-with-approval".parse().unwrap()));
+        assert_eq!(execute.header("idempotency-key"), Some("order-A-1043"));
+        assert_eq!(execute.json(1000).unwrap().unwrap()["orderId"], "A-1043");
+        let list = call(include_str!("../../../events/list-flow-runs/filtered.json"));
+        assert_eq!((list.query("status"), list.query("page")), (Some("awaiting_approval"), None));
+        let get = call(include_str!("../../../events/get-run/awaiting-approval.json"));
+        assert_eq!(get.run_id().unwrap().to_string(), "run_01M85EXE14SECWM1TBH3987TR1");
+    }
+
+    #[test]
+    fn a_body_is_json_of_bounded_size_or_nothing() {
+        assert!(changed(|event| event["body"] = Value::Null).json_object(10).unwrap().is_empty());
+        assert!(matches!(changed(|_| {}).json(10), Err(Refused::TooLarge(10))));
+        let bad = changed(|event| event["body"] = "{".into()).json(1000).unwrap_err();
+        assert_eq!((bad.status(), bad.body()["details"]["fieldErrors"].get("body").is_some()), (400, true));
+        assert_eq!(changed(|event| event["body"] = "[1]".into()).json_object(1000).unwrap_err().status(), 400);
+        let form = changed(|event| {
+            event["headers"]["Content-Type"] = "application/x-www-form-urlencoded".into();
+            event["multiValueHeaders"]["Content-Type"] = serde_json::json!(["application/x-www-form-urlencoded"]);
+        });
+        assert_eq!(form.json(1000).unwrap_err().status(), 415);
+    }
+
+    #[test]
+    fn a_body_in_base64_is_the_same_body() {
+        use base64::Engine as _;
+        let encoded = changed(|event| {
+            event["body"] = base64::engine::general_purpose::STANDARD.encode(r#"{"note":"ü"}"#).into();
+            event["isBase64Encoded"] = true.into();
+        });
+        assert_eq!(encoded.json(1000).unwrap().unwrap()["note"], "ü");
+    }
+}

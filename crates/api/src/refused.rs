@@ -1,0 +1,77 @@
+//! From what went wrong to what the caller is told. The only place where errors meet HTTP.
+
+use domain::access::Scope;
+use domain::fault::Fault;
+use domain::ports::PortError;
+use domain::problem::FieldErrors;
+use serde_json::{Value, json};
+
+/// Why a call is not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// No key, or none that works.
+    #[error("missing or invalid Bearer")]
+    Unauthenticated,
+    /// The key may not do this.
+    #[error("missing scope: {0}")]
+    MissingScope(Scope),
+    /// The body is too large.
+    #[error("the body has more than {0} bytes")]
+    TooLarge(usize),
+    /// The body is not JSON by its own account.
+    #[error("the body must be application/json")]
+    MediaType,
+    /// What was asked for was refused.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<FieldErrors> for Refused {
+    fn from(errors: FieldErrors) -> Self {
+        Self::Fault(Fault::Invalid(errors))
+    }
+}
+
+impl From<PortError> for Refused {
+    fn from(error: PortError) -> Self {
+        Self::Fault(Fault::Port(error))
+    }
+}
+
+impl Refused {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Unauthenticated => 401,
+            Self::MissingScope(_) => 403,
+            Self::TooLarge(_) => 413,
+            Self::MediaType => 415,
+            Self::Fault(fault) => match fault {
+                Fault::Invalid(_) => 400,
+                Fault::Forbidden(_) => 403,
+                Fault::NotFound(_) => 404,
+                Fault::Conflict(_) | Fault::SeveralGates(_) => 409,
+                Fault::Unprocessable { .. } => 422,
+                Fault::Port(PortError::Unavailable(_)) => 503,
+                Fault::Port(PortError::Corrupt(_)) => 500,
+            },
+        }
+    }
+
+    /// The error envelope. What failed inside stays inside: the log has it.
+    pub fn body(&self) -> Value {
+        let text = self.to_string();
+        match self {
+            Self::Fault(Fault::Invalid(fields)) => with_fields(&text, fields),
+            Self::Fault(Fault::Unprocessable { fields, .. }) if !fields.is_empty() => with_fields(&text, fields),
+            Self::Fault(Fault::SeveralGates(nodes)) => json!({"error": text, "openNodeIds": nodes}),
+            Self::Fault(Fault::Port(PortError::Unavailable(_))) => json!({"error": "a service behind this one did not answer; try again"}),
+            Self::Fault(Fault::Port(PortError::Corrupt(_))) => json!({"error": "internal error"}),
+            _ => json!({"error": text}),
+        }
+    }
+}
+
+fn with_fields(text: &str, fields: &FieldErrors) -> Value {
+    json!({"error": text, "details": {"fieldErrors": fields.by_path()}})
+}

@@ -1,0 +1,121 @@
+//! What callers see: flows, runs, steps and approvals as JSON.
+
+mod run;
+
+use domain::flow::{Flow, Version};
+use domain::gate::Gate;
+use domain::ports::RunSummary;
+use domain::run::Run;
+use serde_json::{Value, json};
+
+use crate::set;
+
+pub use run::run_with_steps;
+
+/// A flow's head: a row of a list.
+pub fn flow(flow: &Flow) -> Value {
+    json!({
+        "id": flow.id,
+        "slug": flow.slug,
+        "name": flow.name,
+        "description": flow.description,
+        "status": flow.status,
+        "triggerType": "api",
+        "version": flow.version,
+        "createdAt": flow.created_at,
+        "updatedAt": flow.updated_at,
+    })
+}
+
+/// A flow with its newest spec.
+pub fn flow_with_spec(head: &Flow, version: &Version) -> Value {
+    let mut view = flow(head);
+    set(&mut view, "spec", version.spec.clone());
+    view
+}
+
+/// A run in a list: no input, no steps, no outputs.
+pub fn run_summary(run: &RunSummary) -> Value {
+    without_nulls(json!({
+        "id": run.id,
+        "flowId": run.flow,
+        "flowVersion": run.flow_version,
+        "status": run.status,
+        "trigger": run.trigger,
+        "traceId": run.trace_id,
+        "startedAt": run.started_at,
+        "finishedAt": run.finished_at,
+        "error": run.error.as_ref().map(|message| json!({"message": message})),
+    }))
+}
+
+/// A run without its steps: the answer to an action on it.
+pub fn run(run: &Run) -> Value {
+    without_nulls(json!({
+        "id": run.id,
+        "flowId": run.flow,
+        "flowVersion": run.flow_version,
+        "status": run.status,
+        "trigger": run.trigger,
+        "traceId": run.trace_id,
+        "startedBy": run.started_by,
+        "startedAt": run.started_at,
+        "finishedAt": run.finished_at,
+        "error": run.error,
+        "cancelledBy": run.cancellation.as_ref().map(|cancellation| &cancellation.actor),
+        "cancelReason": run.cancellation.as_ref().and_then(|cancellation| cancellation.reason.as_ref()),
+    }))
+}
+
+/// An open approval: a row of the inbox.
+pub fn approval(gate: &Gate) -> Value {
+    without_nulls(json!({
+        "id": gate.id,
+        "runId": gate.run,
+        "nodeId": gate.node,
+        "flowId": gate.flow,
+        "actionLabel": gate.action_label,
+        "proposedAction": gate.proposed_action,
+        "data": gate.data,
+        "assignTo": gate.assign_to,
+        "openedAt": gate.opened_at,
+        "expiresAt": gate.deadline,
+        "votes": votes(gate),
+    }))
+}
+
+fn votes(gate: &Gate) -> Vec<Value> {
+    gate.votes
+        .iter()
+        .map(|vote| json!({"actor": vote.actor, "at": vote.at, "note": vote.note, "actionSha256": vote.action_sha256}))
+        .collect()
+}
+
+/// The permanent record of a decision: who, when, what was proposed, what was decided, and the difference.
+pub fn decision(gate: &Gate) -> Option<Value> {
+    let outcome = gate.outcome.as_ref()?;
+    Some(json!({
+        "decision": outcome.verdict,
+        "actor": outcome.actor,
+        "decidedAt": outcome.decided_at,
+        "note": outcome.note,
+        "proposedAction": gate.proposed_action,
+        "decidedAction": outcome.decided_action,
+        "proposedSha256": outcome.proposed_sha256,
+        "decidedSha256": outcome.decided_sha256,
+        "patch": gate.patch_to(&outcome.decided_action),
+    }))
+}
+
+/// A run and a decision about it: the answer to `approve` and `reject`. The decision is null while more approvals are needed.
+pub fn decided(run_after: &Run, gate: &Gate) -> Value {
+    json!({"run": run(run_after), "nodeId": gate.node, "approvalId": gate.id, "votes": votes(gate), "decision": decision(gate)})
+}
+
+/// Leaves out the fields of an object that say nothing.
+fn without_nulls(mut value: Value) -> Value {
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|_, field| !field.is_null());
+    }
+    value
+}

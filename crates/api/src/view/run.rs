@@ -1,0 +1,131 @@
+//! A run with all its steps, and the flow as it was.
+
+use std::collections::BTreeMap;
+
+use domain::flow::{NodeIx, NodeKind, Spec, Version};
+use domain::gate::Gate;
+use domain::ports::{PortError, Runs};
+use domain::run::{NodeState, NodeStatus, Run};
+use domain::step::{Payload, StepRecord, step_id};
+use domain::time::Time;
+use serde_json::{Map, Value, json};
+
+use crate::set;
+
+/// A signed URL of a large payload is good for 15 minutes.
+const SIGNED_SECONDS: u64 = 15 * 60;
+
+/// `{"flow": …, "run": …}`: the run, its steps in execution order, and the flow as it was when the run began.
+pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Version, spec: &Spec) -> Result<Value, PortError> {
+    let mut records: BTreeMap<_, _> = runs.steps(run).await?.into_iter().map(|record| (record.node.clone(), record)).collect();
+    let mut gates: BTreeMap<_, _> = runs.gates(run).await?.into_iter().map(|gate| (gate.node.clone(), gate)).collect();
+    let mut steps = Vec::new();
+    for (turn, ix) in spec.order().enumerate() {
+        let id = &spec.node(ix).id;
+        let step = Step { run, spec, ix, record: records.remove(id), gate: gates.remove(id) };
+        // What has not begun comes last, in the order in which it may.
+        let begun = step.started_at().map_or(u64::MAX, Time::millis);
+        steps.push(((begun, turn), step.view(runs, now).await?));
+    }
+    steps.sort_by_key(|(order, _)| *order);
+    let mut view = super::run(run);
+    put_payload(runs, now, &mut view, "input", &runs.input(run).await?).await?;
+    set(&mut view, "steps", steps.into_iter().map(|(_, step)| step).collect());
+    let flow = json!({"id": version.flow, "slug": version.slug, "name": version.name, "version": version.number, "spec": version.spec});
+    Ok(json!({"flow": flow, "run": view}))
+}
+
+struct Step<'a> {
+    run: &'a Run,
+    spec: &'a Spec,
+    ix: NodeIx,
+    record: Option<StepRecord>,
+    gate: Option<Gate>,
+}
+
+impl Step<'_> {
+    fn state(&self) -> NodeState {
+        self.run.progress.get(self.ix)
+    }
+
+    fn started_at(&self) -> Option<Time> {
+        let recorded = self.record.as_ref().map(|record| record.started_at);
+        recorded.or(self.gate.as_ref().map(|gate| gate.opened_at)).or(self.state().started_at)
+    }
+
+    async fn view(&self, runs: &impl Runs, now: Time) -> Result<Value, PortError> {
+        let node = self.spec.node(self.ix);
+        let state = self.state();
+        let completed_at = self.record.as_ref().map(|record| record.completed_at).or(self.gate.as_ref().and_then(|gate| gate.closed_at));
+        let duration = completed_at.zip(self.started_at()).map(|(end, start)| end.millis_since(start));
+        let mut view = super::without_nulls(json!({
+            "id": step_id(&self.run.id, &node.id),
+            "nodeId": node.id,
+            "type": node.kind.name(),
+            "status": state.status,
+            "attempts": self.record.as_ref().map_or(state.attempts, |record| record.attempts.max(state.attempts)),
+            "startedAt": self.started_at(),
+            "completedAt": completed_at,
+            "durationMs": duration,
+            "dueAt": state.due.filter(|_| state.status == NodeStatus::Running),
+            "error": self.error(),
+        }));
+        if let Some(record) = &self.record {
+            for (name, payload) in [("input", &record.input), ("output", &record.output)] {
+                if let Some(payload) = payload {
+                    put_payload(runs, now, &mut view, name, payload).await?;
+                }
+            }
+            if let Some(answer) = &record.answer {
+                set(&mut view, "response", json!({"status": answer.status, "headers": answer.headers}));
+            }
+        }
+        if let Some(gate) = &self.gate {
+            add(&mut view, gate_fields(gate));
+        }
+        Ok(view)
+    }
+
+    fn error(&self) -> Option<String> {
+        let recorded = self.record.as_ref().and_then(|record| record.error.clone());
+        let refused = self
+            .gate
+            .as_ref()
+            .filter(|_| self.state().status == NodeStatus::Failed && matches!(self.spec.node(self.ix).kind, NodeKind::Approval(_)));
+        recorded.or_else(|| refused.map(Gate::failure_message))
+    }
+}
+
+fn gate_fields(gate: &Gate) -> Value {
+    let asked =
+        json!({"actionLabel": gate.action_label, "proposedAction": gate.proposed_action, "data": gate.data, "assignTo": gate.assign_to});
+    json!({
+        "approvalId": gate.id,
+        "input": super::without_nulls(asked),
+        "output": gate.output(),
+        "expiresAt": gate.deadline,
+        "votes": super::votes(gate),
+        "decision": super::decision(gate),
+    })
+}
+
+fn add(view: &mut Value, more: Value) {
+    let fields = view.as_object_mut();
+    if let (Some(fields), Value::Object(more)) = (fields, super::without_nulls(more)) {
+        fields.extend::<Map<_, _>>(more);
+    }
+}
+
+/// A payload under its name, or, if it lies beside the record, where to fetch it, under `<name>Ref`.
+async fn put_payload(runs: &impl Runs, now: Time, view: &mut Value, name: &str, payload: &Payload) -> Result<(), PortError> {
+    match payload {
+        Payload::Inline(value) => set(view, name, Value::clone(value)),
+        Payload::Stored(object) => {
+            let url = runs.sign(object, SIGNED_SECONDS).await?;
+            let expires_at = now.plus_seconds(SIGNED_SECONDS);
+            let place = json!({"url": url, "bytes": object.bytes, "sha256": object.sha256, "expiresAt": expires_at});
+            set(view, format!("{name}Ref"), place);
+        }
+    }
+    Ok(())
+}

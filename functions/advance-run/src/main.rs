@@ -1,0 +1,20 @@
+//! Builds the clients once and drives runs.
+
+use advance_run::handle;
+use engine::Engine;
+use lambda_runtime::{Error, service_fn, tracing};
+use nodes::{Settings, World};
+use runtime::{OsEntropy, SystemClock};
+use segments::StepFunctions;
+use store::RunStore;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let aws = runtime::aws().await;
+    let runs = RunStore::from_env(&aws)?;
+    let table = runs.table.clone();
+    let world = World::new(Settings::from_env()?, table.clone())?;
+    let engine = Engine { runs, flows: table, segments: StepFunctions::from_env(&aws)?, clock: SystemClock };
+    lambda_runtime::run(service_fn(|event| handle(&engine, &world, &OsEntropy, event))).await
+}

@@ -1,0 +1,25 @@
+//! `POST /api/runs/{runId}/approve`: a person signs the proposed action off, as it is or edited.
+
+use api::{Body, Call, Endpoint, Refused, Reply, view};
+use domain::access::Scope;
+use domain::gate::{Ballot, MAX_ACTION_BYTES};
+use domain::json::canonical;
+use domain::ports::{Clock, Flows, Runs, Segments};
+use engine::Engine;
+
+/// This endpoint.
+pub const ENDPOINT: Endpoint = Endpoint { name: "approve-run", method: "POST", path: "/api/runs/{runId}/approve", scope: Scope::RunsWrite };
+
+/// 200 with the run and the recorded decision. Exactly one decision wins: 409 for every other one, 200 for the same again.
+pub async fn handle<R: Runs, F: Flows, S: Segments, C: Clock>(engine: &Engine<R, F, S, C>, call: Call) -> Result<Reply, Refused> {
+    let run = call.run_id()?;
+    let mut body = Body::of(&call)?;
+    let action = body.value("proposedActionOverride");
+    if action.as_ref().is_some_and(|action| canonical(action).len() > MAX_ACTION_BYTES) {
+        return Err(Refused::TooLarge(MAX_ACTION_BYTES));
+    }
+    let (node, note) = (body.node("nodeId"), body.text("note"));
+    body.finish()?;
+    let decided = engine.decide(&call.key.org, &run, node.as_ref(), &call.key.actor, Ballot::Approve { action, note }).await?;
+    Ok(Reply::ok(view::decided(&decided.run, &decided.gate)))
+}

@@ -1,0 +1,23 @@
+//! `POST /api/flows`: saves a new flow with its first version.
+
+use api::{Call, Endpoint, Refused, Reply, under, view};
+use domain::access::Scope;
+use domain::fault::Fault;
+use domain::flow::{Draft, MAX_BODY_BYTES};
+use domain::id::FlowId;
+use domain::ports::{Clock, CommitError, Entropy, Flows};
+
+/// This endpoint.
+pub const ENDPOINT: Endpoint = Endpoint { name: "create-flow", method: "POST", path: "/api/flows", scope: Scope::FlowsWrite };
+
+/// 201 with the flow; 400 with every problem at its path; 409 if the slug is taken.
+pub async fn handle(flows: &impl Flows, clock: &impl Clock, entropy: &impl Entropy, call: Call) -> Result<Reply, Refused> {
+    let draft = Draft::parse_new(&call.json_object(MAX_BODY_BYTES)?)?;
+    let now = clock.now();
+    let (flow, version) = draft.into_flow(FlowId::new(now, entropy.random()), call.key.org, now)?;
+    match flows.create_flow(&flow, &version).await {
+        Ok(()) => Ok(Reply::created(under("flow", view::flow_with_spec(&flow, &version)))),
+        Err(CommitError::Changed) => Err(Fault::Conflict(format!("there is a flow with the slug `{}` already", flow.slug)).into()),
+        Err(CommitError::Port(error)) => Err(error.into()),
+    }
+}

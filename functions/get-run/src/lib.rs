@@ -1,0 +1,19 @@
+//! `GET /api/runs/{runId}`: a run with its steps, and the flow as it was.
+
+use api::{Call, Endpoint, Refused, Reply, view};
+use domain::access::Scope;
+use domain::fault::Fault;
+use domain::flow::Spec;
+use domain::ports::{Clock, Flows, PortError, Runs};
+
+/// This endpoint.
+pub const ENDPOINT: Endpoint = Endpoint { name: "get-run", method: "GET", path: "/api/runs/{runId}", scope: Scope::RunsRead };
+
+/// 200 with the flow and the run; 404 for a run of another organisation.
+pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, call: Call) -> Result<Reply, Refused> {
+    let run = runs.load(&call.run_id()?).await?.filter(|run| run.org == call.key.org).ok_or(Fault::NotFound("run"))?;
+    let version = flows.version(&run.org, &run.flow, run.flow_version).await?;
+    let version = version.ok_or_else(|| PortError::Corrupt(format!("{} points to a version that is not there", run.id)))?;
+    let spec = Spec::parse(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", run.id)))?;
+    Ok(Reply::ok(view::run_with_steps(runs, clock.now(), &run, &version, &spec).await?))
+}

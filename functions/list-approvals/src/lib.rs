@@ -1,0 +1,50 @@
+//! `GET /api/approvals`: the open gates of the organisation, oldest first: a reviewer's inbox.
+
+use api::{Call, Endpoint, Paging, Refused, Reply, view};
+use domain::access::{Actor, Assignee, Scope};
+use domain::fault::Fault;
+use domain::gate::Gate;
+use domain::ports::{Flows, RunLists};
+use domain::problem::FieldErrors;
+
+/// This endpoint.
+pub const ENDPOINT: Endpoint = Endpoint { name: "list-approvals", method: "GET", path: "/api/approvals", scope: Scope::RunsRead };
+
+/// Whose gates are wanted.
+enum Wanted {
+    /// Those that the caller may decide.
+    Mine,
+    /// Those that are assigned just so.
+    AssignedTo(Assignee),
+}
+
+impl Wanted {
+    fn includes(&self, gate: &Gate, actor: &Actor) -> bool {
+        match self {
+            Self::Mine => gate.assign_to.as_ref().is_none_or(|assignee| assignee.includes(actor)),
+            Self::AssignedTo(assignee) => gate.assign_to.as_ref() == Some(assignee),
+        }
+    }
+}
+
+/// 200 with a page of approvals, filtered by `assignee` and `flow`.
+pub async fn handle(store: &(impl Flows + RunLists), call: Call) -> Result<Reply, Refused> {
+    let mut errors = FieldErrors::new();
+    let wanted = call.query_as("assignee", &mut errors, |text| match text {
+        "me" => Ok(Wanted::Mine),
+        other => other.parse().map(Wanted::AssignedTo).map_err(|_| "must be `me`, `role:…`, `user:…` or `team:…`".to_owned()),
+    });
+    let flow = call.query_flow("flow", &mut errors);
+    let list = format!("{} {:?} {:?} {}", ENDPOINT.path, call.query("assignee"), flow, call.key.actor.id);
+    let paging = Paging::of(&call, &list, &mut errors);
+    errors.into_result(())?;
+    let flow = match flow {
+        Some(name) => Some(store.flow(&call.key.org, &name).await?.ok_or(Fault::NotFound("flow"))?.id),
+        None => None,
+    };
+    let actor = &call.key.actor;
+    let accept =
+        |gate: &Gate| flow.is_none_or(|flow| gate.flow == flow) && wanted.as_ref().is_none_or(|wanted| wanted.includes(gate, actor));
+    let page = store.open_gates(&call.key.org, &accept, &paging.window).await?;
+    Ok(paging.reply(&page, view::approval))
+}

@@ -1,0 +1,33 @@
+//! `GET /api/flows/{id}/runs`: the runs of a flow, newest first, by any combination of status, trigger and time of creation.
+
+use api::{Call, Endpoint, Paging, Refused, Reply, view};
+use domain::access::Scope;
+use domain::fault::Fault;
+use domain::ports::{Flows, RunFilter, RunLists};
+use domain::problem::FieldErrors;
+use domain::run::{RunStatus, Trigger};
+use domain::time::Time;
+
+/// This endpoint.
+pub const ENDPOINT: Endpoint = Endpoint { name: "list-flow-runs", method: "GET", path: "/api/flows/{id}/runs", scope: Scope::RunsRead };
+
+/// 200 with a page of summaries.
+pub async fn handle(store: &(impl Flows + RunLists), call: Call) -> Result<Reply, Refused> {
+    let mut errors = FieldErrors::new();
+    let time = |text: &str| text.parse::<Time>().map_err(|problem| problem.to_string());
+    let filter = RunFilter {
+        status: call.query_as("status", &mut errors, |text| one_of(RunStatus::from_name(text), RunStatus::ALL)),
+        trigger: call.query_as("trigger", &mut errors, |text| one_of(Trigger::from_name(text), Trigger::ALL)),
+        from: call.query_as("from", &mut errors, time),
+        to: call.query_as("to", &mut errors, time),
+    };
+    let paging = Paging::of(&call, &format!("{} {:?} {filter:?}", ENDPOINT.path, call.flow_name()?), &mut errors);
+    errors.into_result(())?;
+    let flow = store.flow(&call.key.org, &call.flow_name()?).await?.ok_or(Fault::NotFound("flow"))?;
+    let page = store.runs_of(&flow.id, &filter, &paging.window).await?;
+    Ok(paging.reply(&page, view::run_summary))
+}
+
+fn one_of<T: ToString>(found: Option<T>, all: &[T]) -> Result<T, String> {
+    found.ok_or_else(|| format!("must be one of {}", all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))
+}
