@@ -1,0 +1,56 @@
+"""The definitions and the template as they lie in the repository, read the way CloudFormation reads them."""
+
+import json
+import re
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / "template.yaml"
+RUN = ROOT / "statemachine" / "run.asl.json"
+RESUME = ROOT / "statemachine" / "resume.asl.json"
+
+PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+
+
+def placeholders(path: Path) -> set[str]:
+    return set(PLACEHOLDER.findall(path.read_text()))
+
+
+def substituted(path: Path, **values: str) -> dict:
+    """The definition with its DefinitionSubstitutions filled in; a placeholder without a value is an error, as on AWS."""
+    return json.loads(PLACEHOLDER.sub(lambda found: values[found[1]], path.read_text()))
+
+
+def hurried(definition: dict) -> dict:
+    """The definition with the shortest waits between attempts. Which errors are retried, and how often, is untouched."""
+    for state in definition["States"].values():
+        for retrier in state.get("Retry", []):
+            retrier["IntervalSeconds"], retrier["MaxDelaySeconds"] = 1, 2
+    return definition
+
+
+class _Template(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: `!Ref X` is {"Ref": "X"}, `!Sub x` is {"Fn::Sub": "x"}."""
+
+
+def _short_form(loader: _Template, suffix: str, node: yaml.Node) -> dict:
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+_Template.add_multi_constructor("!", _short_form)
+
+
+def template() -> dict:
+    return yaml.load(TEMPLATE.read_text(), Loader=_Template)  # noqa: S506 (a SafeLoader with four more tags)
+
+
+def resources(of_type: str) -> dict[str, dict]:
+    return {name: each for name, each in template()["Resources"].items() if each["Type"] == of_type}

@@ -1,0 +1,202 @@
+"""template.yaml comes up through CloudFormation, on MiniStack, with a stand-in for every binary.
+
+On AWS the same file is packed by `sam package`; here the packing is the same and the code is `stub_function.py`.
+"""
+
+import io
+import json
+import shlex
+import sys
+import zipfile
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from definitions import ROOT, resources, template
+from interpreters import MiniStack, until
+
+STACK = "runs-test"
+ARTIFACTS = "artifacts"
+STUB = Path(__file__).with_name("stub_function.py")
+
+ROUTES = [
+    ("POST", "/api/flows", "create-flow", None),
+    ("GET", "/api/flows", "list-flows", None),
+    ("GET", "/api/flows/flw_1", "get-flow", {"id": "flw_1"}),
+    ("PATCH", "/api/flows/flw_1", "update-flow", {"id": "flw_1"}),
+    ("PUT", "/api/flows/flw_1", "update-flow", {"id": "flw_1"}),
+    ("POST", "/api/flows/flw_1/execute", "execute-flow", {"id": "flw_1"}),
+    ("GET", "/api/flows/flw_1/runs", "list-flow-runs", {"id": "flw_1"}),
+    ("GET", "/api/runs/run_1", "get-run", {"runId": "run_1"}),
+    ("POST", "/api/runs/run_1/approve", "approve-run", {"runId": "run_1"}),
+    ("POST", "/api/runs/run_1/reject", "reject-run", {"runId": "run_1"}),
+    ("POST", "/api/runs/run_1/cancel", "cancel-run", {"runId": "run_1"}),
+    ("GET", "/api/approvals", "list-approvals", None),
+]
+
+
+class Deployed:
+    """The stack, once it is up."""
+
+    def __init__(self, on: MiniStack, records: Path) -> None:
+        self.on, self.records = on, records
+        self.cloudformation = on.client("cloudformation")
+        self._create()
+        stack = until(self._settled, "the stack did not settle")
+        assert stack["StackStatus"] == "CREATE_COMPLETE", self._failures()
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def _create(self) -> None:
+        s3 = self.on.client("s3")
+        s3.create_bucket(Bucket=ARTIFACTS)
+
+        def stored(key: str, content: bytes) -> str:
+            s3.put_object(Bucket=ARTIFACTS, Key=key, Body=content)
+            return f"s3://{ARTIFACTS}/{key}"
+
+        packed = template()
+        for name, resource in packed["Resources"].items():
+            properties = resource["Properties"]
+            if resource["Type"] == "AWS::Serverless::Function":
+                binary = resource["Metadata"]["BuildProperties"]["Binary"]
+                properties["CodeUri"] = stored(f"{name}.zip", bootstrap(binary, self.records))
+            elif resource["Type"] == "AWS::Serverless::StateMachine":
+                definition = (ROOT / properties["DefinitionUri"]).read_bytes()
+                properties["DefinitionUri"] = stored(f"{name}.json", definition)
+        s3.put_object(Bucket=ARTIFACTS, Key="template.json", Body=json.dumps(packed).encode())
+        self.cloudformation.create_stack(
+            StackName=STACK,
+            TemplateURL=f"http://127.0.0.1:{self.on.server.port}/{ARTIFACTS}/template.json",
+            Capabilities=["CAPABILITY_IAM"],
+            OnFailure="DO_NOTHING",
+        )
+
+    def _settled(self) -> dict | None:
+        stack = self.cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+        return None if stack["StackStatus"].endswith("_IN_PROGRESS") else stack
+
+    def _failures(self) -> list[str]:
+        events = self.cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+        return [f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason')}" for e in events if "FAILED" in e["ResourceStatus"]]
+
+    def ask(self, method: str, path: str) -> tuple[int, dict]:
+        address = f"http://127.0.0.1:{self.on.server.port}/restapis/{self.outputs['ApiId']}/{self.outputs['StageName']}/_user_request_{path}"
+        try:
+            with urlopen(Request(address, method=method, data=None if method == "GET" else b"{}")) as answer:
+                return answer.status, json.load(answer)
+        except HTTPError as refused:
+            return refused.code, json.load(refused)
+
+    def invocations(self, binary: str) -> list[dict]:
+        record = self.records / f"{binary}.jsonl"
+        return [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+
+
+def bootstrap(binary: str, records: Path) -> bytes:
+    script = f"#!/bin/sh\nexec {shlex.join([sys.executable, '-S', str(STUB), binary, str(records)])}\n"
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.external_attr = 0o755 << 16
+        zipped.writestr(entry, script)
+    return archive.getvalue()
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory):
+    on = MiniStack(tmp_path_factory.mktemp("deployment") / "server.log")
+    try:
+        yield Deployed(on, tmp_path_factory.mktemp("records"))
+    finally:
+        on.close()
+
+
+@pytest.mark.parametrize(("method", "path", "function", "parameters"), ROUTES, ids=lambda value: str(value))
+def test_a_route_leads_to_its_function(deployed, method, path, function, parameters):
+    assert deployed.ask(method, path) == (200, {"function": function, "parameters": parameters})
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/api/nothing"), ("DELETE", "/api/flows"), ("GET", "/")])
+def test_what_the_api_does_not_know_keeps_the_envelope(deployed, method, path):
+    assert deployed.ask(method, path) == (404, {"error": "not found"})
+
+
+def test_the_table_is_what_the_template_says(deployed):
+    name = deployed.outputs["TableName"]
+    table = deployed.on.dynamodb.describe_table(TableName=name)["Table"]
+    assert {i["IndexName"]: i["Projection"]["ProjectionType"] for i in table["GlobalSecondaryIndexes"]} == {
+        "lists": "INCLUDE", "inbox": "ALL", "outbox": "KEYS_ONLY",
+    }
+    assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    ttl = deployed.on.dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expiresAt"}
+    backups = deployed.on.dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+
+
+def test_the_bucket_is_nobody_elses(deployed):
+    s3, bucket = deployed.on.client("s3"), deployed.outputs["BucketName"]
+    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    (statement,) = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+@pytest.mark.parametrize("machine", ["Run", "Resume"])
+def test_a_segment_advances_through_the_deployed_function(deployed, machine):
+    run_id = f"run_{machine}"
+    deployed.on.states.start_execution(
+        stateMachineArn=deployed.outputs[f"{machine}StateMachineArn"],
+        name=f"{run_id}-1",
+        input=json.dumps({"runId": run_id, "waitSeconds": 3600}),
+    )
+    expected = {"event": {"runId": run_id, "execution": f"{run_id}-1"}, "table": deployed.outputs["TableName"]}
+    until(lambda: expected in deployed.invocations("advance-run"), f"advance-run did not hear of {run_id}")
+
+
+@pytest.mark.parametrize("machine", ["Run", "Resume"])
+def test_an_execution_that_fails_for_good_is_settled(deployed, machine):
+    arn, run_id = deployed.outputs[f"{machine}StateMachineArn"], f"run_{machine}_fails"
+    deployed.on.states.start_execution(
+        stateMachineArn=arn, name=f"{run_id}-1", input=json.dumps({"runId": run_id, "waitSeconds": 3600})
+    )
+
+    def settled() -> list[dict]:
+        details = [each["event"]["detail"] for each in deployed.invocations("settle-run")]
+        return [detail for detail in details if detail["name"] == f"{run_id}-1"]
+
+    (detail,) = until(settled, f"settle-run did not hear of {run_id}")
+    assert (detail["status"], detail["stateMachineArn"], detail["error"]) == ("FAILED", arn, "Told")
+
+
+def test_an_execution_that_is_stopped_is_settled_too(deployed):
+    """Cancelling stops the segment; settle-run hears of it and finds a run that is cancelled already."""
+    arn = deployed.outputs["ResumeStateMachineArn"]
+    name = deployed.outputs["TableName"]
+    item = {"pk": "RUN#run_stopped", "sk": "RUN", "owes": "run_stopped-1"}
+    deployed.on.dynamodb.put_item(TableName=name, Item={key: {"S": value} for key, value in item.items()})
+    started = deployed.on.states.start_execution(
+        stateMachineArn=arn, name="run_stopped-1", input=json.dumps({"runId": "run_stopped", "waitSeconds": 3600})
+    )
+    deployed.on.states.stop_execution(executionArn=started["executionArn"], cause="a test")
+
+    def statuses() -> list[str]:
+        details = [each["event"]["detail"] for each in deployed.invocations("settle-run")]
+        return [detail["status"] for detail in details if detail["name"] == "run_stopped-1"]
+
+    assert until(statuses, "settle-run did not hear of the stop") == ["ABORTED"]
+
+
+def test_debts_are_paid_every_five_minutes(deployed):
+    events = deployed.on.client("events")
+    (tick,) = [rule for rule in events.list_rules()["Rules"] if "ScheduleExpression" in rule]
+    assert (tick["ScheduleExpression"], tick["State"]) == ("rate(5 minutes)", "ENABLED")
+    (target,) = events.list_targets_by_rule(Rule=tick["Name"])["Targets"]
+    assert target["Arn"].endswith(f":function:{STACK}-reconcile-runs")
+
+
+def test_every_function_of_the_template_is_there(deployed):
+    names = {each["FunctionName"] for each in deployed.on.client("lambda").list_functions()["Functions"]}
+    binaries = {each["Metadata"]["BuildProperties"]["Binary"] for each in resources("AWS::Serverless::Function").values()}
+    assert {name.removeprefix(f"{STACK}-") for name in names if name.startswith(STACK)} == binaries

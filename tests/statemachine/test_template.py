@@ -1,0 +1,87 @@
+"""The template: valid, and no wider than the design allows."""
+
+import pytest
+from cfnlint.api import lint_file
+
+from definitions import ROOT, TEMPLATE, resources, template
+
+FUNCTIONS = resources("AWS::Serverless::Function")
+MACHINES = resources("AWS::Serverless::StateMachine")
+
+
+def statements(resource: dict) -> list[dict]:
+    found = []
+    for policy in resource["Properties"]["Policies"]:
+        assert isinstance(policy, dict), f"{policy}: name the actions instead of a managed policy"
+        found += policy["Statement"]
+    return found
+
+
+def listed(value) -> list:
+    return value if isinstance(value, list) else [value]
+
+
+def test_cfn_lint_finds_nothing():
+    assert [str(finding) for finding in lint_file(TEMPLATE)] == []
+
+
+@pytest.mark.parametrize("name", FUNCTIONS | MACHINES)
+def test_a_policy_names_actions_and_resources(name):
+    for statement in statements((FUNCTIONS | MACHINES)[name]):
+        assert statement["Effect"] == "Allow"
+        assert not [action for action in listed(statement["Action"]) if "*" in action]
+        assert "*" not in listed(statement["Resource"])
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_function_may_delete_or_scan(name):
+    actions = {action for statement in statements(FUNCTIONS[name]) for action in listed(statement["Action"])}
+    assert not [action for action in actions if "Delete" in action or action.endswith(":Scan")]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_is_built_from_the_package_of_its_name(name):
+    function = FUNCTIONS[name]
+    binary = function["Metadata"]["BuildProperties"]["Binary"]
+    assert binary.replace("-", "") == name.lower()
+    assert function["Properties"]["FunctionName"] == {"Fn::Sub": "${AWS::StackName}-" + binary}
+
+
+def test_no_route_is_taken_twice():
+    routes = [
+        (event["Properties"]["Method"], event["Properties"]["Path"])
+        for function in FUNCTIONS.values()
+        for event in function["Properties"].get("Events", {}).values()
+        if event["Type"] == "Api"
+    ]
+    assert len(routes) == len(set(routes)) == 12
+
+
+def test_the_machines_are_called_what_the_functions_call_them():
+    variables = template()["Globals"]["Function"]["Environment"]["Variables"]
+    for machine, variable in (("Run", "RUN_STATE_MACHINE_ARN"), ("Resume", "RESUME_STATE_MACHINE_ARN")):
+        name = MACHINES[f"{machine}StateMachine"]["Properties"]["Name"]["Fn::Sub"]
+        assert variables[variable]["Fn::Sub"].endswith(f":stateMachine:{name}")
+
+
+def test_what_is_kept_outlives_the_stack():
+    for name in ("Table", "OutputsBucket"):
+        kept = template()["Resources"][name]
+        assert (kept["DeletionPolicy"], kept["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
+
+
+def test_no_index_projects_more_attributes_than_dynamodb_takes():
+    """Twenty in one index; the local stack takes any number."""
+    for index in template()["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"]:
+        projected = index["Projection"].get("NonKeyAttributes", [])
+        assert len(projected) == len(set(projected)) <= 20, index["IndexName"]
+
+
+def test_park_reaches_run_items_only():
+    (update,) = (s for s in statements(MACHINES["ResumeStateMachine"]) if s["Action"] == "dynamodb:UpdateItem")
+    assert update["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["RUN#*"]}}
+
+
+def test_every_definition_of_the_folder_is_deployed():
+    deployed = {machine["Properties"]["DefinitionUri"] for machine in MACHINES.values()}
+    assert deployed == {f"statemachine/{path.name}" for path in (ROOT / "statemachine").glob("*.json")}
