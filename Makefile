@@ -1,0 +1,59 @@
+# The two commands to know: `make run` and `make test`. `make help` lists the rest.
+
+PORT ?= 4566
+PYTHON ?= python3
+export PORT PYTHON
+
+STACK := .venv/bin/python dev/stack
+TEST_REQUIREMENTS := dev/requirements.txt tests/statemachine/requirements.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run up demo down status test simulate build lint fmt clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  PORT=4700 uses other ports (PORT, PORT+1 and PORT+2; 4566 to 4568 otherwise)."
+
+run: .venv/.stack ## Start the local stack, show the demo, serve until Ctrl-C
+	@$(STACK) run
+
+up: .venv/.stack ## Start the local stack in the background; writes .dev/env
+	@$(STACK) up
+
+demo: .venv/.stack ## Show the demo on the stack that `make up` started
+	@$(STACK) demo
+
+down: .venv/.stack ## Stop the local stack
+	@$(STACK) down
+
+status: .venv/.stack ## Say what is running
+	@$(STACK) status
+
+test: .venv/.tests ## Run every test there is; say what was skipped
+	@.venv/bin/python dev/test.py
+
+simulate: ## Run the simulation on more seeds: make simulate SEEDS=1000000
+	SEEDS=$(or $(SEEDS),100000) cargo test -p engine --test simulation -- --nocapture
+
+build: ## Build every binary (debug)
+	cargo build --workspace --bins
+
+lint: ## Check formatting, and clippy with warnings as errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+fmt: ## Format the Rust code
+	cargo fmt --all
+
+clean: ## Stop the stack; remove everything that make made
+	@if [ -x .venv/bin/python ]; then $(STACK) down; DEV_DIR=.dev-test $(STACK) down; fi
+	rm -rf .venv .venv-sam .dev .dev-test
+	cargo clean
+
+.venv/.stack: dev/requirements.txt dev/setup.sh
+	@sh dev/setup.sh .venv $<
+	@touch $@
+
+.venv/.tests: .venv/.stack $(TEST_REQUIREMENTS)
+	@sh dev/setup.sh .venv $(TEST_REQUIREMENTS)
+	@touch $@

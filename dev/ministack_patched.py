@@ -1,0 +1,104 @@
+"""MiniStack, mended where it differs from AWS in a way that our template or our runs feel.
+
+Started like `python -m ministack`, with the same environment and arguments. What is mended:
+
+* Step Functions ignores `TimeoutSecondsPath`, so a parked run would never meet its deadline.
+* CloudFormation ignores a table's `TimeToLiveSpecification` and `PointInTimeRecoverySpecification`, so nothing would expire.
+* API Gateway ignores the gateway responses of an imported API, so an unknown path would break the error envelope.
+
+It also binds to loopback unless BIND_HOST says otherwise: MiniStack's own default is every interface.
+"""
+
+import os
+import sys
+from importlib.metadata import version
+
+MADE_FOR = "1.5.33"
+GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
+
+os.environ.setdefault("BIND_HOST", "127.0.0.1")  # before the import: MiniStack reads it early
+
+
+def mend_timeout_seconds_path(stepfunctions):
+    """Resolve a task's `TimeoutSecondsPath` against its input into `TimeoutSeconds`, which MiniStack honours."""
+    execute_task = stepfunctions._execute_task
+
+    def with_timeout(state, raw_input, execution, context):
+        path = state.get("TimeoutSecondsPath")
+        if path is not None:
+            effective = stepfunctions._apply_input_path(state, raw_input, context)
+            seconds = stepfunctions._resolve_path_or_ctx(path, effective, context)
+            # A bool is an int to Python, and not a number to Step Functions.
+            if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < 1:
+                # As on AWS no Retry and no Catch can hold this: it is raised before either looks.
+                raise stepfunctions._ExecutionError(
+                    "States.Runtime",
+                    f"TimeoutSecondsPath '{path}' must lead to a positive integer, not to {seconds!r}",
+                )
+            state = {**state, "TimeoutSeconds": seconds}
+        return execute_task(state, raw_input, execution, context)
+
+    stepfunctions._execute_task = with_timeout
+
+
+def mend_table_settings(provisioners, dynamodb):
+    """After CloudFormation has made or changed a table, set what its template says about expiry and recovery."""
+
+    def settled(provision, properties_at):
+        def provisioned(*args, **kwargs):
+            name, attributes = provision(*args, **kwargs)
+            properties = args[properties_at]
+            for specification, update in (
+                ("TimeToLiveSpecification", dynamodb._update_ttl),
+                ("PointInTimeRecoverySpecification", dynamodb._update_continuous_backups),
+            ):
+                if specification in properties:
+                    # CloudFormation's parameters arrive as text; only "true" is true.
+                    wanted = {key: str(value).lower() == "true" if key.endswith("nabled") else value
+                              for key, value in properties[specification].items()}
+                    status, _headers, body = update({"TableName": name, specification: wanted})
+                    if status >= 400:
+                        raise ValueError(f"AWS::DynamoDB::Table {specification}: {body!r}")
+            return name, attributes
+
+        return provisioned
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::DynamoDB::Table"]
+    handlers["create"] = settled(handlers["create"], properties_at=1)  # (logical id, properties, stack)
+    handlers["update"] = settled(handlers["update"], properties_at=2)  # (physical id, old properties, new properties, …)
+
+
+def mend_gateway_responses(apigateway):
+    """Take over the gateway responses of an OpenAPI document, which SAM writes there."""
+    import_rest_api = apigateway._import_rest_api
+
+    def with_responses(document, *args, **kwargs):
+        api = import_rest_api(document, *args, **kwargs)
+        for kind, response in document.get(GATEWAY_RESPONSES, {}).items():
+            status, _headers, body = apigateway._put_gateway_response(api, kind, response)
+            if status >= 400:
+                raise ValueError(f"{GATEWAY_RESPONSES}.{kind}: {body!r}")
+        return api
+
+    apigateway._import_rest_api = with_responses
+
+
+def main():
+    found = version("ministack")
+    if found != MADE_FOR:
+        sys.exit(
+            f"dev/ministack_patched.py was made for ministack {MADE_FOR}, and {found} is installed: "
+            "install the pinned version (dev/requirements.txt), or check each patch against the new one."
+        )
+    from ministack.app import main as ministack
+    from ministack.services import apigateway_v1, dynamodb, stepfunctions
+    from ministack.services.cloudformation import provisioners
+
+    mend_timeout_seconds_path(stepfunctions)
+    mend_table_settings(provisioners, dynamodb)
+    mend_gateway_responses(apigateway_v1)
+    ministack()
+
+
+if __name__ == "__main__":
+    main()

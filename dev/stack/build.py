@@ -1,0 +1,89 @@
+"""Checks what building needs, and builds the binaries with cargo."""
+
+import collections
+import os
+import shutil
+import subprocess
+import sys
+import threading
+
+from .console import StackError, Stage, fail
+from .settings import ROOT
+
+NEEDED = {
+    "cargo": "Rust is missing: cargo is not on the PATH. Install it from https://rustup.rs, then open a new shell.",
+    "cc": "A C compiler is missing: cc is not on the PATH. Install one (Debian, Ubuntu: apt install build-essential; "
+    "Fedora: dnf install gcc; macOS: xcode-select --install).",
+}
+COMMAND = ["cargo", "build", "--workspace", "--bins"]
+
+
+def check_tools():
+    for tool, advice in NEEDED.items():
+        if shutil.which(tool) is None:
+            raise StackError(advice)
+
+
+def build():
+    """Debug builds of every function and of runs-admin."""
+    check_tools()
+    stage = Stage("Build", every=15)
+    if sys.stderr.isatty():
+        # Cargo draws its own progress bar there.
+        code, tail = _run_visibly(), []
+    else:
+        code, tail = _run_quietly(stage)
+    if code != 0:
+        for line in tail:
+            fail(line)
+        raise StackError(f"The build failed: `{' '.join(COMMAND)}` ended with {code}; its messages are above.")
+    stage.done("the binaries are up to date")
+
+
+def _run_visibly():
+    cargo = subprocess.Popen(COMMAND, cwd=ROOT, stdin=subprocess.DEVNULL)
+    try:
+        return cargo.wait()
+    finally:
+        _end(cargo)
+
+
+def _run_quietly(stage):
+    cargo = subprocess.Popen(
+        COMMAND,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, "CARGO_TERM_COLOR": "never", "CARGO_TERM_PROGRESS_WHEN": "never"},
+    )
+    tail = collections.deque(maxlen=80)
+    compiled = [0]
+
+    def read():
+        for line in cargo.stdout:
+            if line.lstrip().startswith("Compiling "):
+                compiled[0] += 1
+            elif line.strip():
+                tail.append(line.rstrip())
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        while reader.is_alive():
+            reader.join(0.5)
+            stage.still(f"{compiled[0]} crates so far; the first build takes some minutes")
+        return cargo.wait(), tail
+    finally:
+        _end(cargo)
+
+
+def _end(cargo):
+    if cargo.poll() is None:
+        cargo.terminate()
+        try:
+            cargo.wait(10)
+        except subprocess.TimeoutExpired:
+            cargo.kill()

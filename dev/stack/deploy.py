@@ -1,0 +1,108 @@
+"""Creates or updates the stack through CloudFormation, as `sam deploy` does on AWS."""
+
+import time
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from .console import StackError, Stage
+from .packaging import package
+from .settings import DUMMY_CREDENTIAL, REGION, ROOT
+
+STACK = "runs-local"
+BUCKET = "runs-local-artifacts"
+CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+PATIENCE = 180
+
+
+def client(settings, service):
+    """A client of the local stack, whatever AWS profile and proxy the user has."""
+    return boto3.session.Session(aws_access_key_id=DUMMY_CREDENTIAL, aws_secret_access_key=DUMMY_CREDENTIAL, region_name=REGION).client(
+        service,
+        endpoint_url=settings.endpoint,
+        config=Config(proxies={}, retries={"max_attempts": 2}, s3={"addressing_style": "path"}),
+    )
+
+
+def deploy(settings, model):
+    """Bring the stack to what template.yaml and the binaries say. Returns (outputs, whether anything changed)."""
+    stage = Stage("Deploy")
+    packed = package(ROOT / "template.yaml", BUCKET, settings.binary)
+    request = {
+        "StackName": STACK,
+        "TemplateURL": _upload(settings, packed),
+        "Parameters": _parameters(packed.template, {**model.parameters(), "EgressAllow": "loopback"}),
+        "Capabilities": CAPABILITIES,
+    }
+    cloudformation = client(settings, "cloudformation")
+    exists = _describe(cloudformation) is not None
+    try:
+        if exists:
+            cloudformation.update_stack(**request)
+        else:
+            cloudformation.create_stack(**request, OnFailure="DO_NOTHING")
+    except ClientError as problem:
+        message = problem.response["Error"].get("Message", str(problem))
+        if exists and "No updates are to be performed" in message:
+            return _outputs(_describe(cloudformation)), False
+        raise StackError(f"CloudFormation refused template.yaml: {message}") from None
+    stack = _wait(cloudformation, stage)
+    if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        raise StackError(f"Deploying template.yaml ended in {stack['StackStatus']}. {_reason(cloudformation)}")
+    count = len(cloudformation.describe_stack_resources(StackName=STACK)["StackResources"])
+    stage.done(f"template.yaml {'updated' if exists else 'deployed'} through CloudFormation: {count} resources")
+    return _outputs(stack), True
+
+
+def _upload(settings, packed):
+    s3 = client(settings, "s3")
+    s3.create_bucket(Bucket=BUCKET)
+    for key, content in packed.objects.items():
+        s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+    s3.put_object(Bucket=BUCKET, Key="template.json", Body=packed.template_json)
+    return f"{settings.endpoint}/{BUCKET}/template.json"
+
+
+def _parameters(template, wanted):
+    declared = template.get("Parameters", {})
+    unknown = sorted(set(wanted) - set(declared))
+    if unknown:
+        raise StackError(f"template.yaml has no parameter {', '.join(unknown)}, which the local stack sets.")
+    return [{"ParameterKey": name, "ParameterValue": value} for name, value in wanted.items()]
+
+
+def _describe(cloudformation):
+    try:
+        return cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+    except ClientError:
+        return None
+
+
+def _wait(cloudformation, stage):
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        stack = _describe(cloudformation)
+        if stack is None:
+            raise StackError(f"CloudFormation lost the stack {STACK}; see ministack.log.")
+        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
+            return stack
+        if time.monotonic() > deadline:
+            raise StackError(f"Deploying template.yaml takes more than {PATIENCE} s ({stack['StackStatus']}). {_reason(cloudformation)}")
+        stage.still(f"CloudFormation: {stack['StackStatus'].lower()}")
+        time.sleep(0.2)
+
+
+def _reason(cloudformation):
+    """The first failure, which is the cause; what is cancelled after it only follows from it."""
+    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+    failures = [event for event in events if event.get("ResourceStatus", "").endswith("_FAILED")]
+    for event in sorted(failures, key=lambda event: event["Timestamp"]):
+        reason = event.get("ResourceStatusReason", "")
+        if event.get("ResourceType") != "AWS::CloudFormation::Stack" and "cancelled" not in reason.lower():
+            return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason or 'no reason given'}"
+    return (_describe(cloudformation) or {}).get("StackStatusReason", "No reason was given; see ministack.log.")
+
+
+def _outputs(stack):
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}

@@ -1,0 +1,85 @@
+"""Two organisations, their keys and their connection to the echo service; all of it ends up in `<dev dir>/env`."""
+
+import os
+import shlex
+import subprocess
+
+from .console import StackError, Stage
+from .settings import REGION
+
+
+def base_url(settings, outputs):
+    """The API up to and including its stage, as MiniStack serves it."""
+    return f"{settings.endpoint}/restapis/{outputs['ApiId']}/{outputs['StageName']}/_user_request_"
+
+
+def seed(settings, outputs):
+    """Create organisations and keys. Returns the values of the env file."""
+    stage = Stage("Seed")
+    missing = [name for name in ("ApiId", "StageName", "TableName", "BucketName") if name not in outputs]
+    if missing:
+        raise StackError(f"template.yaml has no output {', '.join(missing)}, which the local stack needs.")
+    first, second = (_admin(settings, outputs, "new-org", prints="org_") for _ in range(2))
+    for org in (first, second):
+        _admin(settings, outputs, "put-connection", "--org", org, "--slug", "custom:echo", "--base-url", settings.echo_url)
+
+    def key(org, actor, name, *more):
+        return _admin(settings, outputs, "create-key", "--org", org, "--actor", actor, "--name", name, *more, prints="qe_sk_")
+
+    values = {
+        "QE_BASE_URL": base_url(settings, outputs),
+        "QE_API_KEY": key(first, "usr_ada", "Ada, all scopes", "--roles", "reviewer", "--teams", "payments"),
+        "QE_READ_API_KEY": key(first, "usr_ada", "Ada, runs:read", "--scopes", "runs:read"),
+        "QE_SECOND_API_KEY": key(first, "usr_grace", "Grace, all scopes"),
+        "QE_OTHER_API_KEY": key(second, "usr_linus", "Another organisation, all scopes"),
+        "QE_ECHO_URL": settings.echo_url,
+        "QE_MODEL_URL": settings.model_url,
+        "TABLE_NAME": outputs["TableName"],
+        "BUCKET_NAME": outputs["BucketName"],
+        "RUN_STATE_MACHINE_ARN": outputs.get("RunStateMachineArn", ""),
+        "RESUME_STATE_MACHINE_ARN": outputs.get("ResumeStateMachineArn", ""),
+        "AWS_ENDPOINT_URL": settings.endpoint,
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": settings.aws_environment()["AWS_ACCESS_KEY_ID"],
+        "AWS_SECRET_ACCESS_KEY": settings.aws_environment()["AWS_SECRET_ACCESS_KEY"],
+    }
+    stage.done("two organisations with their keys and a connection to the echo service")
+    return values
+
+
+def write_env(settings, values):
+    """Lines that sh can source. Only the user may read them: they hold keys."""
+    fresh = settings.env_file.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.writelines(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    fresh.replace(settings.env_file)
+
+
+def read_env(settings):
+    """The values of the env file; None if there is none."""
+    try:
+        text = settings.env_file.read_text()
+    except OSError:
+        return None
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    return {name: "".join(shlex.split(value)) for name, _, value in pairs}
+
+
+def _admin(settings, outputs, *arguments, prints=""):
+    """What runs-admin prints, which must begin with `prints`. Its environment holds no credential but the stack's."""
+    environment = {**settings.child_environment(), "TABLE_NAME": outputs["TableName"], "BUCKET_NAME": outputs["BucketName"]}
+    tool = settings.binary("runs-admin")
+    try:
+        ran = subprocess.run([tool, *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    except OSError as problem:
+        raise StackError(f"{tool} cannot be run: {problem.strerror}.") from None
+    except subprocess.TimeoutExpired:
+        raise StackError(f"`runs-admin {arguments[0]}` did not answer within 60 s.") from None
+    if ran.returncode != 0:
+        said = (ran.stderr.strip() or ran.stdout.strip() or "it said nothing").splitlines()[-1]
+        raise StackError(f"`runs-admin {arguments[0]}` failed: {said}")
+    said = ran.stdout.strip()
+    if not said.startswith(prints):
+        raise StackError(f"`runs-admin {arguments[0]}` should have printed {prints}…, and printed {said[:40] or 'nothing'}.")
+    return said
