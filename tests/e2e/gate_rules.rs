@@ -1,0 +1,155 @@
+//! The rules a gate sets: who may decide, what an override may change, how many must agree.
+
+use serde_json::{Value, json};
+
+use crate::support::{Flow, Run, Stack, one_gate};
+
+async fn parked(stack: &Stack, rules: Value, action: Value) -> (Flow, Run) {
+    let (flow, run) = stack.run(|slug| one_gate(slug, &rules), &json!({"action": action, "boss": "usr_ada"})).await;
+    run.parked().await;
+    (flow, run)
+}
+
+#[tokio::test]
+async fn only_the_assignee_decides() {
+    let stack = Stack::shared();
+    for assignee in ["role:reviewer", "team:payments", "user:usr_ada", "user:${trigger.boss}"] {
+        let (_, run) = parked(&stack, json!({"assignTo": assignee}), json!({"amount": 1})).await;
+        let shown = assignee.replace("${trigger.boss}", "usr_ada");
+        for answer in [run.by(&stack.grace).approve(&json!({})).await, run.by(&stack.grace).reject(&json!({})).await] {
+            assert_eq!(answer.error(403), format!("this approval is assigned to {shown}"));
+        }
+        assert_eq!(run.view().await.status(), "awaiting_approval");
+        assert_eq!(run.approve(&json!({})).await.data(200)["decision"]["actor"], "usr_ada");
+        run.wait("succeeded").await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_started_the_run_is_shut_out_if_the_gate_says_so() {
+    let stack = Stack::shared();
+    let (_, run) = parked(&stack, json!({"requireDifferentActor": true}), json!({"amount": 1})).await;
+    assert_eq!(run.approve(&json!({})).await.error(403), "whoever started the run may not decide this approval");
+    assert_eq!(run.reject(&json!({})).await.error(403), "whoever started the run may not decide this approval");
+    assert_eq!(run.by(&stack.grace).approve(&json!({})).await.data(200)["decision"]["actor"], "usr_grace");
+    run.wait("succeeded").await;
+}
+
+#[tokio::test]
+async fn an_override_must_satisfy_the_schema() {
+    let stack = Stack::shared();
+    let schema = json!({
+        "type": "object",
+        "properties": {"amount": {"type": "number", "maximum": 100}, "to": {"type": "object", "properties": {"iban": {"type": "string"}}}},
+        "required": ["amount"],
+        "additionalProperties": false,
+    });
+    let proposed = json!({"amount": 50, "to": {"iban": "DE1"}});
+    let (flow, run) = parked(&stack, json!({"overrideSchema": schema}), proposed).await;
+    for (action, path) in [
+        (json!({"amount": 101, "to": {"iban": "DE1"}}), "proposedActionOverride/amount"),
+        (json!({"amount": 1, "to": {"iban": 7}}), "proposedActionOverride/to/iban"),
+        (json!({"to": {"iban": "DE1"}}), "proposedActionOverride"),
+        (json!({"amount": 1, "extra": true}), "proposedActionOverride"),
+        (json!("pay"), "proposedActionOverride"),
+    ] {
+        let answer = run.approve(&json!({"proposedActionOverride": action})).await;
+        assert_eq!(answer.faulty_fields(422), [path], "{action}");
+        assert_eq!(answer.error(422), "the override is not allowed");
+    }
+    assert_eq!(run.view().await.status(), "awaiting_approval");
+    run.approve(&json!({"proposedActionOverride": {"amount": 100}})).await.data(200);
+    run.wait("succeeded").await;
+    assert_eq!(*stack.echo.only(&format!("/{}/execute", flow.slug)).await.body(), json!({"amount": 100}));
+}
+
+#[tokio::test]
+async fn an_override_changes_only_what_may_be_edited() {
+    let stack = Stack::shared();
+    let proposed = json!({"amount": 50, "to": {"iban": "DE1", "name": "Ada"}, "tags": ["a", "b"], "a/b": 1});
+    let rules = json!({"allowedEdits": ["/amount", "/to/name", "/a~1b"]});
+    let (flow, run) = parked(&stack, rules, proposed.clone()).await;
+    let edited = |pointer: &str, value: Value| {
+        let mut action = proposed.clone();
+        *action.pointer_mut(pointer).unwrap() = value;
+        action
+    };
+    for (action, paths) in [
+        (edited("/to/iban", json!("DE2")), vec!["proposedActionOverride/to/iban"]),
+        (edited("/tags/1", json!("c")), vec!["proposedActionOverride/tags/1"]),
+        (edited("/to", json!(null)), vec!["proposedActionOverride/to"]),
+        (json!({"amount": 50}), vec!["proposedActionOverride/tags", "proposedActionOverride/to"]),
+        (json!([]), vec!["proposedActionOverride"]),
+    ] {
+        assert_eq!(run.approve(&json!({"proposedActionOverride": action})).await.faulty_fields(422), paths, "{action}");
+    }
+    let mut allowed = edited("/to/name", json!("Grace"));
+    allowed["amount"] = json!(1);
+    allowed["a/b"] = json!({"c": 2});
+    run.approve(&json!({"proposedActionOverride": allowed})).await.data(200);
+    run.wait("succeeded").await;
+    assert_eq!(*stack.echo.only(&format!("/{}/execute", flow.slug)).await.body(), allowed);
+}
+
+#[tokio::test]
+async fn a_gate_without_allowed_edits_takes_the_proposal_or_nothing() {
+    let stack = Stack::shared();
+    let (_, run) = parked(&stack, json!({"allowedEdits": []}), json!({"amount": 50})).await;
+    let answer = run.approve(&json!({"proposedActionOverride": {"amount": 51}})).await;
+    assert_eq!(answer.faulty_fields(422), ["proposedActionOverride/amount"]);
+    run.approve(&json!({"proposedActionOverride": {"amount": 50}})).await.data(200);
+    run.wait("succeeded").await;
+}
+
+#[tokio::test]
+async fn two_approvals_are_by_two_people_for_the_same_action() {
+    let stack = Stack::shared();
+    let (flow, run) = parked(&stack, json!({"requiredApprovals": 2}), json!({"amount": 50})).await;
+    let forty = json!({"proposedActionOverride": {"amount": 40}, "note": "forty will do"});
+
+    let first = run.approve(&forty).await;
+    assert_eq!(first.data(200)["decision"], Value::Null);
+    assert_eq!(first.data(200)["run"]["status"], "awaiting_approval");
+    let votes = &first.data(200)["votes"];
+    assert_eq!((votes.as_array().unwrap().len(), &votes[0]["actor"], &votes[0]["note"]), (1, &json!("usr_ada"), &json!("forty will do")));
+
+    let again = run.approve(&forty).await;
+    assert_eq!(again.data(200)["votes"], *votes, "a second vote by the same person does not count");
+    assert_eq!(run.approve(&json!({})).await.error(409), "this approval was approved already");
+    let other = run.by(&stack.grace).approve(&json!({})).await;
+    assert_eq!(other.error(409), "others have approved a different action; all approvals must be for the same one");
+    assert!(stack.echo.sent_to(&format!("/{}/execute", flow.slug)).await.is_empty());
+    assert_eq!(run.view().await.step("review")["votes"], *votes);
+
+    let second = run.by(&stack.grace).approve(&json!({"proposedActionOverride": {"amount": 40}})).await;
+    assert_eq!(second.data(200)["decision"]["decision"], "approved");
+    assert_eq!(second.data(200)["votes"].as_array().unwrap().len(), 2);
+    run.wait("succeeded").await;
+    assert_eq!(*stack.echo.only(&format!("/{}/execute", flow.slug)).await.body(), json!({"amount": 40}));
+    assert_eq!(run.approve(&forty).await.data(200)["decision"]["decision"], "approved", "the first voter repeats what is on record");
+}
+
+#[tokio::test]
+async fn one_rejection_ends_a_vote() {
+    let stack = Stack::shared();
+    let (_, run) = parked(&stack, json!({"requiredApprovals": 2}), json!({"amount": 50})).await;
+    run.approve(&json!({})).await.data(200);
+    run.by(&stack.grace).reject(&json!({"note": "no"})).await.data(200);
+    let view = run.wait("failed").await;
+    assert_eq!(view.error(), "rejected by usr_grace: no");
+    assert_eq!(view.step("review")["votes"].as_array().unwrap().len(), 1, "who had approved stays on record");
+}
+
+#[tokio::test]
+async fn an_action_that_is_too_large_to_be_reviewed_is_refused() {
+    let stack = Stack::shared();
+    let (_, run) = parked(&stack, json!({}), json!({"amount": 50})).await;
+    let large = json!({"proposedActionOverride": {"text": "x".repeat(101 * 1024)}});
+    assert_eq!(run.approve(&large).await.error(413), "the body has more than 102400 bytes");
+    assert_eq!(run.approve(&json!({"note": "x".repeat(129 * 1024)})).await.status, 413);
+    assert_eq!(run.view().await.status(), "awaiting_approval");
+
+    let (_, run) = stack.run(|slug| one_gate(slug, &json!({})), &json!({"action": "x".repeat(101 * 1024)})).await;
+    let view = run.wait("failed").await;
+    assert!(view.error().contains("more than the 102400 a reviewer can be shown"), "{}", view.error());
+}

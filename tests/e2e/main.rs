@@ -1,0 +1,37 @@
+//! End to end: the real binaries on the local stack, called over HTTP, as a user calls them.
+//!
+//! The tests read the stack's address and keys from the environment (`make test` sets them). Each makes flows of its own, with
+//! unique slugs and unique paths at the echo service, so that all of them can run at the same time. The tests in [`faults`]
+//! kill processes of the stack; they wait until they are alone on it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what serves tests is a test too: it stops at the first thing that is wrong"
+)]
+
+mod access;
+mod cancel;
+mod canonical;
+mod concurrency;
+mod decisions;
+mod faults;
+mod flows;
+mod gate_rules;
+mod hostile;
+mod idempotency;
+mod inbox;
+mod large_payloads;
+mod lists;
+mod llm;
+mod nodes;
+mod organisations;
+mod outcomes;
+mod requests;
+mod retries;
+mod secrecy;
+mod support;
+mod validation;
+mod waits;

@@ -1,0 +1,157 @@
+//! Calls to the API, and what holds for every answer of it.
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{Client, Method};
+use serde_json::{Map, Value};
+
+/// No part of any answer may be called so: a task token lets whoever holds it resume a run.
+const SECRET_NAMES: [&str; 4] = ["token", "tasktoken", "outboxpk", "owner"];
+
+/// The API as one key sees it.
+#[derive(Debug, Clone)]
+pub struct Api {
+    client: Client,
+    base: String,
+    authorization: Option<String>,
+}
+
+/// An answer that has passed the checks that hold for all of them.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Response headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Value,
+    /// The call, for messages.
+    call: String,
+}
+
+impl Api {
+    /// Calls below `base`, with `key` if there is one.
+    pub fn new(client: &Client, base: &str, key: Option<&str>) -> Self {
+        Self { client: client.clone(), base: base.to_owned(), authorization: key.map(|key| format!("Bearer {key}")) }
+    }
+
+    /// The same, with this `Authorization` header as it stands.
+    pub fn authorized_by(&self, header: &str) -> Self {
+        Self { authorization: Some(header.to_owned()), ..self.clone() }
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, &[], None).await
+    }
+
+    /// POST of a JSON body.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, body).await
+    }
+
+    /// Any method, with a JSON body.
+    pub async fn send(&self, method: Method, path: &str, body: &Value) -> Answer {
+        self.call(method, path, &[("content-type", "application/json")], Some(body.to_string().into_bytes())).await
+    }
+
+    /// Anything at all.
+    pub async fn call(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Answer {
+        let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let call = format!("{method} {}", path.chars().take(200).collect::<String>());
+        let response = request.send().await.unwrap_or_else(|error| panic!("{call} got no answer (does the stack run?): {error:?}"));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap_or_else(|error| panic!("{call} answered {status}, and then: {error}"));
+        Answer::checked(call, status, headers, &text)
+    }
+}
+
+impl Answer {
+    fn checked(call: String, status: u16, headers: HeaderMap, text: &str) -> Self {
+        assert!(status < 500, "{call} answered {status}: {text}");
+        let media = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+        assert_eq!(media, Some("application/json"), "{call} answered {status}: {text}");
+        let body: Value = serde_json::from_str(text).unwrap_or_else(|why| panic!("{call} answered {status}, not JSON ({why}): {text}"));
+        let fields = body.as_object().unwrap_or_else(|| panic!("{call} answered {status}, no object: {text}"));
+        let allowed: &[&str] = match status {
+            200..=299 => &["data", "total", "page", "limit", "meta"],
+            400 | 422 => &["error", "details"],
+            409 => &["error", "openNodeIds"],
+            _ => &["error"],
+        };
+        let required = if status < 300 { body["data"].is_object() || body["data"].is_array() } else { body["error"].is_string() };
+        let fits = required && fields.keys().all(|name| allowed.contains(&name.as_str()));
+        assert!(fits, "{call} answered {status} outside the envelope: {text}");
+        if let Some(path) = secret_in(&body, "") {
+            panic!("{call} answered {status} and gave away {path}");
+        }
+        Self { status, headers, body, call }
+    }
+
+    /// `data`, if the status is this one.
+    #[track_caller]
+    pub fn data(&self, status: u16) -> &Value {
+        self.must_be(status);
+        &self.body["data"]
+    }
+
+    /// The rows of a list.
+    #[track_caller]
+    pub fn rows(&self) -> &[Value] {
+        self.data(200).as_array().unwrap_or_else(|| panic!("{} is no list: {}", self.call, self.body))
+    }
+
+    /// The text of an error with this status.
+    #[track_caller]
+    pub fn error(&self, status: u16) -> &str {
+        self.must_be(status);
+        self.body["error"].as_str().unwrap()
+    }
+
+    /// The JSON paths at which something is wrong, in the answer 400 or 422.
+    #[track_caller]
+    pub fn faulty_fields(&self, status: u16) -> Vec<&str> {
+        self.field_errors(status).keys().map(String::as_str).collect()
+    }
+
+    /// What is wrong, by JSON path.
+    #[track_caller]
+    pub fn field_errors(&self, status: u16) -> &Map<String, Value> {
+        self.must_be(status);
+        let errors = self.body["details"]["fieldErrors"].as_object();
+        errors.unwrap_or_else(|| panic!("{} has no fieldErrors: {}", self.call, self.body))
+    }
+
+    /// What is wrong at one path, in one text.
+    #[track_caller]
+    pub fn field_error(&self, status: u16, path: &str) -> String {
+        let problems = self.field_errors(status).get(path).and_then(Value::as_array);
+        let problems = problems.unwrap_or_else(|| panic!("{} finds nothing wrong at {path}: {}", self.call, self.body));
+        problems.iter().map(|problem| problem.as_str().unwrap()).collect::<Vec<_>>().join("; ")
+    }
+
+    #[track_caller]
+    fn must_be(&self, status: u16) {
+        assert_eq!(self.status, status, "{} answered {}: {}", self.call, self.status, self.body);
+    }
+}
+
+/// Where a body has a field that is nobody's business.
+fn secret_in(value: &Value, path: &str) -> Option<String> {
+    match value {
+        Value::Object(fields) => fields.iter().find_map(|(name, inner)| {
+            let path = format!("{path}/{name}");
+            if SECRET_NAMES.contains(&name.to_ascii_lowercase().as_str()) { Some(path) } else { secret_in(inner, &path) }
+        }),
+        Value::Array(items) => items.iter().enumerate().find_map(|(at, item)| secret_in(item, &format!("{path}/{at}"))),
+        _ => None,
+    }
+}

@@ -1,0 +1,43 @@
+//! What the tests share: the stack, calls to its API, runs, and a look at what was really sent.
+
+mod api;
+mod aws;
+mod processes;
+mod recorder;
+mod run;
+mod server;
+mod specs;
+mod stack;
+
+use std::time::Duration;
+
+pub use api::{Answer, Api};
+pub use aws::Aws;
+pub use recorder::{Recorded, Recorder};
+pub use reqwest::Method;
+pub use run::{Run, RunView};
+pub use server::{AnsweringServer, json_answer};
+pub use specs::{approval_flow, echo_call, edge, gate, one_gate, spec, transform};
+pub use stack::{Flow, Stack, unique};
+
+/// How long polling waits between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often it looks before it gives up: about a minute and a half, far beyond what anything here takes.
+const TRIES: usize = 900;
+
+/// Looks until there is something to see. `what` completes the sentence "waited in vain for …".
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..TRIES {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    panic!("waited in vain for {what}");
+}
+
+/// The SHA-256 of some bytes, in lower-case hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    hex::encode(Sha256::digest(bytes))
+}

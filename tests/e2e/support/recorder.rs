@@ -1,0 +1,77 @@
+//! What the echo service and the scripted model were really sent.
+
+use reqwest::Client;
+use serde_json::Value;
+
+use super::eventually;
+
+/// A service of the local stack that remembers its requests.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    client: Client,
+    /// Its address, without a slash at the end.
+    pub url: String,
+}
+
+/// One request as it arrived.
+#[derive(Debug, Clone)]
+pub struct Recorded(pub Value);
+
+impl Recorder {
+    pub(super) fn new(client: &Client, url: &str) -> Self {
+        Self { client: client.clone(), url: url.to_owned() }
+    }
+
+    async fn requests(&self, filter: &str) -> Vec<Recorded> {
+        let url = format!("{}/_requests{filter}", self.url);
+        let response = self.client.get(&url).send().await.unwrap_or_else(|error| panic!("{url}: {error}"));
+        let text = response.text().await.unwrap();
+        let all: Value = serde_json::from_str(&text).unwrap_or_else(|why| panic!("{url}: {why}: {text}"));
+        all.as_array().unwrap().iter().cloned().map(Recorded).collect()
+    }
+
+    /// Requests for a path, oldest first.
+    pub async fn sent_to(&self, path: &str) -> Vec<Recorded> {
+        self.requests(&format!("?path={path}")).await
+    }
+
+    /// Requests of a step.
+    pub async fn sent_by(&self, step_id: &str) -> Vec<Recorded> {
+        self.requests(&format!("?idempotencyKey={step_id}")).await
+    }
+
+    /// The only request for a path.
+    pub async fn only(&self, path: &str) -> Recorded {
+        let mut all = self.sent_to(path).await;
+        assert_eq!(all.len(), 1, "requests for {path}: {all:?}");
+        all.remove(0)
+    }
+
+    /// Waits until a path was asked for.
+    pub async fn wait_for(&self, path: &str) -> Recorded {
+        eventually(&format!("a request for {path}"), async || self.sent_to(path).await.into_iter().next()).await
+    }
+}
+
+impl Recorded {
+    /// A header, by its name in lower case.
+    #[track_caller]
+    pub fn header(&self, name: &str) -> &str {
+        self.0["headers"][name].as_str().unwrap_or_else(|| panic!("no header {name}: {}", self.0))
+    }
+
+    /// The body as JSON.
+    pub fn body(&self) -> &Value {
+        &self.0["body"]
+    }
+
+    /// The body's bytes.
+    pub fn raw(&self) -> &str {
+        self.0["rawBody"].as_str().unwrap()
+    }
+
+    /// The SHA-256 of the body's bytes, by the receiver's count.
+    pub fn sha256(&self) -> &str {
+        self.0["sha256"].as_str().unwrap()
+    }
+}
