@@ -40,6 +40,8 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
         let mut draft = Draft { run, gates: Vec::new(), requests: BTreeMap::new(), postponed: false, wake_at: None };
         self.pick_up_interrupted(&mut draft, now).await?;
         while !draft.run.has_ended() && draft.run.error.is_none() {
+            // Steps that send nothing are put on record in between: what follows them begins after them.
+            let now = self.engine.clock.now();
             let plan = Plan::of(&draft.run, self.spec, now);
             draft.wake_at = plan.wake_at;
             let mut expired = false;
@@ -61,6 +63,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
                 break;
             }
         }
+        let now = self.engine.clock.now();
         if draft.run.error.is_none() {
             draft.requests.retain(|ix, _| draft.run.start(self.spec, *ix, now).is_ok());
         } else {

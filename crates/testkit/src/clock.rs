@@ -19,16 +19,22 @@ struct State {
     now: Time,
     alarms: BTreeMap<(Time, u64), Waker>,
     set_so_far: u64,
+    ticks: bool,
 }
 
 impl ManualClock {
     /// A clock that stands at `now`.
     pub fn at(now: Time) -> Self {
-        Self(Arc::new(Mutex::new(State { now, alarms: BTreeMap::new(), set_so_far: 0 })))
+        Self(Arc::new(Mutex::new(State { now, alarms: BTreeMap::new(), set_so_far: 0, ticks: false })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
+    }
+
+    /// From now on a millisecond passes whenever somebody looks at it, as on a slow machine.
+    pub fn tick_when_read(&self) {
+        self.state().ticks = true;
     }
 
     /// Moves the time forward to `to`, and wakes whoever slept until then. It never moves back.
@@ -60,7 +66,11 @@ impl ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> Time {
-        self.state().now
+        let mut state = self.state();
+        if state.ticks {
+            state.now = state.now.plus_millis(1);
+        }
+        state.now
     }
 
     fn sleep(&self, millis: u64) -> impl Future<Output = ()> {

@@ -85,3 +85,19 @@ fn a_branch_that_is_not_taken_is_skipped_with_all_that_lies_on_it() {
         }
     }
 }
+
+#[test]
+fn no_step_begins_before_what_led_to_it_is_done() {
+    let world = World::of(&diamond());
+    world.clock.tick_when_read();
+    for side in ["left", "right"] {
+        world.effects.answer(side, Reply::output(json!({"name": side})));
+    }
+    let run = world.start(json!({}));
+    assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
+    let record = |node| world.record(run, node).unwrap();
+    for (before, after) in [("start", "left"), ("start", "right"), ("left", "join"), ("right", "join")] {
+        let (done, begun) = (record(before).completed_at, record(after).started_at);
+        assert!(done <= begun, "{before} was done at {done}, {after} began at {begun}");
+    }
+}
