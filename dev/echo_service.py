@@ -1,15 +1,18 @@
 """The echo service of the local stack: it answers with what it was sent and remembers it.
 
-It stands for the systems that flows call. `/status/<code>/…` answers with that status, `/delay/<ms>/…` waits
-first; both may be combined (`/delay/200/status/503/orders`).
+It stands for the systems that flows call. What a path begins with says how: `/status/<code>/…` answers with that status,
+`/delay/<ms>/…` waits first, `/hold/…` is answered only after `POST /_release?path=<the whole path>`, which lets go of the
+requests that wait and of all that follow. They may be combined (`/hold/status/503/orders`).
 """
 
 import argparse
+import threading
 import time
 
 from recording_server import RecordingHandler, serve
 
 MAX_DELAY_MS = 120_000
+MAX_HOLD_SECONDS = 120
 
 
 class InvalidInstruction(ValueError):
@@ -17,11 +20,16 @@ class InvalidInstruction(ValueError):
 
 
 def instructions(path):
-    """(milliseconds to wait, status to answer) that the leading segments of a path ask for."""
-    delay, status = 0, 200
-    segments = path.strip("/").split("/")
-    while len(segments) >= 2 and segments[0] in ("status", "delay"):
-        word, value = segments[:2]
+    """(whether to hold, milliseconds to wait, status to answer) that the leading segments of a path ask for."""
+    hold, delay, status = False, 0, 200
+    segments = iter(path.strip("/").split("/"))
+    for word in segments:
+        if word == "hold":
+            hold = True
+            continue
+        value = next(segments, None)
+        if word not in ("status", "delay") or value is None:
+            break
         if not value.isdigit():
             raise InvalidInstruction(f"/{word}/ takes a number, not {value!r}")
         if word == "delay":
@@ -32,8 +40,25 @@ def instructions(path):
             status = int(value)
             if not 200 <= status <= 599:
                 raise InvalidInstruction("/status/ takes 200 to 599")
-        segments = segments[2:]
-    return delay, status
+    return hold, delay, status
+
+
+class Holds:
+    """Paths whose requests wait until somebody lets them go."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._released = {}
+
+    def _event(self, path):
+        with self._lock:
+            return self._released.setdefault(path, threading.Event())
+
+    def wait(self, path):
+        self._event(path).wait(MAX_HOLD_SECONDS)
+
+    def release(self, path):
+        self._event(path).set()
 
 
 class EchoHandler(RecordingHandler):
@@ -41,12 +66,18 @@ class EchoHandler(RecordingHandler):
         "service": "echo",
         "says": "A part of the local stack. Every request is recorded and answered with itself; GET /_requests lists them.",
     }
+    holds = Holds()
 
     def answer(self, request):
+        if request.path == "/_release" and request.method == "POST":
+            self.holds.release(request.query.get("path", ""))
+            return 200, {"released": request.query.get("path", "")}
         try:
-            delay, status = instructions(request.path)
+            hold, delay, status = instructions(request.path)
         except InvalidInstruction as problem:
             return 400, {"error": str(problem)}
+        if hold:
+            self.holds.wait(request.path)
         time.sleep(delay / 1000)
         return status, {
             "method": request.method,

@@ -65,16 +65,18 @@ async fn nothing_starts_after_a_run_was_cancelled_in_the_middle_of_a_call() {
             |slug| {
                 let call = |id: &str, wait: &str| echo_call(id, &format!("{wait}/{slug}/{id}"), &json!({}));
                 spec(
-                    &[transform("start", &json!(1)), call("slow", "/delay/2500"), call("after", ""), call("join", "")],
+                    &[transform("start", &json!(1)), call("slow", "/hold"), call("after", ""), call("join", "")],
                     &[edge("start", "slow"), edge("slow", "after"), edge("after", "join")],
                 )
             },
             &json!({}),
         )
         .await;
-    stack.echo.wait_for(&format!("/delay/2500/{}/slow", flow.slug)).await;
+    let slow = format!("/hold/{}/slow", flow.slug);
+    stack.echo.wait_for(&slow).await;
 
     let answer = run.cancel("stop").await;
+    stack.echo.release(&slow).await;
 
     assert_eq!(answer.data(200)["run"]["status"], "cancelled");
     // What was sent is not forgotten: its answer goes on record when it comes, which is also when `after` would have begun.

@@ -6,13 +6,22 @@ use serde_json::{Value, json};
 
 use crate::support::{Recorded, RunView, Stack, echo_call, edge, eventually, one_gate, spec, transform};
 
-/// A chain of slow calls `a`, `b`, `c` with a fast one at the end.
-fn chain(slug: &str) -> Value {
-    let slow = |id: &str| echo_call(id, &format!("/delay/1500/{slug}/{id}"), &json!({"from": id}));
-    spec(
-        &[slow("a"), slow("b"), slow("c"), echo_call("end", &format!("/{slug}/end"), &json!({"c": "${step.c.output.body.from}"}))],
-        &[edge("a", "b"), edge("b", "c"), edge("c", "end")],
-    )
+/// A chain of ten calls `n1` to `n10`, each of which sends what the one before it was answered. `held` are answered when the
+/// test says so.
+fn ten(slug: &str, held: &[usize]) -> Value {
+    let nodes: Vec<Value> = (1..=10)
+        .map(|at| {
+            let body =
+                if at == 1 { json!({"from": 1}) } else { json!({"from": at, "before": format!("${{step.n{}.output.body.from}}", at - 1)}) };
+            echo_call(&format!("n{at}"), &path(slug, at, held), &body)
+        })
+        .collect();
+    let edges: Vec<Value> = (1..10).map(|at| edge(&format!("n{at}"), &format!("n{}", at + 1))).collect();
+    spec(&nodes, &edges)
+}
+
+fn path(slug: &str, at: usize, held: &[usize]) -> String {
+    if held.contains(&at) { format!("/hold/{slug}/{at}") } else { format!("/{slug}/{at}") }
 }
 
 /// The requests of a step, of which there may be several after a crash, but only under one key and with the same bytes.
@@ -28,22 +37,23 @@ async fn sent(stack: &Stack, view: &RunView, node: &str, path: &str) -> Vec<Reco
 
 #[tokio::test]
 #[cfg_attr(not(target_os = "linux"), ignore = "finds processes through /proc, which only Linux has")]
-async fn a_run_whose_worker_is_killed_goes_on_where_its_record_ends() {
+async fn a_run_of_ten_nodes_whose_worker_is_killed_goes_on_where_its_record_ends() {
     let stack = Stack::alone();
-    let (flow, run) = stack.run(chain, &json!({})).await;
-    let path = |node: &str| format!("/delay/1500/{}/{node}", flow.slug);
-    stack.echo.wait_for(&path("b")).await;
+    let held = [5];
+    let (flow, run) = stack.run(|slug| ten(slug, &held), &json!({})).await;
+    let path = |at| path(&flow.slug, at, &held);
+    stack.echo.wait_for(&path(5)).await;
 
     assert!(stack.kill_functions(Some("advance-run")) > 0, "no advance-run process was found");
+    stack.echo.release(&path(5)).await;
 
     let view = run.wait("succeeded").await;
-    assert_eq!(sent(&stack, &view, "a", &path("a")).await.len(), 1, "what is on record is not repeated");
-    assert_eq!(sent(&stack, &view, "b", &path("b")).await.len(), 2, "what was under way is");
-    assert_eq!(sent(&stack, &view, "c", &path("c")).await.len(), 1);
-    assert_eq!(sent(&stack, &view, "end", &format!("/{}/end", flow.slug)).await.len(), 1);
-    let attempts: Vec<_> = view.steps().iter().map(|step| step["attempts"].as_u64().unwrap()).collect();
-    assert_eq!(attempts, [1, 2, 1, 1], "attempts are those that were begun");
-    assert_eq!(*view.output("end").pointer("/body/c").unwrap(), "c");
+    for at in 1..=10 {
+        let requests = sent(&stack, &view, &format!("n{at}"), &path(at)).await;
+        assert_eq!(requests.len(), if at == 5 { 2 } else { 1 }, "n{at}: what is on record is not repeated, what was under way is");
+        assert_eq!(requests[0].body()["before"], if at == 1 { json!(null) } else { json!(at - 1) });
+        assert_eq!(view.step(&format!("n{at}"))["attempts"], requests.len(), "attempts are those that were begun");
+    }
 }
 
 #[tokio::test]
@@ -53,14 +63,14 @@ async fn parallel_branches_survive_a_killed_worker() {
     let (flow, run) = stack
         .run(
             |slug| {
-                let call = |id: &str, wait: u32| echo_call(id, &format!("/delay/{wait}/{slug}/{id}"), &json!({"from": id}));
+                let call = |id: &str, prefix: &str| echo_call(id, &format!("{prefix}/{slug}/{id}"), &json!({"from": id}));
                 let join = json!(["${step.a.output.body.from}", "${step.b.output.body.from}", "${step.quick.output.body.from}"]);
                 spec(
                     &[
                         transform("start", &json!(1)),
-                        call("a", 2000),
-                        call("b", 2000),
-                        call("quick", 1),
+                        call("a", "/hold"),
+                        call("b", "/hold"),
+                        call("quick", ""),
                         echo_call("join", &format!("/{slug}/join"), &join),
                     ],
                     &["a", "b", "quick"].map(|id| [edge("start", id), edge(id, "join")]).concat(),
@@ -70,14 +80,19 @@ async fn parallel_branches_survive_a_killed_worker() {
         )
         .await;
     run.wait_for_step("quick", "succeeded").await;
-    stack.echo.wait_for(&format!("/delay/2000/{}/a", flow.slug)).await;
-    stack.echo.wait_for(&format!("/delay/2000/{}/b", flow.slug)).await;
+    let held = ["a", "b"].map(|node| format!("/hold/{}/{node}", flow.slug));
+    for path in &held {
+        stack.echo.wait_for(path).await;
+    }
 
     assert!(stack.kill_functions(Some("advance-run")) > 0);
+    for path in &held {
+        stack.echo.release(path).await;
+    }
 
     let view = run.wait("succeeded").await;
-    for (node, wait, times) in [("a", 2000, 2), ("b", 2000, 2), ("quick", 1, 1)] {
-        let requests = sent(&stack, &view, node, &format!("/delay/{wait}/{}/{node}", flow.slug)).await;
+    for (node, prefix, times) in [("a", "/hold", 2), ("b", "/hold", 2), ("quick", "", 1)] {
+        let requests = sent(&stack, &view, node, &format!("{prefix}/{}/{node}", flow.slug)).await;
         assert_eq!(requests.len(), times, "{node}");
     }
     assert_eq!(*stack.echo.only(&format!("/{}/join", flow.slug)).await.body(), json!(["a", "b", "quick"]));
@@ -85,18 +100,22 @@ async fn parallel_branches_survive_a_killed_worker() {
 
 #[tokio::test]
 #[cfg_attr(not(target_os = "linux"), ignore = "finds processes through /proc, which only Linux has")]
-async fn a_run_survives_one_crash_at_every_node() {
+async fn a_run_survives_a_crash_at_several_nodes() {
     let stack = Stack::alone();
-    let (flow, run) = stack.run(chain, &json!({})).await;
-    for node in ["a", "b", "c"] {
-        stack.echo.wait_for(&format!("/delay/1500/{}/{node}", flow.slug)).await;
-        assert!(stack.kill_functions(Some("advance-run")) > 0, "{node}");
+    // Four attempts of the state follow the first: more crashes than that in one segment would end the run.
+    let held = [1, 4, 10];
+    let (flow, run) = stack.run(|slug| ten(slug, &held), &json!({})).await;
+    let path = |at| path(&flow.slug, at, &held);
+    for at in held {
+        stack.echo.wait_for(&path(at)).await;
+        assert!(stack.kill_functions(Some("advance-run")) > 0, "n{at}");
+        stack.echo.release(&path(at)).await;
     }
     let view = run.wait("succeeded").await;
-    for node in ["a", "b", "c"] {
-        assert_eq!(sent(&stack, &view, node, &format!("/delay/1500/{}/{node}", flow.slug)).await.len(), 2, "{node}");
+    for at in 1..=10 {
+        let requests = sent(&stack, &view, &format!("n{at}"), &path(at)).await;
+        assert_eq!(requests.len(), if held.contains(&at) { 2 } else { 1 }, "n{at}");
     }
-    assert_eq!(sent(&stack, &view, "end", &format!("/{}/end", flow.slug)).await.len(), 1);
 }
 
 #[tokio::test]
@@ -106,14 +125,14 @@ async fn a_run_whose_worker_dies_every_time_is_settled_as_failed() {
     let (flow, run) = stack
         .run(
             |slug| {
-                let mut call = echo_call("deadly", &format!("/delay/60000/{slug}"), &json!({}));
+                let mut call = echo_call("deadly", &format!("/hold/{slug}"), &json!({}));
                 call["timeoutSeconds"] = json!(90);
                 spec(&[call, transform("after", &json!(1))], &[edge("deadly", "after")])
             },
             &json!({}),
         )
         .await;
-    let path = format!("/delay/60000/{}", flow.slug);
+    let path = format!("/hold/{}", flow.slug);
     let mut killed = 0;
     let view = eventually("the run to be settled", async || {
         // Each attempt is killed once it has done what it must not do without being remembered.
@@ -156,16 +175,17 @@ async fn a_worker_that_dies_after_the_approval_executes_what_was_decided() {
     let stack = Stack::alone();
     let slow = |slug: &str| {
         let mut spec = one_gate(slug, &json!({}));
-        spec["nodes"][1]["path"] = json!(format!("/delay/1500/{slug}/execute"));
+        spec["nodes"][1]["path"] = json!(format!("/hold/{slug}/execute"));
         spec
     };
     let (flow, run) = stack.run(slow, &json!({"action": {"amount": 1}})).await;
     run.parked().await;
     run.approve(&json!({"proposedActionOverride": {"amount": 2}})).await.data(200);
-    let path = format!("/delay/1500/{}/execute", flow.slug);
+    let path = format!("/hold/{}/execute", flow.slug);
     stack.echo.wait_for(&path).await;
 
     assert!(stack.kill_functions(Some("advance-run")) > 0);
+    stack.echo.release(&path).await;
 
     let view = run.wait("succeeded").await;
     let requests = sent(&stack, &view, "execute", &path).await;

@@ -35,6 +35,13 @@ impl Recorder {
         self.requests(&format!("?path={path}")).await
     }
 
+    /// Answers the requests for a path that the echo service holds (`/hold/…`), and all that follow.
+    pub async fn release(&self, path: &str) {
+        let url = format!("{}/_release?path={path}", self.url);
+        let response = self.client.post(&url).send().await.unwrap_or_else(|error| panic!("{url}: {error}"));
+        assert_eq!(response.status().as_u16(), 200, "{url}");
+    }
+
     /// Requests of a step.
     pub async fn sent_by(&self, step_id: &str) -> Vec<Recorded> {
         self.requests(&format!("?idempotencyKey={step_id}")).await
