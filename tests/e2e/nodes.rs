@@ -128,6 +128,29 @@ async fn an_output_of_a_skipped_node_is_not_there() {
 }
 
 #[tokio::test]
+async fn a_run_puts_out_what_its_flow_says_or_what_its_last_step_gave() {
+    let stack = Stack::shared();
+    let chain = || spec(&[transform("a", &json!({"n": 1})), transform("b", &json!(["${step.a.output.n}", 2]))], &[edge("a", "b")]);
+    let (_, run) = stack.run(|_| chain(), &json!({})).await;
+    assert_eq!(run.wait("succeeded").await.run["output"], json!([1, 2]));
+
+    let with_output = |_: &str| {
+        let mut spec = chain();
+        spec["output"] = json!({"of": "${run.id}", "first": "${step.a.output.n}", "asked": "${trigger.asked}"});
+        spec
+    };
+    let (_, run) = stack.run(with_output, &json!({"asked": "x"})).await;
+    let view = run.wait("succeeded").await;
+    assert_eq!(view.run["output"], json!({"of": run.id, "first": 1, "asked": "x"}));
+    assert_eq!(view.order(), ["a", "b"], "no step but those of the flow is shown");
+
+    let (_, run) = stack.run(with_output, &json!({})).await;
+    let view = run.wait("failed").await;
+    assert!(view.error().starts_with("the flow's output cannot be made: `trigger.asked` is not there"), "{}", view.error());
+    assert!(view.run.get("output").is_none());
+}
+
+#[tokio::test]
 async fn branches_run_at_the_same_time_and_join() {
     let stack = Stack::shared();
     let diamond = |slug: &str| {

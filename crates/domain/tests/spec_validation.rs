@@ -597,3 +597,27 @@ fn a_flow_has_no_more_approvals_than_one_transaction_can_close() {
     assert!(chain(90).is_ok());
     assert!(chain(91).unwrap_err().by_path().contains_key("spec.nodes"));
 }
+
+#[test]
+fn a_flow_may_say_what_its_runs_put_out() {
+    let flow = |output: Value| {
+        let nodes = [decision("a", &[("x", "b"), ("y", "c")]), task("b", json!({})), task("c", json!({}))];
+        let mut spec = spec_json(&nodes, "a>b:x a>c:y");
+        spec["output"] = output;
+        spec
+    };
+    // Whatever way a run takes, every node is upstream of its end.
+    assert_eq!(problems(&flow(json!({"chosen": "${step.a.output.selected}", "b": ["${step.b.output.body}"]}))), [""; 0]);
+    assert_eq!(problems(&flow(json!("${trigger"))).len(), 1);
+    assert_eq!(
+        problems(&flow(json!({"x": "${step.nobody.output}"}))),
+        ["spec.output.x: `${step.nobody.output}` names the node `nobody`, which does not exist"]
+    );
+    // The node that makes it is the engine's.
+    let mut taken = flow(json!(1));
+    taken["nodes"][1]["id"] = json!("@output");
+    assert!(paths(&taken).contains(&"spec.nodes[1].id".to_owned()), "{:?}", problems(&taken));
+    let mut named = flow(json!(1));
+    named["edges"].as_array_mut().unwrap().push(json!({"from": "b", "to": "@output"}));
+    assert_eq!(problems(&named), ["spec.edges[2].to: there is no node `@output`"]);
+}

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::flow::{NodeIx, NodeKind, Spec, Version};
+use domain::flow::{NodeId, NodeIx, NodeKind, Spec, Version};
 use domain::gate::Gate;
 use domain::ports::{PortError, Runs};
-use domain::run::{NodeState, NodeStatus, Run};
+use domain::run::{NodeState, NodeStatus, Run, RunStatus};
 use domain::step::{Payload, StepRecord, step_id};
 use domain::time::Time;
 use serde_json::{Map, Value, json};
@@ -19,20 +19,38 @@ const SIGNED_SECONDS: u64 = 15 * 60;
 pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Version, spec: &Spec) -> Result<Value, PortError> {
     let mut records: BTreeMap<_, _> = runs.steps(run).await?.into_iter().map(|record| (record.node.clone(), record)).collect();
     let mut gates: BTreeMap<_, _> = runs.gates(run).await?.into_iter().map(|gate| (gate.node.clone(), gate)).collect();
+    let mut begun: BTreeMap<NodeIx, Time> = BTreeMap::new();
     let mut steps = Vec::new();
-    for (turn, ix) in spec.order().enumerate() {
+    for ix in spec.order() {
         let id = &spec.node(ix).id;
         let step = Step { run, spec, ix, record: records.remove(id), gate: gates.remove(id) };
-        // What has not begun comes last, in the order in which it may.
-        let begun = step.started_at().map_or(u64::MAX, Time::millis);
-        steps.push(((begun, turn), step.view(runs, now).await?));
+        // The clocks of two machines may disagree by more than a step took: none is shown before what led to it.
+        let upstream = spec.incoming(ix).iter().filter_map(|edge| begun.get(&edge.from)).max().copied();
+        if let Some(at) = step.started_at().map(|own| upstream.map_or(own, |upstream| upstream.max(own))) {
+            begun.insert(ix, at);
+        }
+        steps.push(step);
     }
-    steps.sort_by_key(|(order, _)| *order);
+    // What has not begun comes last, in the order in which it may.
+    steps.sort_by_key(|step| begun.get(&step.ix).map_or((true, None), |at| (false, Some(*at))));
     let mut view = super::run(run);
     put_payload(runs, now, &mut view, "input", &runs.input(run).await?).await?;
-    set(&mut view, "steps", steps.into_iter().map(|(_, step)| step).collect());
+    if let Some(output) = output(run, &steps) {
+        put_payload(runs, now, &mut view, "output", &output).await?;
+    }
+    let mut shown = Vec::new();
+    for step in steps.iter().filter(|step| !step.id().is_internal()) {
+        shown.push(step.view(runs, now).await?);
+    }
+    set(&mut view, "steps", Value::Array(shown));
     let flow = json!({"id": version.flow, "slug": version.slug, "name": version.name, "version": version.number, "spec": version.spec});
     Ok(json!({"flow": flow, "run": view}))
+}
+
+/// What a run that succeeded put out: what its flow's `output` says, or else what its last step put out.
+fn output(run: &Run, steps: &[Step<'_>]) -> Option<Payload> {
+    let done = steps.iter().filter(|step| run.status == RunStatus::Succeeded && step.state().status == NodeStatus::Succeeded);
+    done.max_by_key(|step| (step.id().is_internal(), step.completed_at()))?.output()
 }
 
 struct Step<'a> {
@@ -48,16 +66,29 @@ impl Step<'_> {
         self.run.progress.get(self.ix)
     }
 
+    fn id(&self) -> &NodeId {
+        &self.spec.node(self.ix).id
+    }
+
     fn started_at(&self) -> Option<Time> {
         let recorded = self.record.as_ref().map(|record| record.started_at);
         recorded.or(self.gate.as_ref().map(|gate| gate.opened_at)).or(self.state().started_at)
     }
 
+    fn completed_at(&self) -> Option<Time> {
+        let recorded = self.record.as_ref().map(|record| record.completed_at);
+        recorded.or(self.gate.as_ref().and_then(|gate| gate.closed_at))
+    }
+
+    fn output(&self) -> Option<Payload> {
+        let recorded = self.record.as_ref().and_then(|record| record.output.clone());
+        recorded.or(self.gate.as_ref().and_then(Gate::output).map(Payload::of))
+    }
+
     async fn view(&self, runs: &impl Runs, now: Time) -> Result<Value, PortError> {
         let node = self.spec.node(self.ix);
         let state = self.state();
-        let completed_at = self.record.as_ref().map(|record| record.completed_at).or(self.gate.as_ref().and_then(|gate| gate.closed_at));
-        let duration = completed_at.zip(self.started_at()).map(|(end, start)| end.millis_since(start));
+        let duration = self.completed_at().zip(self.started_at()).map(|(end, start)| end.millis_since(start));
         let mut view = super::without_nulls(json!({
             "id": step_id(&self.run.id, &node.id),
             "nodeId": node.id,
@@ -65,7 +96,7 @@ impl Step<'_> {
             "status": state.status,
             "attempts": self.record.as_ref().map_or(state.attempts, |record| record.attempts.max(state.attempts)),
             "startedAt": self.started_at(),
-            "completedAt": completed_at,
+            "completedAt": self.completed_at(),
             "durationMs": duration,
             "dueAt": state.due.filter(|_| state.status == NodeStatus::Running),
             "error": self.error(),

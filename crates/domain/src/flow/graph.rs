@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::node::{NodeKind, Route};
+use super::node::{Node, NodeKind, Retry, Route};
 use super::parse::Raw;
 use super::{NodeId, NodeIx, Spec};
 use crate::problem::FieldErrors;
 use crate::run::Exit;
+use crate::template::Template;
 
 /// A way from one node to another, and the exit of the first on which it is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct Edge {
 
 impl Spec {
     /// Holds the parts of a spec against each other.
-    pub(super) fn assemble(raw: Raw, errors: &mut FieldErrors) -> Option<Self> {
+    pub(super) fn assemble(mut raw: Raw, errors: &mut FieldErrors) -> Option<Self> {
         let mut positions = BTreeMap::new();
         for (at, (path, node)) in raw.nodes.iter().enumerate() {
             if positions.insert(node.id.clone(), NodeIx::new(at)).is_some() {
@@ -27,12 +28,15 @@ impl Spec {
             }
         }
         let start = raw.start.as_ref().and_then(|id| find(id, "spec.startNodeId", &raw, &positions, errors));
-        let links = links(&raw, &positions, errors);
+        let mut links = links(&raw, &positions, errors);
         if raw.incomplete {
             return None;
         }
         // Without a start the spec is refused, but the rest of the rules still has something to say.
         let known_start = start.unwrap_or(NodeIx::new(0));
+        if let Some(template) = raw.output.take() {
+            end_with(template, &mut raw.nodes, &mut positions, &mut links);
+        }
         let mut spec =
             Self { start: known_start, nodes: Vec::new(), positions, incoming: vec![Vec::new(); raw.nodes.len()], order: Vec::new() };
         for (to, edge) in &links {
@@ -122,6 +126,22 @@ impl Spec {
             }
         }
     }
+}
+
+/// A run's output is made by a node of its own, which everything that ends a branch leads to: it fails as a step does, and its
+/// record is kept, and expires, as a step's.
+fn end_with(output: Template, nodes: &mut Vec<(String, Node)>, positions: &mut BTreeMap<NodeId, NodeIx>, links: &mut Vec<(NodeIx, Edge)>) {
+    let (end, id) = (NodeIx::new(nodes.len()), NodeId::run_output());
+    for (at, (_, node)) in nodes.iter().enumerate() {
+        let edge = Edge { from: NodeIx::new(at), exit: Exit::Normal };
+        let goes_on = matches!(node.kind, NodeKind::Decision(_)) || links.iter().any(|(_, link)| *link == edge);
+        if !goes_on {
+            links.push((end, edge));
+        }
+    }
+    positions.insert(id.clone(), end);
+    let node = Node { id, kind: NodeKind::Transform(output), retry: Retry::default(), timeout_seconds: 30, on_error: Route::Fail };
+    nodes.push(("spec".to_owned(), node));
 }
 
 /// The position of a node that is named at `path`; an error if there is no such node.

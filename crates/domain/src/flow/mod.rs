@@ -81,9 +81,21 @@ macro_rules! names {
 pub struct BadName(&'static str);
 
 names!(
-    /// A node's name within its flow.
-    NodeId, 64, |c| c.is_ascii_alphanumeric() || c == '_' || c == '-', "1 to 64 letters, digits, `_` or `-`"
+    /// A node's name within its flow. `@` is for the engine: no node of a spec may have it.
+    NodeId, 64, |c| c.is_ascii_alphanumeric() || c == '_' || c == '-' || c == '@', "1 to 64 letters, digits, `_` or `-`"
 );
+
+impl NodeId {
+    /// The node that a spec with `output` ends with: it makes the run's output of what the others put out.
+    pub fn run_output() -> Self {
+        Self("@output".to_owned())
+    }
+
+    /// Whether the engine brought the node, so that no spec names it and no list of steps shows it.
+    pub fn is_internal(&self) -> bool {
+        self.0.contains('@')
+    }
+}
 names!(
     /// A flow's name within its organisation, as it stands in URLs.
     Slug, 64, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-', "1 to 64 lower-case letters, digits or `-`"

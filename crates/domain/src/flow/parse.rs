@@ -9,7 +9,7 @@ use super::node::{Approval, Decision, HttpRequest, HttpSink, LlmStep, Node, Node
 use super::{MAX_GATES, MAX_NODES, MAX_TOOLS, MAX_WAIT_HOURS, NodeId, ServiceSlug, Spec};
 use crate::access::Assignee;
 use crate::problem::FieldErrors;
-use crate::template::Text;
+use crate::template::{Template, Text};
 use crate::time::Time;
 
 const TYPES: &str = "llm_step, service_call, http_request, http_sink, webhook_emit, decision, transform, wait, human_approval";
@@ -33,6 +33,8 @@ pub(super) struct Raw {
     pub(super) nodes: Vec<(String, Node)>,
     pub(super) edges: Vec<RawEdge>,
     pub(super) defaults: Defaults,
+    /// What the run puts out, if the spec says so.
+    pub(super) output: Option<Template>,
     /// Some node or edge could not be read: rules about the whole graph would only add noise.
     pub(super) incomplete: bool,
     /// The ids of such nodes: they exist, whatever else is wrong with them.
@@ -64,6 +66,7 @@ fn read(value: &Value, errors: &mut FieldErrors) -> Option<Raw> {
         on_reject: fields.route("onReject").unwrap_or(Route::Fail),
         on_timeout: fields.route("onTimeout").unwrap_or(Route::Fail),
     };
+    let output = fields.optional_template("output");
     let given = fields.required("nodes").and_then(|_| fields.array("nodes"));
     let nodes = given.unwrap_or_default();
     let edges = fields.array("edges").unwrap_or_default();
@@ -75,7 +78,7 @@ fn read(value: &Value, errors: &mut FieldErrors) -> Option<Raw> {
         fields.problem("nodes", format!("a flow has at most {MAX_NODES} nodes, this one has {}", nodes.len()));
         return None;
     }
-    let mut raw = Raw { start, nodes: Vec::new(), edges: Vec::new(), defaults, incomplete, unread: BTreeSet::new() };
+    let mut raw = Raw { start, nodes: Vec::new(), edges: Vec::new(), defaults, output, incomplete, unread: BTreeSet::new() };
     let gates = nodes.iter().filter(|node| node.get("type").is_some_and(|name| name == "human_approval")).count();
     if gates > MAX_GATES {
         fields.problem("nodes", format!("a flow has at most {MAX_GATES} approvals, this one has {gates}"));
@@ -108,7 +111,10 @@ fn edge(mut fields: Fields<'_>, path: String) -> Option<RawEdge> {
 }
 
 fn node(mut fields: Fields<'_>, defaults: &Defaults) -> Option<Node> {
-    let id = fields.parse("id");
+    let id = fields.parse("id").filter(|id: &NodeId| !id.is_internal());
+    if id.is_none() && fields.optional_string("id").is_some_and(|id| id.contains('@')) {
+        fields.problem("id", "must be 1 to 64 letters, digits, `_` or `-`");
+    }
     let type_name = fields.string("type");
     let retry = retry(&mut fields);
     let timeout = fields.small_integer("timeoutSeconds", 1..=MAX_ATTEMPT_SECONDS);

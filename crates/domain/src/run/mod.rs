@@ -256,7 +256,10 @@ impl Run {
             Route::To(_) => self.leave(ix, NodeStatus::Failed, Exit::Error),
             Route::Fail => {
                 self.leave(ix, NodeStatus::Failed, Exit::Normal);
-                self.error.get_or_insert_with(|| run_error(Some(node.id.to_string()), message));
+                self.error.get_or_insert_with(|| match node.id.is_internal() {
+                    true => run_error(None, &format!("the flow's output cannot be made: {message}")),
+                    false => run_error(Some(node.id.to_string()), message),
+                });
             }
         }
         self.settle(spec, now);

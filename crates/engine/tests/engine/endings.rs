@@ -2,8 +2,9 @@
 
 use domain::fault::Fault;
 use domain::run::{NodeStatus, RunStatus};
-use serde_json::json;
-use testkit::build::{actor, approve, canonical, chain, gate, spec};
+use domain::step::Payload;
+use serde_json::{Value, json};
+use testkit::build::{actor, approve, canonical, chain, decision, gate, spec, task, with};
 use testkit::{Fate, Invoked, Reply, Stage, World};
 
 #[test]
@@ -114,4 +115,40 @@ fn settle_marks_what_was_under_way_as_failed() {
     assert!(matches!(world.invoke(run, 1), Invoked::Crashed));
     world.settle(&world.segments.executions()[0]);
     assert_eq!((world.node(run, "n1").status, world.node(run, "n2").status), (NodeStatus::Succeeded, NodeStatus::Failed));
+}
+
+/// A choice between two tasks, whose runs put out what `output` says.
+fn choosing(output: &Value) -> World {
+    let nodes = [decision("choose", &[("left", "left"), ("right", "right")]), task("left", json!({})), gate("right", json!({}))];
+    World::of(&with(spec(&nodes, "choose>left:left choose>right:right"), json!({"output": output})))
+}
+
+#[test]
+fn a_run_puts_out_what_its_flow_says_once_all_of_it_is_done() {
+    let world = choosing(&json!({"run": "${run.id}", "chosen": "${step.choose.output.selected}"}));
+    for (choice, decides) in [("left", false), ("right", true)] {
+        let run = world.start(json!({"choice": choice}));
+        world.play();
+        if decides {
+            world.decide(run, "", &actor("usr_ada"), approve()).unwrap();
+        }
+        assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
+        let output = world.record(run, "@output").unwrap().output;
+        assert_eq!(output, Some(Payload::of(json!({"run": run.to_string(), "chosen": choice}))));
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_made_fails_the_run_and_says_why() {
+    let world = choosing(&json!("${step.left.output.body}"));
+    let run = world.start(json!({"choice": "right"}));
+    world.play();
+    world.decide(run, "", &actor("usr_ada"), approve()).unwrap();
+    let ended = world.play_to_end(run);
+    assert_eq!(ended.status, RunStatus::Failed);
+    let error = ended.error.unwrap();
+    assert_eq!(error.node, None);
+    let expected =
+        "the flow's output cannot be made: `step.left.output.body` is not there (the node has put out nothing: it was skipped or failed)";
+    assert_eq!(error.message, expected);
 }

@@ -1,0 +1,43 @@
+//! The steps of a run as callers see them.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
+
+use domain::flow::Spec;
+use domain::ports::Runs;
+use domain::run::{Exit, NodeStatus};
+use domain::step::StepRecord;
+use serde_json::{Value, json};
+use testkit::build::{at, spec, transform};
+use testkit::{World, block_on};
+
+#[test]
+fn a_step_is_shown_after_those_that_led_to_it_whatever_their_clocks_said() {
+    let nodes = ["first", "second", "third", "beside"].map(|id| transform(id, &json!(id)));
+    let world = World::of(&spec(&nodes, "first>second second>third first>beside"));
+    let run = world.run(world.start(json!({})));
+    // The machine that did `second` had a clock that was behind.
+    for (node, began) in [("first", 50), ("second", 10), ("third", 60), ("beside", 55)] {
+        let record = StepRecord {
+            run: run.id,
+            node: node.parse().unwrap(),
+            kind: "transform".to_owned(),
+            status: NodeStatus::Succeeded,
+            exit: Exit::Normal,
+            input: None,
+            output: None,
+            answer: None,
+            error: None,
+            attempts: 1,
+            started_at: at(began),
+            completed_at: at(began),
+        };
+        block_on(&world.clock, world.store.record(&run, record)).unwrap();
+    }
+
+    let version = world.store.stored_version(&run);
+    let parsed = Spec::parse(&version.spec).unwrap();
+    let view = block_on(&world.clock, api::view::run_with_steps(&world.store, at(99), &run, &version, &parsed)).unwrap();
+
+    let steps = view.pointer("/run/steps").and_then(Value::as_array).unwrap();
+    let order: Vec<_> = steps.iter().filter_map(|step| step.get("nodeId")?.as_str()).collect();
+    assert_eq!(order, ["first", "second", "beside", "third"]);
+}
