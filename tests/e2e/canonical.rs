@@ -82,12 +82,12 @@ async fn one_trace_id_ties_the_run_to_everything_it_sends() {
     let view = run.wait("succeeded").await;
     let trace = view.trace_id();
     assert!(trace.len() == 32 && trace.bytes().all(|byte| byte.is_ascii_hexdigit()), "{trace}");
-    let asked = stack.model.sent_by(view.step_id("draft")).await;
+    let asked = stack.model.sent_by(view.key("draft")).await;
     let executed = stack.echo.sent_to(&format!("/{}/execute", flow.slug)).await;
     for (requests, node) in [(asked, "draft"), (executed, "execute")] {
         assert_eq!(requests.len(), 1, "{node}: {requests:?}");
         assert_eq!(requests[0].header("x-quantum-trace-id"), trace);
-        assert_eq!(requests[0].header("idempotency-key"), view.step_id(node));
+        assert_eq!(requests[0].header("idempotency-key"), view.key(node));
         assert_eq!(requests[0].header("content-type"), "application/json");
         let parent: Vec<&str> = requests[0].header("traceparent").split('-').collect();
         assert!(matches!(parent[..], ["00", id, span, "01"] if id == trace && span.len() == 16), "{parent:?}");

@@ -29,7 +29,7 @@ async fn sent(stack: &Stack, view: &RunView, node: &str, path: &str) -> Vec<Reco
     let requests = stack.echo.sent_to(path).await;
     assert!(!requests.is_empty(), "{node} was never sent");
     for request in &requests {
-        assert_eq!(request.header("idempotency-key"), view.step_id(node));
+        assert_eq!(request.header("idempotency-key"), view.key(node));
         assert_eq!(request.sha256(), requests[0].sha256());
     }
     requests

@@ -126,7 +126,7 @@ async fn a_number_is_executed_to_its_last_digit() {
         let answer = stack.ada.call(Method::POST, &run.path("approve"), &json, Some(body.clone().into_bytes())).await;
         let decided = answer.data(200)["decision"]["decidedSha256"].clone();
         let view = run.wait("succeeded").await;
-        let executed = stack.echo.sent_by(view.step_id("execute")).await.remove(0);
+        let executed = stack.echo.sent_by(view.key("execute")).await.remove(0);
         assert_eq!(executed.raw(), PRECISE, "{body}");
         assert_eq!(executed.sha256(), decided, "{body}");
     }

@@ -23,7 +23,7 @@ async fn the_model_is_asked_in_its_own_protocol() {
         "temperature": 0.25, "maxTokens": 300, "outputSchema": amount(),
     });
     let view = asked(&stack, step, "succeeded").await;
-    let sent = stack.model.sent_by(view.step_id("ask")).await;
+    let sent = stack.model.sent_by(view.key("ask")).await;
     assert_eq!(sent.len(), 1);
     let body = sent[0].body();
     assert_eq!(sent[0].0["path"], "/v1/chat/completions");
@@ -51,7 +51,7 @@ async fn without_a_schema_the_answer_is_text() {
     let view = asked(&stack, json!({"userPrompt": "Say something."}), "succeeded").await;
     assert!(view.output("ask")["text"].as_str().unwrap().contains("scripted model"));
     assert_eq!(view.output("ask")["parsed"], Value::Null);
-    let sent = stack.model.sent_by(view.step_id("ask")).await;
+    let sent = stack.model.sent_by(view.key("ask")).await;
     assert!(sent[0].body().get("response_format").is_none());
     assert!(sent[0].body()["messages"].as_array().unwrap().len() == 1, "no system prompt, no system message");
 }
@@ -62,7 +62,7 @@ async fn an_answer_against_the_schema_fails_the_step_with_every_violation() {
     let step = json!({"userPrompt": "SCRIPTED: {\"amount\": \"ten\"}", "outputSchema": amount(), "retry": {"maxAttempts": 3}});
     let view = asked(&stack, step, "failed").await;
     assert_eq!(view.error(), "the model's answer does not satisfy outputSchema: at `/amount`: \"ten\" is not of type \"number\"");
-    assert_eq!(stack.model.sent_by(view.step_id("ask")).await.len(), 1, "no second attempt; the repair is asked under a key of its own");
+    assert_eq!(stack.model.sent_by(view.key("ask")).await.len(), 1, "no second attempt; the repair is asked under a key of its own");
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ mod organisations;
 mod outcomes;
 mod requests;
 mod retries;
+mod retry_run;
 mod secrecy;
 mod support;
 mod validation;

@@ -26,7 +26,7 @@ async fn a_service_call_fills_path_query_headers_and_body() {
         )
         .await;
     let view = run.wait("succeeded").await;
-    let sent = &stack.echo.sent_by(view.step_id("call")).await;
+    let sent = &stack.echo.sent_by(view.key("call")).await;
     assert_eq!(sent.len(), 1);
     let sent = &sent[0];
     assert_eq!(sent.0["method"], "PUT");
@@ -62,7 +62,7 @@ async fn a_path_cannot_lead_out_of_its_service() {
             view.run["finishedAt"].is_string().then_some(view)
         })
         .await;
-        for sent in stack.echo.sent_by(view.step_id("call")).await {
+        for sent in stack.echo.sent_by(view.key("call")).await {
             assert!(sent.0["path"].as_str().unwrap().starts_with("/base/"), "{value}: {sent:?}");
         }
     }
@@ -100,7 +100,7 @@ async fn an_http_request_puts_out_status_headers_and_body() {
     assert_eq!(output["body"]["body"], json!({"b": "ü/1"}));
     assert_eq!(output["body"]["headers"]["x-a"], "1");
     assert_eq!(output["body"]["headers"]["x-quantum-trace-id"], view.trace_id());
-    assert_eq!(output["body"]["headers"]["idempotency-key"], view.step_id("call"));
+    assert_eq!(output["body"]["headers"]["idempotency-key"], view.key("call"));
 }
 
 #[tokio::test]
@@ -180,7 +180,7 @@ async fn an_http_sink_delivers_and_checks_only_the_status() {
     let sent = stack.echo.only(&format!("/status/201/{}", flow.slug)).await;
     assert_eq!((sent.body(), &sent.0["method"]), (&json!({"n": 1}), &json!("POST")));
     assert_eq!(sent.header("x-quantum-trace-id"), view.trace_id());
-    assert_eq!(sent.header("idempotency-key"), view.step_id("sink"));
+    assert_eq!(sent.header("idempotency-key"), view.key("sink"));
 
     let (_, run) = stack.run(|slug| sink("/status/409", slug), &json!({"n": 1})).await;
     assert!(run.wait("failed").await.error().contains("answered 409"));

@@ -25,7 +25,7 @@ async fn every_attempt_has_the_same_key_and_the_last_failure_counts() {
         let (flow, run) = stack.run(failing, &json!({})).await;
         let view = run.wait("failed").await;
         let sent = stack.echo.sent_to(&format!("/status/503/{}", flow.slug)).await;
-        assert_eq!(keys(&sent), [view.step_id("call"); 3]);
+        assert_eq!(keys(&sent), [view.key("call"); 3]);
         assert!(sent.windows(2).all(|pair| pair[0].sha256() == pair[1].sha256()), "every attempt sends the same bytes");
         assert_eq!(view.step("call")["attempts"], 3);
         assert!(view.error().contains("answered 503"), "{}", view.error());

@@ -54,7 +54,7 @@ def test_no_route_is_taken_twice():
         for event in function["Properties"].get("Events", {}).values()
         if event["Type"] == "Api"
     ]
-    assert len(routes) == len(set(routes)) == 12
+    assert len(routes) == len(set(routes)) == 13
 
 
 def test_the_machines_are_called_what_the_functions_call_them():

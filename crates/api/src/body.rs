@@ -40,6 +40,16 @@ impl Body {
         }
     }
 
+    /// One of some words.
+    pub fn word(&mut self, name: &str, words: &[&'static str]) -> Option<&'static str> {
+        let value = self.value(name)?;
+        let word = words.iter().copied().find(|word| value == *word);
+        if word.is_none() {
+            self.errors.add(name, format!("must be one of: {}", words.join(", ")));
+        }
+        word
+    }
+
     /// The name of a node.
     pub fn node(&mut self, name: &str) -> Option<NodeId> {
         let text = self.text(name)?;

@@ -13,6 +13,9 @@ use serde_json::{Map, Value};
 
 use crate::Refused;
 
+/// The longest Idempotency-Key.
+const MAX_KEY_CHARS: usize = 255;
+
 /// A request whose key is good and allows it.
 #[derive(Debug)]
 pub struct Call {
@@ -64,6 +67,14 @@ impl Call {
     /// A header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.request.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The `Idempotency-Key`, if there is one.
+    pub fn idempotency_key(&self) -> Result<Option<String>, FieldErrors> {
+        let Some(value) = self.request.headers().get("idempotency-key") else { return Ok(None) };
+        let key = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= MAX_KEY_CHARS);
+        let problem = || FieldErrors::one("Idempotency-Key", format!("must have 1 to {MAX_KEY_CHARS} characters"));
+        key.map(|key| Some(key.to_owned())).ok_or_else(problem)
     }
 
     /// The body as JSON, if there is one.

@@ -46,6 +46,7 @@ pub fn run_summary(run: &RunSummary) -> Value {
         "startedAt": run.started_at,
         "finishedAt": run.finished_at,
         "error": run.error.as_ref().map(|message| json!({"message": message})),
+        "retryOf": run.retry_of,
     }))
 }
 
@@ -59,6 +60,7 @@ pub fn run(run: &Run) -> Value {
         "trigger": run.trigger,
         "traceId": run.trace_id,
         "startedBy": run.started_by,
+        "retryOf": run.retried.as_ref().map(|retried| retried.of),
         "startedAt": run.started_at,
         "finishedAt": run.finished_at,
         "error": run.error,

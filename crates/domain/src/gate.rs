@@ -59,6 +59,8 @@ pub struct Gate {
     pub outcome: Option<Outcome>,
     /// When it stopped being open: decided, or its run ended.
     pub closed_at: Option<Time>,
+    /// The run in which it was decided, if that is not the run that went on from it.
+    pub reused_from: Option<RunId>,
 }
 
 /// One approval of several that a gate asks for.
@@ -162,6 +164,18 @@ impl Gate {
             votes: Vec::new(),
             outcome: None,
             closed_at: None,
+            reused_from: None,
+        }
+    }
+
+    /// The same gate with its decision, in a run that goes on from it.
+    #[must_use]
+    pub fn taken_over_by(self, run: &Run) -> Self {
+        Self {
+            id: ApprovalId::derived(&run.id, self.node.as_str(), self.opened_at),
+            run: run.id,
+            reused_from: self.reused_from.or(Some(self.run)),
+            ..self
         }
     }
 
@@ -171,11 +185,18 @@ impl Gate {
     }
 
     /// Takes a ballot. `rules` is the node as the flow has it, `started_by` whoever started the run.
-    pub fn vote(&mut self, rules: &Approval, started_by: &str, actor: &Actor, ballot: Ballot, now: Time) -> Result<Counted, BallotRefusal> {
+    pub fn vote(
+        &mut self,
+        rules: &Approval,
+        starters: &BTreeSet<&str>,
+        actor: &Actor,
+        ballot: Ballot,
+        now: Time,
+    ) -> Result<Counted, BallotRefusal> {
         if let Some(assignee) = self.assign_to.as_ref().filter(|assignee| !assignee.includes(actor)) {
             return Err(BallotRefusal::NotAssigned(assignee.clone()));
         }
-        if rules.require_different_actor && actor.id == started_by {
+        if rules.require_different_actor && starters.contains(actor.id.as_str()) {
             return Err(BallotRefusal::StarterMayNot);
         }
         let (verdict, action, note) = match ballot {

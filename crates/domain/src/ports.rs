@@ -62,7 +62,8 @@ pub trait Runs {
     fn commit(&self, run: Run, gates: &[Gate]) -> impl Future<Output = Result<Run, CommitError>>;
     /// The run's input.
     fn input(&self, run: &Run) -> impl Future<Output = Result<Payload, PortError>>;
-    /// Keeps the record of a step unless there is one, and gives the one that is kept.
+    /// Keeps the record of a step unless there is one, and gives the one that is kept. Large payloads come to lie beside it;
+    /// those of another run's record are copied, so that no run depends on what is kept of another one.
     fn record(&self, run: &Run, step: StepRecord) -> impl Future<Output = Result<StepRecord, PortError>>;
     /// The record of a step.
     fn step(&self, run: &Run, node: &NodeId) -> impl Future<Output = Result<Option<StepRecord>, PortError>>;
@@ -154,6 +155,8 @@ pub struct RunSummary {
     pub finished_at: Option<Time>,
     /// What went wrong.
     pub error: Option<String>,
+    /// The run it repeats, if it repeats one.
+    pub retry_of: Option<RunId>,
 }
 
 /// Lists of runs and gates.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::flow::NodeId;
 use crate::id::{RunId, StepId};
+use crate::json::sha256_hex;
 use crate::run::{Exit, NodeStatus};
 use crate::time::Time;
 
@@ -28,6 +29,14 @@ impl Payload {
     /// A value that has not been stored yet.
     pub fn of(value: Value) -> Self {
         Self::Inline(Arc::new(value))
+    }
+
+    /// SHA-256 of its canonical JSON, lower-case hex.
+    pub fn sha256(&self) -> String {
+        match self {
+            Self::Inline(value) => sha256_hex(value),
+            Self::Stored(object) => object.sha256.clone(),
+        }
     }
 }
 
@@ -79,9 +88,20 @@ pub struct StepRecord {
     pub started_at: Time,
     /// When the last one ended.
     pub completed_at: Time,
+    /// The run that did it, if this run only went on from it.
+    pub reused_from: Option<RunId>,
 }
 
-/// A step's public id. It follows from run and node, so it is the same in every attempt: it is also the Idempotency-Key.
+/// A step's public id. It follows from run and node, so it is the same in every attempt.
 pub fn step_id(run: &RunId, node: &NodeId) -> StepId {
     StepId::derived(run, node.as_str(), run.created_at())
+}
+
+/// The Idempotency-Key of a node's request: the same as long as the same is sent, in every attempt of the step and in every
+/// retry of the run, so that a service which has done it recognises it. Something else that is sent has another key.
+///
+/// `root` is [`Run::root`](crate::run::Run::root), `input_sha256` the hash of the step's input.
+pub fn idempotency_key(root: &RunId, node: &NodeId, input_sha256: &str) -> String {
+    // 128 bits of the hash are enough to tell the inputs of one node apart, and keep the key below 255 characters.
+    format!("{root}/{node}/{}", input_sha256.get(..32).unwrap_or(input_sha256))
 }

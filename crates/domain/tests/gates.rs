@@ -37,6 +37,7 @@ fn gate(proposed: Value) -> Gate {
         votes: Vec::new(),
         outcome: None,
         closed_at: None,
+        reused_from: None,
     }
 }
 
@@ -67,7 +68,7 @@ fn vote(gate: &mut Gate, rules: &Approval, who: &str, ballot: Ballot) -> Result<
 
 fn vote_at(gate: &mut Gate, rules: &Approval, who: &str, ballot: Ballot, seconds: u64) -> Result<Counted, BallotRefusal> {
     let before = gate.clone();
-    let result = gate.vote(rules, STARTER, &actor(who), ballot, at(seconds));
+    let result = gate.vote(rules, &[STARTER].into(), &actor(who), ballot, at(seconds));
     if !matches!(result, Ok(Counted::Decided(_) | Counted::MoreNeeded)) {
         assert_eq!(*gate, before, "{result:?} changed the gate");
     }

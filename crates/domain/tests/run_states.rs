@@ -74,6 +74,7 @@ fn act(story: &mut Story, action: &str) -> Result<(), Refusal> {
         "abandon an earlier segment" => story.run.abandon(segment - 1, "the execution failed", story.now),
         "abandon a later segment" => story.run.abandon(segment + 1, "the execution failed", story.now),
         "end the segment" => story.run.end_segment(None),
+        "retry it" => story.run.retried(None).map(drop),
         other => panic!("no action is called {other}"),
     }
 }
@@ -85,6 +86,7 @@ fn word(result: &Result<(), Refusal>) -> String {
         Err(Refusal::Failing(_)) => "failing".to_owned(),
         Err(Refusal::Superseded) => "superseded".to_owned(),
         Err(Refusal::NodeIs(status)) => format!("is {status}"),
+        Err(Refusal::NotToRetry(_)) => "not to retry".to_owned(),
     }
 }
 
@@ -116,6 +118,7 @@ abandon its segment             | ok         | ok         | ok                  
 abandon an earlier segment      | superseded | superseded | superseded           | superseded           | superseded           | ended      | ended      | ended
 abandon a later segment         | superseded | superseded | superseded           | superseded           | superseded           | ended      | ended      | ended
 end the segment                 | ok         | ok         | ok                   | ok                   | ok                   | ended      | ended      | ended
+retry it                        | not to retry | not to retry | not to retry       | not to retry         | not to retry         | not to retry | ok       | ok
 ";
 
 fn table() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
@@ -142,7 +145,7 @@ fn every_action_is_allowed_or_refused_as_the_table_says_and_a_refusal_changes_no
         }
         cells += 1;
     }
-    assert_eq!(cells, 25 * 8);
+    assert_eq!(cells, 26 * 8);
 }
 
 #[test]

@@ -20,6 +20,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use crate::Engine;
 use crate::attempt::Attempted;
 use crate::knowledge::Knowledge;
+use crate::retry::Before;
 use crate::turn::Draft;
 
 /// A wait up to this long is slept through: parking costs two state entries and an invocation, more than this much of a
@@ -64,6 +65,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
             return Ok(Outcome::Ended);
         }
         let (_, spec) = self.version_of(&run).await?;
+        let before = self.before(&run, &spec).await?;
         let jobs = FuturesUnordered::new();
         let mut drive = Drive {
             engine: self,
@@ -71,6 +73,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
             entropy,
             invocation,
             spec: &spec,
+            before: before.as_ref(),
             run,
             known: Knowledge::default(),
             jobs,
@@ -110,6 +113,8 @@ pub(crate) struct Drive<'e, R, F, S, C, E, N> {
     pub(crate) entropy: &'e N,
     pub(crate) invocation: &'e Invocation,
     pub(crate) spec: &'e Spec,
+    /// The run that this one repeats.
+    pub(crate) before: Option<&'e Before>,
     /// The run as it was last read or written.
     pub(crate) run: Run,
     pub(crate) known: Knowledge,

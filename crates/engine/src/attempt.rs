@@ -7,7 +7,7 @@ use domain::json::{canonical, sha256_hex};
 use domain::ports::{CallContext, Clock, Effect, EffectError, Effects, Flows, PortError, Runs, Segments};
 use domain::request::Request;
 use domain::run::{Exit, NodeState, NodeStatus, Run};
-use domain::step::{Answer, MAX_OUTPUT_BYTES, Payload, StepRecord, step_id};
+use domain::step::{Answer, MAX_OUTPUT_BYTES, Payload, StepRecord, idempotency_key};
 use domain::time::Time;
 use serde_json::Value;
 
@@ -52,10 +52,11 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         jitter: f64,
     ) -> Result<Attempted, PortError> {
         let state = run.progress.get(ix);
+        let input = request.as_input();
         let context = CallContext {
             org: run.org,
             trace_id: run.trace_id.clone(),
-            idempotency_key: step_id(&run.id, &node.id).to_string(),
+            idempotency_key: idempotency_key(&run.root(), &node.id, &sha256_hex(&input)),
             timeout_seconds: node.timeout_seconds,
         };
         let (output, answer) = match effects.perform(&context, &request).await {
@@ -65,7 +66,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
                 None => (Err(error.message), error.answer),
             },
         };
-        let result = Ended { input: request.as_input(), output, answer };
+        let result = Ended { input, output, answer };
         self.keep(run, ix, node, result).await.map(|finished| Attempted::Done(Box::new(finished)))
     }
 
@@ -101,6 +102,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
             attempts: state.attempts.max(1),
             started_at: state.started_at.unwrap_or(now),
             completed_at: now,
+            reused_from: None,
         };
         let record = self.runs.record(run, record).await?;
         let output = match (&record.output, value) {

@@ -34,7 +34,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
             let mut gate = self.find_gate(&before, spec, node).await?;
             let (ix, NodeKind::Approval(rules)) = position(spec, &gate.node)? else { return Err(Fault::NotFound("approval")) };
             let now = self.clock.now();
-            let counted = gate.vote(rules, &before.started_by, actor, ballot.clone(), now)?;
+            let counted = gate.vote(rules, &before.starters(), actor, ballot.clone(), now)?;
             let mut run = before.clone();
             match counted {
                 Counted::Repeated => {

@@ -1,31 +1,33 @@
 //! Drives one run through its ports: what is next (asks `domain`), do it, record it.
 //!
 //! Everything that happens to a run goes through here, one module each: [`start`](Engine::start), [`advance`](Engine::advance),
-//! [`decide`](Engine::decide), [`cancel`](Engine::cancel), [`settle`](Engine::settle), [`reconcile`](Engine::reconcile).
+//! [`decide`](Engine::decide), [`cancel`](Engine::cancel), [`retry`](Engine::retry),
+//! [`settle`](Engine::settle), [`reconcile`](Engine::reconcile).
 //! Each loads the run, lets the domain decide, and writes on the condition that nobody else has written meanwhile. A write
 //! that is refused means: load again and *decide again*; never: write the same once more.
 
 mod advance;
 mod attempt;
-
 mod decide;
 mod ending;
 mod knowledge;
 mod reconcile;
+mod retry;
 mod segment;
 mod start;
 mod turn;
 
 use domain::fault::Fault;
-use domain::flow::{Spec, Version};
+use domain::flow::{Flow, Spec, Version};
 use domain::gate::Gate;
 use domain::id::{OrgId, RunId};
-use domain::ports::{Clock, Flows, PortError, Runs, Segments};
+use domain::ports::{Clock, FlowName, Flows, PortError, Runs, Segments};
 use domain::run::{NodeStatus, Run};
 use domain::time::Time;
 
 pub use advance::{Invocation, Outcome};
 pub use decide::Decided;
+pub use retry::Again;
 pub use segment::{BadSegmentName, SegmentName};
 pub use start::{Launch, Started};
 
@@ -62,6 +64,19 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
             return Err(PortError::Corrupt(format!("{} does not have the nodes of its version", run.id)));
         }
         Ok((version, spec))
+    }
+
+    /// The flow of a run, as its head stands now.
+    async fn flow_of(&self, run: &Run) -> Result<Flow, PortError> {
+        let flow = self.flows.flow(&run.org, &FlowName::Id(run.flow)).await?;
+        flow.ok_or_else(|| PortError::Corrupt(format!("{} belongs to a flow that is not there", run.id)))
+    }
+
+    /// The spec of a version of a flow.
+    async fn spec_of(&self, flow: &Flow, number: u32) -> Result<Spec, PortError> {
+        let version = self.flows.version(&flow.org, &flow.id, number).await?;
+        let version = version.ok_or_else(|| PortError::Corrupt(format!("{} has no version {number}", flow.id)))?;
+        Spec::parse(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", flow.id)))
     }
 
     /// A run that ends closes its open gates in the same write, so that no reviewer is asked for nothing.

@@ -6,7 +6,8 @@ use domain::flow::{Flow, FlowStatus, Spec};
 use domain::id::RunId;
 use domain::json::sha256_hex;
 use domain::ports::{Clock, CommitError, Entropy, Flows, Idempotency, PortError, Runs, Segments};
-use domain::run::{NewRun, Run, Trigger};
+use domain::problem::FieldErrors;
+use domain::run::{NewRun, Retried, Run, Trigger};
 use serde_json::Value;
 
 use crate::Engine;
@@ -38,21 +39,48 @@ pub struct Started {
     pub repeated: bool,
 }
 
+/// An Idempotency-Key, what it was sent to, and the hash of what was sent with it.
+pub(crate) struct CallKey {
+    pub(crate) scope: String,
+    pub(crate) key: String,
+    pub(crate) body_sha256: String,
+}
+
+/// A run about to be created.
+pub(crate) struct Beginning<'a> {
+    pub(crate) flow: &'a Flow,
+    pub(crate) version: u32,
+    pub(crate) spec: &'a Spec,
+    pub(crate) trigger: Trigger,
+    pub(crate) actor: &'a Actor,
+    pub(crate) retried: Option<Retried>,
+    /// The caller's Idempotency-Key.
+    pub(crate) key: Option<CallKey>,
+}
+
 impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
     /// Creates a run of the flow's newest version and starts its first segment.
     pub async fn start(&self, entropy: &impl Entropy, launch: Launch<'_>) -> Result<Started, Fault> {
-        let flow = launch.flow;
+        let Launch { flow, trigger, actor, input, idempotency_key } = launch;
+        let spec = self.spec_of(flow, flow.version).await?;
+        let key = idempotency_key.map(|key| CallKey { scope: flow.id.to_string(), key, body_sha256: sha256_hex(&input) });
+        self.begin(entropy, Beginning { flow, version: flow.version, spec: &spec, trigger, actor, retried: None, key }, &input).await
+    }
+
+    /// Creates a run, once for each Idempotency-Key, and starts its first segment.
+    pub(crate) async fn begin(&self, entropy: &impl Entropy, beginning: Beginning<'_>, input: &Value) -> Result<Started, Fault> {
+        let Beginning { flow, version, spec, trigger, actor, retried, key } = beginning;
         if flow.status != FlowStatus::Active {
             let message = format!("the flow is {}; only an active flow runs", flow.status);
-            return Err(Fault::Unprocessable { message, fields: domain::problem::FieldErrors::new() });
+            return Err(Fault::Unprocessable { message, fields: FieldErrors::new() });
         }
         let now = self.clock.now();
         let id = RunId::new(now, entropy.random());
-        let key = launch.idempotency_key.map(|key| Idempotency {
+        let key = key.map(|CallKey { scope, key, body_sha256 }| Idempotency {
             org: flow.org,
-            scope: flow.id.to_string(),
+            scope,
             key,
-            body_sha256: sha256_hex(&launch.input),
+            body_sha256,
             run: id,
             forget_at: now.plus_seconds(REMEMBER_SECONDS),
         });
@@ -61,21 +89,19 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         {
             return Ok(known);
         }
-        let version = self.flows.version(&flow.org, &flow.id, flow.version).await?;
-        let version = version.ok_or_else(|| PortError::Corrupt(format!("{} has no version {}", flow.id, flow.version)))?;
-        let spec = Spec::parse(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", flow.id)))?;
         let new = NewRun {
             id,
             org: flow.org,
             flow: flow.id,
             flow_slug: flow.slug.clone(),
-            flow_version: flow.version,
-            trigger: launch.trigger,
-            started_by: launch.actor.id.clone(),
+            flow_version: version,
+            trigger,
+            started_by: actor.id.clone(),
+            retried,
             trace_id: format!("{:032x}", entropy.random().max(1)),
         };
-        let run = Run::new(new, &spec, now);
-        match (self.runs.create(&run, &launch.input, key.as_ref()).await, &key) {
+        let run = Run::new(new, spec, now);
+        match (self.runs.create(&run, input, key.as_ref()).await, &key) {
             // Without a key a refusal can only be our own write, whose answer was lost and which was then repeated.
             (Ok(()), _) | (Err(CommitError::Changed), None) => {}
             (Err(CommitError::Port(error)), _) => return Err(error.into()),

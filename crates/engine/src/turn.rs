@@ -135,6 +135,9 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
 
     /// A node's turn has come. True if the run moved on by it; false if it now waits for the world.
     async fn take_turn(&mut self, draft: &mut Draft, ix: NodeIx, now: Time) -> Result<bool, PortError> {
+        if let Some(moved) = self.take_over(draft, ix, now).await? {
+            return Ok(moved);
+        }
         let spec = self.spec;
         let node = spec.node(ix);
         self.known.gather(&self.engine.runs, spec, &draft.run, ix).await?;
@@ -188,7 +191,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
     }
 }
 
-fn take_in(spec: &Spec, known: &mut Knowledge, run: &mut Run, finished: &Finished, now: Time) -> Result<(), Refusal> {
+pub(crate) fn take_in(spec: &Spec, known: &mut Knowledge, run: &mut Run, finished: &Finished, now: Time) -> Result<(), Refusal> {
     let node = spec.node(finished.ix);
     match finished.record.status {
         NodeStatus::Succeeded => {

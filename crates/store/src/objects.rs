@@ -29,20 +29,33 @@ impl Objects {
     }
 
     /// The payload as it is to be recorded: a large one is uploaded first, under a key that ends with its hash, so that
-    /// the same payload uploaded again is the same object.
+    /// the same payload uploaded again is the same object. One that lies beside another run's record is copied.
     pub(crate) async fn offload(&self, run: &Run, place: Place<'_>, payload: Payload) -> Result<Payload, PortError> {
-        let Payload::Inline(value) = &payload else { return Ok(payload) };
+        let value = match &payload {
+            Payload::Inline(value) => value,
+            Payload::Stored(object) => return self.copy(run, place, object).await.map(Payload::Stored),
+        };
         let text = canonical(value);
         if text.len() <= MAX_INLINE_BYTES {
             return Ok(payload);
         }
         let sha256 = sha256_hex_of(text.as_bytes());
-        let key = format!("{}/{}/{}/{sha256}", run.org, run.id, place.name());
+        let key = key(run, place, &sha256);
         let bytes = text.len() as u64;
         let upload =
             self.client.put_object().bucket(&self.bucket).key(&key).content_type("application/json").body(text.into_bytes().into());
         upload.send().await.map_err(unavailable)?;
         Ok(Payload::Stored(ObjectRef { key, bytes, sha256 }))
+    }
+
+    async fn copy(&self, run: &Run, place: Place<'_>, object: &ObjectRef) -> Result<ObjectRef, PortError> {
+        let key = key(run, place, &object.sha256);
+        if key != object.key {
+            // Ids, names of nodes and hashes: nothing that a header would have to encode.
+            let source = format!("{}/{}", self.bucket, object.key);
+            self.client.copy_object().bucket(&self.bucket).key(&key).copy_source(source).send().await.map_err(unavailable)?;
+        }
+        Ok(ObjectRef { key, ..object.clone() })
     }
 
     pub(crate) async fn fetch(&self, object: &ObjectRef) -> Result<Value, PortError> {
@@ -60,6 +73,10 @@ impl Objects {
         let signed = self.client.get_object().bucket(&self.bucket).key(&object.key).presigned(config).await.map_err(unavailable)?;
         Ok(signed.uri().to_owned())
     }
+}
+
+fn key(run: &Run, place: Place<'_>, sha256: &str) -> String {
+    format!("{}/{}/{}/{sha256}", run.org, run.id, place.name())
 }
 
 /// Which payload of a run it is.

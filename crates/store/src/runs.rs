@@ -93,7 +93,8 @@ impl Runs for RunStore {
             }
         }
         // A day more than promised: a run that ends within a day of this write needs no other one to be kept long enough.
-        let expires_at = step.completed_at.plus_seconds((self.retention_days + 1) * DAY);
+        // A step that was taken over is older than its run.
+        let expires_at = step.completed_at.max(run.started_at).plus_seconds((self.retention_days + 1) * DAY);
         let item = write(&StepItem::of(&step, expires_at))?;
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
         match put.condition_expression("attribute_not_exists(pk)").send().await.map_err(error::put) {

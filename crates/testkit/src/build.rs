@@ -166,6 +166,7 @@ impl Maker {
             flow_version: 1,
             trigger: Trigger::Manual,
             started_by: "usr_starter".to_owned(),
+            retried: None,
             trace_id: format!("{:032x}", self.entropy.random()),
         };
         Run::new(new, &Spec::parse(spec).unwrap(), now)
@@ -188,6 +189,7 @@ impl Maker {
             votes: Vec::new(),
             outcome: None,
             closed_at: None,
+            reused_from: None,
         }
     }
 

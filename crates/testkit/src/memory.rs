@@ -108,6 +108,11 @@ impl Memory {
         self.state().steps.get(&(*run, node.parse().unwrap())).cloned()
     }
 
+    /// The record of a step goes, as when its time is up.
+    pub fn forget_step(&self, run: &RunId, node: &str) {
+        self.state().steps.remove(&(*run, node.parse().unwrap()));
+    }
+
     /// A gate; no call is counted.
     pub fn stored_gate(&self, run: &RunId, node: &str) -> Option<Gate> {
         self.state().gates.get(&(*run, node.parse().unwrap())).cloned()
@@ -127,13 +132,18 @@ impl Memory {
 impl State {
     /// A large payload lies beside its record.
     fn offload(&mut self, run: &Run, place: &str, payload: Payload) -> Payload {
-        let Payload::Inline(value) = &payload else { return payload };
-        let text = canonical(value);
-        if text.len() <= MAX_INLINE_BYTES {
-            return payload;
-        }
-        let sha256 = sha256_hex_of(text.as_bytes());
-        let object = ObjectRef { key: format!("{}/{}/{place}/{sha256}", run.org, run.id), bytes: text.len() as u64, sha256 };
+        let (text, object) = match &payload {
+            Payload::Stored(object) => (self.objects.get(&object.key).cloned().unwrap_or_default(), object.clone()),
+            Payload::Inline(value) => {
+                let text = canonical(value);
+                if text.len() <= MAX_INLINE_BYTES {
+                    return payload;
+                }
+                let object = ObjectRef { key: String::new(), bytes: text.len() as u64, sha256: sha256_hex_of(text.as_bytes()) };
+                (text, object)
+            }
+        };
+        let object = ObjectRef { key: format!("{}/{}/{place}/{}", run.org, run.id, object.sha256), ..object };
         self.objects.insert(object.key.clone(), text);
         Payload::Stored(object)
     }

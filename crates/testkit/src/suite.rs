@@ -85,6 +85,7 @@ macro_rules! store_suite {
             a_payload_up_to_100_kb_lies_in_the_record
             a_larger_payload_lies_beside_it_under_its_hash
             a_payload_that_does_not_have_its_hash_is_refused
+            a_payload_of_another_run_is_copied
             a_flow_reads_back_by_id_and_by_slug
             a_slug_is_unique_within_its_organisation
             an_update_of_a_flow_that_changed_meanwhile_is_refused

@@ -4,7 +4,6 @@ use api::{Call, Endpoint, Refused, Reply, under, view};
 use domain::access::Scope;
 use domain::fault::Fault;
 use domain::ports::{Clock, Entropy, Flows, Runs, Segments};
-use domain::problem::FieldErrors;
 use domain::run::Trigger;
 use engine::{Engine, Launch};
 use serde_json::json;
@@ -14,8 +13,6 @@ pub const ENDPOINT: Endpoint = Endpoint { name: "execute-flow", method: "POST", 
 
 /// The most bytes an input may have.
 const MAX_INPUT_BYTES: usize = 5 * 1024 * 1024;
-/// The longest Idempotency-Key.
-const MAX_KEY_CHARS: usize = 255;
 
 /// 202 with the run; the same `Idempotency-Key` gives the same run for 24 hours, with another body 409; 422 if the flow is not active.
 pub async fn handle<R: Runs, F: Flows, S: Segments, C: Clock>(
@@ -24,10 +21,7 @@ pub async fn handle<R: Runs, F: Flows, S: Segments, C: Clock>(
     call: Call,
 ) -> Result<Reply, Refused> {
     let input = call.json(MAX_INPUT_BYTES)?.unwrap_or_else(|| json!({}));
-    let idempotency_key = call.header("idempotency-key").map(str::to_owned);
-    if idempotency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > MAX_KEY_CHARS) {
-        return Err(FieldErrors::one("Idempotency-Key", format!("must have 1 to {MAX_KEY_CHARS} characters")).into());
-    }
+    let idempotency_key = call.idempotency_key()?;
     let flow = engine.flows.flow(&call.key.org, &call.flow_name()?).await?.ok_or(Fault::NotFound("flow"))?;
     let launch = Launch { flow: &flow, trigger: Trigger::Manual, actor: &call.key.actor, input, idempotency_key };
     let started = engine.start(entropy, launch).await?;

@@ -42,9 +42,9 @@ impl Recorder {
         assert_eq!(response.status().as_u16(), 200, "{url}");
     }
 
-    /// Requests of a step.
-    pub async fn sent_by(&self, step_id: &str) -> Vec<Recorded> {
-        self.requests(&format!("?idempotencyKey={step_id}")).await
+    /// Requests under an Idempotency-Key.
+    pub async fn sent_by(&self, key: &str) -> Vec<Recorded> {
+        self.requests(&format!("?idempotencyKey={key}")).await
     }
 
     /// The only request for a path.

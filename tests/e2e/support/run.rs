@@ -83,6 +83,11 @@ impl Run {
         self.api.post(&self.path("reject"), body).await
     }
 
+    /// Runs it again, with this body; gives the new run.
+    pub async fn retry(&self, body: &Value) -> Self {
+        Self::of(&self.api, &self.api.post(&self.path("retry"), body).await.data(202)["run"])
+    }
+
     /// Cancels.
     pub async fn cancel(&self, reason: &str) -> Answer {
         self.api.post(&self.path("cancel"), &json!({"reason": reason})).await
@@ -118,10 +123,10 @@ impl RunView {
         step.unwrap_or_else(|| panic!("no step {node}: {:#}", self.run))
     }
 
-    /// The id of a node's step, which is the Idempotency-Key of its requests.
+    /// The Idempotency-Key of a node's requests.
     #[track_caller]
-    pub fn step_id(&self, node: &str) -> &str {
-        self.step(node)["id"].as_str().unwrap()
+    pub fn key(&self, node: &str) -> &str {
+        self.step(node)["idempotencyKey"].as_str().unwrap_or_else(|| panic!("{node} sent nothing: {:#}", self.run))
     }
 
     /// The output of a node.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use domain::flow::{NodeId, NodeIx, NodeKind, Spec, Version};
 use domain::gate::Gate;
+use domain::id::RunId;
 use domain::ports::{PortError, Runs};
 use domain::run::{NodeState, NodeStatus, Run, RunStatus};
-use domain::step::{Payload, StepRecord, step_id};
+use domain::step::{Payload, StepRecord, idempotency_key, step_id};
 use domain::time::Time;
 use serde_json::{Map, Value, json};
 
@@ -100,6 +101,8 @@ impl Step<'_> {
             "durationMs": duration,
             "dueAt": state.due.filter(|_| state.status == NodeStatus::Running),
             "error": self.error(),
+            "idempotencyKey": self.idempotency_key(),
+            "reusedFrom": self.reused_from(),
         }));
         if let Some(record) = &self.record {
             for (name, payload) in [("input", &record.input), ("output", &record.output)] {
@@ -115,6 +118,18 @@ impl Step<'_> {
             add(&mut view, gate_fields(gate));
         }
         Ok(view)
+    }
+
+    /// The key that its request carried, if it sent one.
+    fn idempotency_key(&self) -> Option<String> {
+        let sends = matches!(self.spec.node(self.ix).kind, NodeKind::Llm(_) | NodeKind::Service(_) | NodeKind::Http(_) | NodeKind::Sink(_));
+        let input = self.record.as_ref().filter(|_| sends)?.input.as_ref()?;
+        Some(idempotency_key(&self.run.root(), self.id(), &input.sha256()))
+    }
+
+    fn reused_from(&self) -> Option<RunId> {
+        let recorded = self.record.as_ref().and_then(|record| record.reused_from);
+        recorded.or(self.gate.as_ref().and_then(|gate| gate.reused_from))
     }
 
     fn error(&self) -> Option<String> {

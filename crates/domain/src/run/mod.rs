@@ -3,12 +3,16 @@
 //! A [`Run`] changes only through the methods here. They take the time from outside and touch nothing else, so every
 //! order of events can be tried in a test. Whoever stores a run makes each write conditional on its `rev`.
 
+mod drive;
 mod plan;
+mod retry;
 mod state;
 
 use serde::Serialize;
 
+pub use drive::{Debt, Drive};
 pub use plan::Plan;
+pub use retry::{Retried, Reuse};
 pub use state::{Exit, NodeState, NodeStatus, Progress, RunStatus, Trigger};
 
 use crate::flow::{NodeIx, NodeKind, Route, Slug, Spec};
@@ -36,6 +40,8 @@ pub struct Run {
     pub trigger: Trigger,
     /// Who started it.
     pub started_by: String,
+    /// The run it repeats, if it repeats one.
+    pub retried: Option<Retried>,
     /// The id that ties together all it does in the world: 32 hex digits, as in W3C trace context.
     pub trace_id: String,
     /// When it was created.
@@ -75,30 +81,6 @@ pub struct Cancellation {
     pub reason: Option<String>,
 }
 
-/// A run is driven in segments: short executions of a state machine, counted from 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Drive {
-    /// The segment that drives the run, or is owed to it.
-    pub segment: u32,
-    /// The invocation at work: a fence, since only its owner may record progress. None: the run is parked, or not yet taken up.
-    pub owner: Option<String>,
-    /// The bell of a parked segment. Never leaves the store and the process that rings it.
-    pub token: Option<String>,
-    /// What must still be done for the run to go on.
-    pub owes: Option<Debt>,
-    /// The segment begins by waiting until then, at most.
-    pub parked_until: Option<Time>,
-}
-
-/// An effect that a write has made necessary; the effect's own first write clears it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Debt {
-    /// Start the execution of the current segment.
-    Start,
-    /// Ring the token of the current segment.
-    Ring,
-}
-
 /// What the state machine of a run refuses.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum Refusal {
@@ -114,6 +96,9 @@ pub enum Refusal {
     /// The node is not in a state in which this can happen to it.
     #[error("the node is {0}")]
     NodeIs(NodeStatus),
+    /// There is nothing to retry.
+    #[error("the run is {0}; only a run that failed or was cancelled can be retried")]
+    NotToRetry(RunStatus),
 }
 
 /// What starting a run takes.
@@ -133,6 +118,8 @@ pub struct NewRun {
     pub trigger: Trigger,
     /// Who starts it.
     pub started_by: String,
+    /// The run it repeats, if it repeats one.
+    pub retried: Option<Retried>,
     /// 32 hex digits.
     pub trace_id: String,
 }
@@ -148,6 +135,7 @@ impl Run {
             flow_version: new.flow_version,
             trigger: new.trigger,
             started_by: new.started_by,
+            retried: new.retried,
             trace_id: new.trace_id,
             started_at: now,
             status: RunStatus::Running,
@@ -167,22 +155,6 @@ impl Run {
 
     fn must_be_active(&self) -> Result<(), Refusal> {
         if self.has_ended() { Err(Refusal::Ended(self.status)) } else { Ok(()) }
-    }
-
-    /// An invocation takes the run over; whoever had it before can record nothing more. Clears what was owed:
-    /// the segment runs. A run that has ended is claimed too if it still owes, so that its debt does not stay behind.
-    pub fn claim(&mut self, owner: &str, segment: u32) -> Result<(), Refusal> {
-        if self.drive.segment != segment {
-            return Err(Refusal::Superseded);
-        }
-        self.drive = Drive { segment, owner: (!self.has_ended()).then(|| owner.to_owned()), token: None, owes: None, parked_until: None };
-        Ok(())
-    }
-
-    /// Whether `owner` may still record progress.
-    pub fn must_be_driven_by(&self, owner: &str) -> Result<(), Refusal> {
-        self.must_be_active()?;
-        if self.drive.owner.as_deref() == Some(owner) { Ok(()) } else { Err(Refusal::Superseded) }
     }
 
     /// Whether a node may be at work: it is already, or its turn has come. A run that is failing begins nothing more,
@@ -256,9 +228,11 @@ impl Run {
             Route::To(_) => self.leave(ix, NodeStatus::Failed, Exit::Error),
             Route::Fail => {
                 self.leave(ix, NodeStatus::Failed, Exit::Normal);
-                self.error.get_or_insert_with(|| match node.id.is_internal() {
-                    true => run_error(None, &format!("the flow's output cannot be made: {message}")),
-                    false => run_error(Some(node.id.to_string()), message),
+                self.error.get_or_insert_with(|| {
+                    if node.id.is_internal() {
+                        return run_error(None, &format!("the flow's output cannot be made: {message}"));
+                    }
+                    run_error(Some(node.id.to_string()), message)
                 });
             }
         }
@@ -336,14 +310,6 @@ impl Run {
         Ok(())
     }
 
-    /// The segment ends and the next one is owed; it begins by waiting until `wake_at`, or goes on at once.
-    pub fn end_segment(&mut self, wake_at: Option<Time>) -> Result<(), Refusal> {
-        self.must_be_active()?;
-        let segment = self.drive.segment + 1;
-        self.drive = Drive { segment, owner: None, token: None, owes: Some(Debt::Start), parked_until: wake_at };
-        Ok(())
-    }
-
     /// Brings everything into line that follows from the nodes: skips what no branch leads to, and ends the run when it is done.
     fn settle(&mut self, spec: &Spec, now: Time) {
         for ix in spec.order() {
@@ -379,11 +345,6 @@ impl Run {
         self.drive.owner = None;
         self.drive.owes = None;
         self.drive.parked_until = None;
-    }
-
-    /// The name of the execution that drives a segment: unique, so that starting it twice is starting it once.
-    pub fn execution_name(&self) -> String {
-        format!("{}-{}", self.id, self.drive.segment)
     }
 }
 

@@ -72,6 +72,7 @@ pub fn new_run(spec: &Spec) -> Run {
         flow_version: 1,
         trigger: Trigger::Manual,
         started_by: "usr_starter".to_owned(),
+        retried: None,
         trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
     };
     Run::new(new, spec, now)

@@ -4,7 +4,7 @@ use domain::gate::Verdict;
 use domain::json::sha256_hex;
 use domain::ports::RunLists;
 use domain::run::{NodeStatus, RunStatus};
-use domain::step::{Payload, step_id};
+use domain::step::{Payload, idempotency_key};
 use serde_json::json;
 use testkit::build::{actor, approve, approve_as, canonical, reject};
 use testkit::{Reply, Stage, World, block_on};
@@ -55,7 +55,8 @@ fn every_request_carries_the_trace_and_the_key_of_its_step() {
     let ended = world.play_to_end(run);
     for (node, timeout) in [("draft", 120), ("pay", 30)] {
         let sent = &world.effects.sent_to(node)[0];
-        assert_eq!(sent.context.idempotency_key, step_id(&run, &node.parse().unwrap()).to_string());
+        let input = sha256_hex(&sent.request.as_input());
+        assert_eq!(sent.context.idempotency_key, idempotency_key(&run, &node.parse().unwrap(), &input));
         assert_eq!((sent.context.org, &sent.context.trace_id), (ended.org, &ended.trace_id));
         assert_eq!(sent.context.timeout_seconds, timeout);
     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use domain::id::RunId;
+use domain::json::sha256_hex;
 use domain::ports::RunLists;
 use domain::run::{NodeStatus, RunStatus};
-use domain::step::step_id;
+use domain::step::idempotency_key;
 use serde_json::{Value, json};
 use testkit::build::{actor, approve_as, canonical, chain, gate, service, spec, task, transform};
 use testkit::{Fate, Reply, World, block_on};
@@ -109,7 +110,8 @@ impl Story {
                 let sent = world.effects.sent();
                 assert!(sent.len() <= once + self.in_flight, "{told}: more was repeated than was in flight: {sent:?}");
                 for request in &sent {
-                    let key = step_id(&run, &request.name.parse().unwrap()).to_string();
+                    let input = sha256_hex(&request.request.as_input());
+                    let key = idempotency_key(&run, &request.name.parse().unwrap(), &input);
                     assert_eq!(request.context.idempotency_key, key, "{told}");
                 }
                 assert_eq!(block_on(&world.clock, world.store.indebted()).unwrap(), [], "{told}");

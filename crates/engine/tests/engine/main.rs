@@ -7,6 +7,7 @@
     reason = "a test that cannot be set up should stop at once, and says how much it tried"
 )]
 
+mod again;
 mod canonical;
 mod crashes;
 mod debts;

@@ -38,6 +38,8 @@ pub(crate) struct GateItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     closed_at: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    reused_from: Option<RunId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     inbox_pk: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inbox_sk: Option<String>,
@@ -105,6 +107,7 @@ impl GateItem {
                 decided_sha256: outcome.decided_sha256.clone(),
             }),
             closed_at: gate.closed_at,
+            reused_from: gate.reused_from,
             inbox_pk: gate.is_open().then(|| keys::inbox(&gate.org)),
             // Oldest first, and never two alike.
             inbox_sk: gate.is_open().then(|| format!("{}#{}", gate.opened_at, gate.id)),
@@ -152,6 +155,7 @@ impl GateItem {
                 .collect(),
             outcome,
             closed_at: self.closed_at,
+            reused_from: self.reused_from,
         })
     }
 }

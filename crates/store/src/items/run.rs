@@ -1,9 +1,11 @@
 //! The run item, its input, its row in lists, and the memory of Idempotency-Keys.
 
-use domain::flow::Slug;
+use std::collections::BTreeSet;
+
+use domain::flow::{NodeId, Slug};
 use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{Idempotency, PortError, RunSummary};
-use domain::run::{Cancellation, Debt, Drive, Run, RunError, RunStatus, Trigger};
+use domain::run::{Cancellation, Debt, Drive, Retried, Run, RunError, RunStatus, Trigger};
 use domain::step::{ObjectRef, Payload};
 use domain::time::Time;
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,14 @@ pub(crate) struct RunItem {
     status: String,
     trigger: String,
     started_by: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_of: Option<RunId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_root: Option<RunId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_from: Option<NodeId>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    earlier_starters: BTreeSet<String>,
     trace_id: String,
     started_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,6 +91,10 @@ impl RunItem {
             status: run.status.to_string(),
             trigger: run.trigger.to_string(),
             started_by: run.started_by.clone(),
+            retry_of: run.retried.as_ref().map(|retried| retried.of),
+            retry_root: run.retried.as_ref().map(|retried| retried.root),
+            retry_from: run.retried.as_ref().and_then(|retried| retried.from.clone()),
+            earlier_starters: run.retried.as_ref().map(|retried| retried.starters.clone()).unwrap_or_default(),
             trace_id: run.trace_id.clone(),
             started_at: run.started_at,
             finished_at: run.finished_at,
@@ -113,6 +127,12 @@ impl RunItem {
             flow_version: self.flow_version,
             trigger: trigger(&self.trigger)?,
             started_by: self.started_by,
+            retried: self.retry_of.map(|of| Retried {
+                of,
+                root: self.retry_root.unwrap_or(of),
+                from: self.retry_from,
+                starters: self.earlier_starters,
+            }),
             trace_id: self.trace_id,
             started_at: self.started_at,
             status: status(&self.status)?,
@@ -153,6 +173,7 @@ pub(crate) struct SummaryItem {
     started_at: Time,
     finished_at: Option<Time>,
     error: Option<String>,
+    retry_of: Option<RunId>,
 }
 
 impl SummaryItem {
@@ -167,6 +188,7 @@ impl SummaryItem {
             started_at: self.started_at,
             finished_at: self.finished_at,
             error: self.error,
+            retry_of: self.retry_of,
         })
     }
 }

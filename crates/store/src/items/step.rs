@@ -41,6 +41,8 @@ pub(crate) struct StepItem {
     attempts: u32,
     started_at: Time,
     completed_at: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reused_from: Option<RunId>,
     /// TTL, in seconds since the epoch.
     expires_at: u64,
 }
@@ -67,6 +69,7 @@ impl StepItem {
             attempts: step.attempts,
             started_at: step.started_at,
             completed_at: step.completed_at,
+            reused_from: step.reused_from,
             expires_at: expires_at.seconds(),
         }
     }
@@ -89,6 +92,7 @@ impl StepItem {
             attempts: self.attempts,
             started_at: self.started_at,
             completed_at: self.completed_at,
+            reused_from: self.reused_from,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! A stand-in for S3: objects can be put and got, addressed by path. What the client signs is not checked.
+//! A stand-in for S3: objects can be put, copied and got, addressed by path. What the client signs is not checked.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -27,8 +27,16 @@ async fn answer(State(objects): State<Objects>, method: Method, uri: Uri, header
         if headers.get("content-encoding").is_some_and(|encoding| encoding == "aws-chunked") {
             return StatusCode::NOT_IMPLEMENTED.into_response();
         }
-        objects.lock().unwrap().insert(key, body);
-        return StatusCode::OK.into_response();
+        let mut objects = objects.lock().unwrap();
+        let Some(source) = headers.get("x-amz-copy-source") else {
+            objects.insert(key, body);
+            return StatusCode::OK.into_response();
+        };
+        let Some(copied) = objects.get(&format!("/{}", source.to_str().unwrap())).cloned() else {
+            return StatusCode::NOT_FOUND.into_response();
+        };
+        objects.insert(key, copied);
+        return "<CopyObjectResult/>".into_response();
     }
     let found = objects.lock().unwrap().get(&key).cloned();
     found.map_or_else(|| StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response)

@@ -35,6 +35,7 @@ fn summary(run: &Run) -> RunSummary {
         started_at: run.started_at,
         finished_at: run.finished_at,
         error: run.error.as_ref().map(|error| error.message.clone()),
+        retry_of: run.retried.as_ref().map(|retried| retried.of),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use domain::json::{canonical, sha256_hex};
 use domain::ports::{PortError, Runs};
-use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload};
+use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
 use serde_json::{Value, json};
 
 use super::Subject;
@@ -69,6 +69,20 @@ pub async fn a_larger_payload_lies_beside_it_under_its_hash(store: &impl Subject
         let url = store.runs().sign(&object, 900).await.unwrap();
         assert!(url.contains(&object.sha256) && url.contains("X-Amz-Expires=900"), "{url}");
     }
+}
+
+/// What a retry takes over is its own: nothing it refers to goes when the run before it goes.
+pub async fn a_payload_of_another_run_is_copied(store: &impl Subject) {
+    let maker = Maker::new(24);
+    let (before, value) = (new_run(&maker), of_bytes(MAX_INLINE_BYTES + 1));
+    let run = maker.run(before.org, before.flow, &crate::build::chain(3), crate::build::at(9));
+    let recorded = store.runs().record(&before, step_of(&before, "n1", value.clone())).await.unwrap();
+    let copied = store.runs().record(&run, StepRecord { run: run.id, ..recorded.clone() }).await.unwrap();
+    let (object, fetched) = stored(store, copied.output.clone()).await;
+    assert!(object.key.starts_with(&format!("{}/{}/", run.org, run.id)), "{}", object.key);
+    assert_eq!(fetched, value);
+    assert_eq!(store.runs().step(&run, &copied.node).await.unwrap(), Some(copied));
+    assert_eq!(store.runs().step(&before, &recorded.node).await.unwrap(), Some(recorded));
 }
 
 /// A reference promises bytes: others are not passed on.

@@ -5,7 +5,7 @@ use domain::flow::{NodeId, Spec};
 use domain::gate::{Gate, Outcome, Verdict, Vote};
 use domain::json::sha256_hex;
 use domain::ports::{CommitError, Idempotency, RunLists, Runs};
-use domain::run::{Cancellation, Debt, Drive, Exit, NodeState, NodeStatus, Progress, Run, RunError, RunStatus, Trigger};
+use domain::run::{Cancellation, Debt, Drive, Exit, NodeState, NodeStatus, Progress, Retried, Run, RunError, RunStatus, Trigger};
 use domain::step::{Answer, Payload, StepRecord};
 use domain::time::Time;
 use serde_json::{Value, json};
@@ -53,6 +53,12 @@ pub async fn a_run_reads_back_with_every_field(store: &impl Subject) {
     ];
     let full = Run {
         trigger: Trigger::Cron,
+        retried: Some(Retried {
+            of: maker.run(bare.org, bare.flow, &chain(1), at(2)).id,
+            root: maker.run(bare.org, bare.flow, &chain(1), at(1)).id,
+            from: Some(node("n2")),
+            starters: ["usr_ada".to_owned(), "usr_bob".to_owned()].into(),
+        }),
         status: RunStatus::Cancelled,
         finished_at: time(9_999),
         error: Some(RunError { node: Some("n2".to_owned()), message: "broken: \"ü\"\n".to_owned() }),
@@ -72,6 +78,7 @@ pub async fn a_run_reads_back_with_every_field(store: &impl Subject) {
     assert_eq!(loaded(store, &bare).await, committed);
 
     let without_names = Run {
+        retried: committed.retried.clone().map(|retried| Retried { from: None, ..retried }),
         error: Some(RunError { node: None, message: "cut off".to_owned() }),
         cancellation: Some(Cancellation { actor: "usr_ada".to_owned(), reason: None }),
         drive: Drive { owes: Some(Debt::Start), ..committed.drive.clone() },
@@ -179,7 +186,7 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
     let as_proposed = Gate { node: node("n3"), ..decided(&full, Verdict::Rejected, full.proposed_action.clone()) };
     let mut expired = Gate { node: node("n4"), ..full.clone() };
     expired.expire(at(9));
-    let mut closed = Gate { node: node("n5"), ..full };
+    let mut closed = Gate { node: node("n5"), reused_from: Some(run.id), ..full };
     closed.close(at(9));
     let all = [bare, overridden, as_proposed, expired, closed];
     let run = store.runs().commit(run, &all).await.unwrap();
@@ -203,6 +210,7 @@ pub(super) fn step_of(run: &Run, name: &str, output: Value) -> StepRecord {
         attempts: 1,
         started_at: at(1),
         completed_at: at(2),
+        reused_from: None,
     }
 }
 
@@ -236,6 +244,7 @@ pub async fn steps_read_back_with_every_field(store: &impl Subject) {
         answer: None,
         error: Some("it broke".to_owned()),
         attempts: 7,
+        reused_from: Some(other.id),
         ..step_of(&run, "n9", json!(null))
     });
     for step in &all {

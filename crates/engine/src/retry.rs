@@ -1,0 +1,104 @@
+//! A run is run again, as a new run that goes on from what the one before it had finished.
+
+use std::sync::Arc;
+
+use domain::access::Actor;
+use domain::fault::Fault;
+use domain::flow::{NodeId, NodeIx, NodeKind, Spec};
+use domain::id::{OrgId, RunId};
+use domain::json::sha256_hex;
+use domain::ports::{Clock, Effects, Entropy, Flows, PortError, Runs, Segments};
+use domain::problem::FieldErrors;
+use domain::run::{Retried, Reuse, Run};
+use domain::step::{Payload, StepRecord};
+use domain::time::Time;
+use serde_json::json;
+
+use crate::Engine;
+use crate::advance::Drive;
+use crate::attempt::Finished;
+use crate::start::{Beginning, CallKey, Started};
+use crate::turn::{Draft, take_in};
+
+/// How a run is to be run again.
+#[derive(Debug, Clone, Default)]
+pub struct Again {
+    /// The node to begin with; none: the first one that did not succeed.
+    pub from: Option<NodeId>,
+    /// On the newest version of the flow, instead of the one that the run had.
+    pub on_latest_version: bool,
+    /// The caller's Idempotency-Key.
+    pub idempotency_key: Option<String>,
+}
+
+impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
+    /// Runs a failed or cancelled run again. The new run has the same input, and does nothing that the old one had finished.
+    pub async fn retry(&self, entropy: &impl Entropy, org: &OrgId, id: &RunId, actor: &Actor, again: Again) -> Result<Started, Fault> {
+        let before = self.run_of(org, id).await?;
+        let retried = before.retried(again.from.clone())?;
+        let flow = self.flow_of(&before).await?;
+        let version = if again.on_latest_version { flow.version } else { before.flow_version };
+        let spec = self.spec_of(&flow, version).await?;
+        if let Some(from) = again.from.as_ref().filter(|from| from.is_internal() || spec.position(from).is_none()) {
+            return Err(Fault::Invalid(FieldErrors::one("fromNodeId", format!("version {version} of the flow has no node `{from}`"))));
+        }
+        let input = match self.runs.input(&before).await? {
+            Payload::Inline(value) => Arc::unwrap_or_clone(value),
+            Payload::Stored(object) => self.runs.fetch(&object).await?,
+        };
+        let body = json!({"from": again.from.as_ref().map(NodeId::as_str), "latest": again.on_latest_version});
+        let key = again.idempotency_key.map(|key| CallKey { scope: id.to_string(), key, body_sha256: sha256_hex(&body) });
+        let beginning = Beginning { flow: &flow, version, spec: &spec, trigger: before.trigger, actor, retried: Some(retried), key };
+        self.begin(entropy, beginning, &input).await
+    }
+
+    /// The run that `run` repeats, if it repeats one.
+    pub(crate) async fn before(&self, run: &Run, spec: &Spec) -> Result<Option<Before>, PortError> {
+        let Some(Retried { of, from, .. }) = &run.retried else { return Ok(None) };
+        let before = self.runs.load(of).await?.ok_or_else(|| PortError::Corrupt(format!("{} repeats {of}, which is not there", run.id)))?;
+        let (_, old) = self.version_of(&before).await?;
+        let reuse = Reuse::of(&before, &old, spec, from.as_ref());
+        Ok(Some(Before { run: before, spec: old, reuse }))
+    }
+}
+
+/// A run that another one repeats.
+pub(crate) struct Before {
+    run: Run,
+    spec: Spec,
+    reuse: Reuse,
+}
+
+impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_, R, F, S, C, E, N> {
+    /// Takes a node over from the run before this one. None if it has to be done again; else whether the run moved on by it.
+    pub(crate) async fn take_over(&mut self, draft: &mut Draft, ix: NodeIx, now: Time) -> Result<Option<bool>, PortError> {
+        let Some(before) = self.before.filter(|before| before.reuse.contains(ix)) else { return Ok(None) };
+        let (spec, runs) = (self.spec, &self.engine.runs);
+        let node = spec.node(ix);
+        if matches!(node.kind, NodeKind::Approval(_)) {
+            let exit = before.spec.position(&node.id).map(|then| before.run.progress.get(then).exit).unwrap_or_default();
+            let gate = runs.gate(&before.run, &node.id).await?.filter(|gate| gate.outcome.is_some());
+            let gate = gate.ok_or_else(|| PortError::Corrupt(format!("{} was decided at {} without a record", before.run.id, node.id)))?;
+            let gate = gate.taken_over_by(&draft.run);
+            let moved = draft.run.take_over_gate(spec, ix, exit, now).is_ok();
+            if moved {
+                self.known.add_gate(&gate);
+                draft.gates.push(gate);
+            }
+            return Ok(Some(moved));
+        }
+        let Some(record) = runs.step(&before.run, &node.id).await? else {
+            // To do it again would repeat an effect that succeeded.
+            let cause = format!("what `{}` put out in {} is no longer kept; retry from there, or start a new run", node.id, before.run.id);
+            _ = draft.run.abandon(draft.run.drive.segment, &cause, now);
+            return Ok(Some(true));
+        };
+        let reused_from = record.reused_from.or(Some(before.run.id));
+        let record = runs.record(&draft.run, StepRecord { run: draft.run.id, reused_from, ..record }).await?;
+        let output = match &record.output {
+            Some(Payload::Inline(value)) => Some(Arc::clone(value)),
+            _ => None,
+        };
+        Ok(Some(take_in(spec, &mut self.known, &mut draft.run, &Finished { ix, record, output }, now).is_ok()))
+    }
+}

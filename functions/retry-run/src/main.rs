@@ -1,0 +1,16 @@
+//! Builds the clients once and serves `POST /api/runs/{runId}/retry`.
+
+use engine::Engine;
+use retry_run::{ENDPOINT, handle};
+use runtime::{OsEntropy, SystemClock};
+use segments::StepFunctions;
+use store::RunStore;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), api::Error> {
+    let aws = runtime::aws().await;
+    let runs = RunStore::from_env(&aws)?;
+    let table = runs.table.clone();
+    let engine = Engine { runs, flows: table.clone(), segments: StepFunctions::from_env(&aws)?, clock: SystemClock };
+    api::serve(ENDPOINT, table, SystemClock, |call| handle(&engine, &OsEntropy, call)).await
+}
