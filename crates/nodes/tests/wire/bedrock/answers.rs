@@ -1,18 +1,15 @@
 //! Questions and answers.
 
-use domain::json::sha256_hex_of;
+use domain::json::{canonical, sha256_hex_of};
 use domain::request::LlmRequest;
 use serde_json::{Value, json};
 
-use super::talk::{MODEL, answer, ask, bedrock, messages, says};
+use super::talk::{MODEL, ask, bedrock, body, messages, says};
 use crate::world::{KEY, STEP, TRACE, llm};
 
 fn schema() -> Value {
     json!({"type": "object", "properties": {"amount": {"type": "number"}}, "required": ["amount"]})
 }
-
-const DEMAND: &str = "Your final answer must be nothing but JSON that satisfies this JSON Schema: no Markdown, no other words.\n\
-    {\"properties\":{\"amount\":{\"type\":\"number\"}},\"required\":[\"amount\"],\"type\":\"object\"}";
 
 #[tokio::test]
 async fn a_question_is_sent_to_the_mapped_model_in_converse_s_words() {
@@ -21,13 +18,8 @@ async fn a_question_is_sent_to_the_mapped_model_in_converse_s_words() {
     ask(&model, &model, request).await.unwrap();
     let seen = model.one();
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/model/anthropic.claude-3-5-sonnet-20240620-v1%3A0/converse"));
-    // Canonical, byte by byte: the same question is the same bytes, however often it is asked.
-    let expected = concat!(
-        r#"{"inferenceConfig":{"maxTokens":200,"temperature":0.7},"#,
-        r#""messages":[{"content":[{"text":"How much?"}],"role":"user"}],"#,
-        r#""system":[{"text":"Be brief."}]}"#
-    );
-    assert_eq!(String::from_utf8(seen.body).unwrap(), expected);
+    // Byte by byte, in canonical form: the same question is the same bytes, however often it is asked.
+    assert_eq!(String::from_utf8(seen.body).unwrap(), canonical(&body!("request-question")));
 }
 
 #[tokio::test]
@@ -68,8 +60,7 @@ async fn the_output_has_the_text_the_model_that_was_asked_and_what_it_cost() {
 
 #[tokio::test]
 async fn text_in_several_blocks_is_one_text_and_thoughts_are_none() {
-    let thought = json!({"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "c2ln"}}});
-    let model = bedrock([answer(&json!([thought, {"text": "Ten"}, {"text": " euros."}]), "end_turn")]);
+    let model = bedrock([(200, body!("response-thoughts").to_string())]);
     assert_eq!(ask(&model, &model, llm(None)).await.unwrap().output["text"], "Ten euros.");
 }
 
@@ -83,12 +74,14 @@ async fn usage_that_is_not_said_is_null_and_a_new_stop_reason_does_no_harm() {
 
 #[tokio::test]
 async fn a_schema_is_asked_for_in_the_instructions_and_the_answer_held_against_it() {
-    for (prompt, system) in [(Some("Be brief."), json!([{"text": "Be brief."}, {"text": DEMAND}])), (None, json!([{"text": DEMAND}]))] {
+    let mut expected = body!("request-schema");
+    for prompt in [Some("Be brief.".to_owned()), None] {
         let model = bedrock([says("```json\n{\"amount\": 5}\n```")]);
-        let request = LlmRequest { system_prompt: prompt.map(str::to_owned), ..llm(Some(schema())) };
+        let request = LlmRequest { system_prompt: prompt, ..llm(Some(schema())) };
         let output = ask(&model, &model, request).await.unwrap().output;
         assert_eq!(output["parsed"], json!({"amount": 5}));
-        assert_eq!(model.one().json(), json!({"system": system, "messages": [{"role": "user", "content": [{"text": "How much?"}]}]}));
+        assert_eq!(model.one().json(), expected);
+        expected["system"].as_array_mut().unwrap().remove(0);
     }
 }
 
@@ -98,14 +91,7 @@ async fn an_answer_that_breaks_the_schema_is_sent_back_once_with_the_errors() {
     let output = ask(&model, &model, llm(Some(schema()))).await.unwrap().output;
     assert_eq!((&output["parsed"], &output["tokens"]["total"]), (&json!({"amount": 10}), &json!(370)));
     let [first, second] = model.seen().try_into().unwrap();
-    let again = "That answer cannot be used: the model's answer does not satisfy outputSchema: at `/amount`: \"ten\" is not of type \
-        \"number\". Answer again, with nothing but JSON that satisfies the schema.";
-    let expected = json!([
-        {"role": "user", "content": [{"text": "How much?"}]},
-        {"role": "assistant", "content": [{"text": r#"{"amount":"ten"}"#}]},
-        {"role": "user", "content": [{"text": again}]},
-    ]);
-    assert_eq!(second.json(), json!({"system": first.json()["system"], "messages": expected}));
+    assert_eq!((first.json(), second.json()), (body!("request-schema"), body!("request-repair")));
     assert!(second.header("idempotency-key").unwrap().starts_with(&format!("{STEP}-ask2-")), "another question has another key");
 
     let model = bedrock([says("Ten."), says("Ten, I said."), says(r#"{"amount":10}"#)]);

@@ -6,7 +6,7 @@ use domain::ports::{CallContext, EffectError, Effects};
 use domain::request::{LlmRequest, Request};
 use serde_json::{Value, json};
 
-use super::talk::{MODEL, answer, ask, bedrock, says};
+use super::talk::{MODEL, answer, ask, bedrock, body, says};
 use crate::server::Server;
 use crate::world::{context, llm, world_with};
 
@@ -41,16 +41,16 @@ async fn exceptions_are_sorted_into_those_that_time_may_cure_and_the_others() {
         assert_eq!(error.retryable, retryable, "{exception}");
         assert!(error.message.starts_with(&format!("Bedrock model `{MODEL}` answered {status}: ")), "{error}");
     }
+    let mut body = body!("error-model");
     for (original, retryable) in [(503, true), (400, false)] {
-        let body = json!({"message": "So it is.", "originalStatusCode": original, "resourceName": "model"});
+        body["originalStatusCode"] = original.into();
         assert_eq!(refused(424, "ModelErrorException", &body, &[]).await.retryable, retryable, "{original}");
     }
 }
 
 #[tokio::test]
 async fn a_throttled_call_says_so_and_when_to_come_back() {
-    let body = json!({"message": "Too many requests, please wait before trying again."});
-    let error = refused(429, "ThrottlingException", &body, &[("retry-after", "7")]).await;
+    let error = refused(429, "ThrottlingException", &body!("error-throttling"), &[("retry-after", "7")]).await;
     let expected =
         format!("Bedrock model `{MODEL}` answered 429: ThrottlingException: Too many requests, please wait before trying again.");
     assert_eq!((error.message, error.retry_after_seconds), (expected, Some(7)));

@@ -9,14 +9,19 @@ use crate::world::{context, world_with};
 
 pub const MODEL: &str = "anthropic.claude-3-5-sonnet-20240620-v1:0";
 
+/// A body of `bodies/`.
+macro_rules! body {
+    ($name:literal) => {
+        serde_json::from_str::<serde_json::Value>(include_str!(concat!("bodies/", $name, ".json"))).unwrap()
+    };
+}
+pub(crate) use body;
+
 /// An answer of these blocks.
 pub fn answer(content: &Value, stop_reason: &str) -> (u16, String) {
-    let body = json!({
-        "metrics": {"latencyMs": 1175},
-        "output": {"message": {"content": content, "role": "assistant"}},
-        "stopReason": stop_reason,
-        "usage": {"inputTokens": 125, "outputTokens": 60, "totalTokens": 185},
-    });
+    let mut body = body!("response-text");
+    body["output"]["message"]["content"] = content.clone();
+    body["stopReason"] = stop_reason.into();
     (200, body.to_string())
 }
 

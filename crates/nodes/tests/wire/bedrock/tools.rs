@@ -4,7 +4,7 @@ use domain::flow::Tool;
 use domain::request::LlmRequest;
 use serde_json::{Value, json};
 
-use super::talk::{answer, ask, bedrock, messages, says, tool_use};
+use super::talk::{answer, ask, bedrock, body, messages, says, tool_use};
 use crate::server::Server;
 use crate::talk::with_tool;
 use crate::world::{STEP, llm};
@@ -21,21 +21,11 @@ fn told(id: &str, text: &str) -> Value {
 
 #[tokio::test]
 async fn a_call_goes_to_the_service_and_its_answer_to_the_model() {
-    let call = tool_use(ID, "custom_echo", &json!({"id": 1}));
-    let said = json!([{"text": "I look it up."}, call]);
-    let (service, model) = (accepting(), bedrock([answer(&said, "tool_use"), says("It is Ada.")]));
+    let (service, model) = (accepting(), bedrock([(200, body!("response-tool-use").to_string()), says("It is Ada.")]));
     let output = ask(&model, &service, with_tool(None)).await.unwrap().output;
 
     let [first, second] = model.seen().try_into().unwrap();
-    let schema = json!({"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"], "additionalProperties": false});
-    let spec = json!({"name": "custom_echo", "description": "Looks a customer up", "inputSchema": {"json": schema}});
-    let question = json!({"role": "user", "content": [{"text": "How much?"}]});
-    let expected = json!({"system": [{"text": "Be brief."}], "messages": [question], "toolConfig": {"tools": [{"toolSpec": spec}]}});
-    assert_eq!(first.json(), expected);
-    let mut after = expected;
-    after["messages"] =
-        json!([question, {"role": "assistant", "content": said}, {"role": "user", "content": [told(ID, r#"{"name":"Ada"}"#)]}]);
-    assert_eq!(second.json(), after);
+    assert_eq!((first.json(), second.json()), (body!("request-tool"), body!("request-tool-result")));
     assert_eq!(first.header("idempotency-key"), Some(STEP));
     assert!(second.header("idempotency-key").unwrap().starts_with(&format!("{STEP}-ask2-")));
 
