@@ -39,6 +39,18 @@ def test_no_function_may_delete_or_scan(name):
     assert not [action for action in actions if "Delete" in action or action.endswith(":Scan")]
 
 
+def test_only_advance_run_asks_models_and_only_models():
+    asking = {
+        name: listed(statement["Resource"])
+        for name, function in FUNCTIONS.items()
+        for statement in statements(function)
+        if any(action.startswith("bedrock:") for action in listed(statement["Action"]))
+    }
+    assert list(asking) == ["AdvanceRun"]
+    kinds = [resource["Fn::Sub"].split(":")[-1] for resource in asking["AdvanceRun"]]
+    assert kinds == ["foundation-model/*", "inference-profile/*", "application-inference-profile/*"]
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_is_built_from_the_package_of_its_name(name):
     function = FUNCTIONS[name]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// A turn of the conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) enum Turn {
     /// The instructions.
     System(String),
@@ -30,7 +30,7 @@ pub(crate) enum Turn {
 }
 
 /// A tool that the model asks for, word for word: neither name nor arguments have been checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Wish {
     /// The provider's name for it.
     pub(crate) id: String,
@@ -62,6 +62,17 @@ pub(crate) struct Question<'a> {
     pub(crate) offers: &'a [Offer<'a>],
 }
 
+/// Why a text that a content filter held back is of no use.
+pub(crate) const FILTERED: &str = "the provider's content filter held the text back; change the prompt";
+
+impl Question<'_> {
+    /// Why a text that a token limit cut off is of no use.
+    pub(crate) fn cut_off(&self) -> String {
+        let limit = self.request.max_tokens.map_or_else(|| "the model's own token limit".to_owned(), |most| format!("maxTokens ({most})"));
+        format!("the text is cut off at {limit}; raise maxTokens, or ask for a shorter answer")
+    }
+}
+
 /// A usable answer of the model.
 #[derive(Debug)]
 pub(crate) struct Completion {
@@ -70,7 +81,7 @@ pub(crate) struct Completion {
     pub(crate) calls: Vec<Wish>,
     /// The model that answered, by the provider's word.
     pub(crate) model: String,
-    pub(crate) cost: Cost,
+    pub(crate) tokens: Tokens,
 }
 
 /// What answers cost.

@@ -51,6 +51,15 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     }
 }
 
+/// The deepest cause, which says it in the words of the system; the outer ones repeat the URL, query and all.
+pub(crate) fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause
+}
+
 /// What was called, as messages name it.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
@@ -76,6 +85,11 @@ impl Target {
         // The longest first, so that a secret inside another one does not leave the rest of it behind.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self { name, secrets }
+    }
+
+    /// Names what no URL names.
+    pub(crate) fn named(name: String) -> Self {
+        Self { name, secrets: Vec::new() }
     }
 
     /// A text from the other side, fit to be shown.
@@ -106,22 +120,16 @@ impl Target {
 
     /// The connection could not be made, or broke.
     pub(crate) fn broken(&self, error: &reqwest::Error) -> EffectError {
-        let mut cause: &(dyn Error + 'static) = error;
-        loop {
-            if let Some(refused) = cause.downcast_ref::<Refused>() {
-                return self.refused(refused);
-            }
-            match cause.source() {
-                Some(deeper) => cause = deeper,
-                None => break,
-            }
+        let cause = deepest(error);
+        // The guard's own word has no cause.
+        if let Some(refused) = cause.downcast_ref::<Refused>() {
+            return self.refused(refused);
         }
         let name = &self.name;
         if error.is_builder() {
             return self.unusable("the request cannot be built from what the flow says");
         }
         let what = if error.is_connect() { "could not be reached" } else { "broke off" };
-        // The deepest cause says it in the words of the system; the outer ones repeat the URL, query and all.
         passing(format!("{name} {what}: {}", self.quote(&cause.to_string())))
     }
 

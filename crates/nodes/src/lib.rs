@@ -1,16 +1,19 @@
 //! What a node does to the world: it asks a language model, calls a registered service, calls a URL.
 //!
-//! Everything leaves through one HTTP client, and through the egress guard that sits in it: what a flow may reach is decided on
-//! the address that is connected to, not on the name in the URL.
+//! Whatever a flow names leaves through one HTTP client, and through the egress guard that sits in it: what a flow may reach is
+//! decided on the address that is connected to, not on the name in the URL. Amazon Bedrock is called through its SDK; where it is,
+//! AWS and the deployment say, and no flow.
 
 mod address;
 mod attempt;
+mod bedrock;
 mod chat;
 mod egress;
 mod failure;
 mod headers;
 mod http;
 mod llm;
+mod models;
 mod openai;
 mod received;
 mod request;
@@ -19,28 +22,32 @@ mod service;
 mod settings;
 mod tools;
 
+use aws_config::SdkConfig;
 use domain::ports::{CallContext, Connections, Effect, EffectError, Effects};
 use domain::request::Request;
 
 use crate::attempt::Attempt;
 use crate::http::Client;
+use crate::models::Models;
 
 pub use crate::egress::{BadEgress, Egress};
 pub use crate::http::ClientError;
+pub use crate::models::{BadModel, ModelName};
 pub use crate::settings::{LlmSettings, Secret, Settings, SettingsError};
 
 /// The real world: the [`Effects`] of a deployment.
 #[derive(Debug)]
 pub struct World<C> {
     client: Client,
-    llm: LlmSettings,
+    models: Models,
     connections: C,
 }
 
 impl<C: Connections> World<C> {
-    /// Builds the HTTP client, once per process: it keeps connections and the trusted roots.
-    pub fn new(settings: Settings, connections: C) -> Result<Self, ClientError> {
-        Ok(Self { client: Client::new(settings.egress)?, llm: settings.llm, connections })
+    /// Builds the clients, once per process: they keep connections and the trusted roots. The one of Bedrock is built if a model
+    /// of the deployment is Bedrock's.
+    pub fn new(settings: Settings, connections: C, aws: &SdkConfig) -> Result<Self, ClientError> {
+        Ok(Self { client: Client::new(settings.egress)?, models: Models::new(settings.llm, aws), connections })
     }
 }
 
@@ -48,7 +55,7 @@ impl<C: Connections> Effects for World<C> {
     async fn perform(&self, context: &CallContext, request: &Request) -> Result<Effect, EffectError> {
         let attempt = Attempt::begin(context);
         match request {
-            Request::Llm(request) => llm::ask(&self.client, &self.connections, &self.llm, &attempt, request).await,
+            Request::Llm(request) => llm::ask(&self.client, &self.connections, &self.models, &attempt, request).await,
             Request::Service(request) => service::call(&self.client, &self.connections, &attempt, request).await,
             Request::Http(request) => request::call(&self.client, &attempt, request).await,
             Request::Sink(request) => request::deliver(&self.client, &attempt, request).await,

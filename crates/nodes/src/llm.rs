@@ -5,16 +5,17 @@
 
 use domain::ports::{Connections, Effect, EffectError};
 use domain::request::LlmRequest;
+use domain::step::Answer;
 use jsonschema::Validator;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, millis_since, short_hash};
 use crate::chat::{Completion, Cost, Question, Turn, Wish};
 use crate::failure::hopeless;
 use crate::http::Client;
-use crate::openai;
+use crate::models::{Model, Models};
 use crate::schema::{Violation, parse, validator};
-use crate::settings::LlmSettings;
 use crate::tools::Tools;
 
 /// Answers with tool calls that are followed; one more fails the step.
@@ -28,33 +29,26 @@ const NAMED_CALLS: usize = 10;
 pub(crate) async fn ask<C: Connections>(
     client: &Client,
     connections: &C,
-    settings: &LlmSettings,
+    models: &Models,
     attempt: &Attempt<'_>,
     request: &LlmRequest,
 ) -> Result<Effect, EffectError> {
-    let model = settings.models.get(&request.model).ok_or_else(|| unknown_model(settings, &request.model))?;
+    let model = models.get(&request.model)?;
     let schema = request.output_schema.as_ref().map(|schema| validator(schema, "outputSchema")).transpose()?;
     let tools = Tools::of(&request.tools)?;
     let system = request.system_prompt.iter().map(|prompt| Turn::System(prompt.clone()));
     let turns = system.chain([Turn::User(request.user_prompt.clone())]).collect();
-    let mut talk = Talk { client, connections, settings, attempt, request, model, schema, tools, turns, calls: Vec::new() };
+    let mut talk = Talk { client, connections, attempt, request, model, schema, tools, turns, calls: Vec::new() };
     talk.converse().await.map_err(|error| talk.with_calls(error))
-}
-
-fn unknown_model(settings: &LlmSettings, asked: &str) -> EffectError {
-    let known: Vec<_> = settings.models.keys().map(|id| format!("`{id}`")).collect();
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    hopeless(format!("no model `{asked}` in this deployment; the models it has: {known}"))
 }
 
 /// A conversation as far as it has come.
 struct Talk<'a, C> {
     client: &'a Client,
     connections: &'a C,
-    settings: &'a LlmSettings,
     attempt: &'a Attempt<'a>,
     request: &'a LlmRequest,
-    model: &'a str,
+    model: &'a Model,
     schema: Option<Validator>,
     tools: Tools<'a>,
     turns: Vec<Turn>,
@@ -68,8 +62,9 @@ impl<C: Connections> Talk<'_, C> {
         let mut cost = Cost::default();
         let (mut rounds, mut repaired) = (0, false);
         loop {
-            let Completion { text, calls, model, cost: more } = self.complete().await?;
-            cost += more;
+            let begun = Instant::now();
+            let Completion { text, calls, model, tokens } = self.complete().await.map_err(without_headers)?;
+            cost += Cost { tokens, millis: millis_since(begun) };
             if !calls.is_empty() {
                 rounds += 1;
                 if rounds > MAX_ROUNDS {
@@ -107,7 +102,17 @@ impl<C: Connections> Talk<'_, C> {
     async fn complete(&self) -> Result<Completion, EffectError> {
         let offers = self.tools.offers();
         let question = Question { request: self.request, turns: &self.turns, offers: &offers };
-        openai::complete(self.client, self.settings, self.attempt, self.model, &question).await
+        self.model.complete(self.client, &self.under_its_key(), &question).await
+    }
+
+    /// The step's own key is that of the first question; each later one has a key made from what has been said, so that no
+    /// provider takes it for a repetition of the first, and the same one again is recognised.
+    fn under_its_key(&self) -> Attempt<'_> {
+        let answered = self.turns.iter().filter(|turn| matches!(turn, Turn::Model { .. })).count();
+        if answered == 0 {
+            return self.attempt.clone();
+        }
+        self.attempt.under(&format!("ask{}-{}", answered + 1, short_hash(&json!(self.turns))))
     }
 
     /// Makes the calls of one answer, in its order.
@@ -139,6 +144,12 @@ impl<C: Connections> Talk<'_, C> {
         let last = if count > NAMED_CALLS { ", the last ones" } else { "" };
         EffectError { message: format!("{}; tools called before that: {count}{last}: {}", error.message, named.join(", ")), ..error }
     }
+}
+
+/// The provider is the operator's affair, not the flow's: its headers name accounts and quotas.
+fn without_headers(error: EffectError) -> EffectError {
+    let answer = error.answer.map(|answer| Answer { status: answer.status, headers: json!({}) });
+    EffectError { answer, ..error }
 }
 
 fn again(violation: &Violation) -> Turn {

@@ -3,18 +3,16 @@
 use std::collections::BTreeMap;
 
 use domain::ports::EffectError;
-use domain::step::Answer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 use url::Url;
 
-use crate::attempt::{Attempt, millis_since, short_hash};
-use crate::chat::{Completion, Cost, Question, Tokens, Turn, Wish};
+use crate::attempt::Attempt;
+use crate::chat::{Completion, FILTERED, Question, Tokens, Turn, Wish};
 use crate::failure::cut;
 use crate::http::{Call, Client};
 use crate::received::Received;
-use crate::settings::LlmSettings;
+use crate::settings::Secret;
 
 /// A turn of the conversation, in the protocol's words.
 #[derive(Debug, Serialize)]
@@ -113,33 +111,33 @@ impl Called {
     }
 }
 
-/// Sends the conversation, once. The step's own key is that of the first question; each later one has a key made from what it
-/// says, so that no provider takes it for a repetition of the first, and the same one again is recognised.
-pub(crate) async fn complete(
-    client: &Client,
-    settings: &LlmSettings,
-    attempt: &Attempt<'_>,
-    model: &str,
-    question: &Question<'_>,
-) -> Result<Completion, EffectError> {
-    let authorization = settings.key.as_ref().map(|key| ("authorization".to_owned(), format!("Bearer {}", key.reveal())));
-    let headers: BTreeMap<_, _> = authorization.into_iter().collect();
-    let url = endpoint(&settings.base_url);
-    let body = body(&url, model, question);
-    let answered = question.turns.iter().filter(|turn| matches!(turn, Turn::Model { .. })).count();
-    let later = (answered > 0).then(|| attempt.under(&format!("ask{}-{}", answered + 1, short_hash(&body))));
-    let call = Call { method: "POST", url, headers: &headers, body: Some(&body) };
-    let begun = Instant::now();
-    let sent = client.send(later.as_ref().unwrap_or(attempt), call).await.and_then(|received| read(&received, model, question));
-    let mut completion = sent.map_err(without_headers)?;
-    completion.cost.millis = millis_since(begun);
-    Ok(completion)
+/// A model at a server that speaks the protocol.
+#[derive(Debug)]
+pub(crate) struct Model {
+    url: Url,
+    key: Option<Secret>,
+    name: String,
 }
 
-/// The provider is the operator's affair, not the flow's: its headers name accounts and quotas.
-fn without_headers(error: EffectError) -> EffectError {
-    let answer = error.answer.map(|answer| Answer { status: answer.status, headers: json!({}) });
-    EffectError { answer, ..error }
+impl Model {
+    /// The model that the server knows by this name.
+    pub(crate) fn new(base: &Url, key: Option<Secret>, name: String) -> Self {
+        Self { url: endpoint(base), key, name }
+    }
+
+    /// Sends the conversation, once.
+    pub(crate) async fn complete(
+        &self,
+        client: &Client,
+        attempt: &Attempt<'_>,
+        question: &Question<'_>,
+    ) -> Result<Completion, EffectError> {
+        let authorization = self.key.as_ref().map(|key| ("authorization".to_owned(), format!("Bearer {}", key.reveal())));
+        let headers: BTreeMap<_, _> = authorization.into_iter().collect();
+        let body = body(&self.url, &self.name, question);
+        let call = Call { method: "POST", url: self.url.clone(), headers: &headers, body: Some(&body) };
+        read(&client.send(attempt, call).await?, &self.name, question)
+    }
 }
 
 fn endpoint(base: &Url) -> Url {
@@ -206,14 +204,8 @@ fn read(received: &Received, asked: &str, question: &Question<'_>) -> Result<Com
         return Err(received.unusable(&format!("the model refuses: {}", received.target.quote(&refusal))));
     }
     match choice.finish_reason.as_deref() {
-        Some("length") => {
-            let limit =
-                question.request.max_tokens.map_or_else(|| "the model's own token limit".to_owned(), |most| format!("maxTokens ({most})"));
-            return Err(received.unusable(&format!("the text is cut off at {limit}; raise maxTokens, or ask for a shorter answer")));
-        }
-        Some("content_filter") => {
-            return Err(received.unusable("the provider's content filter held the text back; change the prompt"));
-        }
+        Some("length") => return Err(received.unusable(&question.cut_off())),
+        Some("content_filter") => return Err(received.unusable(FILTERED)),
         _ => {}
     }
     // Who was offered no tool cannot call one, whatever it says.
@@ -229,7 +221,7 @@ fn read(received: &Received, asked: &str, question: &Question<'_>) -> Result<Com
     }
     let usage = reply.usage.unwrap_or_default();
     let tokens = Tokens { prompt: usage.prompt, completion: usage.completion, total: usage.total };
-    Ok(Completion { text: said.content, calls, model: reply.model.unwrap_or_else(|| asked.to_owned()), cost: Cost { tokens, millis: 0 } })
+    Ok(Completion { text: said.content, calls, model: reply.model.unwrap_or_else(|| asked.to_owned()), tokens })
 }
 
 /// What an error body says: `{"error": {"message": …}}`, or one of the shorter forms that other servers use.

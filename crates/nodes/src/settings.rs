@@ -6,6 +6,7 @@ use std::fmt;
 use url::Url;
 
 use crate::egress::{BadEgress, Egress, Refused};
+use crate::models::{BadModel, ModelName};
 
 /// Settings of a [`World`](crate::World).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub struct Settings {
     pub llm: LlmSettings,
 }
 
-/// The language model provider of the deployment.
+/// The language model providers of the deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LlmSettings {
     /// Base URL of an OpenAI-compatible API (`LLM_BASE_URL`); `/chat/completions` is appended.
@@ -24,7 +25,7 @@ pub struct LlmSettings {
     /// Its key (`LLM_API_KEY`); a local server needs none.
     pub key: Option<Secret>,
     /// Model ids of flows, and the provider's model that each stands for (`LLM_MODELS`).
-    pub models: BTreeMap<String, String>,
+    pub models: BTreeMap<String, ModelName>,
 }
 
 /// A value that no log shows.
@@ -62,6 +63,9 @@ pub enum SettingsError {
     /// The map of models cannot be read.
     #[error(r#"environment variable `LLM_MODELS` must be a JSON object such as {{"quantum-ai:default":"gpt-4o-mini"}}: {0}"#)]
     Models(#[source] serde_json::Error),
+    /// A model of the map cannot be asked.
+    #[error("environment variable `LLM_MODELS`: the value of `{0}` {1}")]
+    Model(String, #[source] BadModel),
     /// The egress words cannot be read.
     #[error("environment variable `EGRESS_ALLOW`: {0}")]
     Egress(#[from] BadEgress),
@@ -94,7 +98,12 @@ impl Settings {
         if key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(SettingsError::Key);
         }
-        let models = serde_json::from_str(&required("LLM_MODELS")?).map_err(SettingsError::Models)?;
+        let named: BTreeMap<String, String> = serde_json::from_str(&required("LLM_MODELS")?).map_err(SettingsError::Models)?;
+        let models = named.into_iter().map(|(id, name)| match name.parse() {
+            Ok(model) => Ok((id, model)),
+            Err(why) => Err(SettingsError::Model(id, why)),
+        });
+        let models = models.collect::<Result<_, _>>()?;
         Ok(Self { egress, llm: LlmSettings { base_url, key: key.map(Secret), models } })
     }
 }
@@ -119,7 +128,7 @@ mod tests {
     fn good_settings_are_read_and_the_key_is_not_shown() {
         let settings = read(&[]).unwrap();
         assert_eq!(settings.egress, Egress::default());
-        assert_eq!(settings.llm.models["quantum-ai:default"], "gpt-4o-mini");
+        assert_eq!(settings.llm.models["quantum-ai:default"], ModelName::OpenAi("gpt-4o-mini".to_owned()));
         assert_eq!(settings.llm.key.as_ref().unwrap().reveal(), "sk-secret");
         assert!(!format!("{settings:?}").contains("sk-secret"));
         assert_eq!(read(&[("LLM_API_KEY", "")]).unwrap().llm.key, None);
@@ -138,6 +147,8 @@ mod tests {
             ("LLM_MODELS", "", "`LLM_MODELS` is not set"),
             ("LLM_MODELS", "gpt-4o", "`LLM_MODELS` must be a JSON object"),
             ("LLM_MODELS", r#"{"a":1}"#, "`LLM_MODELS` must be a JSON object"),
+            ("LLM_MODELS", r#"{"a":"gpt-4o","b":" "}"#, "`LLM_MODELS`: the value of `b` is empty"),
+            ("LLM_MODELS", r#"{"a":"gpt-4o","b":"bedrock:"}"#, "`LLM_MODELS`: the value of `b` is not `bedrock:` and the id or ARN"),
             ("EGRESS_ALLOW", "private", "`EGRESS_ALLOW`: `private`"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();

@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
     let aws = runtime::aws().await;
     let runs = RunStore::from_env(&aws)?;
     let table = runs.table.clone();
-    let world = World::new(Settings::from_env()?, table.clone())?;
+    let world = World::new(Settings::from_env()?, table.clone(), &aws)?;
     let engine = Engine { runs, flows: table, segments: StepFunctions::from_env(&aws)?, clock: SystemClock };
     lambda_runtime::run(service_fn(|event| handle(&engine, &world, &OsEntropy, event))).await
 }

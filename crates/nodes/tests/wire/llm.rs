@@ -129,6 +129,7 @@ async fn an_unknown_model_names_the_known_ones() {
     let mut request = llm(None);
     request.model = "gpt-9".to_owned();
     let error = perform(&server.url("/v1"), Request::Llm(request)).await.unwrap_err();
-    assert_eq!(error.message, "no model `gpt-9` in this deployment; the models it has: `quantum-ai:default`, `quantum-ai:large`");
+    let known = "`quantum-ai:claude`, `quantum-ai:default`, `quantum-ai:large`";
+    assert_eq!(error.message, format!("no model `gpt-9` in this deployment; the models it has: {known}"));
     assert!(!error.retryable && server.seen().is_empty());
 }

@@ -1,6 +1,8 @@
 //! What goes over the wire, and what becomes of what comes back: the promises of `nodes` against a real socket.
 
 #[cfg(test)]
+mod bedrock;
+#[cfg(test)]
 mod carried;
 #[cfg(test)]
 mod failures;

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use domain::flow::ServiceSlug;
 use domain::id::OrgId;
 use domain::ports::{CallContext, Connection, Connections, Effect, EffectError, Effects, PortError};
@@ -13,6 +16,13 @@ use serde_json::Value;
 pub const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 pub const STEP: &str = "stp_01HXY0000000000000000000000";
 pub const KEY: &str = "sk-very-secret";
+pub const AWS_KEY: &str = "AKIDEXAMPLE";
+
+const MODELS: &str = r#"{
+    "quantum-ai:default": "gpt-4o-mini",
+    "quantum-ai:large": "gpt-4o",
+    "quantum-ai:claude": "bedrock:anthropic.claude-3-5-sonnet-20240620-v1:0"
+}"#;
 
 /// One connection of one organisation.
 pub struct Book {
@@ -35,7 +45,7 @@ pub fn context() -> CallContext {
     CallContext { org: organisation(), trace_id: TRACE.to_owned(), idempotency_key: STEP.to_owned(), timeout_seconds: 20 }
 }
 
-/// A world whose only service and whose model provider are at `url`.
+/// A world whose only service and whose model providers are at `url`.
 pub fn world(url: &str, allow: &str) -> World<Book> {
     world_with(Ok(url.to_owned()), if allow.is_empty() { "https://llm.invalid/v1" } else { url }, allow)
 }
@@ -46,12 +56,23 @@ pub fn world_with(base_url: Result<String, fn() -> PortError>, llm: &str, allow:
             "EGRESS_ALLOW" => allow,
             "LLM_BASE_URL" => llm,
             "LLM_API_KEY" => KEY,
-            "LLM_MODELS" => r#"{"quantum-ai:default":"gpt-4o-mini","quantum-ai:large":"gpt-4o"}"#,
+            "LLM_MODELS" => MODELS,
             other => panic!("{other} is not a setting"),
         };
         Some(value.to_owned())
     });
-    World::new(settings.unwrap(), Book { base_url }).unwrap()
+    World::new(settings.unwrap(), Book { base_url }, &aws(llm)).unwrap()
+}
+
+/// An AWS whose every endpoint is `url`.
+fn aws(url: &str) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(AWS_KEY, KEY, None, None, "test")))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(url)
+        .build()
 }
 
 pub async fn perform(url: &str, request: Request) -> Result<Effect, EffectError> {
