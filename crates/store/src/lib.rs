@@ -10,6 +10,7 @@ mod items;
 mod keys;
 mod lists;
 mod objects;
+mod presigned;
 mod progress;
 mod runs;
 

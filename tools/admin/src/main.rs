@@ -99,7 +99,7 @@ async fn run(command: Command) -> Result<String, Box<dyn Error>> {
 }
 
 async fn table() -> Result<Table, Box<dyn Error>> {
-    Ok(Table::from_env(&runtime::aws().await)?)
+    Ok(Table::from_env(&runtime::operator_aws().await)?)
 }
 
 /// 160 random bits as 32 characters of base32 (RFC 4648, lower case).
