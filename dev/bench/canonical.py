@@ -61,7 +61,7 @@ def _spec(nodes, edges):
 # The same as state machines. Values travel in the execution's state, as they do in most workflows; `$` paths take the place of `${…}`.
 
 
-def plain_draft_approve_execute():
+def plain_draft_approve_execute(end_state=False):
     draft = {
         "type": "llm",
         "model": "quantum-ai:default",
@@ -82,7 +82,7 @@ def plain_draft_approve_execute():
         "path": "/refunds",
         "body.$": "$.review.proposedAction",
     }
-    return _machine([("draft", draft), ("review", review), ("refund", refund)])
+    return _machine([("draft", draft), ("review", review), ("refund", refund)], end_state)
 
 
 def plain_chain(length):
@@ -109,11 +109,13 @@ def _format(text):
     return f"States.Format('{'{}'.join(escaped)}', {', '.join(f'$.input.{name}' for name in places)})"
 
 
-def _machine(nodes):
+def _machine(nodes, end_state=False):
+    """A state for each node. The run's row is ended by the last node's invocation, or by a state of its own."""
     states = {}
     for at, (name, work) in enumerate(nodes):
         is_gate = work["type"] == "gate"
         last = at == len(nodes) - 1
+        following = nodes[at + 1][0] if not last else "Succeeded" if end_state else None
         states[name] = {
             "Type": "Task",
             "Resource": f"arn:aws:states:::lambda:invoke{'.waitForTaskToken' if is_gate else ''}",
@@ -124,7 +126,7 @@ def _machine(nodes):
                     "orgId.$": "$.orgId",
                     "traceId.$": "$.traceId",
                     "nodeId": name,
-                    "isLast": last,
+                    "isLast": following is None,
                     "work": work,
                 },
             },
@@ -133,20 +135,25 @@ def _machine(nodes):
             "TimeoutSeconds": 7_776_000 if is_gate else 60,
             "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "BackoffRate": 2, "MaxAttempts": 3}],
             "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Failed"}],
-            **({"End": True} if last else {"Next": nodes[at + 1][0]}),
+            **({"Next": following} if following else {"End": True}),
         }
-    states["Failed"] = {
+    if end_state:
+        states["Succeeded"] = {**_ending("succeeded"), "End": True}
+    states["Failed"] = {**_ending("failed"), "Next": "GiveUp"}
+    states["GiveUp"] = {"Type": "Fail", "Error": "NodeFailed"}
+    return {"StartAt": nodes[0][0], "States": states}
+
+
+def _ending(status):
+    return {
         "Type": "Task",
         "Resource": "arn:aws:states:::dynamodb:updateItem",
         "Parameters": {
             "TableName": "${TableName}",
             "Key": {"pk": {"S.$": "States.Format('RUN#{}', $$.Execution.Name)"}, "sk": {"S": "RUN"}},
-            "UpdateExpression": "SET #status = :failed",
+            "UpdateExpression": "SET #status = :status, finishedAt = :now",
             "ExpressionAttributeNames": {"#status": "status"},
-            "ExpressionAttributeValues": {":failed": {"S": "failed"}},
+            "ExpressionAttributeValues": {":status": {"S": status}, ":now": {"S.$": "$$.State.EnteredTime"}},
         },
         "ResultPath": None,
-        "Next": "GiveUp",
     }
-    states["GiveUp"] = {"Type": "Fail", "Error": "NodeFailed"}
-    return {"StartAt": nodes[0][0], "States": states}

@@ -9,7 +9,7 @@ from stack.packaging import load_template
 from stack.settings import ROOT
 
 from . import canonical, usage
-from .plain import FUNCTION, Plain
+from .plain import FUNCTION, MACHINES, Plain
 from .prices import dollars
 
 STACK = "runs-local"
@@ -65,6 +65,7 @@ class Result:
     ours: usage.Usage
     plain: usage.Usage | None
     notes: tuple
+    plain_with_end: usage.Usage | None = None  # with a state of its own that ends the run
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,10 @@ class Bench:
             if case.has_plain:
                 other, more = self._measure(lambda case=case: plain.run(case.slug, case.body), "the plain workflow's")
                 notes += more
-            results.append(Result(case, ours, other, tuple(notes)))
+            with_end = None
+            if f"{case.slug}-end" in MACHINES:
+                with_end, _ = self._measure(lambda case=case: plain.run(f"{case.slug}-end", case.body), "")
+            results.append(Result(case, ours, other, tuple(notes), with_end))
             stage.done(f"{case.title}: {ours.states:g} state entries, {ours.write_units:g} write units")
         return results
 
@@ -197,6 +201,8 @@ def report(results, listings):
         lines.append(_row(title, "runs", result.ours))
         if result.plain:
             lines.append(_row("", "plain", result.plain))
+        if result.plain_with_end:
+            lines.append(_row("", "plain, a state ends it", result.plain_with_end))
     lines += ["", "| (f) a page among 10,000 runs | rows | read units, the key's look-up and the flow's head included |", "|---|---:|---:|"]
     lines += [f"| {listing.what} | {listing.rows} | {listing.read_units:g} |" for listing in listings]
     notes = [f"({result.case.letter}) {note}." for result in results for note in result.notes]
@@ -204,6 +210,10 @@ def report(results, listings):
         lines += ["", "What differed or is not counted: " + " ".join(notes)]
     lines += ["", "### Budgets", "", "| budget | measured | at most | |", "|---|---:|---:|---|"]
     lines += [f"| {check.what} | {check.measured:.3g} | {check.budget:.3g} | {check.verdict} |" for check in checks(results, listings)]
+    for result in results:
+        if result.plain_with_end:
+            ratio = dollars(result.ours) / dollars(result.plain_with_end)
+            lines += ["", f"({result.case.letter}) costs {ratio:.3g} times the plain workflow that has a state of its own to end the run."]
     lines += ["", "### Prices", "", "| what | dollars | per | source |", "|---|---:|---|---|"]
     lines += [f"| {price.what} | {price.dollars:.10g} | {price.per} | {price.source} |" for price in prices.ALL]
     return lines

@@ -22,10 +22,16 @@ STACK = "plain-local"
 FUNCTION = f"{STACK}-step"
 MACHINES = {
     "draft-approve-execute": canonical.plain_draft_approve_execute,
+    "draft-approve-execute-end": lambda: canonical.plain_draft_approve_execute(end_state=True),
     "chain-of-10": lambda: canonical.plain_chain(10),
     "chain-of-100": lambda: canonical.plain_chain(100),
 }
-OUTPUTS = {"draft-approve-execute": "DraftApproveExecute", "chain-of-10": "ChainOf10", "chain-of-100": "ChainOf100"}
+OUTPUTS = {
+    "draft-approve-execute": "DraftApproveExecute",
+    "draft-approve-execute-end": "DraftApproveExecuteEnd",
+    "chain-of-10": "ChainOf10",
+    "chain-of-100": "ChainOf100",
+}
 
 
 def aws(settings, service, app):

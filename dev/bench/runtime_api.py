@@ -60,8 +60,13 @@ def cold_start(binary, environment, event):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_):
+            """The process is killed while it waits for the next event: its connections break."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     lambda_says = {
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",

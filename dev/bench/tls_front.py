@@ -16,6 +16,8 @@ class TlsFront:
     def __init__(self, folder, port):
         certificate, key = folder / "bench.crt", folder / "bench.key"
         subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        # As an authority it could not stand for a server: rustls refuses that.
+        subject += ["-addext", "basicConstraints=critical,CA:FALSE"]
         curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
         command = ["openssl", "req", "-x509", *curve, *subject, "-keyout", key, "-out", certificate]
         subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)

@@ -1,13 +1,13 @@
 //! What a function gets from its surroundings: AWS configuration that starts fast, settings, the clock, randomness.
 
+mod https;
+
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::{Builder, tls};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use domain::ports::{Clock, Entropy};
 use domain::time::Time;
 
@@ -20,7 +20,7 @@ pub async fn aws() -> SdkConfig {
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
-        .http_client(https());
+        .http_client(https::client());
     config.set_region(variable("AWS_REGION").map(Region::new));
     config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
     config.set_app_name(variable("AWS_SDK_UA_APP_ID").and_then(|name| AppName::new(name).ok()));
@@ -29,12 +29,7 @@ pub async fn aws() -> SdkConfig {
 
 /// The configuration of whoever works at a terminal: profiles, single sign-on and all else that the AWS CLI understands.
 pub async fn operator_aws() -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest()).http_client(https()).load().await
-}
-
-/// AWS-LC, the SDK's default, spends 23 ms of CPU on entropy at the first handshake of a cold start; ring spends none.
-fn https() -> SharedHttpClient {
-    Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https()
+    aws_config::defaults(BehaviorVersion::latest()).http_client(https::client()).load().await
 }
 
 /// A setting is missing or makes no sense: the function does not start.
