@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use domain::fault::Fault;
 use domain::gate::Counted;
 use domain::id::RunId;
 use domain::ports::Clock;
-use domain::run::{NodeStatus, RunStatus};
+use domain::run::{Exit, NodeStatus, RunStatus};
 use domain::time::Time;
-use engine::{Decided, Engine};
+use engine::{Again, Decided, Engine, Started};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use serde_json::{Value, json};
@@ -76,7 +77,8 @@ struct Play {
     observer: Arc<Mutex<Observer>>,
 }
 
-/// Plays a case to the end of its run. Panics when an invariant is broken.
+/// Plays a case to the end of its run, and of another one that repeats it if it did not succeed. Panics when an invariant is
+/// broken.
 pub fn play(case: &Case, weakness: Option<Weakness>) -> RunStatus {
     let spec = flow(&case.nodes);
     let mut world = World::of(&spec);
@@ -113,6 +115,10 @@ pub fn play(case: &Case, weakness: Option<Weakness>) -> RunStatus {
     let ended = play.world.play_to_end(run);
     play.look();
     play.observer().at_the_end(&play.world.store);
+    // A store that breaks its promises has had its chance to be noticed.
+    if weakness.is_none() && ended.status != RunStatus::Succeeded {
+        play.again(&spec, case);
+    }
     // The script holds the world that holds the script.
     play.world.effects.script(|_| None);
     ended.status
@@ -198,6 +204,13 @@ impl Play {
                     _ = world.invoke(run, stored.drive.segment);
                 }
             }
+            Act::Retry => {
+                let active = !world.run(run).has_ended();
+                if active && let Some(answer) = world.call(self.retry()) {
+                    // It may end meanwhile: then there is another run, which is left to itself.
+                    assert!(answer.is_err() || world.run(run).has_ended(), "a run was retried while it went on");
+                }
+            }
             Act::Reconcile => _ = world.call(world.engine.reconcile(&world.store)),
             Act::SettleLate => {
                 let executions = world.segments.executions();
@@ -205,6 +218,34 @@ impl Play {
                     let settled = world.call(world.engine.settle(&run, old.segment, "late"));
                     assert!(!matches!(settled, Some(Ok(Some(_)))), "I4: a segment that was left settled the run");
                 }
+            }
+        }
+    }
+
+    async fn retry(&self) -> Result<Started, Fault> {
+        let World { engine, entropy, org, .. } = &self.world;
+        engine.retry(entropy, org, &self.run, &actor("usr_operator"), Again::default()).await
+    }
+
+    /// The run is run again, and what went wrong goes wrong again. What it had finished is not done again, and what is sent again
+    /// unchanged has the key it had.
+    fn again(&self, spec: &Value, case: &Case) {
+        let world = &self.world;
+        let run = world.call(self.retry()).unwrap().unwrap().run.id;
+        let sent_before = world.effects.sent();
+        let play = Self { world: world.clone(), run, observer: Arc::new(Mutex::new(Observer::new(spec, run))) };
+        play.answer_with(case.answers.clone());
+        play.trouble_with(case.troubles.clone());
+        world.play_to_end(run);
+        world.faults.clear();
+        play.look();
+        play.observer().at_the_end(&world.store);
+        for sent in world.effects.sent().iter().skip(sent_before.len()) {
+            let before = world.node(self.run, &sent.name);
+            let finished = before.status == NodeStatus::Succeeded || (before.status, before.exit) == (NodeStatus::Failed, Exit::Error);
+            assert!(!finished, "I6: {} had been finished, and was done again by a retry", sent.name);
+            for known in sent_before.iter().filter(|known| known.name == sent.name && known.request == sent.request) {
+                assert_eq!(known.context.idempotency_key, sent.context.idempotency_key, "I6: {} was repeated under another key", sent.name);
             }
         }
     }
