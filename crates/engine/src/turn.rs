@@ -59,6 +59,11 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
                     moved |= self.take_turn(&mut draft, ix, now).await?;
                 }
             }
+            if draft.gates.iter().any(|gate| gate.reused_from.is_some()) {
+                // As with an expiry: what follows a decision goes on record after it.
+                draft.wake_at = Some(now);
+                break;
+            }
             if !moved {
                 break;
             }
