@@ -13,6 +13,7 @@ from .plain import FUNCTION, MACHINES, Plain
 from .prices import dollars
 
 STACK = "runs-local"
+IGNORED = {f"{STACK}-reconcile-runs"}  # its tick has nothing to do with the run that is measured
 REPEATS = 5
 LISTED, RARE = 10_000, 60
 
@@ -65,6 +66,7 @@ class Result:
     ours: usage.Usage
     plain: usage.Usage | None
     notes: tuple
+    writers: dict  # write units of the last run, by who wrote
     plain_with_end: usage.Usage | None = None  # with a state of its own that ends the run
 
 
@@ -90,15 +92,15 @@ class Bench:
         for case in CASES:
             stage = Stage(f"({case.letter})")
             self._runs.create(case.slug, case.spec)
-            ours, notes = self._measure(lambda case=case: self._runs.run(case.slug, case.body, self._reader), "ours")
+            ours, notes, writers = self._measure(lambda case=case: self._runs.run(case.slug, case.body, self._reader), "ours")
             other = None
             if case.has_plain:
-                other, more = self._measure(lambda case=case: plain.run(case.slug, case.body), "the plain workflow's")
+                other, more, _ = self._measure(lambda case=case: plain.run(case.slug, case.body), "the plain workflow's")
                 notes += more
             with_end = None
             if f"{case.slug}-end" in MACHINES:
-                with_end, _ = self._measure(lambda case=case: plain.run(f"{case.slug}-end", case.body), "")
-            results.append(Result(case, ours, other, tuple(notes), with_end))
+                with_end, _, _ = self._measure(lambda case=case: plain.run(f"{case.slug}-end", case.body), "")
+            results.append(Result(case, ours, other, tuple(notes), writers, with_end))
             stage.done(f"{case.title}: {ours.states:g} state entries, {ours.write_units:g} write units")
         return results
 
@@ -108,12 +110,13 @@ class Bench:
         for _ in range(REPEATS):
             self._reader.skip()
             run()
-            usages.append(usage.of(self._reader.take(), self._api_functions, ignored={f"{STACK}-reconcile-runs"}))
+            entries = self._reader.take()
+            usages.append(usage.of(entries, self._api_functions, IGNORED))
         typical = usage.typical(usages)
         notes = [f"{whose} {text} between runs" for text in usage.spread(usages)]
         if typical.refused:
             notes.append(f"{whose} {typical.refused:g} refused writes per run are not in the units")
-        return typical, notes
+        return typical, notes, usage.writers(entries, IGNORED)
 
     def lists(self):
         """Pages of 50 runs among 10,000: the rarest filter, and none at all."""
@@ -128,7 +131,7 @@ class Bench:
         ):
             self._reader.skip()
             answer = self._runs.api("GET", f"/api/flows/ten-thousand-runs/runs?{query}limit=50")
-            units = usage.of(self._reader.take(), self._api_functions, ignored={f"{STACK}-reconcile-runs"}).read_units
+            units = usage.of(self._reader.take(), self._api_functions, IGNORED).read_units
             listings.append(Listing(what, len(answer["data"]), units))
         stage.done(f"a page of 50 among {LISTED:,} runs")
         return listings
@@ -203,6 +206,10 @@ def report(results, listings):
             lines.append(_row("", "plain", result.plain))
         if result.plain_with_end:
             lines.append(_row("", "plain, a state ends it", result.plain_with_end))
+    lines += ["", "Who writes, in write units of one run:", ""]
+    for result in results:
+        units = ", ".join(f"{_writer(by)} {amount:g}" for by, amount in result.writers.items())
+        lines.append(f"- ({result.case.letter}) {units}")
     lines += ["", "| (f) a page among 10,000 runs | rows | read units, the key's look-up and the flow's head included |", "|---|---:|---:|"]
     lines += [f"| {listing.what} | {listing.rows} | {listing.read_units:g} |" for listing in listings]
     notes = [f"({result.case.letter}) {note}." for result in results for note in result.notes]
@@ -217,6 +224,10 @@ def report(results, listings):
     lines += ["", "### Prices", "", "| what | dollars | per | source |", "|---|---:|---|---|"]
     lines += [f"| {price.what} | {price.dollars:.10g} | {price.per} | {price.source} |" for price in prices.ALL]
     return lines
+
+
+def _writer(by):
+    return "Park" if by == "states" else by.removeprefix(f"{STACK}-")
 
 
 def _row(title, which, used):

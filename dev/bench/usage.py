@@ -48,6 +48,15 @@ def of(entries, api_functions, ignored=()):
     return Usage(**total)
 
 
+def writers(entries, ignored=()):
+    """Write units by who wrote."""
+    units = {}
+    for entry in entries:
+        if entry["kind"] == "dynamodb" and entry["write"] and entry["by"] not in ignored:
+            units[entry["by"]] = units.get(entry["by"], 0) + entry["write"]
+    return units
+
+
 def typical(usages):
     """The median of several runs, quantity by quantity; where counts differ, that is worth knowing (`spread`)."""
     return Usage(**{field.name: statistics.median(getattr(usage, field.name) for usage in usages) for field in fields(Usage)})

@@ -57,12 +57,12 @@ def test_a_budget_is_met_up_to_and_including_its_limit():
 
 def test_every_flow_is_held_against_the_budgets_of_the_design():
     ours, plain = usage.Usage(states=1, invocations=1, write_units=20), usage.Usage(states=10, invocations=10, write_units=22)
-    results = [flows.Result(case, ours, plain if case.has_plain else None, ()) for case in flows.CASES]
+    results = [flows.Result(case, ours, plain if case.has_plain else None, (), {"states": 2.0}) for case in flows.CASES]
     checks = flows.checks(results, [flows.Listing("no filter", 50, 11.0)])
     assert len(checks) == 5 * 2 + 3 + 1 + 3 + 1
     assert checks[-1].verdict == "NOT MET"
     text = "\n".join(flows.report(results, []))
-    assert "| (c) chain of 100 | runs | 1 |" in text and "NOT MET" in text
+    assert "| (c) chain of 100 | runs | 1 |" in text and "- (c) Park 2" in text and "NOT MET" in text
 
 
 def test_figures_go_between_their_markers_and_nothing_else_changes():
