@@ -85,7 +85,7 @@ def test_no_route_is_taken_twice():
         for event in function["Properties"].get("Events", {}).values()
         if event["Type"] == "Api"
     ]
-    assert len(routes) == len(set(routes)) == 13
+    assert len(routes) == len(set(routes)) == 16
 
 
 def test_the_machines_are_called_what_the_functions_call_them():
