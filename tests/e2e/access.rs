@@ -94,6 +94,18 @@ fn unauthenticated(answer: &Answer) {
     assert_eq!(answer.rate(), None, "there is no key whose limit it could tell");
 }
 
+#[test]
+fn the_route_table_is_read_whole() {
+    let template = include_str!("../../template.yaml");
+    let routes = routes();
+    assert_eq!(routes.len(), template.matches("RestApiId: !Ref Api").count(), "{routes:?}");
+    let is_there = |method: Method, path: &str, scope| {
+        routes.iter().any(|route| (&route.method, route.path.as_str(), route.scope) == (&method, path, scope))
+    };
+    assert!(is_there(Method::PUT, "/api/flows/{id}", Scope::FlowsWrite));
+    assert!(is_there(Method::DELETE, "/api/api-keys/{keyId}", Scope::ApiManage));
+}
+
 #[tokio::test]
 async fn no_endpoint_lets_in_who_has_no_key_that_works() {
     let stack = Stack::shared();
