@@ -14,6 +14,8 @@ STACK = "runs-local"
 BUCKET = "runs-local-artifacts"
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 PATIENCE = 180
+# Services on this machine may be called, and the few keys of the stack make the calls of hundreds of tests.
+LOCAL_PARAMETERS = {"EgressAllow": "loopback", "RateLimitReads": "1000000", "RateLimitWrites": "1000000"}
 
 
 def client(settings, service):
@@ -32,7 +34,7 @@ def deploy(settings, model):
     request = {
         "StackName": STACK,
         "TemplateURL": _upload(settings, packed),
-        "Parameters": _parameters(packed.template, {**model.parameters(), "EgressAllow": "loopback"}),
+        "Parameters": _parameters(packed.template, {**model.parameters(), **LOCAL_PARAMETERS}),
         "Capabilities": CAPABILITIES,
     }
     cloudformation = client(settings, "cloudformation")

@@ -13,6 +13,7 @@
 )]
 
 mod access;
+mod api_keys;
 mod cancel;
 mod canonical;
 mod concurrency;
@@ -29,6 +30,7 @@ mod llm;
 mod nodes;
 mod organisations;
 mod outcomes;
+mod rate_limits;
 mod requests;
 mod retries;
 mod retry_run;

@@ -34,6 +34,9 @@ ROUTES = [
     ("POST", "/api/runs/run_1/reject", "reject-run", {"runId": "run_1"}),
     ("POST", "/api/runs/run_1/cancel", "cancel-run", {"runId": "run_1"}),
     ("GET", "/api/approvals", "list-approvals", None),
+    ("POST", "/api/api-keys", "create-api-key", None),
+    ("GET", "/api/api-keys", "list-api-keys", None),
+    ("DELETE", "/api/api-keys/key_1", "revoke-api-key", {"keyId": "key_1"}),
 ]
 
 

@@ -39,6 +39,25 @@ def test_no_function_may_delete_or_scan(name):
     assert not [action for action in actions if "Delete" in action or action.endswith(":Scan")]
 
 
+def test_whoever_has_a_route_counts_on_keys_and_updates_nothing_else():
+    """Without this a function could admit nobody; with more it could write runs past their conditions."""
+    counting = {
+        "Effect": "Allow",
+        "Action": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+        "Resource": {"Fn::GetAtt": "Table.Arn"},
+        "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["KEY#*"]}},
+    }
+    for name, function in FUNCTIONS.items():
+        updating = [each for each in statements(function) if "dynamodb:UpdateItem" in listed(each["Action"])]
+        has_route = any(event["Type"] == "Api" for event in function["Properties"].get("Events", {}).values())
+        assert updating == ([counting] if has_route else []), name
+
+
+def test_the_limits_are_those_of_the_contract():
+    limits = {name: template()["Parameters"][name]["Default"] for name in ("RateLimitReads", "RateLimitWrites")}
+    assert limits == {"RateLimitReads": 600, "RateLimitWrites": 120}
+
+
 def test_only_advance_run_asks_models_and_only_models():
     asking = {
         name: listed(statement["Resource"])
@@ -66,7 +85,7 @@ def test_no_route_is_taken_twice():
         for event in function["Properties"].get("Events", {}).values()
         if event["Type"] == "Api"
     ]
-    assert len(routes) == len(set(routes)) == 13
+    assert len(routes) == len(set(routes)) == 16
 
 
 def test_the_machines_are_called_what_the_functions_call_them():

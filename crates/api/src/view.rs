@@ -1,5 +1,6 @@
-//! What callers see: flows, runs, steps and approvals as JSON.
+//! What callers see: flows, runs, steps, approvals and keys as JSON.
 
+mod key;
 mod run;
 
 use domain::flow::{Flow, Version};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::set;
 
+pub use key::{api_key, new_api_key};
 pub use run::run_with_steps;
 
 /// A flow's head: a row of a list.

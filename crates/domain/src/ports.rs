@@ -5,10 +5,10 @@ use std::future::Future;
 
 use serde_json::Value;
 
-use crate::access::ApiKey;
+use crate::access::{ApiKey, Bucket, Limits, Revocation, Usage};
 use crate::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use crate::gate::Gate;
-use crate::id::{FlowId, OrgId, RunId};
+use crate::id::{FlowId, KeyId, OrgId, RunId};
 use crate::request::Request;
 use crate::run::{Run, RunStatus, Trigger};
 use crate::step::{Answer, ObjectRef, Payload, StepRecord};
@@ -197,10 +197,36 @@ pub trait Flows {
     fn flows(&self, org: &OrgId, window: &Window) -> impl Future<Output = Result<Page<Flow>, PortError>>;
 }
 
-/// API keys.
+/// What became of a request that showed a secret.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each request, and almost always it is the large one")]
+pub enum Admission {
+    /// There is no such key, or it is revoked or has expired. Nothing was counted.
+    Unknown,
+    /// The limit is used up. This request was not counted: the key has its full limit in the next minute.
+    Exhausted(Usage),
+    /// It was counted, and the key is as it was at that moment.
+    Admitted(ApiKey, Usage),
+}
+
+/// Lets requests in.
 pub trait Keys {
-    /// The key whose secret has this SHA-256 (lower-case hex).
-    fn key(&self, secret_sha256: &str) -> impl Future<Output = Result<Option<ApiKey>, PortError>>;
+    /// Finds the key whose secret has this SHA-256 (lower-case hex), counts a request of it in `bucket` in the minute of `now`, and
+    /// notes the hour. The key's own limit counts, or that of `all`. However many functions ask at the same time, no more than the
+    /// limit are admitted in a minute; a key that was revoked before the call is not admitted.
+    /// `Err`: it may have been counted.
+    fn admit(&self, secret_sha256: &str, bucket: Bucket, all: Limits, now: Time) -> impl Future<Output = Result<Admission, PortError>>;
+}
+
+/// An organisation's keys, as those see them who manage them.
+pub trait KeyRing {
+    /// Keeps a new key under the SHA-256 of its secret (lower-case hex). `Err(Changed)`: there is one with that id or secret already.
+    fn create_key(&self, key: &ApiKey, secret_sha256: &str) -> impl Future<Output = Result<(), CommitError>>;
+    /// Keys of an organisation, newest first; revoked and expired ones among them.
+    fn api_keys(&self, org: &OrgId, window: &Window) -> impl Future<Output = Result<Page<ApiKey>, PortError>>;
+    /// Takes a key out of use, for every request that begins after the answer. The first revocation of a key is the one that stays.
+    /// Gives the key as it is then; none if the organisation has no such key.
+    fn revoke_key(&self, org: &OrgId, id: &KeyId, revocation: &Revocation) -> impl Future<Output = Result<Option<ApiKey>, PortError>>;
 }
 
 /// A registered service.

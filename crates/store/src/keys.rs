@@ -62,6 +62,10 @@ pub(crate) fn api_key(secret_sha256: &str) -> String {
     format!("KEY#{secret_sha256}")
 }
 
+pub(crate) fn key_ring(org: &OrgId) -> String {
+    format!("ORG#{org}#KEYS")
+}
+
 pub(crate) fn connection(org: &OrgId, slug: &ServiceSlug) -> String {
     format!("ORG#{org}#CONNECTION#{slug}")
 }

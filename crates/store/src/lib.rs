@@ -4,9 +4,11 @@
 //! described in `items`, one type each; what their keys look like is in `keys`.
 
 mod access;
+mod admission;
 mod error;
 mod flows;
 mod items;
+mod key_ring;
 mod keys;
 mod lists;
 mod objects;
@@ -31,12 +33,13 @@ type Item = std::collections::HashMap<String, AttributeValue>;
 pub struct Table {
     client: Client,
     name: String,
+    met: admission::Met,
 }
 
 impl Table {
     /// The table called `name`.
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
-        Self { client: Client::new(config), name: name.into() }
+        Self { client: Client::new(config), name: name.into(), met: admission::Met::default() }
     }
 
     /// The table that `TABLE_NAME` names.

@@ -1,6 +1,6 @@
 //! Short ways to write down flows, runs, people and keys.
 
-use domain::access::{Actor, ApiKey, Grant};
+use domain::access::{Actor, ApiKey, Grant, OwnLimits};
 use domain::flow::{Flow, FlowStatus, Spec, Version};
 use domain::gate::{Ballot, Gate};
 use domain::id::{ApprovalId, FlowId, KeyId, OrgId, RunId};
@@ -202,8 +202,11 @@ impl Maker {
             name: "A key".to_owned(),
             actor,
             grants,
+            limits: OwnLimits::default(),
+            created_by: "usr_root".to_owned(),
             valid_until: None,
-            revoked_at: None,
+            revoked: None,
+            last_used_at: None,
         }
     }
 }

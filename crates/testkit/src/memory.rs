@@ -1,6 +1,7 @@
 //! Everything that `store` keeps, in memory, with the same promises.
 
 mod flows;
+mod keys;
 mod lists;
 mod weak;
 
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use domain::access::ApiKey;
+use domain::access::{ApiKey, Bucket, Minute};
 use domain::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
@@ -77,6 +78,7 @@ struct State {
     slugs: BTreeMap<(OrgId, Slug), FlowId>,
     versions: BTreeMap<(OrgId, FlowId, u32), Arc<Version>>,
     keys: BTreeMap<String, ApiKey>,
+    counts: BTreeMap<(String, Bucket, Minute), u32>,
     connections: BTreeMap<(OrgId, ServiceSlug), Connection>,
     weakness: Option<Weakness>,
 }
@@ -106,11 +108,6 @@ impl Memory {
     /// From now on it breaks a promise.
     pub fn weaken(&self, weakness: Weakness) {
         self.state().weakness = Some(weakness);
-    }
-
-    /// Keeps a key under the SHA-256 of its secret.
-    pub fn put_key(&self, key: &ApiKey, secret_sha256: &str) {
-        self.state().keys.insert(secret_sha256.to_owned(), key.clone());
     }
 
     /// Registers or replaces a connection.

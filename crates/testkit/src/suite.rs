@@ -4,18 +4,19 @@
 
 mod flows;
 mod inbox;
+mod keys;
 mod lists;
 mod payloads;
 mod runs;
 
 use std::future::Future;
 
-use domain::access::ApiKey;
 use domain::id::{OrgId, RunId};
-use domain::ports::{Connection, Connections, Flows, Keys, RunLists, Runs};
+use domain::ports::{Connection, Connections, Flows, KeyRing, Keys, RunLists, Runs};
 
 pub use flows::*;
 pub use inbox::*;
+pub use keys::*;
 pub use lists::*;
 pub use payloads::*;
 pub use runs::*;
@@ -25,14 +26,12 @@ pub trait Subject {
     /// Where runs are kept.
     type Runs: Runs;
     /// Where the rest is kept.
-    type Table: RunLists + Flows + Keys + Connections;
+    type Table: RunLists + Flows + Keys + KeyRing + Connections;
 
     /// Runs, steps, gates.
     fn runs(&self) -> &Self::Runs;
     /// Lists, flows, keys, connections.
     fn table(&self) -> &Self::Table;
-    /// Keeps a key.
-    fn put_key(&self, key: &ApiKey, secret_sha256: &str) -> impl Future<Output = ()>;
     /// Keeps a connection.
     fn put_connection(&self, org: &OrgId, connection: &Connection) -> impl Future<Output = ()>;
     /// What the Park state does, word for word. False: its condition failed.
@@ -49,10 +48,6 @@ impl Subject for crate::Memory {
 
     fn table(&self) -> &Self {
         self
-    }
-
-    async fn put_key(&self, key: &ApiKey, secret_sha256: &str) {
-        Self::put_key(self, key, secret_sha256);
     }
 
     async fn put_connection(&self, org: &OrgId, connection: &Connection) {
@@ -93,7 +88,16 @@ macro_rules! store_suite {
             a_spec_of_900_kb_reads_back
             flows_are_listed_newest_first_page_by_page
             what_belongs_to_another_organisation_is_not_found
-            keys_and_connections_read_back
+            connections_read_back
+            a_key_is_admitted_with_every_field
+            what_is_no_key_is_not_admitted
+            requests_are_counted_by_key_bucket_and_minute
+            what_is_over_the_limit_is_refused_and_not_counted
+            of_64_parallel_requests_as_many_as_the_limit_are_admitted
+            a_key_is_revoked_once_and_at_once
+            a_key_is_created_once
+            keys_are_listed_newest_first_page_by_page
+            keys_of_another_organisation_are_not_there
             any_filter_and_any_page_gives_what_a_sorted_vector_gives
             a_span_of_time_includes_its_beginning_and_excludes_its_end
             a_cursor_outside_the_span_of_time_is_no_error

@@ -1,10 +1,7 @@
-//! Flows, their versions, slugs; API keys; service connections.
+//! Flows, their versions, slugs; service connections.
 
-use std::collections::BTreeSet;
-
-use domain::access::{Actor, ApiKey};
 use domain::flow::{Flow, FlowStatus, ServiceSlug, Slug, Version};
-use domain::id::{FlowId, KeyId, OrgId};
+use domain::id::{FlowId, OrgId};
 use domain::json::canonical;
 use domain::ports::{Connection, PortError};
 use domain::time::Time;
@@ -137,56 +134,6 @@ pub(crate) struct SlugItem {
 impl SlugItem {
     pub(crate) fn of(flow: &Flow) -> Self {
         Self { pk: keys::slug(&flow.org, &flow.slug), sk: keys::SLUG.to_owned(), flow: flow.id }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct KeyItem {
-    pk: String,
-    sk: String,
-    id: KeyId,
-    org: OrgId,
-    name: String,
-    actor: String,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    roles: BTreeSet<String>,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    teams: BTreeSet<String>,
-    scopes: BTreeSet<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    valid_until: Option<Time>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revoked_at: Option<Time>,
-}
-
-impl KeyItem {
-    pub(crate) fn of(key: &ApiKey, secret_sha256: &str) -> Self {
-        Self {
-            pk: keys::api_key(secret_sha256),
-            sk: keys::KEY.to_owned(),
-            id: key.id,
-            org: key.org,
-            name: key.name.clone(),
-            actor: key.actor.id.clone(),
-            roles: key.actor.roles.clone(),
-            teams: key.actor.teams.clone(),
-            scopes: key.grants.iter().map(ToString::to_string).collect(),
-            valid_until: key.valid_until,
-            revoked_at: key.revoked_at,
-        }
-    }
-
-    pub(crate) fn into_key(self) -> Result<ApiKey, PortError> {
-        Ok(ApiKey {
-            id: self.id,
-            org: self.org,
-            name: self.name,
-            actor: Actor { id: self.actor, roles: self.roles, teams: self.teams },
-            grants: self.scopes.iter().map(|scope| scope.parse().map_err(corrupt)).collect::<Result<_, _>>()?,
-            valid_until: self.valid_until,
-            revoked_at: self.revoked_at,
-        })
     }
 }
 

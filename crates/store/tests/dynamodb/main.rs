@@ -2,8 +2,8 @@
 //! pass, and what it costs.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot be set up should stop at once")]
 
+mod admission;
 mod bucket;
-
 mod cost;
 mod opened;
 mod template;

@@ -7,7 +7,6 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::access::ApiKey;
 use domain::id::{OrgId, RunId};
 use domain::ports::Connection;
 use serde_json::Value;
@@ -24,6 +23,21 @@ pub struct Opened {
     pub runs: RunStore,
     pub client: Client,
     pub metered: Metered,
+    config: SdkConfig,
+}
+
+impl Opened {
+    /// The same table as another process sees it, which knows nothing of what the first has met.
+    pub fn another_process(&self) -> Table {
+        Table::new(&self.config, TABLE)
+    }
+
+    /// All attributes of an item.
+    pub async fn item(&self, pk: &str, sk: &str) -> HashMap<String, AttributeValue> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let request = self.client.get_item().table_name(TABLE).key("pk", text(pk)).key("sk", text(sk));
+        request.consistent_read(true).send().await.unwrap().item.unwrap()
+    }
 }
 
 async fn config(metered: &Metered, url: &str) -> SdkConfig {
@@ -47,7 +61,7 @@ pub async fn open() -> Opened {
     let client = Client::new(&dynamodb);
     template::create_table(client.create_table().table_name(TABLE)).send().await.unwrap();
     let runs = RunStore { table: Table::new(&dynamodb, TABLE), objects: Objects::new(&s3, "outputs"), retention_days: 180 };
-    Opened { runs, client, metered }
+    Opened { runs, client, metered, config: dynamodb }
 }
 
 impl Subject for Opened {
@@ -60,10 +74,6 @@ impl Subject for Opened {
 
     fn table(&self) -> &Table {
         &self.runs.table
-    }
-
-    async fn put_key(&self, key: &ApiKey, secret_sha256: &str) {
-        self.runs.table.put_key(key, secret_sha256).await.unwrap();
     }
 
     async fn put_connection(&self, org: &OrgId, connection: &Connection) {

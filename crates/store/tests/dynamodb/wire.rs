@@ -26,12 +26,18 @@ pub struct Cost {
 pub struct Metered {
     inner: SharedHttpClient,
     costs: Arc<Mutex<Vec<Cost>>>,
+    operations: Arc<Mutex<Vec<String>>>,
 }
 
 impl Metered {
     /// Sends through `inner`.
     pub fn new(inner: SharedHttpClient) -> Self {
-        Self { inner, costs: Arc::default() }
+        Self { inner, costs: Arc::default(), operations: Arc::default() }
+    }
+
+    /// The operations that were asked for since the last time this was asked, reads among them.
+    pub fn take_operations(&self) -> Vec<String> {
+        std::mem::take(&mut self.operations.lock().unwrap())
     }
 
     /// What was written since the last time this was asked.
@@ -43,7 +49,7 @@ impl Metered {
 impl HttpClient for Metered {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(Connector { inner, costs: Arc::clone(&self.costs) })
+        SharedHttpConnector::new(Connector { inner, costs: Arc::clone(&self.costs), operations: Arc::clone(&self.operations) })
     }
 }
 
@@ -51,12 +57,14 @@ impl HttpClient for Metered {
 struct Connector {
     inner: SharedHttpConnector,
     costs: Arc<Mutex<Vec<Cost>>>,
+    operations: Arc<Mutex<Vec<String>>>,
 }
 
 impl HttpConnector for Connector {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        self.operations.lock().unwrap().push(operation.clone());
         let writes = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"].contains(&operation.as_str());
         if writes && let Some(mut body) = request.body().bytes().and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok()) {
             if let Some(fields) = body.as_object_mut() {
