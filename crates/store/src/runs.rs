@@ -113,10 +113,7 @@ impl Runs for RunStore {
         let expires_at = step.completed_at.max(run.started_at).plus_seconds((self.retention_days + 1) * DAY);
         let item = write(&StepItem::of(&step, expires_at))?;
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
-        let refused = match put.condition_expression("attribute_not_exists(pk)").send().await {
-            Ok(_) => return Ok(step),
-            Err(error) => error,
-        };
+        let Err(refused) = put.condition_expression("attribute_not_exists(pk)").send().await else { return Ok(step) };
         let is_invalid = error::is_invalid(&refused);
         match error::put(refused) {
             // Somebody was there first: another invocation, or our own first try whose answer was lost. Theirs counts.
