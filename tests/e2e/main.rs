@@ -25,6 +25,7 @@ mod hostile;
 mod idempotency;
 mod inbox;
 mod large_payloads;
+mod large_runs;
 mod lists;
 mod llm;
 mod nodes;

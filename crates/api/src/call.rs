@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use domain::access::{ApiKey, Environment};
 use domain::fault::Fault;
-use domain::flow::Slug;
+use domain::flow::{NodeId, Slug};
 use domain::id::{FlowId, KeyId, RunId};
 use domain::ports::FlowName;
 use domain::problem::FieldErrors;
@@ -44,6 +44,12 @@ impl Call {
     /// The API key named by `{keyId}`.
     pub fn key_id(&self) -> Result<KeyId, Fault> {
         self.path_parameter("keyId").parse().map_err(|_| Fault::NotFound("API key"))
+    }
+
+    /// The node named by `{nodeId}`: one that a flow may have.
+    pub fn node_id(&self) -> Result<NodeId, Fault> {
+        let node = self.path_parameter("nodeId").parse().ok().filter(|node: &NodeId| !node.is_internal());
+        node.ok_or(Fault::NotFound("step"))
     }
 
     fn path_parameter(&self, name: &str) -> &str {
@@ -88,7 +94,7 @@ impl Call {
     pub fn json(&self, max_bytes: usize) -> Result<Option<Value>, Refused> {
         let bytes = self.request.body().as_ref();
         if bytes.len() > max_bytes {
-            return Err(Refused::TooLarge(max_bytes));
+            return Err(Refused::TooLarge("body", max_bytes));
         }
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
@@ -152,7 +158,7 @@ mod tests {
     #[test]
     fn a_body_is_json_of_bounded_size_or_nothing() {
         assert!(changed(|event| event["body"] = Value::Null).json_object(10).unwrap().is_empty());
-        assert!(matches!(changed(|_| {}).json(10), Err(Refused::TooLarge(10))));
+        assert!(matches!(changed(|_| {}).json(10), Err(Refused::TooLarge("body", 10))));
         let bad = changed(|event| event["body"] = "{".into()).json(1000).unwrap_err();
         assert_eq!((bad.status(), bad.body()["details"]["fieldErrors"].get("body").is_some()), (400, true));
         assert_eq!(changed(|event| event["body"] = "[1]".into()).json_object(1000).unwrap_err().status(), 400);

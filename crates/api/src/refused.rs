@@ -18,9 +18,9 @@ pub enum Refused {
     /// The key has called too often in this minute.
     #[error("rate limit exceeded")]
     RateLimited(Usage),
-    /// The body is too large.
-    #[error("the body has more than {0} bytes")]
-    TooLarge(usize),
+    /// The body, or something in it, is too large.
+    #[error("the {0} has more than {1} bytes")]
+    TooLarge(&'static str, usize),
     /// The body is not JSON by its own account.
     #[error("the body must be application/json")]
     MediaType,
@@ -47,13 +47,13 @@ impl Refused {
         match self {
             Self::Unauthenticated => 401,
             Self::MissingScope(_) => 403,
-            Self::TooLarge(_) => 413,
+            Self::TooLarge(..) => 413,
             Self::MediaType => 415,
             Self::RateLimited(_) => 429,
             Self::Fault(fault) => match fault {
                 Fault::Invalid(_) => 400,
                 Fault::Forbidden(_) => 403,
-                Fault::NotFound(_) => 404,
+                Fault::NotFound(_) | Fault::Absent(_) => 404,
                 Fault::Conflict(_) | Fault::SeveralGates(_) => 409,
                 Fault::Unprocessable { .. } => 422,
                 Fault::Port(PortError::Unavailable(_)) => 503,

@@ -1,18 +1,22 @@
 //! What callers see: flows, runs, steps, approvals and keys as JSON.
 
+mod fit;
+mod gate;
 mod key;
+mod payload;
 mod run;
 
 use domain::flow::{Flow, Version};
-use domain::gate::Gate;
 use domain::ports::RunSummary;
 use domain::run::Run;
 use serde_json::{Value, json};
 
 use crate::set;
 
+pub use fit::MAX_BYTES;
+pub use gate::{approvals, decided};
 pub use key::{api_key, new_api_key};
-pub use run::run_with_steps;
+pub use run::{PARTS_OF_STEPS, part_of_step, run_with_steps};
 
 /// A flow's head: a row of a list.
 pub fn flow(flow: &Flow) -> Value {
@@ -69,51 +73,6 @@ pub fn run(run: &Run) -> Value {
         "cancelledBy": run.cancellation.as_ref().map(|cancellation| &cancellation.actor),
         "cancelReason": run.cancellation.as_ref().and_then(|cancellation| cancellation.reason.as_ref()),
     }))
-}
-
-/// An open approval: a row of the inbox.
-pub fn approval(gate: &Gate) -> Value {
-    without_nulls(json!({
-        "id": gate.id,
-        "runId": gate.run,
-        "nodeId": gate.node,
-        "flowId": gate.flow,
-        "actionLabel": gate.action_label,
-        "proposedAction": gate.proposed_action,
-        "data": gate.data,
-        "assignTo": gate.assign_to,
-        "openedAt": gate.opened_at,
-        "expiresAt": gate.deadline,
-        "votes": votes(gate),
-    }))
-}
-
-fn votes(gate: &Gate) -> Vec<Value> {
-    gate.votes
-        .iter()
-        .map(|vote| json!({"actor": vote.actor, "at": vote.at, "note": vote.note, "actionSha256": vote.action_sha256}))
-        .collect()
-}
-
-/// The permanent record of a decision: who, when, what was proposed, what was decided, and the difference.
-pub fn decision(gate: &Gate) -> Option<Value> {
-    let outcome = gate.outcome.as_ref()?;
-    Some(json!({
-        "decision": outcome.verdict,
-        "actor": outcome.actor,
-        "decidedAt": outcome.decided_at,
-        "note": outcome.note,
-        "proposedAction": gate.proposed_action,
-        "decidedAction": outcome.decided_action,
-        "proposedSha256": outcome.proposed_sha256,
-        "decidedSha256": outcome.decided_sha256,
-        "patch": gate.patch_to(&outcome.decided_action),
-    }))
-}
-
-/// A run and a decision about it: the answer to `approve` and `reject`. The decision is null while more approvals are needed.
-pub fn decided(run_after: &Run, gate: &Gate) -> Value {
-    json!({"run": run(run_after), "nodeId": gate.node, "approvalId": gate.id, "votes": votes(gate), "decision": decision(gate)})
 }
 
 /// Leaves out the fields of an object that say nothing.

@@ -63,8 +63,11 @@ pub trait Runs {
     /// The run's input.
     fn input(&self, run: &Run) -> impl Future<Output = Result<Payload, PortError>>;
     /// Keeps the record of a step unless there is one, and gives the one that is kept. Large payloads come to lie beside it;
-    /// those of another run's record are copied, so that no run depends on what is kept of another one.
+    /// those of another run's record are copied, so that no run depends on what is kept of another one. What was laid there
+    /// for a record that is not the one that is kept does not stay.
     fn record(&self, run: &Run, step: StepRecord) -> impl Future<Output = Result<StepRecord, PortError>>;
+    /// The gate as it can be committed: large payloads have come to lie beside it, and those of another run's gate are copied.
+    fn put_aside(&self, run: &Run, gate: Gate) -> impl Future<Output = Result<Gate, PortError>>;
     /// The record of a step.
     fn step(&self, run: &Run, node: &NodeId) -> impl Future<Output = Result<Option<StepRecord>, PortError>>;
     /// A gate.

@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::Engine;
 use crate::advance::Drive;
 use crate::attempt::Finished;
+use crate::knowledge::value_of;
 use crate::start::{Beginning, CallKey, Started};
 use crate::turn::{Draft, take_in};
 
@@ -42,10 +43,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         if let Some(from) = again.from.as_ref().filter(|from| from.is_internal() || spec.position(from).is_none()) {
             return Err(Fault::Invalid(FieldErrors::one("fromNodeId", format!("version {version} of the flow has no node `{from}`"))));
         }
-        let input = match self.runs.input(&before).await? {
-            Payload::Inline(value) => Arc::unwrap_or_clone(value),
-            Payload::Stored(object) => self.runs.fetch(&object).await?,
-        };
+        let input = Arc::unwrap_or_clone(value_of(&self.runs, &self.runs.input(&before).await?).await?);
         let body = json!({"from": again.from.as_ref().map(NodeId::as_str), "latest": again.on_latest_version});
         let key = again.idempotency_key.map(|key| CallKey { scope: id.to_string(), key, body_sha256: sha256_hex(&body) });
         let beginning = Beginning { flow: &flow, version, spec: &spec, trigger: before.trigger, actor, retried: Some(retried), key };
@@ -79,10 +77,10 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
             let exit = before.spec.position(&node.id).map(|then| before.run.progress.get(then).exit).unwrap_or_default();
             let gate = runs.gate(&before.run, &node.id).await?.filter(|gate| gate.outcome.is_some());
             let gate = gate.ok_or_else(|| PortError::Corrupt(format!("{} was decided at {} without a record", before.run.id, node.id)))?;
-            let gate = gate.taken_over_by(&draft.run);
+            let gate = runs.put_aside(&draft.run, gate.taken_over_by(&draft.run)).await?;
             let moved = draft.run.take_over_gate(spec, ix, exit, now).is_ok();
             if moved {
-                self.known.add_gate(&gate);
+                self.known.add_gate(runs, &gate).await?;
                 draft.gates.push(gate);
             }
             return Ok(Some(moved));

@@ -31,16 +31,29 @@ impl Objects {
     /// The payload as it is to be recorded: a large one is uploaded first, under a key that ends with its hash, so that
     /// the same payload uploaded again is the same object. One that lies beside another run's record is copied.
     pub(crate) async fn offload(&self, run: &Run, place: Place<'_>, payload: Payload) -> Result<Payload, PortError> {
-        let value = match &payload {
-            Payload::Inline(value) => value,
-            Payload::Stored(object) => return self.copy(run, place, object).await.map(Payload::Stored),
-        };
-        let text = canonical(value);
-        if text.len() <= MAX_INLINE_BYTES {
-            return Ok(payload);
+        match payload {
+            Payload::Inline(value) => {
+                let text = canonical(&value);
+                if text.len() <= MAX_INLINE_BYTES {
+                    return Ok(Payload::Inline(value));
+                }
+                self.upload(run, place, text).await
+            }
+            stored @ Payload::Stored(_) => self.put_beside(run, place, stored).await,
         }
+    }
+
+    /// The payload beside the record, whatever its size.
+    pub(crate) async fn put_beside(&self, run: &Run, place: Place<'_>, payload: Payload) -> Result<Payload, PortError> {
+        match payload {
+            Payload::Inline(value) => self.upload(run, place, canonical(&value)).await,
+            Payload::Stored(object) => self.copy(run, place, &object).await.map(Payload::Stored),
+        }
+    }
+
+    async fn upload(&self, run: &Run, place: Place<'_>, text: String) -> Result<Payload, PortError> {
         let sha256 = sha256_hex_of(text.as_bytes());
-        let key = key(run, place, &sha256);
+        let key = place.key(run, &sha256);
         let bytes = text.len() as u64;
         let upload =
             self.client.put_object().bucket(&self.bucket).key(&key).content_type("application/json").body(text.into_bytes().into());
@@ -49,13 +62,19 @@ impl Objects {
     }
 
     async fn copy(&self, run: &Run, place: Place<'_>, object: &ObjectRef) -> Result<ObjectRef, PortError> {
-        let key = key(run, place, &object.sha256);
+        let key = place.key(run, &object.sha256);
         if key != object.key {
             // Ids, names of nodes and hashes: nothing that a header would have to encode.
             let source = format!("{}/{}", self.bucket, object.key);
             self.client.copy_object().bucket(&self.bucket).key(&key).copy_source(source).send().await.map_err(unavailable)?;
         }
         Ok(ObjectRef { key, ..object.clone() })
+    }
+
+    /// Deletes an object; one that is not there is no error.
+    pub(crate) async fn delete(&self, object: &ObjectRef) -> Result<(), PortError> {
+        self.client.delete_object().bucket(&self.bucket).key(&object.key).send().await.map_err(unavailable)?;
+        Ok(())
     }
 
     pub(crate) async fn fetch(&self, object: &ObjectRef) -> Result<Value, PortError> {
@@ -75,23 +94,23 @@ impl Objects {
     }
 }
 
-fn key(run: &Run, place: Place<'_>, sha256: &str) -> String {
-    format!("{}/{}/{}/{sha256}", run.org, run.id, place.name())
-}
-
 /// Which payload of a run it is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Place<'a> {
     Input,
     Step(&'a NodeId),
+    /// Apart from the others: what a decision refers to is kept for good, and no function may delete below `gates/`.
+    Gate(&'a NodeId),
 }
 
 impl Place<'_> {
-    fn name(self) -> String {
+    fn key(self, run: &Run, sha256: &str) -> String {
+        let (org, id) = (run.org, run.id);
         match self {
             // `@` cannot stand in a node's name.
-            Self::Input => "@input".to_owned(),
-            Self::Step(node) => node.to_string(),
+            Self::Input => format!("{org}/{id}/@input/{sha256}"),
+            Self::Step(node) => format!("{org}/{id}/{node}/{sha256}"),
+            Self::Gate(node) => format!("gates/{org}/{id}/{node}/{sha256}"),
         }
     }
 }

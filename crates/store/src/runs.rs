@@ -37,6 +37,19 @@ impl RunStore {
     }
 }
 
+impl RunStore {
+    /// Deletes the objects of a record that was not kept, but for those that the kept one refers to. No later record can refer to
+    /// them: a record is written once.
+    async fn tidy(&self, run: &Run, refused: &StepRecord, kept: Option<&StepRecord>) {
+        let referred: Vec<&ObjectRef> = kept.into_iter().flat_map(StepRecord::objects).collect();
+        for object in refused.objects().filter(|object| !referred.contains(object)) {
+            if let Err(error) = self.objects.delete(object).await {
+                tracing::warn!(run = %run.id, trace = run.trace_id, key = object.key, %error, "an object that no step refers to was not deleted");
+            }
+        }
+    }
+}
+
 impl Runs for RunStore {
     async fn create(&self, run: &Run, input: &Value, key: Option<&Idempotency>) -> Result<(), CommitError> {
         let input = self.objects.offload(run, Place::Input, Payload::of(input.clone())).await?;
@@ -57,6 +70,9 @@ impl Runs for RunStore {
     }
 
     async fn commit(&self, run: Run, gates: &[Gate]) -> Result<Run, CommitError> {
+        if let Some(gate) = gates.iter().find(|gate| !gate.fits()) {
+            return Err(error::corrupt(format!("gate {} of {} is too large for its record", gate.node, run.id)).into());
+        }
         let expected = number(run.rev);
         let run = Run { rev: run.rev + 1, ..run };
         let item = write(&RunItem::of(&run))?;
@@ -97,15 +113,33 @@ impl Runs for RunStore {
         let expires_at = step.completed_at.max(run.started_at).plus_seconds((self.retention_days + 1) * DAY);
         let item = write(&StepItem::of(&step, expires_at))?;
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
-        match put.condition_expression("attribute_not_exists(pk)").send().await.map_err(error::put) {
-            Ok(_) => Ok(step),
+        let Err(refused) = put.condition_expression("attribute_not_exists(pk)").send().await else { return Ok(step) };
+        let is_invalid = error::is_invalid(&refused);
+        match error::put(refused) {
             // Somebody was there first: another invocation, or our own first try whose answer was lost. Theirs counts.
-            Err(CommitError::Changed) => {
+            CommitError::Changed => {
                 let kept = self.step(run, &step.node).await?;
-                kept.ok_or_else(|| error::corrupt(format!("step {} of {} is there and is not", step.node, run.id)))
+                let kept = kept.ok_or_else(|| error::corrupt(format!("step {} of {} is there and is not", step.node, run.id)))?;
+                self.tidy(run, &step, Some(&kept)).await;
+                Ok(kept)
             }
-            Err(CommitError::Port(error)) => Err(error),
+            CommitError::Port(error) => {
+                // Without this certainty nothing is deleted: the record may be there, or get there yet, and refer to it.
+                if is_invalid && let Ok(kept) = self.step(run, &step.node).await {
+                    self.tidy(run, &step, kept.as_ref()).await;
+                }
+                Err(error)
+            }
         }
+    }
+
+    async fn put_aside(&self, run: &Run, gate: Gate) -> Result<Gate, PortError> {
+        let mut gate = gate;
+        for (part, payload) in gate.beside() {
+            let payload = self.objects.put_beside(run, Place::Gate(&gate.node), payload).await?;
+            gate.put(part, payload);
+        }
+        Ok(gate)
     }
 
     async fn step(&self, run: &Run, node: &NodeId) -> Result<Option<StepRecord>, PortError> {

@@ -6,6 +6,7 @@ use domain::gate::{Ballot, Gate};
 use domain::id::{ApprovalId, FlowId, KeyId, OrgId, RunId};
 use domain::ports::Entropy;
 use domain::run::{NewRun, Run, Trigger};
+use domain::step::Payload;
 use domain::time::Time;
 use serde_json::{Map, Value, json};
 
@@ -181,7 +182,7 @@ impl Maker {
             org: run.org,
             flow: run.flow,
             action_label: "Pay".to_owned(),
-            proposed_action: json!({"amount": 1}),
+            proposed_action: Payload::of(json!({"amount": 1})),
             data: None,
             assign_to: None,
             opened_at: now,

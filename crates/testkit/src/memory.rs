@@ -171,20 +171,21 @@ impl Memory {
 impl State {
     /// A large payload lies beside its record.
     fn offload(&mut self, run: &Run, place: &str, payload: Payload) -> Payload {
-        let (text, object) = match &payload {
-            Payload::Stored(object) => (self.objects.get(&object.key).cloned().unwrap_or_default(), object.clone()),
-            Payload::Inline(value) => {
-                let text = canonical(value);
-                if text.len() <= MAX_INLINE_BYTES {
-                    return payload;
-                }
-                let object = ObjectRef { key: String::new(), bytes: text.len() as u64, sha256: sha256_hex_of(text.as_bytes()) };
-                (text, object)
-            }
+        if payload.value().is_some() && payload.bytes() <= MAX_INLINE_BYTES {
+            return payload;
+        }
+        self.put_beside(&format!("{}/{}/{place}", run.org, run.id), payload)
+    }
+
+    fn put_beside(&mut self, folder: &str, payload: Payload) -> Payload {
+        let (bytes, sha256) = (payload.bytes() as u64, payload.sha256());
+        let text = match &payload {
+            Payload::Stored(object) => self.objects.get(&object.key).cloned().unwrap_or_default(),
+            Payload::Inline(value) => canonical(value),
         };
-        let object = ObjectRef { key: format!("{}/{}/{place}/{}", run.org, run.id, object.sha256), ..object };
-        self.objects.insert(object.key.clone(), text);
-        Payload::Stored(object)
+        let key = format!("{folder}/{sha256}");
+        self.objects.insert(key.clone(), text);
+        Payload::Stored(ObjectRef { key, bytes, sha256 })
     }
 
     fn create(&mut self, run: &Run, input: &Value, key: Option<&Idempotency>) -> Result<(), CommitError> {
@@ -203,6 +204,9 @@ impl State {
     }
 
     fn commit(&mut self, run: &Run, gates: &[Gate]) -> Result<Run, CommitError> {
+        if let Some(gate) = gates.iter().find(|gate| !gate.fits()) {
+            return Err(PortError::Corrupt(format!("gate {} of {} is too large for its record", gate.node, run.id)).into());
+        }
         let Some(stored) = self.runs.get(&run.id) else { return Err(CommitError::Changed) };
         let decided = |gate: &Gate| self.gates.get(&(gate.run, gate.node.clone())).is_some_and(|stored| stored.outcome.is_some());
         let may = stored.rev == run.rev && !gates.iter().any(decided);
@@ -217,15 +221,34 @@ impl State {
         Ok(run)
     }
 
-    fn record(&mut self, run: &Run, step: &StepRecord) -> StepRecord {
-        let mut kept = step.clone();
+    /// The record with its large payloads where they belong.
+    fn upload(&mut self, run: &Run, step: &StepRecord) -> StepRecord {
+        let mut step = step.clone();
         let place = step.node.to_string();
-        kept.input = kept.input.map(|payload| self.offload(run, &place, payload));
-        kept.output = kept.output.map(|payload| self.offload(run, &place, payload));
+        step.input = step.input.map(|payload| self.offload(run, &place, payload));
+        step.output = step.output.map(|payload| self.offload(run, &place, payload));
+        step
+    }
+
+    fn record(&mut self, step: &StepRecord) -> StepRecord {
         if self.weakness == Some(Weakness::OverwritesSteps) {
-            self.steps.insert((step.run, step.node.clone()), kept.clone());
+            self.steps.insert((step.run, step.node.clone()), step.clone());
         }
-        self.steps.entry((step.run, step.node.clone())).or_insert(kept).clone()
+        let kept = self.steps.entry((step.run, step.node.clone())).or_insert_with(|| step.clone()).clone();
+        let referred: Vec<&ObjectRef> = kept.objects().collect();
+        for object in step.objects().filter(|object| !referred.contains(object)) {
+            self.objects.remove(&object.key);
+        }
+        kept
+    }
+
+    fn put_aside(&mut self, run: &Run, gate: &Gate) -> Gate {
+        let mut gate = gate.clone();
+        for (part, payload) in gate.beside() {
+            let payload = self.put_beside(&format!("gates/{}/{}/{}", run.org, run.id, gate.node), payload);
+            gate.put(part, payload);
+        }
+        gate
     }
 
     fn of_run<T: Clone>(rows: &BTreeMap<(RunId, NodeId), T>, run: &Run) -> Vec<T> {
@@ -258,7 +281,18 @@ impl Runs for Memory {
     }
 
     async fn record(&self, run: &Run, step: StepRecord) -> Result<StepRecord, PortError> {
-        self.faults.call("record", true, || Ok(self.state().record(run, &step))).await
+        // Two calls to the outside if something is large, as in the real store: anything may happen between them.
+        let is_large = |payload: &Payload| payload.value().is_none() || payload.bytes() > MAX_INLINE_BYTES;
+        let any_is_large = [&step.input, &step.output].into_iter().flatten().any(is_large);
+        let step = if any_is_large { self.faults.call("upload", true, || Ok(self.state().upload(run, &step))).await? } else { step };
+        self.faults.call("record", true, || Ok(self.state().record(&step))).await
+    }
+
+    async fn put_aside(&self, run: &Run, gate: Gate) -> Result<Gate, PortError> {
+        if gate.beside().is_empty() {
+            return Ok(gate);
+        }
+        self.faults.call("put_aside", true, || Ok(self.state().put_aside(run, &gate))).await
     }
 
     async fn step(&self, run: &Run, node: &NodeId) -> Result<Option<StepRecord>, PortError> {

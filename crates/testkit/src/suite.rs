@@ -2,6 +2,7 @@
 //!
 //! A case is given an empty store and keeps to itself, so a store may be opened once for each case or once for all.
 
+mod actions;
 mod flows;
 mod inbox;
 mod keys;
@@ -14,6 +15,7 @@ use std::future::Future;
 use domain::id::{OrgId, RunId};
 use domain::ports::{Connection, Connections, Flows, KeyRing, Keys, RunLists, Runs};
 
+pub use actions::*;
 pub use flows::*;
 pub use inbox::*;
 pub use keys::*;
@@ -81,6 +83,14 @@ macro_rules! store_suite {
             a_larger_payload_lies_beside_it_under_its_hash
             a_payload_that_does_not_have_its_hash_is_refused
             a_payload_of_another_run_is_copied
+            a_payload_of_25_mb_reads_back
+            a_payload_is_as_large_as_its_bytes
+            an_upload_that_no_record_refers_to_does_not_stay
+            a_copy_that_no_record_refers_to_does_not_stay
+            a_large_action_lies_beside_its_gate
+            a_large_action_that_is_approved_is_not_stored_twice
+            a_gate_that_is_too_large_for_its_record_is_refused
+            a_large_action_of_another_run_is_copied
             a_flow_reads_back_by_id_and_by_slug
             a_slug_is_unique_within_its_organisation
             an_update_of_a_flow_that_changed_meanwhile_is_refused

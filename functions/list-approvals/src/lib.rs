@@ -4,8 +4,9 @@ use api::{Call, Endpoint, Paging, Refused, Reply, view};
 use domain::access::{Actor, Assignee, Scope};
 use domain::fault::Fault;
 use domain::gate::Gate;
-use domain::ports::{Flows, RunLists};
+use domain::ports::{Clock, Flows, Page, RunLists, Runs};
 use domain::problem::FieldErrors;
+use serde_json::Value;
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint = Endpoint { name: "list-approvals", method: "GET", path: "/api/approvals", scope: Scope::RunsRead };
@@ -27,8 +28,8 @@ impl Wanted {
     }
 }
 
-/// 200 with a page of approvals, filtered by `assignee` and `flow`.
-pub async fn handle(store: &(impl Flows + RunLists), call: Call) -> Result<Reply, Refused> {
+/// 200 with a page of approvals, filtered by `assignee` and `flow`. Large actions are references.
+pub async fn handle(runs: &impl Runs, table: &(impl Flows + RunLists), clock: &impl Clock, call: Call) -> Result<Reply, Refused> {
     let mut errors = FieldErrors::new();
     let wanted = call.query_as("assignee", &mut errors, |text| match text {
         "me" => Ok(Wanted::Mine),
@@ -39,12 +40,13 @@ pub async fn handle(store: &(impl Flows + RunLists), call: Call) -> Result<Reply
     let paging = Paging::of(&call, &list, &mut errors);
     errors.into_result(())?;
     let flow = match flow {
-        Some(name) => Some(store.flow(&call.key.org, &name).await?.ok_or(Fault::NotFound("flow"))?.id),
+        Some(name) => Some(table.flow(&call.key.org, &name).await?.ok_or(Fault::NotFound("flow"))?.id),
         None => None,
     };
     let actor = &call.key.actor;
     let accept =
         |gate: &Gate| flow.is_none_or(|flow| gate.flow == flow) && wanted.as_ref().is_none_or(|wanted| wanted.includes(gate, actor));
-    let page = store.open_gates(&call.key.org, &accept, &paging.window).await?;
-    Ok(paging.reply(&page, view::approval))
+    let page = table.open_gates(&call.key.org, &accept, &paging.window).await?;
+    let rows = view::approvals(runs, clock.now(), &page.rows).await?;
+    Ok(paging.reply(&Page { rows, next: page.next, total: page.total }, Value::clone))
 }

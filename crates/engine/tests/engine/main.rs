@@ -14,6 +14,7 @@ mod debts;
 mod endings;
 mod expiry;
 mod gates;
+mod large;
 mod limits;
 mod ownership;
 mod parallel;

@@ -1,4 +1,4 @@
-//! A stand-in for S3: objects can be put, copied and got, addressed by path. What the client signs is not checked.
+//! A stand-in for S3: objects can be put, copied, got and deleted, addressed by path. What the client signs is not checked.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -37,6 +37,11 @@ async fn answer(State(objects): State<Objects>, method: Method, uri: Uri, header
         };
         objects.insert(key, copied);
         return "<CopyObjectResult/>".into_response();
+    }
+    if method == Method::DELETE {
+        // What is not there is deleted with the same answer.
+        objects.lock().unwrap().remove(&key);
+        return StatusCode::NO_CONTENT.into_response();
     }
     let found = objects.lock().unwrap().get(&key).cloned();
     found.map_or_else(|| StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response)

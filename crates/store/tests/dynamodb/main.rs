@@ -7,6 +7,7 @@ mod bucket;
 mod cost;
 mod opened;
 mod template;
+mod uploads;
 mod wire;
 
 use std::future::Future;

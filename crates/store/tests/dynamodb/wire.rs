@@ -27,17 +27,23 @@ pub struct Metered {
     inner: SharedHttpClient,
     costs: Arc<Mutex<Vec<Cost>>>,
     operations: Arc<Mutex<Vec<String>>>,
+    lost: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Metered {
     /// Sends through `inner`.
     pub fn new(inner: SharedHttpClient) -> Self {
-        Self { inner, costs: Arc::default(), operations: Arc::default() }
+        Self { inner, costs: Arc::default(), operations: Arc::default(), lost: Arc::default() }
     }
 
     /// The operations that were asked for since the last time this was asked, reads among them.
     pub fn take_operations(&self) -> Vec<String> {
         std::mem::take(&mut self.operations.lock().unwrap())
+    }
+
+    /// From now on the answers of this operation are lost on the way, if it is one: the engine has done what it was asked.
+    pub fn lose_answers_of(&self, operation: Option<&'static str>) {
+        *self.lost.lock().unwrap() = operation;
     }
 
     /// What was written since the last time this was asked.
@@ -49,7 +55,12 @@ impl Metered {
 impl HttpClient for Metered {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(Connector { inner, costs: Arc::clone(&self.costs), operations: Arc::clone(&self.operations) })
+        SharedHttpConnector::new(Connector {
+            inner,
+            costs: Arc::clone(&self.costs),
+            operations: Arc::clone(&self.operations),
+            lost: Arc::clone(&self.lost),
+        })
     }
 }
 
@@ -58,6 +69,7 @@ struct Connector {
     inner: SharedHttpConnector,
     costs: Arc<Mutex<Vec<Cost>>>,
     operations: Arc<Mutex<Vec<String>>>,
+    lost: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl HttpConnector for Connector {
@@ -84,8 +96,13 @@ impl HttpConnector for Connector {
         }
         let answer = self.inner.call(request);
         let costs = Arc::clone(&self.costs);
+        let is_lost = *self.lost.lock().unwrap() == Some(operation.as_str());
         HttpConnectorFuture::new(async move {
             let mut answer = answer.await?;
+            if is_lost {
+                // Of a kind that the client does not try again after.
+                return Err(ConnectorError::other("the answer was lost".into(), None));
+            }
             if writes {
                 let body = std::mem::replace(answer.body_mut(), SdkBody::empty());
                 let bytes = aws_smithy_types::byte_stream::ByteStream::new(body).collect().await;

@@ -117,9 +117,10 @@ pub(super) fn decided(gate: &Gate, verdict: Verdict, action: Value) -> Gate {
         actor: Some("usr_ada".to_owned()),
         decided_at: at(60),
         note: Some("fine".to_owned()),
-        proposed_sha256: sha256_hex(&gate.proposed_action),
+        proposed_sha256: gate.proposed_action.sha256(),
         decided_sha256: sha256_hex(&action),
-        decided_action: action,
+        decided_action: Payload::of(action),
+        patch: None,
     };
     Gate { outcome: Some(outcome), closed_at: Some(at(60)), ..gate.clone() }
 }
@@ -149,7 +150,7 @@ pub async fn a_decided_gate_is_never_overwritten(store: &impl Subject) {
     let open = maker.gate(&run, "n1", at(1));
     let run = store.runs().commit(run, std::slice::from_ref(&open)).await.unwrap();
     // Votes may be added while it is open.
-    let vote = Vote { actor: "usr_bob".to_owned(), at: at(2), note: None, action_sha256: sha256_hex(&open.proposed_action) };
+    let vote = Vote { actor: "usr_bob".to_owned(), at: at(2), note: None, action_sha256: open.proposed_action.sha256() };
     let voted = Gate { votes: vec![vote], ..open.clone() };
     let run = store.runs().commit(run, std::slice::from_ref(&voted)).await.unwrap();
     assert_eq!(store.runs().gate(&run, &open.node).await.unwrap(), Some(voted.clone()));
@@ -176,14 +177,14 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
     };
     let full = Gate {
         action_label: "Pay – \"now\"".to_owned(),
-        proposed_action: json!({"amount": 12.5, "to": ["ü", null, {"": ""}], "big": 9_007_199_254_740_993_u64}),
-        data: Some(json!([1, "two", null])),
+        proposed_action: Payload::of(json!({"amount": 12.5, "to": ["ü", null, {"": ""}], "big": 9_007_199_254_740_993_u64})),
+        data: Some(Payload::of(json!([1, "two", null]))),
         assign_to: Some(Assignee::Team("payments".to_owned())),
         votes: vec![vote("usr_ada", Some("yes")), vote("usr_bob", None)],
         ..maker.gate(&run, "n2", at(2))
     };
     let overridden = decided(&full, Verdict::Approved, json!("something else"));
-    let as_proposed = Gate { node: node("n3"), ..decided(&full, Verdict::Rejected, full.proposed_action.clone()) };
+    let as_proposed = Gate { node: node("n3"), ..decided(&full, Verdict::Rejected, Value::clone(full.proposed_action.value().unwrap())) };
     let mut expired = Gate { node: node("n4"), ..full.clone() };
     expired.expire(at(9));
     let mut closed = Gate { node: node("n5"), reused_from: Some(run.id), ..full };
