@@ -9,6 +9,7 @@ use crate::access::ApiKey;
 use crate::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use crate::gate::Gate;
 use crate::id::{FlowId, OrgId, RunId};
+use crate::organisation::{CursorSecret, Organisation};
 use crate::request::Request;
 use crate::run::{Run, RunStatus, Trigger};
 use crate::step::{Answer, ObjectRef, Payload, StepRecord};
@@ -201,6 +202,17 @@ pub trait Flows {
 pub trait Keys {
     /// The key whose secret has this SHA-256 (lower-case hex).
     fn key(&self, secret_sha256: &str) -> impl Future<Output = Result<Option<ApiKey>, PortError>>;
+}
+
+/// Organisations.
+pub trait Organisations {
+    /// The organisation as it was last written. None: it was never written; its keys are older than this record, and nothing is
+    /// switched on for it.
+    fn organisation(&self, id: &OrgId) -> impl Future<Output = Result<Option<Organisation>, PortError>>;
+    /// Writes an organisation, new or changed. Its cursor secret counts only if it has none yet: once there is one it stays.
+    fn put_organisation(&self, organisation: &Organisation) -> impl Future<Output = Result<(), PortError>>;
+    /// What the organisation's cursors are signed with, made at first use. Always the same one.
+    fn cursor_secret(&self, id: &OrgId) -> impl Future<Output = Result<CursorSecret, PortError>>;
 }
 
 /// A registered service.

@@ -2,6 +2,7 @@
 
 mod flow;
 mod gate;
+pub(crate) mod organisation;
 mod run;
 mod step;
 

@@ -5,6 +5,7 @@ use domain::id::{FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::run::{RunStatus, Trigger};
 
+pub(crate) const ORG: &str = "ORG";
 pub(crate) const RUN: &str = "RUN";
 pub(crate) const INPUT: &str = "INPUT";
 pub(crate) const FLOW: &str = "FLOW";
@@ -21,6 +22,10 @@ pub(crate) const OUTBOX: &str = "outbox";
 
 /// Writes to one index partition stop at 1,000 units a second (DynamoDB's limit for a partition), so the outbox has several.
 pub(crate) const OUTBOX_SHARDS: u8 = 4;
+
+pub(crate) fn organisation(id: &OrgId) -> String {
+    format!("ORG#{id}")
+}
 
 pub(crate) fn run(id: &RunId) -> String {
     format!("RUN#{id}")

@@ -10,6 +10,7 @@ mod items;
 mod keys;
 mod lists;
 mod objects;
+mod organisations;
 mod progress;
 mod runs;
 
@@ -31,12 +32,14 @@ type Item = std::collections::HashMap<String, AttributeValue>;
 pub struct Table {
     client: Client,
     name: String,
+    /// Secrets that this process has read; they never change.
+    cursor_secrets: organisations::CursorSecrets,
 }
 
 impl Table {
     /// The table called `name`.
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
-        Self { client: Client::new(config), name: name.into() }
+        Self { client: Client::new(config), name: name.into(), cursor_secrets: organisations::CursorSecrets::default() }
     }
 
     /// The table that `TABLE_NAME` names.

@@ -2,6 +2,7 @@
 
 mod flows;
 mod lists;
+mod organisations;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,6 +12,7 @@ use domain::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::json::{canonical, sha256_hex_of};
+use domain::organisation::Organisation;
 use domain::ports::{CommitError, Connection, Idempotency, PortError, Runs};
 use domain::run::{Debt, Run};
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
@@ -48,6 +50,7 @@ struct State {
     versions: BTreeMap<(OrgId, FlowId, u32), Version>,
     keys: BTreeMap<String, ApiKey>,
     connections: BTreeMap<(OrgId, ServiceSlug), Connection>,
+    organisations: BTreeMap<OrgId, Organisation>,
     weakness: Option<Weakness>,
 }
 

@@ -5,6 +5,7 @@
 mod flows;
 mod inbox;
 mod lists;
+mod organisations;
 mod payloads;
 mod runs;
 
@@ -12,11 +13,12 @@ use std::future::Future;
 
 use domain::access::ApiKey;
 use domain::id::{OrgId, RunId};
-use domain::ports::{Connection, Connections, Flows, Keys, RunLists, Runs};
+use domain::ports::{Connection, Connections, Flows, Keys, Organisations, RunLists, Runs};
 
 pub use flows::*;
 pub use inbox::*;
 pub use lists::*;
+pub use organisations::*;
 pub use payloads::*;
 pub use runs::*;
 
@@ -25,11 +27,11 @@ pub trait Subject {
     /// Where runs are kept.
     type Runs: Runs;
     /// Where the rest is kept.
-    type Table: RunLists + Flows + Keys + Connections;
+    type Table: RunLists + Flows + Keys + Connections + Organisations;
 
     /// Runs, steps, gates.
     fn runs(&self) -> &Self::Runs;
-    /// Lists, flows, keys, connections.
+    /// Lists, flows, keys, connections, organisations.
     fn table(&self) -> &Self::Table;
     /// Keeps a key.
     fn put_key(&self, key: &ApiKey, secret_sha256: &str) -> impl Future<Output = ()>;
@@ -94,6 +96,9 @@ macro_rules! store_suite {
             flows_are_listed_newest_first_page_by_page
             what_belongs_to_another_organisation_is_not_found
             keys_and_connections_read_back
+            an_organisation_reads_back_with_every_field
+            the_secret_of_an_organisation_never_changes
+            an_organisation_that_was_never_written_has_a_secret_all_the_same
             any_filter_and_any_page_gives_what_a_sorted_vector_gives
             a_span_of_time_includes_its_beginning_and_excludes_its_end
             a_cursor_outside_the_span_of_time_is_no_error
