@@ -94,6 +94,19 @@ def test_park_reaches_run_items_only():
     assert update["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["RUN#*"]}}
 
 
+def test_lists_write_nothing_but_a_cursor_secret():
+    lists = {name: function for name, function in FUNCTIONS.items() if name.startswith("List")}
+    for name, function in lists.items():
+        writes = [s for s in statements(function) if not {"dynamodb:GetItem", "dynamodb:Query"}.issuperset(listed(s["Action"]))]
+        assert [s["Action"] for s in writes] == ["dynamodb:UpdateItem"], name
+        assert writes[0]["Condition"] == {
+            # An organisation's own record: the keys of its flows, slugs and connections are longer.
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["ORG#org_" + 26 * "?"]},
+            "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "cursorSecret"]},
+            "StringEquals": {"dynamodb:ReturnValues": "UPDATED_NEW"},
+        }, name
+
+
 def test_every_definition_of_the_folder_is_deployed():
     deployed = {machine["Properties"]["DefinitionUri"] for machine in MACHINES.values()}
     assert deployed == {f"statemachine/{path.name}" for path in (ROOT / "statemachine").glob("*.json")}

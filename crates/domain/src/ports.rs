@@ -112,7 +112,7 @@ pub struct Page<T> {
 pub const COUNT_CAP: u64 = 1_000;
 
 /// Which part of a list is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Window {
     /// Begin after this sort key.
     pub after: Option<String>,
@@ -120,6 +120,9 @@ pub struct Window {
     pub skip: usize,
     /// Give so many rows.
     pub limit: usize,
+    /// An earlier page of this walk has found more than [`COUNT_CAP`] rows. If no row ever leaves the list, that need not be
+    /// counted again.
+    pub was_beyond_cap: bool,
 }
 
 /// Which runs of a flow are wanted.
@@ -133,6 +136,13 @@ pub struct RunFilter {
     pub from: Option<Time>,
     /// Only created before.
     pub to: Option<Time>,
+}
+
+impl RunFilter {
+    /// Whether a run that matches once matches for good: runs are never deleted, and a final status is the last one.
+    pub fn only_grows(&self) -> bool {
+        self.status.is_none_or(RunStatus::is_final)
+    }
 }
 
 /// A run in a list.
@@ -162,7 +172,8 @@ pub struct RunSummary {
 
 /// Lists of runs and gates.
 pub trait RunLists {
-    /// Runs of a flow, newest first.
+    /// Runs of a flow, newest first. A run that is there before the first page is read, and matches the filter all the while, is
+    /// on exactly one page, whatever statuses it goes through meanwhile.
     fn runs_of(&self, flow: &FlowId, filter: &RunFilter, window: &Window) -> impl Future<Output = Result<Page<RunSummary>, PortError>>;
     /// Open gates of an organisation that `wanted` accepts, oldest first.
     fn open_gates(

@@ -21,7 +21,7 @@ async fn listed(store: &impl Subject, flow: &FlowId, filter: &RunFilter, window:
 }
 
 fn page(after: Option<String>, skip: usize, limit: usize) -> Window {
-    Window { after, skip, limit }
+    Window { after, skip, limit, was_beyond_cap: false }
 }
 
 fn summary(run: &Run) -> RunSummary {
