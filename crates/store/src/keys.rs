@@ -13,6 +13,7 @@ pub(crate) const SLUG: &str = "SLUG";
 pub(crate) const KEY: &str = "KEY";
 pub(crate) const CONNECTION: &str = "CONNECTION";
 pub(crate) const IDEMPOTENCY: &str = "IDEMPOTENCY";
+pub(crate) const RUN_PREFIX: &str = "RUN#";
 pub(crate) const STEP_PREFIX: &str = "STEP#";
 pub(crate) const GATE_PREFIX: &str = "GATE#";
 
@@ -28,7 +29,12 @@ pub(crate) fn organisation(id: &OrgId) -> String {
 }
 
 pub(crate) fn run(id: &RunId) -> String {
-    format!("RUN#{id}")
+    format!("{RUN_PREFIX}{id}")
+}
+
+/// The run that [`run`] made a key of.
+pub(crate) fn parse_run(key: &str) -> Option<RunId> {
+    key.strip_prefix(RUN_PREFIX)?.parse().ok()
 }
 
 pub(crate) fn step(node: &NodeId) -> String {
@@ -40,7 +46,11 @@ pub(crate) fn gate(node: &NodeId) -> String {
 }
 
 pub(crate) fn flow(org: &OrgId, id: &FlowId) -> String {
-    format!("ORG#{org}#FLOW#{id}")
+    format!("{}{id}", flow_prefix(org))
+}
+
+pub(crate) fn flow_prefix(org: &OrgId) -> String {
+    format!("ORG#{org}#FLOW#")
 }
 
 /// The organisation and the flow that [`flow`] made a key of.
@@ -82,6 +92,13 @@ pub(crate) fn flow_list(org: &OrgId) -> String {
 
 pub(crate) fn run_list(flow: &FlowId, status: RunStatus, trigger: Trigger) -> String {
     format!("{flow}#{status}#{trigger}")
+}
+
+/// What [`run_list`] made a key of.
+pub(crate) fn parse_run_list(key: &str) -> Option<(FlowId, RunStatus, Trigger)> {
+    let (flow, rest) = key.split_once('#')?;
+    let (status, trigger) = rest.split_once('#')?;
+    Some((flow.parse().ok()?, RunStatus::from_name(status)?, Trigger::from_name(trigger)?))
 }
 
 pub(crate) fn inbox(org: &OrgId) -> String {

@@ -9,6 +9,7 @@ mod flows;
 mod items;
 mod keys;
 mod lists;
+mod merge;
 mod objects;
 mod organisations;
 mod progress;
@@ -34,12 +35,19 @@ pub struct Table {
     name: String,
     /// Secrets that this process has read; they never change.
     cursor_secrets: organisations::CursorSecrets,
+    /// Lists that need not be counted again.
+    beyond_cap: lists::BeyondCap,
 }
 
 impl Table {
     /// The table called `name`.
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
-        Self { client: Client::new(config), name: name.into(), cursor_secrets: organisations::CursorSecrets::default() }
+        Self {
+            client: Client::new(config),
+            name: name.into(),
+            cursor_secrets: organisations::CursorSecrets::default(),
+            beyond_cap: lists::BeyondCap::default(),
+        }
     }
 
     /// The table that `TABLE_NAME` names.

@@ -8,6 +8,7 @@ mod lists;
 mod organisations;
 mod payloads;
 mod runs;
+mod walks;
 
 use std::future::Future;
 
@@ -21,6 +22,7 @@ pub use lists::*;
 pub use organisations::*;
 pub use payloads::*;
 pub use runs::*;
+pub use walks::*;
 
 /// A store under test: the ports it brings, and the ways into it that are no ports.
 pub trait Subject {
@@ -104,6 +106,7 @@ macro_rules! store_suite {
             a_cursor_outside_the_span_of_time_is_no_error
             a_run_moves_between_lists_with_its_status
             totals_are_exact_up_to_the_cap
+            a_walk_misses_and_repeats_nothing_while_runs_change
             open_gates_come_oldest_first_page_by_page
             a_closed_gate_leaves_the_inbox
             indebted_runs_are_those_that_owe

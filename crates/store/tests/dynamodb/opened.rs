@@ -17,13 +17,29 @@ use testkit::suite::Subject;
 use crate::wire::Metered;
 use crate::{bucket, template};
 
-const TABLE: &str = "runs";
+/// What the table is called.
+pub const TABLE: &str = "runs";
 
 /// The store, and a client of its own for what is no port.
 pub struct Opened {
     pub runs: RunStore,
     pub client: Client,
     pub metered: Metered,
+    config: SdkConfig,
+}
+
+impl Opened {
+    /// The table as a process sees it that has just started and remembers nothing.
+    pub fn cold_table(&self) -> Table {
+        Table::new(&self.config, TABLE)
+    }
+
+    /// The item of a run, as it is stored.
+    pub async fn raw_run(&self, run: &RunId) -> HashMap<String, AttributeValue> {
+        let key = AttributeValue::S(format!("RUN#{run}"));
+        let request = self.client.get_item().table_name(TABLE).key("pk", key).key("sk", AttributeValue::S("RUN".to_owned()));
+        request.send().await.unwrap().item.unwrap()
+    }
 }
 
 async fn config(metered: &Metered, url: &str) -> SdkConfig {
@@ -47,7 +63,7 @@ pub async fn open() -> Opened {
     let client = Client::new(&dynamodb);
     template::create_table(client.create_table().table_name(TABLE)).send().await.unwrap();
     let runs = RunStore { table: Table::new(&dynamodb, TABLE), objects: Objects::new(&s3, "outputs"), retention_days: 180 };
-    Opened { runs, client, metered }
+    Opened { runs, client, metered, config: dynamodb }
 }
 
 impl Subject for Opened {
