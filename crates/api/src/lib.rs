@@ -3,6 +3,7 @@
 
 mod body;
 mod call;
+mod cursor;
 mod door;
 mod page;
 mod refused;

@@ -9,6 +9,7 @@ use crate::access::{ApiKey, Bucket, Limits, Revocation, Usage};
 use crate::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use crate::gate::Gate;
 use crate::id::{FlowId, KeyId, OrgId, RunId};
+use crate::organisation::{CursorSecret, Organisation};
 use crate::request::Request;
 use crate::run::{Run, RunStatus, Trigger};
 use crate::step::{Answer, ObjectRef, Payload, StepRecord};
@@ -114,7 +115,7 @@ pub struct Page<T> {
 pub const COUNT_CAP: u64 = 1_000;
 
 /// Which part of a list is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Window {
     /// Begin after this sort key.
     pub after: Option<String>,
@@ -122,6 +123,9 @@ pub struct Window {
     pub skip: usize,
     /// Give so many rows.
     pub limit: usize,
+    /// An earlier page of this walk has found more than [`COUNT_CAP`] rows. If no row ever leaves the list, that need not be
+    /// counted again.
+    pub was_beyond_cap: bool,
 }
 
 /// Which runs of a flow are wanted.
@@ -135,6 +139,13 @@ pub struct RunFilter {
     pub from: Option<Time>,
     /// Only created before.
     pub to: Option<Time>,
+}
+
+impl RunFilter {
+    /// Whether a run that matches once matches for good: runs are never deleted, and a final status is the last one.
+    pub fn only_grows(&self) -> bool {
+        self.status.is_none_or(RunStatus::is_final)
+    }
 }
 
 /// A run in a list.
@@ -164,7 +175,8 @@ pub struct RunSummary {
 
 /// Lists of runs and gates.
 pub trait RunLists {
-    /// Runs of a flow, newest first.
+    /// Runs of a flow, newest first. A run that is there before the first page is read, and matches the filter all the while, is
+    /// on exactly one page, whatever statuses it goes through meanwhile.
     fn runs_of(&self, flow: &FlowId, filter: &RunFilter, window: &Window) -> impl Future<Output = Result<Page<RunSummary>, PortError>>;
     /// Open gates of an organisation that `wanted` accepts, oldest first.
     fn open_gates(
@@ -230,6 +242,17 @@ pub trait KeyRing {
     /// Takes a key out of use, for every request that begins after the answer. The first revocation of a key is the one that stays.
     /// Gives the key as it is then; none if the organisation has no such key.
     fn revoke_key(&self, org: &OrgId, id: &KeyId, revocation: &Revocation) -> impl Future<Output = Result<Option<ApiKey>, PortError>>;
+}
+
+/// Organisations.
+pub trait Organisations {
+    /// The organisation as it was last written. None: it was never written; its keys are older than this record, and nothing is
+    /// switched on for it.
+    fn organisation(&self, id: &OrgId) -> impl Future<Output = Result<Option<Organisation>, PortError>>;
+    /// Writes an organisation, new or changed. Its cursor secret counts only if it has none yet: once there is one it stays.
+    fn put_organisation(&self, organisation: &Organisation) -> impl Future<Output = Result<(), PortError>>;
+    /// What the organisation's cursors are signed with, made at first use. Always the same one.
+    fn cursor_secret(&self, id: &OrgId) -> impl Future<Output = Result<CursorSecret, PortError>>;
 }
 
 /// A registered service.

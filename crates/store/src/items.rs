@@ -3,6 +3,7 @@
 mod flow;
 mod gate;
 mod key;
+pub(crate) mod organisation;
 mod run;
 mod step;
 

@@ -5,6 +5,7 @@ use domain::id::{FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::run::{RunStatus, Trigger};
 
+pub(crate) const ORG: &str = "ORG";
 pub(crate) const RUN: &str = "RUN";
 pub(crate) const INPUT: &str = "INPUT";
 pub(crate) const FLOW: &str = "FLOW";
@@ -12,6 +13,7 @@ pub(crate) const SLUG: &str = "SLUG";
 pub(crate) const KEY: &str = "KEY";
 pub(crate) const CONNECTION: &str = "CONNECTION";
 pub(crate) const IDEMPOTENCY: &str = "IDEMPOTENCY";
+pub(crate) const RUN_PREFIX: &str = "RUN#";
 pub(crate) const STEP_PREFIX: &str = "STEP#";
 pub(crate) const GATE_PREFIX: &str = "GATE#";
 
@@ -22,8 +24,17 @@ pub(crate) const OUTBOX: &str = "outbox";
 /// Writes to one index partition stop at 1,000 units a second (DynamoDB's limit for a partition), so the outbox has several.
 pub(crate) const OUTBOX_SHARDS: u8 = 4;
 
+pub(crate) fn organisation(id: &OrgId) -> String {
+    format!("ORG#{id}")
+}
+
 pub(crate) fn run(id: &RunId) -> String {
-    format!("RUN#{id}")
+    format!("{RUN_PREFIX}{id}")
+}
+
+/// The run that [`run`] made a key of.
+pub(crate) fn parse_run(key: &str) -> Option<RunId> {
+    key.strip_prefix(RUN_PREFIX)?.parse().ok()
 }
 
 pub(crate) fn step(node: &NodeId) -> String {
@@ -35,7 +46,11 @@ pub(crate) fn gate(node: &NodeId) -> String {
 }
 
 pub(crate) fn flow(org: &OrgId, id: &FlowId) -> String {
-    format!("ORG#{org}#FLOW#{id}")
+    format!("{}{id}", flow_prefix(org))
+}
+
+pub(crate) fn flow_prefix(org: &OrgId) -> String {
+    format!("ORG#{org}#FLOW#")
 }
 
 /// The organisation and the flow that [`flow`] made a key of.
@@ -81,6 +96,13 @@ pub(crate) fn flow_list(org: &OrgId) -> String {
 
 pub(crate) fn run_list(flow: &FlowId, status: RunStatus, trigger: Trigger) -> String {
     format!("{flow}#{status}#{trigger}")
+}
+
+/// What [`run_list`] made a key of.
+pub(crate) fn parse_run_list(key: &str) -> Option<(FlowId, RunStatus, Trigger)> {
+    let (flow, rest) = key.split_once('#')?;
+    let (status, trigger) = rest.split_once('#')?;
+    Some((flow.parse().ok()?, RunStatus::from_name(status)?, Trigger::from_name(trigger)?))
 }
 
 pub(crate) fn inbox(org: &OrgId) -> String {

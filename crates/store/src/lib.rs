@@ -11,7 +11,9 @@ mod items;
 mod key_ring;
 mod keys;
 mod lists;
+mod merge;
 mod objects;
+mod organisations;
 mod progress;
 mod runs;
 
@@ -34,12 +36,22 @@ pub struct Table {
     client: Client,
     name: String,
     met: admission::Met,
+    /// Secrets that this process has read; they never change.
+    cursor_secrets: organisations::CursorSecrets,
+    /// Lists that need not be counted again.
+    beyond_cap: lists::BeyondCap,
 }
 
 impl Table {
     /// The table called `name`.
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
-        Self { client: Client::new(config), name: name.into(), met: admission::Met::default() }
+        Self {
+            client: Client::new(config),
+            name: name.into(),
+            met: admission::Met::default(),
+            cursor_secrets: organisations::CursorSecrets::default(),
+            beyond_cap: lists::BeyondCap::default(),
+        }
     }
 
     /// The table that `TABLE_NAME` names.

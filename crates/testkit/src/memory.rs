@@ -3,6 +3,7 @@
 mod flows;
 mod keys;
 mod lists;
+mod organisations;
 mod weak;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use domain::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::json::{canonical, sha256_hex_of};
+use domain::organisation::Organisation;
 use domain::ports::{CommitError, Connection, Idempotency, PortError, Runs};
 use domain::run::{Debt, Run};
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
@@ -80,6 +82,7 @@ struct State {
     keys: BTreeMap<String, ApiKey>,
     counts: BTreeMap<(String, Bucket, Minute), u32>,
     connections: BTreeMap<(OrgId, ServiceSlug), Connection>,
+    organisations: BTreeMap<OrgId, Organisation>,
     weakness: Option<Weakness>,
 }
 

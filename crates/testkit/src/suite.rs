@@ -7,32 +7,36 @@ mod flows;
 mod inbox;
 mod keys;
 mod lists;
+mod organisations;
 mod payloads;
 mod runs;
+mod walks;
 
 use std::future::Future;
 
 use domain::id::{OrgId, RunId};
-use domain::ports::{Connection, Connections, Flows, KeyRing, Keys, RunLists, Runs};
+use domain::ports::{Connection, Connections, Flows, KeyRing, Keys, Organisations, RunLists, Runs};
 
 pub use actions::*;
 pub use flows::*;
 pub use inbox::*;
 pub use keys::*;
 pub use lists::*;
+pub use organisations::*;
 pub use payloads::*;
 pub use runs::*;
+pub use walks::*;
 
 /// A store under test: the ports it brings, and the ways into it that are no ports.
 pub trait Subject {
     /// Where runs are kept.
     type Runs: Runs;
     /// Where the rest is kept.
-    type Table: RunLists + Flows + Keys + KeyRing + Connections;
+    type Table: RunLists + Flows + Keys + KeyRing + Connections + Organisations;
 
     /// Runs, steps, gates.
     fn runs(&self) -> &Self::Runs;
-    /// Lists, flows, keys, connections.
+    /// Lists, flows, keys, connections, organisations.
     fn table(&self) -> &Self::Table;
     /// Keeps a connection.
     fn put_connection(&self, org: &OrgId, connection: &Connection) -> impl Future<Output = ()>;
@@ -108,11 +112,15 @@ macro_rules! store_suite {
             a_key_is_created_once
             keys_are_listed_newest_first_page_by_page
             keys_of_another_organisation_are_not_there
+            an_organisation_reads_back_with_every_field
+            the_secret_of_an_organisation_never_changes
+            an_organisation_that_was_never_written_has_a_secret_all_the_same
             any_filter_and_any_page_gives_what_a_sorted_vector_gives
             a_span_of_time_includes_its_beginning_and_excludes_its_end
             a_cursor_outside_the_span_of_time_is_no_error
             a_run_moves_between_lists_with_its_status
             totals_are_exact_up_to_the_cap
+            a_walk_misses_and_repeats_nothing_while_runs_change
             open_gates_come_oldest_first_page_by_page
             a_closed_gate_leaves_the_inbox
             indebted_runs_are_those_that_owe

@@ -9,7 +9,8 @@ use clap::{Parser, Subcommand};
 use domain::access::{Actor, ApiKey, Environment, Grant, OwnLimits, Scope, Secret, parse_actor};
 use domain::flow::ServiceSlug;
 use domain::id::{KeyId, OrgId};
-use domain::ports::{Clock, Connection, Entropy, KeyRing};
+use domain::organisation::{CursorSecret, Organisation};
+use domain::ports::{Clock, Connection, Entropy, KeyRing, Organisations};
 use domain::time::Time;
 use runtime::{OsEntropy, SystemClock};
 use store::Table;
@@ -24,7 +25,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Makes up the id of a new organisation.
+    /// Creates an organisation and prints its id.
     NewOrg,
     /// Creates an API key and prints it; it cannot be shown again.
     CreateKey {
@@ -83,7 +84,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn run(command: Command) -> Result<String, Box<dyn Error>> {
     let now = SystemClock.now();
     match command {
-        Command::NewOrg => Ok(OrgId::new(now, OsEntropy.random()).to_string()),
+        Command::NewOrg => {
+            let id = OrgId::new(now, OsEntropy.random());
+            let cursor_secret = CursorSecret::of_random(OsEntropy.random(), OsEntropy.random());
+            table().await?.put_organisation(&Organisation { id, long_retention: false, cursor_secret, created_at: now }).await?;
+            Ok(id.to_string())
+        }
         Command::CreateKey { org, actor, name, scopes, roles, teams, environment, expires_at, reads_per_minute, writes_per_minute } => {
             let grants: BTreeSet<Grant> =
                 if scopes.is_empty() { Scope::ALL.into_iter().map(Grant::One).collect() } else { scopes.into_iter().collect() };
@@ -101,7 +107,10 @@ async fn run(command: Command) -> Result<String, Box<dyn Error>> {
                 revoked: None,
                 last_used_at: None,
             };
-            table().await?.create_key(&key, &secret.sha256()).await?;
+            let table = table().await?;
+            // An organisation that is older than its record gets one.
+            table.cursor_secret(&key.org).await?;
+            table.create_key(&key, &secret.sha256()).await?;
             Ok(secret.reveal().to_owned())
         }
         Command::PutConnection { org, slug, base_url } => {

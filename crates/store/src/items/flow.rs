@@ -22,13 +22,13 @@ pub(crate) struct FlowItem {
     slug: Slug,
     name: String,
     description: String,
-    status: String,
+    /// Not called `status`: the index projects attributes by name, and of runs it knows the status by the key.
+    flow_status: String,
     trigger_type: String,
     version: u32,
     created_at: Time,
     updated_at: Time,
     list_pk: String,
-    pub(crate) list_sk: String,
 }
 
 impl FlowItem {
@@ -39,13 +39,12 @@ impl FlowItem {
             slug: flow.slug.clone(),
             name: flow.name.clone(),
             description: flow.description.clone(),
-            status: flow.status.to_string(),
+            flow_status: flow.status.to_string(),
             trigger_type: "api".to_owned(),
             version: flow.version,
             created_at: flow.created_at,
             updated_at: flow.updated_at,
             list_pk: keys::flow_list(&flow.org),
-            list_sk: flow.id.to_string(),
         }
     }
 
@@ -58,7 +57,7 @@ impl FlowItem {
             slug: self.slug,
             name: self.name,
             description: self.description,
-            status: FlowStatus::from_name(&self.status).ok_or_else(|| corrupt(format!("flow status `{}`", self.status)))?,
+            status: FlowStatus::from_name(&self.flow_status).ok_or_else(|| corrupt(format!("flow status `{}`", self.flow_status)))?,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,

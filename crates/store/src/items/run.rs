@@ -69,7 +69,6 @@ pub(crate) struct RunItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_sk: Option<String>,
     list_pk: String,
-    list_sk: String,
     rev: u64,
 }
 
@@ -112,7 +111,6 @@ impl RunItem {
             outbox_sk: owes.as_ref().map(|_| run.id.to_string()),
             owes,
             list_pk: keys::run_list(&run.flow, run.status, run.trigger),
-            list_sk: run.id.to_string(),
             rev: run.rev,
         }
     }
@@ -160,17 +158,14 @@ fn trigger(name: &str) -> Result<Trigger, PortError> {
     Trigger::from_name(name).ok_or_else(|| corrupt(format!("trigger `{name}`")))
 }
 
-/// A run as the `lists` index projects it.
+/// A run as the `lists` index projects it: what its keys do not say already.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SummaryItem {
-    pub(crate) list_sk: RunId,
-    flow_id: FlowId,
+    pk: String,
+    list_pk: String,
     flow_version: u32,
-    status: String,
-    trigger: String,
     trace_id: String,
-    started_at: Time,
     finished_at: Option<Time>,
     error: Option<String>,
     retry_of: Option<RunId>,
@@ -178,14 +173,18 @@ pub(crate) struct SummaryItem {
 
 impl SummaryItem {
     pub(crate) fn into_summary(self) -> Result<RunSummary, PortError> {
+        let id = keys::parse_run(&self.pk).ok_or_else(|| corrupt(format!("run key `{}`", self.pk)))?;
+        let list = keys::parse_run_list(&self.list_pk);
+        let (flow, status, trigger) = list.ok_or_else(|| corrupt(format!("list key `{}`", self.list_pk)))?;
         Ok(RunSummary {
-            id: self.list_sk,
-            flow: self.flow_id,
+            id,
+            flow,
             flow_version: self.flow_version,
-            status: status(&self.status)?,
-            trigger: trigger(&self.trigger)?,
+            status,
+            trigger,
             trace_id: self.trace_id,
-            started_at: self.started_at,
+            // A run is started the moment its id is made.
+            started_at: id.created_at(),
             finished_at: self.finished_at,
             error: self.error,
             retry_of: self.retry_of,

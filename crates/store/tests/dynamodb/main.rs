@@ -5,6 +5,8 @@
 mod admission;
 mod bucket;
 mod cost;
+mod list_cost;
+mod moving;
 mod opened;
 mod template;
 mod uploads;

@@ -16,7 +16,8 @@ use testkit::suite::Subject;
 use crate::wire::Metered;
 use crate::{bucket, template};
 
-const TABLE: &str = "runs";
+/// What the table is called.
+pub const TABLE: &str = "runs";
 
 /// The store, and a client of its own for what is no port.
 pub struct Opened {
@@ -37,6 +38,13 @@ impl Opened {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let request = self.client.get_item().table_name(TABLE).key("pk", text(pk)).key("sk", text(sk));
         request.consistent_read(true).send().await.unwrap().item.unwrap()
+    }
+
+    /// The item of a run, as it is stored.
+    pub async fn raw_run(&self, run: &RunId) -> HashMap<String, AttributeValue> {
+        let key = AttributeValue::S(format!("RUN#{run}"));
+        let request = self.client.get_item().table_name(TABLE).key("pk", key).key("sk", AttributeValue::S("RUN".to_owned()));
+        request.send().await.unwrap().item.unwrap()
     }
 }
 

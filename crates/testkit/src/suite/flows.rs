@@ -13,7 +13,7 @@ fn is_changed(result: &Result<(), CommitError>) {
 }
 
 fn page(after: Option<String>, skip: usize, limit: usize) -> Window {
-    Window { after, skip, limit }
+    Window { after, skip, limit, was_beyond_cap: false }
 }
 
 async fn stored(store: &impl Subject, flow: &Flow) -> Flow {
