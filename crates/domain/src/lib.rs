@@ -12,6 +12,7 @@ pub mod json;
 pub mod ports;
 pub mod problem;
 pub mod request;
+pub mod retention;
 pub mod run;
 pub mod step;
 pub mod template;

@@ -2,11 +2,13 @@
 
 mod flow;
 mod gate;
+mod purge;
 mod run;
 mod step;
 
 pub(crate) use flow::{ConnectionItem, FlowItem, KeyItem, SlugItem, VersionItem};
 pub(crate) use gate::GateItem;
+pub(crate) use purge::PurgeItem;
 pub(crate) use run::{IdempotencyItem, InputItem, RunItem, SummaryItem};
 pub(crate) use step::StepItem;
 

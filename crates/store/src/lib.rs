@@ -10,6 +10,7 @@ mod items;
 mod keys;
 mod lists;
 mod objects;
+mod outputs;
 mod progress;
 mod runs;
 
@@ -22,6 +23,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use objects::Objects;
+pub use outputs::expired_record;
 pub use runs::RunStore;
 
 type Item = std::collections::HashMap<String, AttributeValue>;

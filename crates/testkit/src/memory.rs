@@ -2,6 +2,7 @@
 
 mod flows;
 mod lists;
+mod outputs;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,6 +16,7 @@ use domain::ports::{CommitError, Connection, Idempotency, PortError, Runs};
 use domain::run::{Debt, Run};
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
 use domain::time::Time;
+use outputs::{Kept, Wish};
 use serde_json::Value;
 
 use crate::Faults;
@@ -39,7 +41,11 @@ pub struct Memory {
 struct State {
     runs: BTreeMap<RunId, Run>,
     inputs: BTreeMap<RunId, Payload>,
-    steps: BTreeMap<(RunId, NodeId), StepRecord>,
+    steps: BTreeMap<(RunId, NodeId), Kept>,
+    purges: BTreeMap<RunId, Wish>,
+    /// Runs whose last write the stream would show to `purge-outputs`.
+    ended_late: Vec<RunId>,
+    days: Option<u64>,
     gates: BTreeMap<(RunId, NodeId), Gate>,
     idempotency: BTreeMap<(OrgId, String, String), Idempotency>,
     objects: BTreeMap<String, String>,
@@ -105,7 +111,7 @@ impl Memory {
 
     /// The record of a step; no call is counted.
     pub fn stored_step(&self, run: &RunId, node: &str) -> Option<StepRecord> {
-        self.state().steps.get(&(*run, node.parse().unwrap())).cloned()
+        self.state().steps.get(&(*run, node.parse().unwrap())).map(|kept| kept.record.clone())
     }
 
     /// The record of a step goes, as when its time is up.
@@ -171,6 +177,9 @@ impl State {
         }
         let run = Run { rev: run.rev + 1, ..run.clone() };
         self.runs.insert(run.id, run.clone());
+        if run.must_reschedule_records() {
+            self.ended_late.push(run.id);
+        }
         for gate in gates {
             self.gates.insert((gate.run, gate.node.clone()), gate.clone());
         }
@@ -182,10 +191,11 @@ impl State {
         let place = step.node.to_string();
         kept.input = kept.input.map(|payload| self.offload(run, &place, payload));
         kept.output = kept.output.map(|payload| self.offload(run, &place, payload));
+        let kept = Kept { record: kept, expires_at: self.retention(&run.org).of_step(run, step.completed_at) };
         if self.weakness == Some(Weakness::OverwritesSteps) {
             self.steps.insert((step.run, step.node.clone()), kept.clone());
         }
-        self.steps.entry((step.run, step.node.clone())).or_insert(kept).clone()
+        self.steps.entry((step.run, step.node.clone())).or_insert(kept).record.clone()
     }
 
     fn of_run<T: Clone>(rows: &BTreeMap<(RunId, NodeId), T>, run: &Run) -> Vec<T> {
@@ -221,9 +231,20 @@ impl Runs for Memory {
         self.faults.call("record", true, || Ok(self.state().record(run, &step))).await
     }
 
-    async fn step(&self, run: &Run, node: &NodeId) -> Result<Option<StepRecord>, PortError> {
+    async fn keep_over(&self, run: &Run, until: Time) -> Result<Option<Time>, PortError> {
+        let Some(kept_until) = self.state().retention(&run.org).over_wait(run, until) else { return Ok(None) };
+        self.faults
+            .call("keep_over", true, || {
+                self.state().extend(&run.id, kept_until);
+                Ok(())
+            })
+            .await?;
+        Ok(Some(kept_until))
+    }
+
+    async fn step(&self, run: &Run, node: &NodeId, now: Time) -> Result<Option<StepRecord>, PortError> {
         let name = (run.id, node.clone());
-        self.faults.read("step", || Ok(self.state().steps.get(&name).cloned())).await
+        self.faults.read("step", || Ok(self.state().steps.get(&name).map(|kept| kept.read_at(now)))).await
     }
 
     async fn gate(&self, run: &Run, node: &NodeId) -> Result<Option<Gate>, PortError> {
@@ -235,8 +256,9 @@ impl Runs for Memory {
         self.faults.read("gates", || Ok(State::of_run(&self.state().gates, run))).await
     }
 
-    async fn steps(&self, run: &Run) -> Result<Vec<StepRecord>, PortError> {
-        self.faults.read("steps", || Ok(State::of_run(&self.state().steps, run))).await
+    async fn steps(&self, run: &Run, now: Time) -> Result<Vec<StepRecord>, PortError> {
+        let read = || State::of_run(&self.state().steps, run).iter().map(|kept| kept.read_at(now)).collect();
+        self.faults.read("steps", || Ok(read())).await
     }
 
     async fn fetch(&self, object: &ObjectRef) -> Result<Value, PortError> {

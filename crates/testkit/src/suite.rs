@@ -5,6 +5,7 @@
 mod flows;
 mod inbox;
 mod lists;
+mod outputs;
 mod payloads;
 mod runs;
 
@@ -12,18 +13,19 @@ use std::future::Future;
 
 use domain::access::ApiKey;
 use domain::id::{OrgId, RunId};
-use domain::ports::{Connection, Connections, Flows, Keys, RunLists, Runs};
+use domain::ports::{Connection, Connections, Flows, Keys, Outputs, RunLists, Runs};
 
 pub use flows::*;
 pub use inbox::*;
 pub use lists::*;
+pub use outputs::*;
 pub use payloads::*;
 pub use runs::*;
 
 /// A store under test: the ports it brings, and the ways into it that are no ports.
 pub trait Subject {
     /// Where runs are kept.
-    type Runs: Runs;
+    type Runs: Runs + Outputs;
     /// Where the rest is kept.
     type Table: RunLists + Flows + Keys + Connections;
 
@@ -86,6 +88,13 @@ macro_rules! store_suite {
             a_larger_payload_lies_beside_it_under_its_hash
             a_payload_that_does_not_have_its_hash_is_refused
             a_payload_of_another_run_is_copied
+            a_record_whose_time_is_up_reads_as_its_receipt
+            a_record_that_was_taken_over_is_as_young_as_its_run
+            the_records_of_a_run_outlast_its_waits
+            records_are_rescheduled_and_receipts_stay
+            a_receipt_holds_the_place_of_its_record_for_good
+            objects_of_steps_are_deleted_and_the_input_stays
+            a_purge_is_noted_once_and_looked_at_again_when_it_is_due
             a_flow_reads_back_by_id_and_by_slug
             a_slug_is_unique_within_its_organisation
             an_update_of_a_flow_that_changed_meanwhile_is_refused

@@ -6,6 +6,7 @@ use domain::flow::{NodeId, NodeIx, NodeKind, Spec, Version};
 use domain::gate::Gate;
 use domain::id::RunId;
 use domain::ports::{PortError, Runs};
+use domain::retention::Purged;
 use domain::run::{NodeState, NodeStatus, Run, RunStatus};
 use domain::step::{Payload, StepRecord, idempotency_key, step_id};
 use domain::time::Time;
@@ -18,7 +19,7 @@ const SIGNED_SECONDS: u64 = 15 * 60;
 
 /// `{"flow": …, "run": …}`: the run, its steps in execution order, and the flow as it was when the run began.
 pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Version, spec: &Spec) -> Result<Value, PortError> {
-    let mut records: BTreeMap<_, _> = runs.steps(run).await?.into_iter().map(|record| (record.node.clone(), record)).collect();
+    let mut records: BTreeMap<_, _> = runs.steps(run, now).await?.into_iter().map(|record| (record.node.clone(), record)).collect();
     let mut gates: BTreeMap<_, _> = runs.gates(run).await?.into_iter().map(|gate| (gate.node.clone(), gate)).collect();
     let mut begun: BTreeMap<NodeIx, Time> = BTreeMap::new();
     let mut steps = Vec::new();
@@ -36,8 +37,13 @@ pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Ve
     steps.sort_by_key(|step| begun.get(&step.ix).map_or((true, None), |at| (false, Some(*at))));
     let mut view = super::run(run);
     put_payload(runs, now, &mut view, "input", &runs.input(run).await?).await?;
-    if let Some(output) = output(run, &steps) {
-        put_payload(runs, now, &mut view, "output", &output).await?;
+    if let Some(last) = last(run, &steps) {
+        if let Some(output) = last.output() {
+            put_payload(runs, now, &mut view, "output", &output).await?;
+        }
+        if let Some(purged) = last.purged() {
+            set(&mut view, "outputPurgedAt", json!(purged.at));
+        }
     }
     let mut shown = Vec::new();
     for step in steps.iter().filter(|step| !step.id().is_internal()) {
@@ -48,10 +54,10 @@ pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Ve
     Ok(json!({"flow": flow, "run": view}))
 }
 
-/// What a run that succeeded put out: what its flow's `output` says, or else what its last step put out.
-fn output(run: &Run, steps: &[Step<'_>]) -> Option<Payload> {
+/// The step that a run that succeeded has its output from: the one that makes what the flow's `output` says, or else the last.
+fn last<'s>(run: &Run, steps: &'s [Step<'_>]) -> Option<&'s Step<'s>> {
     let done = steps.iter().filter(|step| run.status == RunStatus::Succeeded && step.state().status == NodeStatus::Succeeded);
-    done.max_by_key(|step| (step.id().is_internal(), step.completed_at()))?.output()
+    done.max_by_key(|step| (step.id().is_internal(), step.completed_at()))
 }
 
 struct Step<'a> {
@@ -86,6 +92,10 @@ impl Step<'_> {
         recorded.or(self.gate.as_ref().and_then(Gate::output).map(Payload::of))
     }
 
+    fn purged(&self) -> Option<&Purged> {
+        self.record.as_ref().and_then(|record| record.purged.as_deref())
+    }
+
     async fn view(&self, runs: &impl Runs, now: Time) -> Result<Value, PortError> {
         let node = self.spec.node(self.ix);
         let state = self.state();
@@ -110,6 +120,10 @@ impl Step<'_> {
                     put_payload(runs, now, &mut view, name, payload).await?;
                 }
             }
+            if let Some(purged) = self.purged() {
+                set(&mut view, "outputPurgedAt", json!(purged.at));
+                set(&mut view, "purged", super::purged(purged));
+            }
             if let Some(answer) = &record.answer {
                 set(&mut view, "response", json!({"status": answer.status, "headers": answer.headers}));
             }
@@ -123,8 +137,10 @@ impl Step<'_> {
     /// The key that its request carried, if it sent one.
     fn idempotency_key(&self) -> Option<String> {
         let sends = matches!(self.spec.node(self.ix).kind, NodeKind::Llm(_) | NodeKind::Service(_) | NodeKind::Http(_) | NodeKind::Sink(_));
-        let input = self.record.as_ref().filter(|_| sends)?.input.as_ref()?;
-        Some(idempotency_key(&self.run.root(), self.id(), &input.sha256()))
+        let record = self.record.as_ref().filter(|_| sends)?;
+        let gone = self.purged().and_then(|purged| purged.input.as_ref());
+        let input_sha256 = record.input.as_ref().map(Payload::sha256).or_else(|| gone.map(|gone| gone.sha256.clone()))?;
+        Some(idempotency_key(&self.run.root(), self.id(), &input_sha256))
     }
 
     fn reused_from(&self) -> Option<RunId> {

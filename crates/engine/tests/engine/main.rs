@@ -15,6 +15,7 @@ mod endings;
 mod expiry;
 mod gates;
 mod limits;
+mod outputs;
 mod ownership;
 mod parallel;
 mod retries;
