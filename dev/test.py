@@ -118,7 +118,7 @@ def end_to_end():
             return
         values = read_env(ROOT / DEV_DIR / "env")
         # The tests wait for the stack more than they work, so more of them than there are cores.
-        nextest = ["cargo", "nextest", "run", "--workspace", "-E", "package(e2e)", "--test-threads", "6"]
+        nextest = ["cargo", "nextest", "run", "--workspace", "-E", "package(e2e)", "--test-threads", "6", "--no-fail-fast"]
         tests = nextest if HAS_NEXTEST else ["cargo", "test", "-p", "e2e", "--", "--test-threads", "6"]
         suite("The demo", [*command, "demo"], env=stack)
         suite(name, tests, env={**stack, **values})

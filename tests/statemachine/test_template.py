@@ -1,5 +1,7 @@
 """The template: valid, and no wider than the design allows."""
 
+import json
+
 import pytest
 from cfnlint.api import lint_file
 
@@ -34,9 +36,26 @@ def test_a_policy_names_actions_and_resources(name):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_no_function_may_delete_or_scan(name):
-    actions = {action for statement in statements(FUNCTIONS[name]) for action in listed(statement["Action"])}
-    assert not [action for action in actions if "Delete" in action or action.endswith(":Scan")]
+def test_no_function_may_scan_or_delete_and_three_may_delete_objects(name):
+    """Items are never deleted: TTL does that. Objects go where outputs are purged, and nothing but what an organisation has."""
+    deleting = [
+        (action, statement["Resource"])
+        for statement in statements(FUNCTIONS[name])
+        for action in listed(statement["Action"])
+        if "Delete" in action or action.endswith(":Scan")
+    ]
+    purges = name in ("PurgeOutputs", "PurgeRunOutputs", "ReconcileRuns")
+    assert deleting == ([("s3:DeleteObject", {"Fn::Sub": "${OutputsBucket.Arn}/org_*"})] if purges else [])
+
+
+def test_only_what_purge_outputs_is_for_reaches_it():
+    stream = FUNCTIONS["PurgeOutputs"]["Properties"]["Events"]["Stream"]["Properties"]
+    expired, ended_late = (json.loads(each["Pattern"]) for each in stream["FilterCriteria"]["Filters"])
+    assert expired["userIdentity"] == {"type": ["Service"], "principalId": ["dynamodb.amazonaws.com"]}
+    assert (expired["eventName"], expired["dynamodb"]) == (["REMOVE"], {"Keys": {"sk": {"S": [{"prefix": "STEP#"}]}}})
+    assert (ended_late["eventName"], ended_late["dynamodb"]["Keys"]) == (["MODIFY"], {"sk": {"S": ["RUN"]}})
+    assert stream["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert "OnFailure" in stream["DestinationConfig"]
 
 
 def test_only_advance_run_asks_models_and_only_models():
@@ -66,7 +85,7 @@ def test_no_route_is_taken_twice():
         for event in function["Properties"].get("Events", {}).values()
         if event["Type"] == "Api"
     ]
-    assert len(routes) == len(set(routes)) == 13
+    assert len(routes) == len(set(routes)) == 16
 
 
 def test_the_machines_are_called_what_the_functions_call_them():

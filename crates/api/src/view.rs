@@ -5,7 +5,7 @@ mod run;
 use domain::flow::{Flow, Version};
 use domain::gate::Gate;
 use domain::ports::RunSummary;
-use domain::retention::{Gone, Purge, PurgeReason, Purged};
+use domain::retention::{Gone, JobPhase, Purge, PurgeReason, Purged, RetentionJob};
 use domain::run::Run;
 use domain::step::{StepRecord, step_id};
 use serde_json::{Value, json};
@@ -60,6 +60,19 @@ pub(crate) fn purged(purged: &Purged) -> Value {
         PurgeReason::Requested(by) => ("requested", Some(by)),
     };
     without_nulls(json!({"at": purged.at, "reason": reason, "by": by, "input": gone(&purged.input), "output": gone(&purged.output)}))
+}
+
+/// Whether outputs are kept for ever, and how far the job has come that applies the last switch.
+pub fn retention(long: bool, job: Option<&RetentionJob>) -> Value {
+    let job = job.map(|job| {
+        let status = match job.phase {
+            JobPhase::Pending => "pending",
+            JobPhase::First | JobPhase::Second(_) => "running",
+            JobPhase::Done(_) => "done",
+        };
+        without_nulls(json!({"status": status, "startedAt": job.started_at, "finishedAt": job.finished_at(), "runsDone": job.runs_done}))
+    });
+    without_nulls(json!({"longRetention": long, "job": job}))
 }
 
 /// The receipt of a purge: which steps had payloads, and how many bytes and objects these were.

@@ -1,5 +1,4 @@
 //! The steps of a run as callers see them.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
 
 use domain::flow::Spec;
 use domain::ports::Runs;

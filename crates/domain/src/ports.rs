@@ -10,8 +10,9 @@ use crate::access::ApiKey;
 use crate::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use crate::gate::Gate;
 use crate::id::{FlowId, OrgId, RunId};
+use crate::organisation::{CursorSecret, Organisation};
 use crate::request::Request;
-use crate::retention::{PurgeRequest, Retention};
+use crate::retention::{PurgeRequest, Retention, RetentionJob};
 use crate::run::{Run, RunStatus, Trigger};
 use crate::step::{Answer, ObjectRef, Payload, StepRecord};
 use crate::time::Time;
@@ -88,8 +89,9 @@ pub trait Runs {
 pub trait Outputs {
     /// How long the organisation's outputs are kept, as it stands now.
     fn retention(&self, org: &OrgId) -> impl Future<Output = Result<Retention, PortError>>;
-    /// Sets when the records of a run's steps expire (none: never), whatever they say now. Receipts stay.
-    fn reschedule(&self, run: &RunId, expires_at: Option<Time>) -> impl Future<Output = Result<(), PortError>>;
+    /// Sets when the records of a run's steps expire (none: never), whatever they say now. Those whose time is up by `now` are gone
+    /// and do not come back; receipts stay.
+    fn reschedule(&self, run: &RunId, expires_at: Option<Time>, now: Time) -> impl Future<Output = Result<(), PortError>>;
     /// Deletes what lies in object storage for steps of a run: for `nodes`, or for all; nothing of its input or its gates.
     fn delete_objects(&self, run: &Run, nodes: Option<&BTreeSet<NodeId>>) -> impl Future<Output = Result<(), PortError>>;
     /// Puts a receipt in the place of a step's record, whether that is still there or not. A receipt that is there already stays.
@@ -103,6 +105,18 @@ pub trait Outputs {
     fn purge_request(&self, run: &RunId) -> impl Future<Output = Result<Option<PurgeRequest>, PortError>>;
     /// It was looked at once more.
     fn purge_is_done(&self, run: &RunId) -> impl Future<Output = Result<(), PortError>>;
+}
+
+/// The switch of long retention, and the jobs that apply it to what is there.
+pub trait RetentionJobs {
+    /// The last job of an organisation.
+    fn retention_job(&self, org: &OrgId) -> impl Future<Output = Result<Option<RetentionJob>, PortError>>;
+    /// Switches an organisation to what a new job applies, and writes the job: both or none, on the same condition as below.
+    fn switch_retention(&self, job: RetentionJob) -> impl Future<Output = Result<RetentionJob, CommitError>>;
+    /// Writes a job if what is there has its `rev` (none there: 0), and gives it with its new one.
+    fn put_retention_job(&self, job: RetentionJob) -> impl Future<Output = Result<RetentionJob, CommitError>>;
+    /// Organisations whose job is not done, a bounded number of them.
+    fn retention_jobs_owed(&self) -> impl Future<Output = Result<Vec<OrgId>, PortError>>;
 }
 
 /// A remembered Idempotency-Key.
@@ -227,6 +241,17 @@ pub trait Flows {
 pub trait Keys {
     /// The key whose secret has this SHA-256 (lower-case hex).
     fn key(&self, secret_sha256: &str) -> impl Future<Output = Result<Option<ApiKey>, PortError>>;
+}
+
+/// Organisations.
+pub trait Organisations {
+    /// The organisation as it was last written. None: it was never written; its keys are older than this record, and nothing is
+    /// switched on for it.
+    fn organisation(&self, id: &OrgId) -> impl Future<Output = Result<Option<Organisation>, PortError>>;
+    /// Writes an organisation, new or changed. Its cursor secret counts only if it has none yet: once there is one it stays.
+    fn put_organisation(&self, organisation: &Organisation) -> impl Future<Output = Result<(), PortError>>;
+    /// What the organisation's cursors are signed with, made at first use. Always the same one.
+    fn cursor_secret(&self, id: &OrgId) -> impl Future<Output = Result<CursorSecret, PortError>>;
 }
 
 /// A registered service.

@@ -3,7 +3,7 @@
 //! A promise in one sentence: the outputs of a run are there until `days` after its end, and then they are gone. The record of a
 //! step carries its own time of expiry, so that the table can delete it by itself; everything here says what that time is.
 
-use crate::id::{OrgId, RunId};
+use crate::id::{FlowId, OrgId, RunId};
 use crate::json::canonical;
 use crate::run::Run;
 use crate::step::{Payload, StepRecord};
@@ -153,4 +153,73 @@ pub struct Purge {
     pub at: Time,
     /// The receipts of its steps, in the order of their names.
     pub receipts: Vec<StepRecord>,
+}
+
+/// How long a process may go on with what it has read of an organisation's setting.
+pub const SETTING_IS_FRESH_SECONDS: u64 = 60;
+
+/// Applies an organisation's switch of long retention to the runs that are there already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetentionJob {
+    /// Whose runs.
+    pub org: OrgId,
+    /// Whether outputs are to be kept for ever.
+    pub long: bool,
+    /// When it was switched.
+    pub started_at: Time,
+    /// How far it has come.
+    pub phase: JobPhase,
+    /// Runs that have been seen to.
+    pub runs_done: u64,
+    /// The flow that it is at, or has just done with; none: it has not come to the first one.
+    pub flow: Option<FlowId>,
+    /// Where it goes on among that flow's runs.
+    pub runs: RunsLeft,
+    /// Counts the writes; the next one is conditional on it.
+    pub rev: u64,
+}
+
+/// How far a [`RetentionJob`] has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobPhase {
+    /// Nobody has taken it up.
+    Pending,
+    /// It goes through all runs.
+    First,
+    /// It went through all runs, and looks once more at those that may have been recorded with the old setting since: not before
+    /// that time.
+    Second(Time),
+    /// It is done since then.
+    Done(Time),
+}
+
+/// What is left of a flow's runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunsLeft {
+    /// None.
+    None,
+    /// Those after this sort key; all, if there is none.
+    After(Option<String>),
+}
+
+impl RetentionJob {
+    /// A job that nobody has taken up, in the place of `before`.
+    pub fn new(org: OrgId, long: bool, now: Time, before: Option<&Self>) -> Self {
+        let rev = before.map_or(0, |before| before.rev);
+        Self { org, long, started_at: now, phase: JobPhase::Pending, runs_done: 0, flow: None, runs: RunsLeft::None, rev }
+    }
+
+    /// When it was done.
+    pub fn finished_at(&self) -> Option<Time> {
+        match self.phase {
+            JobPhase::Done(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// Goes through the runs from the beginning.
+    #[must_use]
+    pub fn enter(self, phase: JobPhase) -> Self {
+        Self { phase, flow: None, runs: RunsLeft::None, ..self }
+    }
 }

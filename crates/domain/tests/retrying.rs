@@ -1,6 +1,5 @@
 //! What a retry takes over of the run before it.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
-#![expect(clippy::needless_pass_by_value, reason = "`json!(…)` reads better without a `&`")]
 
 mod common;
 

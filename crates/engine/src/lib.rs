@@ -11,6 +11,7 @@ mod attempt;
 mod decide;
 mod ending;
 mod knowledge;
+mod long_retention;
 mod purge;
 mod reconcile;
 mod retry;

@@ -84,6 +84,6 @@ impl<R: Runs + Outputs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
             return Ok(());
         }
         let retention = self.runs.retention(&run.org).await?;
-        self.runs.reschedule(id, retention.of_run(&run)).await
+        self.runs.reschedule(id, retention.of_run(&run), self.clock.now()).await
     }
 }

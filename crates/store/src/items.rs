@@ -2,13 +2,16 @@
 
 mod flow;
 mod gate;
+pub(crate) mod organisation;
 mod purge;
+mod retention;
 mod run;
 mod step;
 
 pub(crate) use flow::{ConnectionItem, FlowItem, KeyItem, SlugItem, VersionItem};
 pub(crate) use gate::GateItem;
 pub(crate) use purge::PurgeItem;
+pub(crate) use retention::JobItem;
 pub(crate) use run::{IdempotencyItem, InputItem, RunItem, SummaryItem};
 pub(crate) use step::StepItem;
 

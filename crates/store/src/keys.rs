@@ -6,6 +6,7 @@ use domain::json::sha256_hex_of;
 use domain::run::{RunStatus, Trigger};
 use domain::time::Time;
 
+pub(crate) const ORG: &str = "ORG";
 pub(crate) const RUN: &str = "RUN";
 pub(crate) const INPUT: &str = "INPUT";
 pub(crate) const FLOW: &str = "FLOW";
@@ -13,6 +14,7 @@ pub(crate) const SLUG: &str = "SLUG";
 pub(crate) const KEY: &str = "KEY";
 pub(crate) const CONNECTION: &str = "CONNECTION";
 pub(crate) const IDEMPOTENCY: &str = "IDEMPOTENCY";
+pub(crate) const RETENTION: &str = "RETENTION";
 pub(crate) const PURGE: &str = "PURGE";
 pub(crate) const STEP_PREFIX: &str = "STEP#";
 pub(crate) const GATE_PREFIX: &str = "GATE#";
@@ -23,6 +25,10 @@ pub(crate) const OUTBOX: &str = "outbox";
 
 /// Writes to one index partition stop at 1,000 units a second (DynamoDB's limit for a partition), so the outbox has several.
 pub(crate) const OUTBOX_SHARDS: u8 = 4;
+
+pub(crate) fn organisation(id: &OrgId) -> String {
+    format!("ORG#{id}")
+}
 
 pub(crate) fn run(id: &RunId) -> String {
     format!("RUN#{id}")
@@ -91,6 +97,8 @@ pub(crate) fn outbox(id: &RunId) -> String {
     outbox_shard(shard)
 }
 
+/// Jobs of long retention that are not done. In the outbox too, in a partition of their own.
+pub(crate) const RETENTION_JOBS: &str = "RETENTION_JOBS";
 /// Purges that are to be looked at once more. In the outbox too, in a partition of their own, sorted by when they are due.
 pub(crate) const PURGES: &str = "PURGES";
 

@@ -9,7 +9,9 @@ mod flows;
 mod items;
 mod keys;
 mod lists;
+mod long_retention;
 mod objects;
+mod organisations;
 mod outputs;
 mod progress;
 mod runs;
@@ -33,12 +35,14 @@ type Item = std::collections::HashMap<String, AttributeValue>;
 pub struct Table {
     client: Client,
     name: String,
+    /// Secrets that this process has read; they never change.
+    cursor_secrets: organisations::CursorSecrets,
 }
 
 impl Table {
     /// The table called `name`.
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
-        Self { client: Client::new(config), name: name.into() }
+        Self { client: Client::new(config), name: name.into(), cursor_secrets: organisations::CursorSecrets::default() }
     }
 
     /// The table that `TABLE_NAME` names.

@@ -106,13 +106,13 @@ fn is_condition<E: ProvideErrorMetadata, R>(refused: &SdkError<E, R>) -> bool {
 
 impl Outputs for RunStore {
     async fn retention(&self, org: &OrgId) -> Result<Retention, PortError> {
-        _ = org;
-        Ok(self.default_retention)
+        self.read_retention(org, true).await
     }
 
-    async fn reschedule(&self, run: &RunId, expires_at: Option<Time>) -> Result<(), PortError> {
+    async fn reschedule(&self, run: &RunId, expires_at: Option<Time>, now: Time) -> Result<(), PortError> {
         let wanted = expires_at.map(Time::seconds);
-        let elsewhere = |record: &Expiring| record.expires_at != wanted;
+        let there = |record: &Expiring| record.expires_at.is_none_or(|at| at > now.seconds());
+        let elsewhere = |record: &Expiring| there(record) && record.expires_at != wanted;
         self.set_expiry(run, elsewhere, expires_at, "attribute_exists(pk) AND attribute_not_exists(purged)").await
     }
 

@@ -14,6 +14,7 @@ use runtime::{BadSetting, parsed_setting, setting};
 use serde_json::Value;
 
 use crate::items::{GateItem, IdempotencyItem, InputItem, RunItem, StepItem};
+use crate::long_retention::Settings;
 use crate::objects::{Objects, Place};
 use crate::{Table, error, keys, number, write};
 
@@ -26,12 +27,14 @@ pub struct RunStore {
     pub objects: Objects,
     /// How long outputs are kept, unless their organisation has long retention.
     pub(crate) default_retention: Retention,
+    /// Settings of organisations that were read a moment ago.
+    pub(crate) settings: Settings,
 }
 
 impl RunStore {
     /// Runs in `table`, their large payloads in `objects`, kept for `days` after the end of a run.
     pub fn new(table: Table, objects: Objects, days: u64) -> Self {
-        Self { table, objects, default_retention: Retention::Days(days) }
+        Self { table, objects, default_retention: Retention::Days(days), settings: Settings::default() }
     }
 
     /// The table, bucket and retention that the environment names.
@@ -96,7 +99,7 @@ impl Runs for RunStore {
                 *payload = Some(self.objects.offload(run, Place::Step(&step.node), given).await?);
             }
         }
-        let expires_at = self.default_retention.of_step(run, step.completed_at);
+        let expires_at = self.retention_for(run, &step).await?.of_step(run, step.completed_at);
         let item = write(&StepItem::of(&step, expires_at))?;
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
         match put.condition_expression("attribute_not_exists(pk)").send().await.map_err(error::put) {

@@ -2,6 +2,8 @@
 
 mod flows;
 mod lists;
+mod long_retention;
+mod organisations;
 mod outputs;
 
 use std::collections::BTreeMap;
@@ -12,7 +14,9 @@ use domain::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::json::{canonical, sha256_hex_of};
+use domain::organisation::Organisation;
 use domain::ports::{CommitError, Connection, Idempotency, PortError, Runs};
+use domain::retention::RetentionJob;
 use domain::run::{Debt, Run};
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
 use domain::time::Time;
@@ -43,6 +47,7 @@ struct State {
     inputs: BTreeMap<RunId, Payload>,
     steps: BTreeMap<(RunId, NodeId), Kept>,
     purges: BTreeMap<RunId, Wish>,
+    retention_jobs: BTreeMap<OrgId, RetentionJob>,
     /// Runs whose last write the stream would show to `purge-outputs`.
     ended_late: Vec<RunId>,
     days: Option<u64>,
@@ -54,6 +59,7 @@ struct State {
     versions: BTreeMap<(OrgId, FlowId, u32), Version>,
     keys: BTreeMap<String, ApiKey>,
     connections: BTreeMap<(OrgId, ServiceSlug), Connection>,
+    organisations: BTreeMap<OrgId, Organisation>,
     weakness: Option<Weakness>,
 }
 

@@ -5,6 +5,7 @@
 mod flows;
 mod inbox;
 mod lists;
+mod organisations;
 mod outputs;
 mod payloads;
 mod runs;
@@ -13,11 +14,12 @@ use std::future::Future;
 
 use domain::access::ApiKey;
 use domain::id::{OrgId, RunId};
-use domain::ports::{Connection, Connections, Flows, Keys, Outputs, RunLists, Runs};
+use domain::ports::{Connection, Connections, Flows, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs};
 
 pub use flows::*;
 pub use inbox::*;
 pub use lists::*;
+pub use organisations::*;
 pub use outputs::*;
 pub use payloads::*;
 pub use runs::*;
@@ -25,13 +27,13 @@ pub use runs::*;
 /// A store under test: the ports it brings, and the ways into it that are no ports.
 pub trait Subject {
     /// Where runs are kept.
-    type Runs: Runs + Outputs;
+    type Runs: Runs + Outputs + RetentionJobs;
     /// Where the rest is kept.
-    type Table: RunLists + Flows + Keys + Connections;
+    type Table: RunLists + Flows + Keys + Connections + Organisations;
 
     /// Runs, steps, gates.
     fn runs(&self) -> &Self::Runs;
-    /// Lists, flows, keys, connections.
+    /// Lists, flows, keys, connections, organisations.
     fn table(&self) -> &Self::Table;
     /// Keeps a key.
     fn put_key(&self, key: &ApiKey, secret_sha256: &str) -> impl Future<Output = ()>;
@@ -95,6 +97,7 @@ macro_rules! store_suite {
             a_receipt_holds_the_place_of_its_record_for_good
             objects_of_steps_are_deleted_and_the_input_stays
             a_purge_is_noted_once_and_looked_at_again_when_it_is_due
+            an_organisation_is_switched_together_with_the_job_that_applies_it
             a_flow_reads_back_by_id_and_by_slug
             a_slug_is_unique_within_its_organisation
             an_update_of_a_flow_that_changed_meanwhile_is_refused
@@ -103,6 +106,9 @@ macro_rules! store_suite {
             flows_are_listed_newest_first_page_by_page
             what_belongs_to_another_organisation_is_not_found
             keys_and_connections_read_back
+            an_organisation_reads_back_with_every_field
+            the_secret_of_an_organisation_never_changes
+            an_organisation_that_was_never_written_has_a_secret_all_the_same
             any_filter_and_any_page_gives_what_a_sorted_vector_gives
             a_span_of_time_includes_its_beginning_and_excludes_its_end
             a_cursor_outside_the_span_of_time_is_no_error

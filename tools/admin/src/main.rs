@@ -10,7 +10,8 @@ use domain::access::{Actor, ApiKey, Grant, Scope};
 use domain::flow::ServiceSlug;
 use domain::id::{KeyId, OrgId};
 use domain::json::sha256_hex_of;
-use domain::ports::{Clock, Connection, Entropy};
+use domain::organisation::{CursorSecret, Organisation};
+use domain::ports::{Clock, Connection, Entropy, Organisations};
 use runtime::{OsEntropy, SystemClock};
 use store::Table;
 
@@ -24,7 +25,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Makes up the id of a new organisation.
+    /// Creates an organisation and prints its id.
     NewOrg,
     /// Creates an API key and prints it; it cannot be shown again.
     CreateKey {
@@ -74,7 +75,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn run(command: Command) -> Result<String, Box<dyn Error>> {
     let now = SystemClock.now();
     match command {
-        Command::NewOrg => Ok(OrgId::new(now, OsEntropy.random()).to_string()),
+        Command::NewOrg => {
+            let id = OrgId::new(now, OsEntropy.random());
+            let cursor_secret = CursorSecret::of_random(OsEntropy.random(), OsEntropy.random());
+            table().await?.put_organisation(&Organisation { id, long_retention: false, cursor_secret, created_at: now }).await?;
+            Ok(id.to_string())
+        }
         Command::CreateKey { org, actor, name, scopes, roles, teams, environment } => {
             let grants: BTreeSet<Grant> =
                 if scopes.is_empty() { Scope::ALL.into_iter().map(Grant::One).collect() } else { scopes.into_iter().collect() };
@@ -88,7 +94,10 @@ async fn run(command: Command) -> Result<String, Box<dyn Error>> {
                 valid_until: None,
                 revoked_at: None,
             };
-            table().await?.put_key(&key, &sha256_hex_of(secret.as_bytes())).await?;
+            let table = table().await?;
+            // An organisation that is older than its record gets one.
+            table.cursor_secret(&key.org).await?;
+            table.put_key(&key, &sha256_hex_of(secret.as_bytes())).await?;
             Ok(secret)
         }
         Command::PutConnection { org, slug, base_url } => {

@@ -15,6 +15,7 @@ mod endings;
 mod expiry;
 mod gates;
 mod limits;
+mod long_retention;
 mod outputs;
 mod ownership;
 mod parallel;

@@ -65,7 +65,7 @@ fn list(objects: &BTreeMap<String, Bytes>, bucket: &str, query: &str) -> String 
     let found: Vec<&str> = keys.filter(|key| key.starts_with(&prefix) && *key > after.as_str()).take(3).collect();
     let more = found.len() > 2;
     let page = &found[..found.len().min(2)];
-    let contents: String = page.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
+    let contents = page.iter().fold(String::new(), |all, key| all + "<Contents><Key>" + key + "</Key></Contents>");
     let next = page.last().filter(|_| more).map(|last| format!("<NextContinuationToken>{last}</NextContinuationToken>"));
     format!("<ListBucketResult><IsTruncated>{more}</IsTruncated>{}{contents}</ListBucketResult>", next.unwrap_or_default())
 }

@@ -39,7 +39,10 @@ pub(super) struct Wish {
 }
 
 impl State {
-    pub(super) fn retention(&self, _org: &OrgId) -> Retention {
+    pub(super) fn retention(&self, org: &OrgId) -> Retention {
+        if self.organisations.get(org).is_some_and(|organisation| organisation.long_retention) {
+            return Retention::Forever;
+        }
         Retention::Days(self.days.unwrap_or(DAYS))
     }
 
@@ -54,8 +57,9 @@ impl State {
         }
     }
 
-    fn reschedule(&mut self, run: &RunId, expires_at: Option<Time>) {
-        self.records_of(*run).for_each(|kept| kept.expires_at = expires_at);
+    fn reschedule(&mut self, run: &RunId, expires_at: Option<Time>, now: Time) {
+        let there = |kept: &&mut Kept| kept.expires_at.is_none_or(|at| at.seconds() > now.seconds());
+        self.records_of(*run).filter(there).for_each(|kept| kept.expires_at = expires_at);
     }
 
     fn delete_objects(&mut self, run: &Run, nodes: Option<&BTreeSet<NodeId>>) {
@@ -124,10 +128,10 @@ impl Outputs for Memory {
         self.faults.read("retention", || Ok(self.state().retention(org))).await
     }
 
-    async fn reschedule(&self, run: &RunId, expires_at: Option<Time>) -> Result<(), PortError> {
+    async fn reschedule(&self, run: &RunId, expires_at: Option<Time>, now: Time) -> Result<(), PortError> {
         self.faults
             .call("reschedule", true, || {
-                self.state().reschedule(run, expires_at);
+                self.state().reschedule(run, expires_at, now);
                 Ok(())
             })
             .await

@@ -1,8 +1,8 @@
 //! How long outputs are kept, and what is left of them.
 
 use domain::json::sha256_hex;
-use domain::ports::{Outputs, PortError, Runs};
-use domain::retention::{Gone, PurgeReason, PurgeRequest, Purged};
+use domain::ports::{CommitError, Outputs, PortError, RetentionJobs, Runs};
+use domain::retention::{Gone, JobPhase, PurgeReason, PurgeRequest, Purged, Retention, RetentionJob, RunsLeft};
 use domain::run::{Drive, Run, RunStatus};
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
 use domain::time::Time;
@@ -115,11 +115,14 @@ pub async fn records_are_rescheduled_and_receipts_stay(store: &impl Subject) {
         [(Some(day(2)), at(2 * DAY - 1), Some(day(2))), (None, day(100_000), None), (Some(day(7)), day(6), Some(day(7)))]
     {
         for _ in 0..2 {
-            store.runs().reschedule(&run.id, wanted).await.unwrap();
+            store.runs().reschedule(&run.id, wanted, at(9)).await.unwrap();
         }
         for name in ["n1", "n2"] {
             assert!(is_there(store, &run, name, there).await, "{wanted:?}");
             if let Some(gone) = gone {
+                assert!(!is_there(store, &run, name, gone).await, "{wanted:?}");
+                // What is gone does not come back.
+                store.runs().reschedule(&run.id, None, gone).await.unwrap();
                 assert!(!is_there(store, &run, name, gone).await, "{wanted:?}");
             }
         }
@@ -208,4 +211,42 @@ pub async fn a_purge_is_noted_once_and_looked_at_again_when_it_is_due(store: &im
     assert!(!is_due(day(9)).await);
     assert_eq!(store.runs().request_purge(&second, at(400)).await.unwrap(), first);
     assert!(!is_due(day(9)).await, "what is done is not owed anew");
+}
+
+/// New records last for ever, those that are there stay as they are; and back.
+pub async fn an_organisation_is_switched_together_with_the_job_that_applies_it(store: &impl Subject) {
+    let maker = Maker::new(37);
+    let org = maker.org();
+    assert_eq!(store.runs().retention(&org).await.unwrap(), Retention::Days(DAYS));
+    assert_eq!(store.runs().retention_job(&org).await.unwrap(), None);
+    let new = |long| RetentionJob::new(org, long, at(5), None);
+    let first = store.runs().switch_retention(new(true)).await.unwrap();
+    assert_eq!(store.runs().retention(&org).await.unwrap(), Retention::Forever);
+    assert_eq!(store.runs().retention_job(&org).await.unwrap(), Some(first.clone()));
+    assert!(matches!(store.runs().switch_retention(new(false)).await, Err(CommitError::Changed)), "somebody else was faster");
+    assert_eq!(store.runs().retention(&org).await.unwrap(), Retention::Forever, "all or nothing");
+
+    let run = created(store, maker.run(org, maker.flow_id(), &crate::build::chain(3), at(0))).await;
+    store.runs().record(&run, step_of(&run, "n1", json!(1))).await.unwrap();
+    assert!(is_there(store, &run, "n1", day(100_000)).await);
+    assert_eq!(store.runs().keep_over(&run, day(300)).await.unwrap(), None);
+
+    let on_its_way = RetentionJob { flow: Some(run.flow), runs: RunsLeft::After(Some("key".to_owned())), runs_done: 7, ..first.clone() };
+    let mut job = store.runs().put_retention_job(on_its_way).await.unwrap();
+    assert!(matches!(store.runs().put_retention_job(first).await, Err(CommitError::Changed)), "it is not what is there");
+    for phase in [JobPhase::First, JobPhase::Second(at(60)), JobPhase::Done(at(90))] {
+        assert!(store.runs().retention_jobs_owed().await.unwrap().contains(&org));
+        job = store.runs().put_retention_job(job.enter(phase)).await.unwrap();
+        assert_eq!(store.runs().retention_job(&org).await.unwrap(), Some(job.clone()));
+    }
+    assert!(!store.runs().retention_jobs_owed().await.unwrap().contains(&org));
+
+    let off = store.runs().switch_retention(RetentionJob::new(org, false, at(99), Some(&job))).await.unwrap();
+    assert_eq!((off.long, store.runs().retention(&org).await.unwrap()), (false, Retention::Days(DAYS)));
+    assert!(store.runs().retention_jobs_owed().await.unwrap().contains(&org));
+    // A minute later everybody has heard of it.
+    let late = StepRecord { completed_at: at(2 + 60), ..step_of(&run, "n2", json!(2)) };
+    store.runs().record(&run, late).await.unwrap();
+    assert!(!is_there(store, &run, "n2", day(DAYS + 2)).await);
+    assert!(is_there(store, &run, "n1", day(100_000)).await, "the job has not come to it");
 }
