@@ -30,6 +30,7 @@ mod nodes;
 mod organisations;
 mod outcomes;
 mod requests;
+mod retention;
 mod retries;
 mod retry_run;
 mod secrecy;

@@ -6,6 +6,7 @@ mod bucket;
 
 mod cost;
 mod opened;
+mod retention;
 mod template;
 mod wire;
 

@@ -26,24 +26,30 @@ pub struct Cost {
 pub struct Metered {
     inner: SharedHttpClient,
     costs: Arc<Mutex<Vec<Cost>>>,
+    gets: Arc<Mutex<Vec<String>>>,
 }
 
 impl Metered {
     /// Sends through `inner`.
     pub fn new(inner: SharedHttpClient) -> Self {
-        Self { inner, costs: Arc::default() }
+        Self { inner, costs: Arc::default(), gets: Arc::default() }
     }
 
     /// What was written since the last time this was asked.
     pub fn take(&self) -> Vec<Cost> {
         std::mem::take(&mut self.costs.lock().unwrap())
     }
+
+    /// The requests that read one item, as they were sent, since the last time this was asked.
+    pub fn take_reads(&self) -> Vec<String> {
+        std::mem::take(&mut self.gets.lock().unwrap())
+    }
 }
 
 impl HttpClient for Metered {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(Connector { inner, costs: Arc::clone(&self.costs) })
+        SharedHttpConnector::new(Connector { inner, costs: Arc::clone(&self.costs), gets: Arc::clone(&self.gets) })
     }
 }
 
@@ -51,6 +57,7 @@ impl HttpClient for Metered {
 struct Connector {
     inner: SharedHttpConnector,
     costs: Arc<Mutex<Vec<Cost>>>,
+    gets: Arc<Mutex<Vec<String>>>,
 }
 
 impl HttpConnector for Connector {
@@ -65,6 +72,10 @@ impl HttpConnector for Connector {
             let text = body.to_string();
             request.headers_mut().insert("content-length", text.len().to_string());
             *request.body_mut() = SdkBody::from(text);
+        }
+        if operation == "GetItem" {
+            let body = request.body().bytes().unwrap_or_default();
+            self.gets.lock().unwrap().push(String::from_utf8_lossy(body).into_owned());
         }
         if operation == "Query" {
             // AWS: "The AttributeValue for a key attribute cannot contain an empty string value", in a key condition too.
