@@ -32,7 +32,7 @@ status: .venv/.stack ## Say what is running
 test: .venv/.tests ## Run every test there is; say what was skipped
 	@.venv/bin/python dev/test.py
 
-simulate: ## Run the simulation on more seeds: make simulate SEEDS=1000000
+simulate: ## Run the simulation on more seeds: make simulate SEEDS=1000000 (DEEP=1: explore more, too)
 	SEEDS=$(or $(SEEDS),100000) cargo test -p engine --test simulation -- --nocapture
 
 build: ## Build every binary (debug)

@@ -18,7 +18,7 @@ use crate::step::{Answer, ObjectRef, Payload, StepRecord};
 use crate::time::Time;
 
 /// A port failed. Nothing is known about whether the write took place.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PortError {
     /// The part behind the port did not answer, or refused for now.
     #[error("{0}")]
@@ -29,7 +29,7 @@ pub enum PortError {
 }
 
 /// Why a run was not written.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
     /// Somebody else wrote it since it was loaded: load it again and think again.
     #[error("the run has changed")]

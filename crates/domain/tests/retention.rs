@@ -40,7 +40,9 @@ proptest! {
             records.push(retention.of_step(&run, now).unwrap());
             let until = now.plus_seconds(waits);
             if let Some(kept) = retention.over_wait(&run, until) {
-                records.iter_mut().for_each(|record| *record = kept.max(*record));
+                for record in &mut records {
+                    *record = kept.max(*record);
+                }
                 run.kept_until = Some(kept);
             }
             prop_assert!(records.iter().all(|record| *record >= until.plus_seconds(DAY)), "{records:?} do not outlast {until}");

@@ -160,7 +160,8 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
             _ = match wake_at {
                 _ if postponed => run.end_segment(None),
                 Some(at) if self.can_sleep_until(at) => Ok(()),
-                Some(at) => run.end_segment(Some(at)),
+                // What is due already is no pause: the next segment goes on at once.
+                Some(at) => run.end_segment(Some(at).filter(|at| *at > self.engine.clock.now())),
                 None => return Err(PortError::Corrupt(format!("{} has nothing to do and nothing to wait for", run.id)).into()),
             };
         }

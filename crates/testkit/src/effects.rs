@@ -25,6 +25,11 @@ pub struct Sent {
 }
 
 impl Sent {
+    /// A request that leaves now.
+    pub fn new(context: &CallContext, request: &Request, at: Time) -> Self {
+        Self { name: name_of(request), context: context.clone(), request: request.clone(), at }
+    }
+
     /// The body, if it has one.
     pub fn body(&self) -> Option<&Value> {
         match &self.request {
@@ -142,7 +147,7 @@ impl ScriptedEffects {
     }
 
     fn send(&self, context: &CallContext, request: &Request) -> Reply {
-        let sent = Sent { name: name_of(request), context: context.clone(), request: request.clone(), at: self.clock.now() };
+        let sent = Sent::new(context, request, self.clock.now());
         let mut state = self.state();
         state.sent.push(sent.clone());
         // Taken out while it is asked, so that it can use this world itself.

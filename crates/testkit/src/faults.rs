@@ -133,6 +133,10 @@ impl Faults {
         if pauses {
             give_way().await;
         }
+        if self.has_crashed() {
+            // A call of the same process, from another branch of it: that is gone too.
+            return pending().await;
+        }
         let mut state = self.state();
         if state.in_hook {
             return Fate::Pass;

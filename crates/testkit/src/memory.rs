@@ -5,8 +5,10 @@ mod lists;
 mod long_retention;
 mod organisations;
 mod outputs;
+mod weak;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::access::ApiKey;
@@ -25,13 +27,41 @@ use serde_json::Value;
 
 use crate::Faults;
 
-/// A promise that a store can be told to break, to see whether a test notices.
+/// A promise that a store can be told to break, to see whether a test notices. Each says what comes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weakness {
-    /// Park takes its token whatever the run owes.
+    /// Park takes its token whatever the run owes: a decision that came first is forgotten, and the run sleeps on it (I4).
     ParksAnyway,
-    /// The last record of a step wins.
+    /// The last record of a step wins: what was read by those downstream is no longer what is on record (I5, I6).
     OverwritesSteps,
+    /// A run is written whatever its `rev` is: the last writer wins, and decisions and cancellations are lost (I2, I3).
+    IgnoresRev,
+    /// An invocation that has lost the run may still write it, if only the owner is another one: there is no fence, and what
+    /// the new owner has done is undone and done again (I6).
+    IgnoresTakeover,
+    /// An expiry is written whether or not the gate has been decided meanwhile: the timeout wipes out the decision (I3).
+    ExpiresAnyway,
+    /// A version comes back without one of the edges that lead into a join: the join starts before all that is upstream of it
+    /// is done (I1).
+    ForgetsAnEdge,
+    /// A run comes back from the future: a step that is under way appears to be done (I1).
+    ReadsAhead,
+    /// The outbox is always empty: nobody pays what a crash left owing (I4).
+    HidesDebts,
+}
+
+impl Weakness {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::ParksAnyway,
+        Self::OverwritesSteps,
+        Self::IgnoresRev,
+        Self::IgnoresTakeover,
+        Self::ExpiresAnyway,
+        Self::ForgetsAnEdge,
+        Self::ReadsAhead,
+        Self::HidesDebts,
+    ];
 }
 
 /// Runs, lists, flows, keys and connections in memory.
@@ -56,7 +86,7 @@ struct State {
     objects: BTreeMap<String, String>,
     flows: BTreeMap<(OrgId, FlowId), Flow>,
     slugs: BTreeMap<(OrgId, Slug), FlowId>,
-    versions: BTreeMap<(OrgId, FlowId, u32), Version>,
+    versions: BTreeMap<(OrgId, FlowId, u32), Arc<Version>>,
     keys: BTreeMap<String, ApiKey>,
     connections: BTreeMap<(OrgId, ServiceSlug), Connection>,
     organisations: BTreeMap<OrgId, Organisation>,
@@ -71,6 +101,18 @@ impl Memory {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    /// A store of its own that holds the same; its calls meet no faults.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self { state: Arc::new(Mutex::new(self.state().clone())), faults: Faults::none() }
+    }
+
+    /// Writes down all that can change about runs: two stores that write the same hold the same.
+    pub fn write_down(&self, into: &mut impl fmt::Write) -> fmt::Result {
+        let state = self.state();
+        write!(into, "{:?}{:?}{:?}", state.runs, state.steps, state.gates)
     }
 
     /// From now on it breaks a promise.
@@ -112,7 +154,7 @@ impl Memory {
 
     /// The version a run executes; no call is counted.
     pub fn stored_version(&self, run: &Run) -> Version {
-        self.state().versions[&(run.org, run.flow, run.flow_version)].clone()
+        Version::clone(&self.state().versions[&(run.org, run.flow, run.flow_version)])
     }
 
     /// The record of a step; no call is counted.
@@ -176,12 +218,13 @@ impl State {
     }
 
     fn commit(&mut self, run: &Run, gates: &[Gate]) -> Result<Run, CommitError> {
-        let is_current = self.runs.get(&run.id).is_some_and(|stored| stored.rev == run.rev);
+        let Some(stored) = self.runs.get(&run.id) else { return Err(CommitError::Changed) };
         let decided = |gate: &Gate| self.gates.get(&(gate.run, gate.node.clone())).is_some_and(|stored| stored.outcome.is_some());
-        if !is_current || gates.iter().any(decided) {
+        let may = stored.rev == run.rev && !gates.iter().any(decided);
+        if !may && !self.writes_anyway(stored, run, gates) {
             return Err(CommitError::Changed);
         }
-        let run = Run { rev: run.rev + 1, ..run.clone() };
+        let run = Run { rev: stored.rev + 1, ..run.clone() };
         self.runs.insert(run.id, run.clone());
         if run.must_reschedule_records() {
             self.ended_late.push(run.id);
@@ -221,7 +264,7 @@ impl Runs for Memory {
     }
 
     async fn load(&self, id: &RunId) -> Result<Option<Run>, PortError> {
-        self.faults.read("load", || Ok(self.state().runs.get(id).cloned())).await
+        self.faults.read("load", || Ok(self.state().read_run(id))).await
     }
 
     async fn commit(&self, run: Run, gates: &[Gate]) -> Result<Run, CommitError> {

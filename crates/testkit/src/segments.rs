@@ -54,7 +54,7 @@ impl Execution {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct State {
     executions: Vec<Execution>,
     rung: BTreeMap<String, usize>,
@@ -76,6 +76,12 @@ impl RecordedSegments {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    /// State machines of their own that have come as far; their calls meet no faults.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self { state: Arc::new(Mutex::new(self.state().clone())), faults: Faults::none() }
     }
 
     /// Every execution that was ever started, oldest first.

@@ -76,6 +76,17 @@ fn a_failed_call_has_not_happened_and_one_whose_answer_is_lost_has() {
 }
 
 #[test]
+fn when_a_process_dies_all_its_branches_die() {
+    let faults = Faults::none();
+    let (clock, store, run) = stored(&faults);
+    faults.strike(1, Fate::CrashBefore);
+    let read = async || _ = store.load(&run.id).await;
+    let write = async || _ = store.commit(run.clone(), &[]).await;
+    assert_eq!(run_until(&clock, both(read(), write()), || faults.has_crashed()), None);
+    assert_eq!(store.stored_run(&run.id).unwrap().rev, run.rev, "the other branch went on");
+}
+
+#[test]
 fn of_two_tasks_that_take_turns_the_test_chooses_who_is_first() {
     for first in [0, 1] {
         let faults = Faults::none();

@@ -134,3 +134,14 @@ fn of_two_gates_each_has_its_own_deadline() {
     world.decide(run, "later", &actor("usr_ada"), approve()).unwrap();
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
 }
+
+#[test]
+fn an_invocation_without_time_left_hands_an_expired_gate_on_without_another_pause() {
+    let (mut world, run) = parked(&either_way());
+    world.invocation_seconds = 10;
+    world.clock.set(at(3_600));
+    assert!(matches!(world.invoke(run, 2), Invoked::Done(engine::Outcome::HandedOn)));
+    assert_eq!(world.node(run, "review").exit, Exit::Expired);
+    assert_eq!(world.run(run).drive.parked_until, None, "there is something to do at once");
+    assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
+}

@@ -1,159 +1,231 @@
-//! Watches a run and knows what may be: its own reading of the flow, not the engine's.
+//! Watches a run and checks, at every moment, that what happens may happen: I1 to I6 of ARCHITECTURE.md.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use domain::flow::Spec;
-use domain::gate::Outcome;
+use domain::gate::{Outcome, Verdict};
 use domain::id::RunId;
 use domain::json::sha256_hex;
-use domain::ports::Clock;
 use domain::run::{NodeStatus, Plan, Progress, Run, RunStatus};
-use domain::step::StepRecord;
+use domain::step::{Payload, StepRecord};
+use domain::time::Time;
 use serde_json::Value;
-use testkit::{Sent, World};
+use testkit::{Memory, Sent};
 
-#[derive(Default)]
-struct Notes {
-    /// Idempotency-Key by node, and the bodies sent under it.
-    keys: BTreeMap<String, (String, Option<Value>, usize)>,
-    failures: BTreeMap<String, usize>,
-    /// Crashes, lost answers, doubled invocations: each may repeat what was under way.
-    disturbances: usize,
-    outcomes: BTreeMap<String, Outcome>,
-    records: BTreeMap<String, StepRecord>,
-    decisions: BTreeMap<String, usize>,
-    ended: Option<(RunStatus, Progress)>,
+use crate::reading::{Left, Reading};
+
+/// What was sent for a node.
+#[derive(Debug, Clone, Hash)]
+struct Sends {
+    key: String,
+    body: Option<Value>,
+    times: usize,
 }
 
-/// What has been seen of one run.
-#[derive(Clone)]
+/// What has been seen of one run. A clone goes on by itself.
+#[derive(Debug, Clone)]
 pub struct Observer {
     run: RunId,
     spec: Arc<Spec>,
-    nodes: Vec<String>,
-    gates: Vec<String>,
-    /// The nodes before each node: by its edges, and by the routes that lead to it.
-    above: BTreeMap<String, BTreeSet<String>>,
-    /// The gate whose action a node sends.
-    sends_action_of: BTreeMap<String, String>,
-    notes: Arc<Mutex<Notes>>,
+    reading: Arc<Reading>,
+    sends: BTreeMap<String, Sends>,
+    /// How often a repetition of a node can be explained: by a failure, or by a disturbance while it was under way.
+    explained: BTreeMap<String, usize>,
+    doubles_next: bool,
+    /// How often the client library has repeated a request by itself.
+    doubled: BTreeMap<String, usize>,
+    /// Gates whose decision somebody was told is theirs.
+    decided: BTreeSet<String>,
+    cancelled: bool,
+    outcomes: BTreeMap<String, Arc<Outcome>>,
+    records: BTreeMap<String, Arc<StepRecord>>,
+    ended: Option<(RunStatus, Progress)>,
+}
+
+/// What cannot be read off the store; the rest is compared with it at every look, and so follows from it.
+impl Hash for Observer {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.sends, &self.explained, &self.doubled, &self.decided, self.cancelled).hash(state);
+    }
 }
 
 impl Observer {
     pub fn new(spec: &Value, run: RunId) -> Self {
-        let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
-        let list = |field: &str| spec.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
-        let mut above: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let (mut gates, mut nodes) = (Vec::new(), Vec::new());
-        let mut sends_action_of = BTreeMap::new();
-        for edge in list("edges") {
-            above.entry(text(&edge, "to").unwrap()).or_default().insert(text(&edge, "from").unwrap());
+        Self {
+            run,
+            spec: Arc::new(Spec::parse(spec).unwrap()),
+            reading: Arc::new(Reading::of(spec)),
+            sends: BTreeMap::new(),
+            explained: BTreeMap::new(),
+            doubles_next: false,
+            doubled: BTreeMap::new(),
+            decided: BTreeSet::new(),
+            cancelled: false,
+            outcomes: BTreeMap::new(),
+            records: BTreeMap::new(),
+            ended: None,
         }
-        for node in list("nodes") {
-            let id = text(&node, "id").unwrap();
-            nodes.push(id.clone());
-            for route in ["onError", "onReject", "onTimeout"].into_iter().filter_map(|field| text(&node, field)) {
-                if let Some(to) = route.strip_prefix("route_to:") {
-                    above.entry(to.to_owned()).or_default().insert(id.clone());
-                }
-            }
-            if text(&node, "type").as_deref() == Some("human_approval") {
-                gates.push(id.clone());
-            }
-            if let Some(gate) = text(&node, "body").and_then(|body| Some(body.strip_prefix("${step.")?.split_once('.')?.0.to_owned())) {
-                sends_action_of.insert(id, gate);
-            }
-        }
-        Self { run, spec: Arc::new(Spec::parse(spec).unwrap()), nodes, gates, above, sends_action_of, notes: Arc::default() }
-    }
-
-    fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.notes.lock().unwrap()
     }
 
     pub fn gates(&self) -> Vec<String> {
-        self.gates.clone()
+        self.reading.gates.clone()
     }
 
-    pub fn failed(&self, node: &str) {
-        *self.notes().failures.entry(node.to_owned()).or_default() += 1;
+    fn stored(&self, store: &Memory) -> Run {
+        store.stored_run(&self.run).unwrap()
     }
 
-    pub fn disturbed(&self) {
-        self.notes().disturbances += 1;
+    fn status(&self, run: &Run, node: &str) -> NodeStatus {
+        run.progress.get(self.spec.position(&node.parse().unwrap()).unwrap()).status
     }
 
-    pub fn decided(&self, gate: &str) {
-        let mut notes = self.notes();
-        let times = notes.decisions.entry(gate.to_owned()).or_default();
-        *times += 1;
-        assert_eq!(*times, 1, "I3: {gate} was decided twice");
+    /// The answer to a request is a failure.
+    pub fn failed(&mut self, node: &str) {
+        *self.explained.entry(node.to_owned()).or_default() += 1;
+    }
+
+    /// A crash, a lost answer, another invocation: what is under way at this moment may be repeated, once more.
+    pub fn disturbed(&mut self, store: &Memory) {
+        let run = self.stored(store);
+        for node in &self.reading.nodes {
+            if run.progress.get(self.spec.position(&node.parse().unwrap()).unwrap()).is_under_way() {
+                *self.explained.entry(node.clone()).or_default() += 1;
+            }
+        }
+    }
+
+    /// The client library will send the next request twice.
+    pub fn doubles_next(&mut self) {
+        self.doubles_next = true;
+    }
+
+    /// Somebody is told that their ballot decided a gate.
+    pub fn decided(&mut self, store: &Memory, gate: &str, actor: &str, verdict: Verdict) {
+        assert_ne!(verdict, Verdict::Expired, "I3: a ballot expired {gate}");
+        assert!(self.decided.insert(gate.to_owned()), "I3: {gate} was decided twice");
+        let outcome = store.stored_gate(&self.run, gate).unwrap().outcome;
+        let on_record = outcome.map(|outcome| (outcome.verdict, outcome.actor));
+        assert_eq!(on_record, Some((verdict, Some(actor.to_owned()))), "I3: {actor} was told that {gate} is {verdict}");
+    }
+
+    /// Somebody is told that the run is cancelled.
+    pub fn cancelled(&mut self, store: &Memory) {
+        assert_eq!(self.stored(store).status, RunStatus::Cancelled, "I2: a cancellation that was confirmed is lost");
+        self.cancelled = true;
     }
 
     /// A request leaves.
-    pub fn sent(&self, world: &World, sent: &Sent) {
+    pub fn sent(&mut self, store: &Memory, sent: &Sent) {
         let node = &sent.name;
-        let status = |of: &str| world.node(self.run, of).status;
-        assert!(!matches!(status(node), NodeStatus::Pending | NodeStatus::Skipped), "I1: {node} was sent while it was {}", status(node));
-        let begun = world.node(self.run, node).attempts > 0;
-        assert!(begun, "I1, I2: {node} was sent before its start was on record, or after the run had ended");
-        if let Some(above) = self.above.get(node) {
-            for parent in above {
-                assert!(status(parent).is_final(), "I1: {node} was sent while {parent} was {}", status(parent));
-            }
-            let open = above.iter().any(|parent| matches!(status(parent), NodeStatus::Succeeded | NodeStatus::Failed));
-            assert!(open, "I1: no way leads to {node}");
-        }
-        if let Some(gate) = self.sends_action_of.get(node) {
-            let outcome = world.gate(self.run, gate).unwrap().outcome.unwrap();
+        let run = self.stored(store);
+        let state = run.progress.get(self.spec.position(&node.parse().unwrap()).unwrap());
+        assert!(!matches!(state.status, NodeStatus::Pending | NodeStatus::Skipped), "I1: {node} was sent while it was {}", state.status);
+        self.may_have_begun(store, &run, node);
+        if let Some(gate) = self.reading.sends_action_of.get(node) {
+            let outcome = store.stored_gate(&self.run, gate).unwrap().outcome.unwrap();
             assert_eq!(sha256_hex(sent.body().unwrap()), outcome.decided_sha256, "I5: {node} sent something else than was decided");
         }
-        let mut notes = self.notes();
-        let allowed = 1 + notes.failures.get(node).copied().unwrap_or(0) + notes.disturbances;
         let key = &sent.context.idempotency_key;
-        assert!(!notes.keys.iter().any(|(other, known)| other != node && known.0 == *key), "I6: two nodes share {key}");
-        let known = notes.keys.entry(node.clone()).or_insert_with(|| (key.clone(), sent.body().cloned(), 0));
-        known.2 += 1;
-        assert_eq!((&known.0, known.1.as_ref()), (key, sent.body()), "I6: {node} was repeated under another key or with another body");
-        assert!(known.2 <= allowed, "I6: {node} was sent {} times, and only {allowed} can be explained", known.2);
+        assert!(!self.sends.iter().any(|(other, known)| other != node && known.key == *key), "I6: two nodes share {key}");
+        let known = self.sends.entry(node.clone()).or_insert_with(|| Sends { key: key.clone(), body: sent.body().cloned(), times: 0 });
+        known.times += 1;
+        assert_eq!((&known.key, known.body.as_ref()), (key, sent.body()), "I6: {node} was repeated under another key or with another body");
+        let doubled = self.doubled.entry(node.clone()).or_default();
+        *doubled += usize::from(std::mem::take(&mut self.doubles_next));
+        let doubled = *doubled;
+        let allowed = 1 + doubled + self.explained.get(node).copied().unwrap_or(0);
+        assert!(known.times <= allowed, "I6: {node} was sent {} times, and only {allowed} can be explained", known.times);
+        // After a cancel nothing is put on record, so nothing that begins then could have this.
+        let begun = doubled + usize::try_from(state.attempts).unwrap();
+        assert!(known.times <= begun, "I1, I2: {node} was sent {} times, with {begun} on record as begun", known.times);
     }
 
-    /// What is on record must stay as it is.
-    pub fn look(&self, world: &World) {
-        let stored = world.run(self.run);
-        let mut notes = self.notes();
-        for gate in &self.gates {
-            let Some(outcome) = world.gate(self.run, gate).and_then(|gate| gate.outcome) else { continue };
-            let first = notes.outcomes.entry(gate.clone()).or_insert_with(|| outcome.clone());
-            assert_eq!(*first, outcome, "I3: the decision of {gate} has changed");
+    /// I1, by what is on record: everything before the node is done, and one of the ways into it was taken.
+    fn may_have_begun(&self, store: &Memory, run: &Run, node: &str) {
+        let ways = self.reading.ways_into(node);
+        let left = |parent: &str| self.reading.left(store, self.run, parent, self.status(run, parent));
+        for (parent, _) in ways {
+            assert_ne!(left(parent), Left::NotYet, "I1: {node} has begun, and {parent} before it is not done");
         }
-        for node in &self.nodes {
-            let Some(record) = world.record(self.run, node) else { continue };
-            let first = notes.records.entry(node.clone()).or_insert_with(|| record.clone());
-            assert_eq!(*first, record, "the record of {node} has changed");
+        let taken = ways.is_empty() || ways.iter().any(|(parent, way)| left(parent) == Left::By(way.clone()));
+        assert!(taken, "I1: {node} has begun, and no way that was taken leads to it");
+    }
+
+    /// What is stored must be possible, and what is on record must stay as it is.
+    pub fn look(&mut self, store: &Memory, now: Time) {
+        let run = self.stored(store);
+        for node in &self.reading.nodes {
+            let state = run.progress.get(self.spec.position(&node.parse().unwrap()).unwrap());
+            match state.status {
+                NodeStatus::Pending => {}
+                NodeStatus::Cancelled if state.attempts == 0 => {}
+                NodeStatus::Skipped => {
+                    for (parent, way) in self.reading.ways_into(node) {
+                        let left = self.reading.left(store, self.run, parent, self.status(&run, parent));
+                        let closed = left != Left::NotYet && left != Left::By(way.clone());
+                        assert!(closed, "I1: {node} was skipped, and {parent} leads to it: {left:?}");
+                    }
+                }
+                _ => self.may_have_begun(store, &run, node),
+            }
         }
-        // Nobody drives it and nobody is to wake it: then there must be nothing to do but wait for a person or a clock.
-        if !stored.has_ended() && stored.drive.owner.is_none() && stored.drive.owes.is_none() {
-            let ready = Plan::of(&stored, &self.spec, world.clock.now()).ready;
-            let forgotten = ready.iter().any(|ix| stored.progress.get(*ix).status == NodeStatus::Pending);
-            assert!(!forgotten, "I4: a wake-up was lost: {stored:?}");
+        self.look_at_gates(store, &run);
+        for node in &self.reading.nodes {
+            let Some(record) = store.stored_step(&self.run, node) else { continue };
+            let first = self.records.entry(node.clone()).or_insert_with(|| Arc::new(record.clone()));
+            assert_eq!(**first, record, "I6: the record of {node} has changed");
         }
-        if let Some((status, progress)) = &notes.ended {
-            assert_eq!((status, progress), (&stored.status, &stored.progress), "I2: a run that had ended has changed");
-        } else if stored.has_ended() {
-            notes.ended = Some((stored.status, stored.progress));
+        // Nobody drives it and nobody is to wake it: then there must be nothing to do but wait for a person or a clock. (An
+        // invocation whose time is up parks the run until now: that clock wakes it at once.)
+        let clock_wakes_it = run.drive.parked_until.is_some_and(|until| until <= now);
+        if !run.has_ended() && run.drive.owner.is_none() && run.drive.owes.is_none() && !clock_wakes_it {
+            let ready = Plan::of(&run, &self.spec, now).ready;
+            let forgotten = ready.iter().any(|ix| run.progress.get(*ix).status == NodeStatus::Pending);
+            assert!(!forgotten, "I4: a wake-up was lost: {run:?}");
+        }
+        if let Some((status, progress)) = &self.ended {
+            assert_eq!((status, progress), (&run.status, &run.progress), "I2: a run that had ended has changed");
+        } else if run.has_ended() {
+            self.ended = Some((run.status, run.progress));
         }
     }
 
-    pub fn at_the_end(&self, world: &World, run: &Run) {
+    fn look_at_gates(&mut self, store: &Memory, run: &Run) {
+        for name in &self.reading.gates {
+            let Some(gate) = store.stored_gate(&self.run, name) else { continue };
+            let Some(outcome) = gate.outcome else { continue };
+            let first = self.outcomes.entry(name.clone()).or_insert_with(|| Arc::new(outcome.clone()));
+            assert_eq!(**first, outcome, "I3: the decision of {name} has changed");
+            assert_eq!(sha256_hex(&outcome.decided_action), outcome.decided_sha256, "I5: {name} has a hash of something else");
+            assert!(gate.closed_at.is_some(), "I3: {name} is decided and still open");
+            let status = self.status(run, name);
+            let follows = matches!(status, NodeStatus::Succeeded | NodeStatus::Failed);
+            assert!(follows, "I3: {name} is decided, and the run takes it for {status}");
+        }
+        for (node, gate) in &self.reading.sends_action_of {
+            let Some(record) = store.stored_step(&self.run, node).filter(|record| record.status == NodeStatus::Succeeded) else { continue };
+            let sent = match &record.input {
+                Some(Payload::Inline(input)) => input.get("body").cloned().unwrap_or_default(),
+                _ => Value::Null,
+            };
+            let decided = self.outcomes.get(gate).map(|outcome| outcome.decided_sha256.clone());
+            assert_eq!(decided, Some(sha256_hex(&sent)), "I5: {node} has on record that it sent something else than was decided");
+        }
+    }
+
+    /// Nothing is left that could happen by itself.
+    pub fn at_the_end(&self, store: &Memory) {
+        let run = self.stored(store);
+        assert!(run.has_ended(), "I4: the run is stuck: {run:?}");
         assert!(run.progress.states().iter().all(|state| state.status.is_final()), "I4: {run:?} ended with nodes that have not");
-        assert!(run.drive.owner.is_none() && run.drive.owes.is_none());
-        for gate in &self.gates {
-            assert!(world.gate(self.run, gate).is_none_or(|gate| !gate.is_open()), "{gate} is still in the inbox");
+        assert!(run.drive.owner.is_none() && run.drive.owes.is_none(), "I4: an ended run still owes: {run:?}");
+        for name in &self.reading.gates {
+            let gate = store.stored_gate(&self.run, name);
+            assert!(gate.is_none_or(|gate| !gate.is_open()), "I4: {name} is still in the inbox of a run that has ended");
         }
-        if run.status == RunStatus::Failed {
-            assert!(run.error.is_some());
-        }
+        assert!(run.status != RunStatus::Failed || run.error.is_some(), "{run:?}");
+        assert!(!self.cancelled || run.status == RunStatus::Cancelled, "I2: {run:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! Flows, keys and connections in memory.
 
+use std::sync::Arc;
+
 use domain::access::ApiKey;
 use domain::flow::{Flow, ServiceSlug, Version};
 use domain::id::{FlowId, OrgId};
@@ -16,7 +18,7 @@ impl State {
         }
         self.slugs.insert(slug, flow.id);
         self.flows.insert(id, flow.clone());
-        self.versions.insert((version.org, version.flow, version.number), version.clone());
+        self.versions.insert((version.org, version.flow, version.number), Arc::new(version.clone()));
         Ok(())
     }
 
@@ -30,7 +32,7 @@ impl State {
         }
         self.flows.insert(name, flow.clone());
         if let Some(version) = version {
-            self.versions.insert((version.org, version.flow, version.number), version.clone());
+            self.versions.insert((version.org, version.flow, version.number), Arc::new(version.clone()));
         }
         Ok(())
     }
@@ -63,7 +65,7 @@ impl Flows for Memory {
     }
 
     async fn version(&self, org: &OrgId, flow: &FlowId, number: u32) -> Result<Option<Version>, PortError> {
-        self.faults.read("version", || Ok(self.state().versions.get(&(*org, *flow, number)).cloned())).await
+        self.faults.read("version", || Ok(self.state().read_version(&(*org, *flow, number)))).await
     }
 
     async fn flows(&self, org: &OrgId, window: &Window) -> Result<Page<Flow>, PortError> {

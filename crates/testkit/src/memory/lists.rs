@@ -5,7 +5,7 @@ use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{COUNT_CAP, Page, PortError, RunFilter, RunLists, RunSummary, Window};
 use domain::run::Run;
 
-use super::{Memory, State};
+use super::{Memory, State, Weakness};
 
 fn matches(run: &Run, flow: &FlowId, filter: &RunFilter) -> bool {
     let created = run.id.created_at();
@@ -53,7 +53,8 @@ impl State {
     }
 
     fn indebted(&self) -> Vec<RunId> {
-        self.runs.values().filter(|run| run.drive.owes.is_some()).map(|run| run.id).collect()
+        let shown = |run: &&Run| run.drive.owes.is_some() && self.weakness != Some(Weakness::HidesDebts);
+        self.runs.values().filter(shown).map(|run| run.id).collect()
     }
 }
 

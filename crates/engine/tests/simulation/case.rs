@@ -1,0 +1,161 @@
+//! What a random simulation is made of: a flow, a story, and what goes wrong. All of it comes from proptest, which also makes
+//! it small again once it has broken something: fewer nodes, plainer ones, fewer troubles. Nothing is the first of its choices.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use testkit::Fate;
+
+use crate::flows::{Kind, NodePlan};
+
+/// One run of one flow, and everything that happens to it.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// The flow's nodes, the start first.
+    pub nodes: Vec<NodePlan>,
+    /// Which case the decisions take.
+    pub choice: u8,
+    /// What becomes of the start of the first execution.
+    pub launch: Fate,
+    /// How long an invocation may take.
+    pub invocation_seconds: u64,
+    /// What happens while no invocation is under way; after that the run is left alone until it ends.
+    pub story: Vec<Step>,
+    /// What happens in the middle of a call of a port.
+    pub troubles: Vec<Trouble>,
+    /// What the world answers, in this order; after that it answers well and at once.
+    pub answers: Vec<Answer>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Step {
+    /// Some execution goes on by one state.
+    GoOn,
+    /// The same; if none can, time passes until one can.
+    GoOnOrWait,
+    /// So many seconds pass.
+    Tick(u64),
+    /// Somebody does something.
+    Act(Act),
+}
+
+/// So many calls after the trouble before.
+#[derive(Debug, Clone, Copy)]
+pub struct Trouble {
+    pub after_calls: usize,
+    pub what: What,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum What {
+    /// The call itself goes wrong.
+    Fate(Fate),
+    /// Somebody does something just then.
+    Act(Act),
+}
+
+/// What somebody does, without asking whether it is a good moment.
+#[derive(Debug, Clone, Copy)]
+pub enum Act {
+    /// A reviewer decides a gate: mostly one that is open, chosen by `gate`. `slow`: by a clock that is behind.
+    Decide { gate: u8, bob: bool, ballot: Says, slow: bool },
+    /// The platform invokes once more, or takes an invocation for dead that is not.
+    Invoke,
+    /// The debts are paid.
+    Reconcile,
+    /// News of the failure of an execution whose segment has long been left.
+    SettleLate,
+    /// The run is cancelled.
+    Cancel,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Says {
+    Yes,
+    YesBut(u8),
+    No,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Answer {
+    pub after_millis: u64,
+    pub what: Reply,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Reply {
+    Well(u8),
+    Unavailable,
+    ComeBackIn(u64),
+    Refused,
+}
+
+fn node() -> impl Strategy<Value = NodePlan> {
+    use Kind::{Decision, Emit, Gate, Http, Llm, Service, Sink, Transform, Wait};
+    let kind = select(vec![Transform, Http, Http, Service, Service, Llm, Gate, Gate, Sink, Wait, Decision, Emit]);
+    let route = || prop::option::of(0..8u8);
+    let policies = (1..=3u64, 0..30u64, 1..=50u64, 1..=2u64, 0..60u64);
+    (kind, 0..8u8, prop::option::of(0..8u8), [route(), route(), route()], policies).prop_map(
+        |(kind, parent, second, [on_error, on_reject, on_timeout], (attempts, delay, timeout, approvals, wait))| NodePlan {
+            kind,
+            parent,
+            second,
+            on_error,
+            on_reject,
+            on_timeout,
+            attempts,
+            delay,
+            timeout,
+            approvals,
+            wait,
+        },
+    )
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let says = prop_oneof![2 => Just(Says::Yes), 1 => (0..3u8).prop_map(Says::YesBut), 1 => Just(Says::No)];
+    let decide = (any::<u8>(), any::<bool>(), says, prop::bool::weighted(0.3)).prop_map(|(gate, bob, ballot, slow)| Act::Decide {
+        gate,
+        bob,
+        ballot,
+        slow,
+    });
+    prop_oneof![10 => decide, 2 => Just(Act::Invoke), 1 => Just(Act::Reconcile), 1 => Just(Act::SettleLate), 1 => Just(Act::Cancel)]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![4 => Just(Step::GoOn), 2 => Just(Step::GoOnOrWait), 1 => (0..40u64).prop_map(Step::Tick), 1 => act().prop_map(Step::Act)]
+}
+
+fn trouble() -> impl Strategy<Value = Trouble> {
+    let fates = vec![Fate::FailBefore, Fate::LoseAnswer, Fate::Twice, Fate::CrashBefore, Fate::CrashAfter];
+    let what = prop_oneof![1 => act().prop_map(What::Act), 1 => select(fates).prop_map(What::Fate)];
+    (0..20usize, what).prop_map(|(after_calls, what)| Trouble { after_calls, what })
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    let what = prop_oneof![
+        8 => (0..100u8).prop_map(Reply::Well),
+        2 => Just(Reply::Unavailable),
+        1 => (1..60u64).prop_map(Reply::ComeBackIn),
+        1 => Just(Reply::Refused),
+    ];
+    (select(vec![0, 700, 1400]), what).prop_map(|(after_millis, what)| Answer { after_millis, what })
+}
+
+/// Any case. The flow is the last to be made small: nodes are easier to do without once fewer of them are in trouble.
+pub fn cases() -> impl Strategy<Value = Case> {
+    let launch = select(vec![Fate::Pass, Fate::Pass, Fate::Pass, Fate::FailBefore, Fate::LoseAnswer, Fate::CrashBefore, Fate::CrashAfter]);
+    let surroundings = (launch, 0..3u8, select(vec![900, 200, 60]));
+    (surroundings, vec(answer(), 0..12), vec(trouble(), 0..10), vec(step(), 0..24), vec(node(), 1..=9)).prop_map(
+        |((launch, choice, invocation_seconds), answers, troubles, story, nodes)| Case {
+            nodes,
+            choice,
+            launch,
+            invocation_seconds,
+            story,
+            troubles,
+            answers,
+        },
+    )
+}

@@ -1,0 +1,235 @@
+//! A case, played in one process after another.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use domain::gate::Counted;
+use domain::id::RunId;
+use domain::ports::Clock;
+use domain::run::{NodeStatus, RunStatus};
+use domain::time::Time;
+use engine::{Decided, Engine};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use serde_json::{Value, json};
+use testkit::build::{actor, approve, approve_as, reject};
+use testkit::{Fate, ManualClock, Memory, Sent, Weakness, World};
+
+use crate::attempt::attempt;
+use crate::case::{Act, Answer, Case, Reply, Says, Step, Trouble, What, cases};
+use crate::flows::flow;
+use crate::observer::Observer;
+
+/// How far behind a slow clock is.
+const SLOW_MILLIS: u64 = 5_000;
+/// Enough to make a case of any size small.
+const MAX_SHRINKS: u32 = 4_000;
+
+/// A seed that broke an invariant, and what is left of it once everything is taken away that it does not take.
+#[derive(Debug)]
+pub struct Broken {
+    pub seed: u64,
+    pub what: String,
+    pub case: Case,
+    pub spec: Value,
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "seed {} broke an invariant: {}", self.seed, self.what)?;
+        writeln!(f, "It shrank to this flow:\n{:#}", self.spec)?;
+        writeln!(f, "and this story:\n{:#?}", self.case)?;
+        write!(f, "To run it alone, and shrink it again: SEED={} cargo test -p engine --test simulation whatever", self.seed)
+    }
+}
+
+fn runner(seed: u64) -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let config = Config { failure_persistence: None, max_shrink_iters: MAX_SHRINKS, ..Config::default() };
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
+/// The case that a seed stands for.
+pub fn case_of(seed: u64) -> Case {
+    cases().new_tree(&mut runner(seed)).unwrap().current()
+}
+
+/// Plays the case of a seed. If it breaks an invariant, it is made as small as it gets and still breaks one.
+pub fn try_seed(seed: u64, weakness: Option<Weakness>) -> Result<RunStatus, Box<Broken>> {
+    let mut runner = runner(seed);
+    let tree = cases().new_tree(&mut runner).unwrap();
+    let case = tree.current();
+    if let Ok(status) = attempt(|| play(&case, weakness)) {
+        return Ok(status);
+    }
+    match runner.run_one(tree, |case| attempt(|| play(&case, weakness)).map(drop).map_err(TestCaseError::fail)) {
+        Err(TestError::Fail(why, case)) => Err(Box::new(Broken { seed, what: why.message().to_owned(), spec: flow(&case.nodes), case })),
+        other => panic!("seed {seed} failed, and then it did not: {other:?}"),
+    }
+}
+
+/// A case under way.
+#[derive(Clone)]
+struct Play {
+    world: World,
+    run: RunId,
+    observer: Arc<Mutex<Observer>>,
+}
+
+/// Plays a case to the end of its run. Panics when an invariant is broken.
+pub fn play(case: &Case, weakness: Option<Weakness>) -> RunStatus {
+    let spec = flow(&case.nodes);
+    let mut world = World::of(&spec);
+    world.invocation_seconds = case.invocation_seconds;
+    if let Some(weakness) = weakness {
+        world.store.weaken(weakness);
+    }
+    world.faults.strike_call("start", 1, case.launch);
+    // Whatever the caller hears: the run is there.
+    _ = world.execute(json!({"choice": format!("c{}", case.choice)}), None);
+    let run = world.store.all_runs()[0].id;
+    let observer = Arc::new(Mutex::new(Observer::new(&spec, run)));
+    let play = Play { world, run, observer };
+    play.answer_with(case.answers.clone());
+    play.trouble_with(case.troubles.clone());
+    for step in &case.story {
+        play.look();
+        let stored = play.world.run(run);
+        if stored.has_ended() && stored.drive.owes.is_none() {
+            break;
+        }
+        match step {
+            Step::GoOn => _ = play.go_on(),
+            Step::GoOnOrWait => {
+                if !play.go_on() {
+                    play.world.pass_time(run);
+                }
+            }
+            Step::Tick(seconds) => play.world.clock.advance(*seconds),
+            Step::Act(act) => play.act(*act),
+        }
+    }
+    play.world.faults.clear();
+    let ended = play.world.play_to_end(run);
+    play.look();
+    play.observer().at_the_end(&play.world.store);
+    // The script holds the world that holds the script.
+    play.world.effects.script(|_| None);
+    ended.status
+}
+
+impl Play {
+    fn observer(&self) -> MutexGuard<'_, Observer> {
+        self.observer.lock().unwrap()
+    }
+
+    fn store(&self) -> &Memory {
+        &self.world.store
+    }
+
+    fn look(&self) {
+        self.observer().look(self.store(), self.world.clock.now());
+    }
+
+    fn go_on(&self) -> bool {
+        self.world.segments.executions().iter().any(|execution| self.world.step(execution))
+    }
+
+    fn answer_with(&self, answers: Vec<Answer>) {
+        let (play, mut answers) = (self.clone(), answers.into_iter());
+        self.world.effects.script(move |sent: &Sent| {
+            play.observer().sent(play.store(), sent);
+            let Answer { after_millis, what } = answers.next().unwrap_or(Answer { after_millis: 0, what: Reply::Well(0) });
+            let reply = match what {
+                Reply::Well(amount) => testkit::Reply::output(json!({"parsed": {"amount": amount}, "name": sent.name})),
+                Reply::Unavailable => testkit::Reply::unavailable(),
+                Reply::ComeBackIn(seconds) => testkit::Reply::unavailable().retry_after(seconds),
+                Reply::Refused => testkit::Reply::refused(),
+            };
+            if reply.result.is_err() {
+                play.observer().failed(&sent.name);
+            }
+            Some(reply.after(after_millis))
+        });
+    }
+
+    fn trouble_with(&self, troubles: Vec<Trouble>) {
+        let (play, mut troubles) = (self.clone(), troubles.into_iter().peekable());
+        let mut since = 0;
+        self.world.faults.decide(move |call| {
+            play.look();
+            since += 1;
+            // Not while the process is dying: whoever acts would take note of that death as its own.
+            if play.world.faults.has_crashed() {
+                return Fate::Pass;
+            }
+            let Some(trouble) = troubles.next_if(|trouble| trouble.after_calls < since) else { return Fate::Pass };
+            since = 0;
+            match trouble.what {
+                What::Act(act) => {
+                    play.act(act);
+                    Fate::Pass
+                }
+                What::Fate(fate) => {
+                    play.observer().disturbed(play.store());
+                    if fate == Fate::Twice && call.name == "perform" {
+                        play.observer().doubles_next();
+                    }
+                    fate
+                }
+            }
+        });
+    }
+
+    fn act(&self, act: Act) {
+        let (world, run) = (&self.world, self.run);
+        match act {
+            Act::Decide { gate, bob, ballot, slow } => self.decide(gate, bob, ballot, slow),
+            Act::Cancel => {
+                if let Some(Ok(_)) = world.call(world.engine.cancel(&world.org, &run, "usr_canceller", None)) {
+                    self.observer().cancelled(self.store());
+                }
+            }
+            Act::Invoke => {
+                // Only an execution invokes.
+                let stored = world.run(run);
+                if world.segments.execution(&stored.execution_name()).is_some() {
+                    self.observer().disturbed(self.store());
+                    _ = world.invoke(run, stored.drive.segment);
+                }
+            }
+            Act::Reconcile => _ = world.call(world.engine.reconcile(&world.store)),
+            Act::SettleLate => {
+                let executions = world.segments.executions();
+                if let Some(old) = executions.iter().find(|execution| execution.segment < world.run(run).drive.segment) {
+                    let settled = world.call(world.engine.settle(&run, old.segment, "late"));
+                    assert!(!matches!(settled, Some(Ok(Some(_)))), "I4: a segment that was left settled the run");
+                }
+            }
+        }
+    }
+
+    fn decide(&self, gate: u8, bob: bool, ballot: Says, slow: bool) {
+        let (world, run) = (&self.world, self.run);
+        let gates = self.observer().gates();
+        let is_open = |node: &&String| world.node(run, node).status == NodeStatus::AwaitingApproval;
+        let open: Vec<&String> = gates.iter().filter(is_open).collect();
+        // Mostly a gate that is open, now and then one that is not.
+        let among = if open.is_empty() || gate % 5 == 4 { gates.iter().collect() } else { open };
+        let Some(node) = usize::from(gate).checked_rem(among.len()).map(|at| among[at]) else { return };
+        let who = actor(if bob { "usr_bob" } else { "usr_ada" });
+        let ballot = match ballot {
+            Says::Yes => approve(),
+            Says::YesBut(amount) => approve_as(json!({"amount": amount})),
+            Says::No => reject("by chance"),
+        };
+        let behind = if slow { SLOW_MILLIS } else { 0 };
+        let clock = ManualClock::at(Time::from_millis(world.clock.now().millis() - behind));
+        let engine = Engine { clock, ..world.engine.clone() };
+        let node_id = node.parse().unwrap();
+        let answer = world.call(engine.decide(&world.org, &run, Some(&node_id), &who, ballot));
+        if let Some(Ok(Decided { counted: Counted::Decided(verdict), .. })) = answer {
+            self.observer().decided(self.store(), node, &who.id, verdict);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Everybody who acts on a run, and where each of them stands.
+
+use std::collections::HashMap;
+
+use domain::access::Actor;
+use domain::gate::{Ballot, Counted, Verdict};
+use domain::id::{OrgId, RunId};
+use domain::time::Time;
+use engine::{Engine, Invocation};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use testkit::Memory;
+
+use crate::tape::{Answer, Call, Heard, Next, Stand, Tape, replay};
+
+/// How long an invocation may take, in seconds.
+const INVOCATION_SECONDS: u64 = 900;
+
+/// Somebody who acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Who {
+    /// The invocation for which the execution of a segment waits, after so many that failed.
+    Worker {
+        segment: u32,
+        failures: u32,
+    },
+    /// An invocation for which nobody waits.
+    Duplicate {
+        segment: u32,
+        number: usize,
+    },
+    /// A reviewer, by number.
+    Reviewer(usize),
+    Canceller,
+    /// Hears that the execution of a segment has failed.
+    Settler(u32),
+    /// Pays debts.
+    Reconciler,
+}
+
+/// What somebody was told in the end.
+#[derive(Debug, Clone)]
+pub enum Ending {
+    /// An invocation, and whether it succeeded.
+    Invoked(bool),
+    /// Whether the ballot decided the gate, and how.
+    Voted(Option<Verdict>),
+    /// Whether the run was called off.
+    Cancelled(bool),
+    /// Whether the news was taken.
+    Settled(bool),
+    Reconciled,
+}
+
+/// A reviewer, and what they will say.
+#[derive(Debug, Clone)]
+pub struct Reviewer {
+    pub actor: Actor,
+    pub gate: &'static str,
+    pub ballot: Ballot,
+}
+
+/// A point in the life of a task: what it has heard so far, and what it waits for now.
+struct Moment {
+    before: Option<(usize, Heard)>,
+    begun: (Who, Time),
+    waits_for: Vec<Call>,
+    ending: Option<Ending>,
+    next: Next,
+}
+
+/// The moments of all tasks that were ever begun. Each is played once, however many states it is part of; a moment's number
+/// stands for all that its task has heard, so it determines what the task does next.
+pub struct Tasks {
+    run: RunId,
+    org: OrgId,
+    library: Memory,
+    reviewers: Vec<Reviewer>,
+    moments: Vec<Moment>,
+    begun: HashMap<(Who, Time), usize>,
+}
+
+impl Tasks {
+    pub fn new(run: RunId, org: OrgId, library: Memory, reviewers: Vec<Reviewer>) -> Self {
+        Self { run, org, library, reviewers, moments: Vec::new(), begun: HashMap::new() }
+    }
+
+    /// How many moments there are.
+    pub fn len(&self) -> usize {
+        self.moments.len()
+    }
+
+    pub fn waits_for(&self, moment: usize) -> &[Call] {
+        &self.moments[moment].waits_for
+    }
+
+    pub fn ending(&self, moment: usize) -> Option<&Ending> {
+        self.moments[moment].ending.as_ref()
+    }
+
+    /// Somebody begins to act.
+    pub fn begin(&mut self, who: Who, now: Time) -> usize {
+        if let Some(moment) = self.begun.get(&(who, now)) {
+            return *moment;
+        }
+        let moment = self.play((who, now), None);
+        self.begun.insert((who, now), moment);
+        moment
+    }
+
+    /// A task hears an answer.
+    pub fn hear(&mut self, moment: usize, call: usize, answer: Answer, now: Time) -> usize {
+        let name = (call, answer.mark, now);
+        if let Some(next) = self.moments[moment].next.get(&name) {
+            return *next;
+        }
+        let next = self.play(self.moments[moment].begun, Some((moment, Heard { call, answer, now })));
+        self.moments[moment].next.insert(name, next);
+        next
+    }
+
+    fn play(&mut self, begun: (Who, Time), before: Option<(usize, Heard)>) -> usize {
+        let mut heard = Vec::new();
+        let mut last = before.as_ref();
+        while let Some((moment, answer)) = last {
+            heard.push(answer.clone());
+            last = self.moments[*moment].before.as_ref();
+        }
+        heard.reverse();
+        let (who, now) = begun;
+        let (waits_for, ending) = match replay(&self.library, now, &heard, |tape| self.task(who, now, tape)) {
+            Stand::At(calls) => {
+                assert!(!calls.is_empty(), "I4: {who:?} waits for nothing");
+                (calls, None)
+            }
+            Stand::Ended(ending) => (Vec::new(), Some(ending)),
+        };
+        self.moments.push(Moment { before, begun, waits_for, ending, next: Next::new() });
+        self.moments.len() - 1
+    }
+
+    /// The engine's own future for what somebody does.
+    fn task(&self, who: Who, now: Time, tape: Tape) -> LocalBoxFuture<'static, Ending> {
+        let (run, org) = (self.run, self.org);
+        let engine = Engine { runs: tape.clone(), flows: tape.clone(), segments: tape.clone(), clock: tape.clone() };
+        match who {
+            Who::Worker { segment, .. } | Who::Duplicate { segment, .. } => {
+                let invocation = Invocation { run, segment, owner: format!("{who:?}"), deadline: now.plus_seconds(INVOCATION_SECONDS) };
+                async move { Ending::Invoked(engine.advance(&tape, &tape, &invocation).await.is_ok()) }.boxed_local()
+            }
+            Who::Reviewer(number) => {
+                let Reviewer { actor, gate, ballot } = self.reviewers[number].clone();
+                async move {
+                    let decided = engine.decide(&org, &run, Some(&gate.parse().unwrap()), &actor, ballot).await;
+                    Ending::Voted(decided.ok().and_then(|decided| match decided.counted {
+                        Counted::Decided(verdict) => Some(verdict),
+                        _ => None,
+                    }))
+                }
+                .boxed_local()
+            }
+            Who::Canceller => {
+                async move { Ending::Cancelled(engine.cancel(&org, &run, "usr_canceller", None).await.is_ok()) }.boxed_local()
+            }
+            Who::Settler(segment) => {
+                async move { Ending::Settled(engine.settle(&run, segment, "the execution failed").await.is_ok()) }.boxed_local()
+            }
+            Who::Reconciler => async move {
+                _ = engine.reconcile(&tape).await;
+                Ending::Reconciled
+            }
+            .boxed_local(),
+        }
+    }
+}

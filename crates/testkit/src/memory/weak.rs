@@ -1,0 +1,56 @@
+//! How the store in memory breaks the promises that a [`Weakness`] names. Without one, nothing here does anything.
+
+use domain::flow::{Spec, Version};
+use domain::gate::{Gate, Verdict};
+use domain::id::{FlowId, OrgId, RunId};
+use domain::run::{Exit, NodeState, NodeStatus, Progress, Run};
+use serde_json::Value;
+
+use super::{State, Weakness};
+
+impl State {
+    /// Whether a write that must be refused is carried out all the same.
+    pub(super) fn writes_anyway(&self, stored: &Run, run: &Run, gates: &[Gate]) -> bool {
+        match self.weakness {
+            Some(Weakness::IgnoresRev) => true,
+            Some(Weakness::IgnoresTakeover) => {
+                let (now, then) = (&stored.drive, &run.drive);
+                now.segment == then.segment && now.owner.is_some() && then.owner.is_some() && now.owner != then.owner
+            }
+            Some(Weakness::ExpiresAnyway) => {
+                gates.iter().any(|gate| gate.outcome.as_ref().is_some_and(|outcome| outcome.verdict == Verdict::Expired))
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn read_run(&self, id: &RunId) -> Option<Run> {
+        let mut run = self.runs.get(id).cloned()?;
+        if self.weakness == Some(Weakness::ReadsAhead) {
+            let done = |state: &NodeState| NodeState { status: NodeStatus::Succeeded, exit: Exit::Normal, started_at: None, ..*state };
+            let states = run.progress.states().iter().map(|state| if state.is_under_way() { done(state) } else { *state });
+            run.progress = Progress::from_states(states.collect());
+        }
+        Some(run)
+    }
+
+    pub(super) fn read_version(&self, name: &(OrgId, FlowId, u32)) -> Option<Version> {
+        let version = Version::clone(self.versions.get(name)?);
+        if self.weakness == Some(Weakness::ForgetsAnEdge) {
+            let spec = without_an_edge(&version.spec).unwrap_or(version.spec);
+            return Some(Version { spec, ..version });
+        }
+        Some(version)
+    }
+}
+
+/// The spec without the last edge that leads into a join and that it is valid without.
+fn without_an_edge(spec: &Value) -> Option<Value> {
+    let edges = spec["edges"].as_array()?;
+    let leads_into_a_join = |edge: &Value| edges.iter().filter(|other| other["to"] == edge["to"]).count() > 1;
+    (0..edges.len()).rev().filter(|at| leads_into_a_join(&edges[*at])).find_map(|at| {
+        let mut shorter = spec.clone();
+        shorter["edges"].as_array_mut()?.remove(at);
+        Spec::parse(&shorter).is_ok().then_some(shorter)
+    })
+}
