@@ -23,7 +23,12 @@ impl Subjects {
 
     /// A route with its parameters filled in.
     fn path(&self, route: &Route) -> String {
-        let path = route.path.replace("{id}", &self.flow.id).replace("{runId}", &self.run.id).replace("{keyId}", &self.key).replace("{nodeId}", "review");
+        let path = route
+            .path
+            .replace("{id}", &self.flow.id)
+            .replace("{runId}", &self.run.id)
+            .replace("{keyId}", &self.key)
+            .replace("{nodeId}", "review");
         assert!(!path.contains('{'), "{path}: say here what its parameter stands for");
         path
     }

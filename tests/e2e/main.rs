@@ -33,6 +33,7 @@ mod organisations;
 mod outcomes;
 mod rate_limits;
 mod requests;
+mod retention;
 mod retries;
 mod retry_run;
 mod secrecy;

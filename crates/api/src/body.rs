@@ -45,6 +45,15 @@ impl Body {
         }
     }
 
+    /// Yes or no.
+    pub fn switch(&mut self, name: &str) -> Option<bool> {
+        let value = self.value(name)?;
+        if value.as_bool().is_none() {
+            self.errors.add(name, "must be true or false");
+        }
+        value.as_bool()
+    }
+
     /// One of some words.
     pub fn word(&mut self, name: &str, words: &[&'static str]) -> Option<&'static str> {
         let value = self.value(name)?;

@@ -8,7 +8,9 @@ mod run;
 
 use domain::flow::{Flow, Version};
 use domain::ports::RunSummary;
+use domain::retention::{Gone, JobPhase, Purge, PurgeReason, Purged, RetentionJob};
 use domain::run::Run;
+use domain::step::{StepRecord, step_id};
 use serde_json::{Value, json};
 
 use crate::set;
@@ -54,6 +56,42 @@ pub fn run_summary(run: &RunSummary) -> Value {
         "error": run.error.as_ref().map(|message| json!({"message": message})),
         "retryOf": run.retry_of,
     }))
+}
+
+/// What is left of a step's payloads.
+pub(crate) fn purged(purged: &Purged) -> Value {
+    let gone = |gone: &Option<Gone>| gone.as_ref().map(|gone| json!({"bytes": gone.bytes, "sha256": gone.sha256}));
+    let (reason, by) = match &purged.reason {
+        PurgeReason::Expired => ("expired", None),
+        PurgeReason::Requested(by) => ("requested", Some(by)),
+    };
+    without_nulls(json!({"at": purged.at, "reason": reason, "by": by, "input": gone(&purged.input), "output": gone(&purged.output)}))
+}
+
+/// Whether outputs are kept for ever, and how far the job has come that applies the last switch.
+pub fn retention(long: bool, job: Option<&RetentionJob>) -> Value {
+    let job = job.map(|job| {
+        let status = match job.phase {
+            JobPhase::Pending => "pending",
+            JobPhase::First | JobPhase::Second(_) => "running",
+            JobPhase::Done(_) => "done",
+        };
+        without_nulls(json!({"status": status, "startedAt": job.started_at, "finishedAt": job.finished_at(), "runsDone": job.runs_done}))
+    });
+    without_nulls(json!({"longRetention": long, "job": job}))
+}
+
+/// The receipt of a purge: which steps had payloads, and how many bytes and objects these were.
+pub fn purge(done: &Purge) -> Value {
+    let gone = || done.receipts.iter().filter_map(|receipt| receipt.purged.as_deref()).flat_map(Purged::payloads);
+    let step = |receipt: &StepRecord| json!({"id": step_id(&receipt.run, &receipt.node), "nodeId": receipt.node, "purged": receipt.purged.as_deref().map(purged)});
+    json!({
+        "runId": done.run,
+        "purgedAt": done.at,
+        "steps": done.receipts.iter().filter(|receipt| !receipt.node.is_internal()).map(step).collect::<Vec<_>>(),
+        "objects": gone().filter(|gone| gone.stored).count(),
+        "bytes": gone().map(|gone| gone.bytes).sum::<u64>(),
+    })
 }
 
 /// A run without its steps: the answer to an action on it.

@@ -26,6 +26,7 @@ fn record(world: &World, run: &Run, node: &NodeId, input: Value, output: Value) 
         started_at: at(1),
         completed_at: at(2),
         reused_from: None,
+        purged: None,
     };
     block_on(&world.clock, world.store.record(run, record)).unwrap();
 }

@@ -13,6 +13,7 @@ pub mod organisation;
 pub mod ports;
 pub mod problem;
 pub mod request;
+pub mod retention;
 pub mod run;
 pub mod step;
 pub mod template;

@@ -1,6 +1,7 @@
 //! What the engine and the endpoints need from the world. `store`, `nodes` and the functions bring the real parts,
 //! `testkit` brings parts in memory.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use serde_json::Value;
@@ -11,6 +12,7 @@ use crate::gate::Gate;
 use crate::id::{FlowId, KeyId, OrgId, RunId};
 use crate::organisation::{CursorSecret, Organisation};
 use crate::request::Request;
+use crate::retention::{PurgeRequest, Retention, RetentionJob};
 use crate::run::{Run, RunStatus, Trigger};
 use crate::step::{Answer, ObjectRef, Payload, StepRecord};
 use crate::time::Time;
@@ -69,18 +71,55 @@ pub trait Runs {
     fn record(&self, run: &Run, step: StepRecord) -> impl Future<Output = Result<StepRecord, PortError>>;
     /// The gate as it can be committed: large payloads have come to lie beside it, and those of another run's gate are copied.
     fn put_aside(&self, run: &Run, gate: Gate) -> impl Future<Output = Result<Gate, PortError>>;
-    /// The record of a step.
-    fn step(&self, run: &Run, node: &NodeId) -> impl Future<Output = Result<Option<StepRecord>, PortError>>;
+    /// Sees to it that no record of the run's steps expires before a day after `until`, and gives the time until which they are kept
+    /// if that took anything; the run is to remember it. Reads nothing where none could.
+    fn keep_over(&self, run: &Run, until: Time) -> impl Future<Output = Result<Option<Time>, PortError>>;
+    /// The record of a step. One whose time is up by `now` reads as its receipt, whether or not it has been deleted.
+    fn step(&self, run: &Run, node: &NodeId, now: Time) -> impl Future<Output = Result<Option<StepRecord>, PortError>>;
     /// A gate.
     fn gate(&self, run: &Run, node: &NodeId) -> impl Future<Output = Result<Option<Gate>, PortError>>;
     /// The run's gates, decided or not.
     fn gates(&self, run: &Run) -> impl Future<Output = Result<Vec<Gate>, PortError>>;
-    /// The records of all steps.
-    fn steps(&self, run: &Run) -> impl Future<Output = Result<Vec<StepRecord>, PortError>>;
+    /// The records of all steps, read like [`step`](Self::step).
+    fn steps(&self, run: &Run, now: Time) -> impl Future<Output = Result<Vec<StepRecord>, PortError>>;
     /// A payload that lies beside its record.
     fn fetch(&self, object: &ObjectRef) -> impl Future<Output = Result<Value, PortError>>;
     /// A URL at which the caller can read the object for `seconds`.
     fn sign(&self, object: &ObjectRef, seconds: u64) -> impl Future<Output = Result<String, PortError>>;
+}
+
+/// What becomes of outputs once nobody needs them.
+pub trait Outputs {
+    /// How long the organisation's outputs are kept, as it stands now.
+    fn retention(&self, org: &OrgId) -> impl Future<Output = Result<Retention, PortError>>;
+    /// Sets when the records of a run's steps expire (none: never), whatever they say now. Those whose time is up by `now` are gone
+    /// and do not come back; receipts stay.
+    fn reschedule(&self, run: &RunId, expires_at: Option<Time>, now: Time) -> impl Future<Output = Result<(), PortError>>;
+    /// Deletes what lies in object storage for steps of a run: for `nodes`, or for all; nothing of its input or its gates.
+    fn delete_objects(&self, run: &Run, nodes: Option<&BTreeSet<NodeId>>) -> impl Future<Output = Result<(), PortError>>;
+    /// Puts a receipt in the place of a step's record, whether that is still there or not. A receipt that is there already stays.
+    fn put_receipt(&self, receipt: &StepRecord) -> impl Future<Output = Result<(), PortError>>;
+    /// Notes that a run's outputs are to be purged, and that it must be looked through once more at `again_at`. If that was noted
+    /// before: changes nothing, and gives what was noted then.
+    fn request_purge(&self, request: &PurgeRequest, again_at: Time) -> impl Future<Output = Result<PurgeRequest, PortError>>;
+    /// Requests that are to be looked at once more by `now`, a bounded number of them.
+    fn purges_due(&self, now: Time) -> impl Future<Output = Result<Vec<RunId>, PortError>>;
+    /// The request that was noted for a run.
+    fn purge_request(&self, run: &RunId) -> impl Future<Output = Result<Option<PurgeRequest>, PortError>>;
+    /// It was looked at once more.
+    fn purge_is_done(&self, run: &RunId) -> impl Future<Output = Result<(), PortError>>;
+}
+
+/// The switch of long retention, and the jobs that apply it to what is there.
+pub trait RetentionJobs {
+    /// The last job of an organisation.
+    fn retention_job(&self, org: &OrgId) -> impl Future<Output = Result<Option<RetentionJob>, PortError>>;
+    /// Switches an organisation to what a new job applies, and writes the job: both or none, on the same condition as below.
+    fn switch_retention(&self, job: RetentionJob) -> impl Future<Output = Result<RetentionJob, CommitError>>;
+    /// Writes a job if what is there has its `rev` (none there: 0), and gives it with its new one.
+    fn put_retention_job(&self, job: RetentionJob) -> impl Future<Output = Result<RetentionJob, CommitError>>;
+    /// Organisations whose job is not done, a bounded number of them.
+    fn retention_jobs_owed(&self) -> impl Future<Output = Result<Vec<OrgId>, PortError>>;
 }
 
 /// A remembered Idempotency-Key.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::flow::NodeId;
 use crate::id::{RunId, StepId};
 use crate::json::{canonical, sha256_hex};
+use crate::retention::Purged;
 use crate::run::{Exit, NodeStatus};
 use crate::time::Time;
 
@@ -106,6 +107,8 @@ pub struct StepRecord {
     pub completed_at: Time,
     /// The run that did it, if this run only went on from it.
     pub reused_from: Option<RunId>,
+    /// What is left of its payloads, once they are gone.
+    pub purged: Option<Box<Purged>>,
 }
 
 impl StepRecord {

@@ -106,6 +106,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
             started_at: state.started_at.unwrap_or(now),
             completed_at: now,
             reused_from: None,
+            purged: None,
         };
         let record = self.runs.record(run, record).await?;
         let output = match (&record.output, value) {

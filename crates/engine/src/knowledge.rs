@@ -9,6 +9,7 @@ use domain::ports::{PortError, Runs};
 use domain::run::{NodeStatus, Run};
 use domain::step::Payload;
 use domain::template::{Output, Scope, nodes_read};
+use domain::time::Time;
 use serde_json::Value;
 
 /// The run's input and the outputs of its nodes, as far as they were needed.
@@ -20,7 +21,7 @@ pub(crate) struct Knowledge {
 
 impl Knowledge {
     /// Brings what the node's templates read. What is not there stays away: the template says so when it is filled in.
-    pub(crate) async fn gather(&mut self, runs: &impl Runs, spec: &Spec, run: &Run, ix: NodeIx) -> Result<(), PortError> {
+    pub(crate) async fn gather(&mut self, runs: &impl Runs, spec: &Spec, run: &Run, ix: NodeIx, now: Time) -> Result<(), PortError> {
         let expressions: Vec<_> = spec.node(ix).kind.expressions().into_iter().map(|(_, expression)| expression).collect();
         if self.input.is_none() && expressions.iter().any(|expression| expression.reads_input()) {
             self.input = Some(value_of(runs, &runs.input(run).await?).await?);
@@ -35,7 +36,7 @@ impl Knowledge {
                 if let Some(gate) = runs.gate(run, &name).await? {
                     self.add_gate(runs, &gate).await?;
                 }
-            } else if let Some(payload) = runs.step(run, &name).await?.and_then(|record| record.output) {
+            } else if let Some(payload) = runs.step(run, &name, now).await?.and_then(|record| record.output) {
                 self.add(node, value_of(runs, &payload).await?);
             }
         }

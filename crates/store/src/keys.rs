@@ -4,6 +4,7 @@ use domain::flow::{NodeId, ServiceSlug, Slug};
 use domain::id::{FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::run::{RunStatus, Trigger};
+use domain::time::Time;
 
 pub(crate) const ORG: &str = "ORG";
 pub(crate) const RUN: &str = "RUN";
@@ -14,6 +15,8 @@ pub(crate) const KEY: &str = "KEY";
 pub(crate) const CONNECTION: &str = "CONNECTION";
 pub(crate) const IDEMPOTENCY: &str = "IDEMPOTENCY";
 pub(crate) const RUN_PREFIX: &str = "RUN#";
+pub(crate) const RETENTION: &str = "RETENTION";
+pub(crate) const PURGE: &str = "PURGE";
 pub(crate) const STEP_PREFIX: &str = "STEP#";
 pub(crate) const GATE_PREFIX: &str = "GATE#";
 
@@ -113,6 +116,20 @@ pub(crate) fn outbox(id: &RunId) -> String {
     // The last character of a ULID is random.
     let shard = id.to_string().bytes().last().unwrap_or_default() % OUTBOX_SHARDS;
     outbox_shard(shard)
+}
+
+/// Jobs of long retention that are not done. In the outbox too, in a partition of their own.
+pub(crate) const RETENTION_JOBS: &str = "RETENTION_JOBS";
+/// Purges that are to be looked at once more. In the outbox too, in a partition of their own, sorted by when they are due.
+pub(crate) const PURGES: &str = "PURGES";
+
+pub(crate) fn purge_due(at: Time, run: &RunId) -> String {
+    format!("{at}#{run}")
+}
+
+/// The run of a key that [`purge_due`] made.
+pub(crate) fn parse_purge_due(key: &str) -> Option<RunId> {
+    key.split_once('#')?.1.parse().ok()
 }
 
 pub(crate) fn outbox_shard(shard: u8) -> String {

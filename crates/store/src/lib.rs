@@ -11,9 +11,11 @@ mod items;
 mod key_ring;
 mod keys;
 mod lists;
+mod long_retention;
 mod merge;
 mod objects;
 mod organisations;
+mod outputs;
 mod progress;
 mod runs;
 
@@ -26,6 +28,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use objects::Objects;
+pub use outputs::expired_record;
 pub use runs::RunStore;
 
 type Item = std::collections::HashMap<String, AttributeValue>;

@@ -1,17 +1,24 @@
 //! Payloads over 100 KB, in S3.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
 use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use domain::flow::NodeId;
 use domain::json::{canonical, sha256_hex_of};
 use domain::ports::PortError;
 use domain::run::Run;
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload};
 use serde_json::Value;
+
+use crate::error::corrupt;
+
+/// What belongs to no step, and stays: the input, and the actions of gates. `@` cannot stand in the name of a node of a spec.
+const LASTING: [&str; 2] = ["@input", "@gate"];
 
 /// The bucket for large payloads.
 #[derive(Debug, Clone)]
@@ -84,6 +91,41 @@ impl Objects {
             return Err(PortError::Corrupt(format!("object {} does not have its hash", object.key)));
         }
         serde_json::from_slice(&bytes).map_err(|problem| PortError::Corrupt(problem.to_string()))
+    }
+
+    /// Deletes what lies beside the records of a run's steps: of `nodes`, or of all of them; nothing of the input or of gates.
+    pub(crate) async fn purge(&self, run: &Run, nodes: Option<&BTreeSet<NodeId>>) -> Result<(), PortError> {
+        let of_run = format!("{}/{}/", run.org, run.id);
+        // One request for all: listing costs more than everything else here.
+        let prefix = match nodes.map(|nodes| (nodes.len(), nodes.first())) {
+            Some((1, Some(only))) => format!("{of_run}{only}/"),
+            _ => of_run.clone(),
+        };
+        let wanted = |key: &str| {
+            let place = key.strip_prefix(&of_run).and_then(|rest| rest.split_once('/')).map(|(place, _)| place);
+            place
+                .filter(|place| !LASTING.contains(place))
+                .is_some_and(|place| nodes.is_none_or(|nodes| nodes.iter().any(|node| node.as_str() == place)))
+        };
+        let mut after = None;
+        loop {
+            let listed = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix).set_continuation_token(after);
+            let page = listed.send().await.map_err(unavailable)?;
+            let keys = page.contents().iter().filter_map(|object| object.key()).filter(|key| wanted(key));
+            let found: Vec<_> = keys.map(|key| ObjectIdentifier::builder().key(key).build()).collect::<Result<_, _>>().map_err(corrupt)?;
+            if !found.is_empty() {
+                let these = Delete::builder().set_objects(Some(found)).quiet(true).build().map_err(corrupt)?;
+                let answer = self.client.delete_objects().bucket(&self.bucket).delete(these).send().await.map_err(unavailable)?;
+                if let Some(left) = answer.errors().first() {
+                    let why = left.message().unwrap_or("no reason was given");
+                    return Err(PortError::Unavailable(format!("{} was not deleted: {why}", left.key().unwrap_or("an object"))));
+                }
+            }
+            after = page.next_continuation_token;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     pub(crate) async fn sign(&self, object: &ObjectRef, seconds: u64) -> Result<String, PortError> {

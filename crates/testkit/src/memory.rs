@@ -3,7 +3,9 @@
 mod flows;
 mod keys;
 mod lists;
+mod long_retention;
 mod organisations;
+mod outputs;
 mod weak;
 
 use std::collections::BTreeMap;
@@ -17,9 +19,11 @@ use domain::id::{FlowId, OrgId, RunId};
 use domain::json::{canonical, sha256_hex_of};
 use domain::organisation::Organisation;
 use domain::ports::{CommitError, Connection, Idempotency, PortError, Runs};
+use domain::retention::RetentionJob;
 use domain::run::{Debt, Run};
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
 use domain::time::Time;
+use outputs::{Kept, Wish};
 use serde_json::Value;
 
 use crate::Faults;
@@ -72,7 +76,12 @@ pub struct Memory {
 struct State {
     runs: BTreeMap<RunId, Run>,
     inputs: BTreeMap<RunId, Payload>,
-    steps: BTreeMap<(RunId, NodeId), StepRecord>,
+    steps: BTreeMap<(RunId, NodeId), Kept>,
+    purges: BTreeMap<RunId, Wish>,
+    retention_jobs: BTreeMap<OrgId, RetentionJob>,
+    /// Runs whose last write the stream would show to `purge-outputs`.
+    ended_late: Vec<RunId>,
+    days: Option<u64>,
     gates: BTreeMap<(RunId, NodeId), Gate>,
     idempotency: BTreeMap<(OrgId, String, String), Idempotency>,
     objects: BTreeMap<String, String>,
@@ -147,7 +156,7 @@ impl Memory {
 
     /// The record of a step; no call is counted.
     pub fn stored_step(&self, run: &RunId, node: &str) -> Option<StepRecord> {
-        self.state().steps.get(&(*run, node.parse().unwrap())).cloned()
+        self.state().steps.get(&(*run, node.parse().unwrap())).map(|kept| kept.record.clone())
     }
 
     /// The record of a step goes, as when its time is up.
@@ -218,6 +227,9 @@ impl State {
         }
         let run = Run { rev: stored.rev + 1, ..run.clone() };
         self.runs.insert(run.id, run.clone());
+        if run.must_reschedule_records() {
+            self.ended_late.push(run.id);
+        }
         for gate in gates {
             self.gates.insert((gate.run, gate.node.clone()), gate.clone());
         }
@@ -233,11 +245,12 @@ impl State {
         step
     }
 
-    fn record(&mut self, step: &StepRecord) -> StepRecord {
+    fn record(&mut self, run: &Run, step: &StepRecord) -> StepRecord {
+        let ours = Kept { record: step.clone(), expires_at: self.retention(&run.org).of_step(run, step.completed_at) };
         if self.weakness == Some(Weakness::OverwritesSteps) {
-            self.steps.insert((step.run, step.node.clone()), step.clone());
+            self.steps.insert((step.run, step.node.clone()), ours.clone());
         }
-        let kept = self.steps.entry((step.run, step.node.clone())).or_insert_with(|| step.clone()).clone();
+        let kept = self.steps.entry((step.run, step.node.clone())).or_insert(ours).record.clone();
         let referred: Vec<&ObjectRef> = kept.objects().collect();
         for object in step.objects().filter(|object| !referred.contains(object)) {
             self.objects.remove(&object.key);
@@ -288,7 +301,7 @@ impl Runs for Memory {
         let is_large = |payload: &Payload| payload.value().is_none() || payload.bytes() > MAX_INLINE_BYTES;
         let any_is_large = [&step.input, &step.output].into_iter().flatten().any(is_large);
         let step = if any_is_large { self.faults.call("upload", true, || Ok(self.state().upload(run, &step))).await? } else { step };
-        self.faults.call("record", true, || Ok(self.state().record(&step))).await
+        self.faults.call("record", true, || Ok(self.state().record(run, &step))).await
     }
 
     async fn put_aside(&self, run: &Run, gate: Gate) -> Result<Gate, PortError> {
@@ -298,9 +311,20 @@ impl Runs for Memory {
         self.faults.call("put_aside", true, || Ok(self.state().put_aside(run, &gate))).await
     }
 
-    async fn step(&self, run: &Run, node: &NodeId) -> Result<Option<StepRecord>, PortError> {
+    async fn keep_over(&self, run: &Run, until: Time) -> Result<Option<Time>, PortError> {
+        let Some(kept_until) = self.state().retention(&run.org).over_wait(run, until) else { return Ok(None) };
+        self.faults
+            .call("keep_over", true, || {
+                self.state().extend(&run.id, kept_until);
+                Ok(())
+            })
+            .await?;
+        Ok(Some(kept_until))
+    }
+
+    async fn step(&self, run: &Run, node: &NodeId, now: Time) -> Result<Option<StepRecord>, PortError> {
         let name = (run.id, node.clone());
-        self.faults.read("step", || Ok(self.state().steps.get(&name).cloned())).await
+        self.faults.read("step", || Ok(self.state().steps.get(&name).map(|kept| kept.read_at(now)))).await
     }
 
     async fn gate(&self, run: &Run, node: &NodeId) -> Result<Option<Gate>, PortError> {
@@ -312,8 +336,9 @@ impl Runs for Memory {
         self.faults.read("gates", || Ok(State::of_run(&self.state().gates, run))).await
     }
 
-    async fn steps(&self, run: &Run) -> Result<Vec<StepRecord>, PortError> {
-        self.faults.read("steps", || Ok(State::of_run(&self.state().steps, run))).await
+    async fn steps(&self, run: &Run, now: Time) -> Result<Vec<StepRecord>, PortError> {
+        let read = || State::of_run(&self.state().steps, run).iter().map(|kept| kept.read_at(now)).collect();
+        self.faults.read("steps", || Ok(read())).await
     }
 
     async fn fetch(&self, object: &ObjectRef) -> Result<Value, PortError> {

@@ -8,6 +8,7 @@ mod inbox;
 mod keys;
 mod lists;
 mod organisations;
+mod outputs;
 mod payloads;
 mod runs;
 mod walks;
@@ -15,7 +16,7 @@ mod walks;
 use std::future::Future;
 
 use domain::id::{OrgId, RunId};
-use domain::ports::{Connection, Connections, Flows, KeyRing, Keys, Organisations, RunLists, Runs};
+use domain::ports::{Connection, Connections, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs};
 
 pub use actions::*;
 pub use flows::*;
@@ -23,6 +24,7 @@ pub use inbox::*;
 pub use keys::*;
 pub use lists::*;
 pub use organisations::*;
+pub use outputs::*;
 pub use payloads::*;
 pub use runs::*;
 pub use walks::*;
@@ -30,7 +32,7 @@ pub use walks::*;
 /// A store under test: the ports it brings, and the ways into it that are no ports.
 pub trait Subject {
     /// Where runs are kept.
-    type Runs: Runs;
+    type Runs: Runs + Outputs + RetentionJobs;
     /// Where the rest is kept.
     type Table: RunLists + Flows + Keys + KeyRing + Connections + Organisations;
 
@@ -95,6 +97,14 @@ macro_rules! store_suite {
             a_large_action_that_is_approved_is_not_stored_twice
             a_gate_that_is_too_large_for_its_record_is_refused
             a_large_action_of_another_run_is_copied
+            a_record_whose_time_is_up_reads_as_its_receipt
+            a_record_that_was_taken_over_is_as_young_as_its_run
+            the_records_of_a_run_outlast_its_waits
+            records_are_rescheduled_and_receipts_stay
+            a_receipt_holds_the_place_of_its_record_for_good
+            objects_of_steps_are_deleted_and_the_input_stays
+            a_purge_is_noted_once_and_looked_at_again_when_it_is_due
+            an_organisation_is_switched_together_with_the_job_that_applies_it
             a_flow_reads_back_by_id_and_by_slug
             a_slug_is_unique_within_its_organisation
             an_update_of_a_flow_that_changed_meanwhile_is_refused

@@ -68,7 +68,8 @@ fn a_key_that_may_not_be_made_is_not_there() {
         let found: Vec<&String> = answer.body["details"]["fieldErrors"].as_object().unwrap().keys().collect();
         assert_eq!(found, fields);
         let clock = ManualClock::at(at(1));
-        let page = block_on(&clock, keys.api_keys(&Maker::new(1).org(), &Window { after: None, skip: 0, limit: 9 })).unwrap();
+        let page = block_on(&clock, keys.api_keys(&Maker::new(1).org(), &Window { after: None, skip: 0, limit: 9, was_beyond_cap: false }))
+            .unwrap();
         assert_eq!(page.total, 1, "only the maker's own");
     }
 }

@@ -27,7 +27,14 @@ pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, ca
     let version = version.ok_or_else(|| PortError::Corrupt(format!("{} points to a version that is not there", run.id)))?;
     let spec = Spec::parse(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", run.id)))?;
     let ix = spec.position(&node).ok_or(Fault::NotFound("step"))?;
-    let found = view::part_of_step(runs, clock.now(), &run, &spec, ix, part).await?;
-    let status = run.progress.get(ix).status;
-    Ok(Reply::ok(found.ok_or_else(|| Fault::Absent(format!("step `{node}` is {status} and has no {part}")))?))
+    let now = clock.now();
+    if let Some(found) = view::part_of_step(runs, now, &run, &spec, ix, part).await? {
+        return Ok(Reply::ok(found));
+    }
+    let purged = runs.step(&run, &node, now).await?.and_then(|record| record.purged);
+    let why = match purged.filter(|_| ["output", "input"].contains(&part)) {
+        Some(purged) => format!("the {part} of step `{node}` was purged at {}", purged.at),
+        None => format!("step `{node}` is {} and has no {part}", run.progress.get(ix).status),
+    };
+    Err(Fault::Absent(why).into())
 }

@@ -42,7 +42,7 @@ pub async fn handle(
     });
     let flow = call.query_flow("flow", &mut errors);
     let flow = match flow {
-        Some(name) => Some(table.flow(&call.key.org, &name).await?.ok_or(Fault::NotFound("flow"))?.id),
+        Some(name) => Some(store.flow(&call.key.org, &name).await?.ok_or(Fault::NotFound("flow"))?.id),
         None => None,
     };
     let actor = &call.key.actor;

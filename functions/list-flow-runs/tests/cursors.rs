@@ -1,9 +1,11 @@
 //! A walk by cursors, and cursors that do not belong to it: the handler on the store in memory.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
+use api::Door;
+use domain::access::Limits;
 use domain::id::OrgId;
 use domain::json::sha256_hex_of;
-use domain::ports::{Flows, Runs};
+use domain::ports::{Flows, KeyRing, Runs};
 use domain::run::{Run, Trigger};
 use list_flow_runs::{ENDPOINT, handle};
 use serde_json::{Value, json};
@@ -24,7 +26,8 @@ impl World {
     /// An organisation and the secret of its key.
     fn organisation(&self, letter: &str) -> (OrgId, String) {
         let (org, secret) = (self.maker.org(), format!("qe_sk_sandbox_{}", letter.repeat(32)));
-        self.store.put_key(&self.maker.key(org, actor("usr_ada"), &["runs:read"]), &sha256_hex_of(secret.as_bytes()));
+        let key = self.maker.key(org, actor("usr_ada"), &["runs:read"]);
+        block_on(&self.clock, self.store.create_key(&key, &sha256_hex_of(secret.as_bytes()))).unwrap();
         (org, secret)
     }
 
@@ -53,7 +56,9 @@ impl World {
         event["multiValueQueryStringParameters"] = query.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect();
         let request = lambda_http::request::from_str(&event.to_string()).unwrap();
         let handler = |call| handle(&self.store, call);
-        block_on(&self.clock, api::answer(&ENDPOINT, &self.store, &self.clock, &handler, request))
+        let door = Door::new(ENDPOINT, self.store.clone(), self.clock.clone(), Limits { reads: 1_000_000, writes: 1_000_000 });
+        let answer = block_on(&self.clock, door.answer(&handler, request));
+        (answer.status, answer.body)
     }
 }
 

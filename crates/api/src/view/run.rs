@@ -6,8 +6,9 @@ use domain::flow::{NodeId, NodeIx, NodeKind, Spec, Version};
 use domain::gate::Gate;
 use domain::id::RunId;
 use domain::ports::{PortError, Runs};
+use domain::retention::Purged;
 use domain::run::{NodeState, NodeStatus, Run, RunStatus};
-use domain::step::{StepRecord, idempotency_key, step_id};
+use domain::step::{Payload, StepRecord, idempotency_key, step_id};
 use domain::time::Time;
 use serde_json::{Value, json};
 
@@ -23,7 +24,7 @@ pub const PARTS_OF_STEPS: [&str; 7] = ["output", "input", "decision", "votes", "
 
 /// `{"flow": …, "run": …}`: the run, its steps in execution order, and the flow as it was when the run began.
 pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Version, spec: &Spec) -> Result<Value, PortError> {
-    let mut records: BTreeMap<_, _> = runs.steps(run).await?.into_iter().map(|record| (record.node.clone(), record)).collect();
+    let mut records: BTreeMap<_, _> = runs.steps(run, now).await?.into_iter().map(|record| (record.node.clone(), record)).collect();
     let mut gates: BTreeMap<_, _> = runs.gates(run).await?.into_iter().map(|gate| (gate.node.clone(), gate)).collect();
     let mut begun: BTreeMap<NodeIx, Time> = BTreeMap::new();
     let mut steps = Vec::new();
@@ -50,6 +51,7 @@ pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Ve
         Some(Step { record: Some(StepRecord { output: Some(output), .. }), .. }) => {
             put_payload(runs, now, &mut view, "output", output).await?;
         }
+        Some(Step { record: Some(StepRecord { purged: Some(purged), .. }), .. }) => set(&mut view, "outputPurgedAt", json!(purged.at)),
         _ => {}
     }
     let mut shown = Vec::new();
@@ -82,7 +84,7 @@ pub(super) fn url_of_part(run: &str, node: &str, part: &str) -> String {
 /// `part` is one of [`PARTS_OF_STEPS`].
 pub async fn part_of_step(runs: &impl Runs, now: Time, run: &Run, spec: &Spec, ix: NodeIx, part: &str) -> Result<Option<Value>, PortError> {
     let node = &spec.node(ix).id;
-    let (record, gate) = (runs.step(run, node).await?, runs.gate(run, node).await?);
+    let (record, gate) = (runs.step(run, node, now).await?, runs.gate(run, node).await?);
     let mut view = Step { run, spec, ix, record, gate }.view(runs, now).await?;
     let asked = matches!(part, "proposedAction" | "data");
     let holder = if asked { view.get_mut("input") } else { Some(&mut view) };
@@ -120,6 +122,10 @@ impl Step<'_> {
         recorded.or(self.gate.as_ref().and_then(|gate| gate.closed_at))
     }
 
+    fn purged(&self) -> Option<&Purged> {
+        self.record.as_ref().and_then(|record| record.purged.as_deref())
+    }
+
     async fn view(&self, runs: &impl Runs, now: Time) -> Result<Value, PortError> {
         let node = self.spec.node(self.ix);
         let state = self.state();
@@ -144,6 +150,10 @@ impl Step<'_> {
                     put_payload(runs, now, &mut view, name, payload).await?;
                 }
             }
+            if let Some(purged) = self.purged() {
+                set(&mut view, "outputPurgedAt", json!(purged.at));
+                set(&mut view, "purged", super::purged(purged));
+            }
             if let Some(answer) = &record.answer {
                 set(&mut view, "response", json!({"status": answer.status, "headers": answer.headers}));
             }
@@ -157,8 +167,10 @@ impl Step<'_> {
     /// The key that its request carried, if it sent one.
     fn idempotency_key(&self) -> Option<String> {
         let sends = matches!(self.spec.node(self.ix).kind, NodeKind::Llm(_) | NodeKind::Service(_) | NodeKind::Http(_) | NodeKind::Sink(_));
-        let input = self.record.as_ref().filter(|_| sends)?.input.as_ref()?;
-        Some(idempotency_key(&self.run.root(), self.id(), &input.sha256()))
+        let record = self.record.as_ref().filter(|_| sends)?;
+        let gone = self.purged().and_then(|purged| purged.input.as_ref());
+        let input_sha256 = record.input.as_ref().map(Payload::sha256).or_else(|| gone.map(|gone| gone.sha256.clone()))?;
+        Some(idempotency_key(&self.run.root(), self.id(), &input_sha256))
     }
 
     fn reused_from(&self) -> Option<RunId> {

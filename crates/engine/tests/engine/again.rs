@@ -207,8 +207,9 @@ fn large_outputs_are_taken_over_too() {
 #[test]
 fn what_is_no_longer_kept_is_not_done_again_without_being_asked() {
     let (world, before) = unpaid();
-    world.store.forget_step(&before, "draft");
     let run = again(&world, before);
+    // In the moment between the request and its first step.
+    world.store.forget_step(&before, "draft");
     let ended = world.play_to_end(run);
     assert_eq!(ended.status, RunStatus::Failed);
     let expected = format!("what `draft` put out in {before} is no longer kept; retry from there, or start a new run");

@@ -16,6 +16,8 @@ mod expiry;
 mod gates;
 mod large;
 mod limits;
+mod long_retention;
+mod outputs;
 mod ownership;
 mod parallel;
 mod retries;

@@ -18,6 +18,7 @@ use crate::progress::{self, Marks};
 /// What `owes` says when a token must be rung; when an execution must be started, it is the name of that execution.
 /// The Park state compares it with its own execution's name.
 const RING: &str = "ring";
+const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,6 +69,12 @@ pub(crate) struct RunItem {
     outbox_pk: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_sk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_until: Option<Time>,
+    /// Only on a run whose records are to expire at another time than they say now that it has ended: how many days it lasted.
+    /// The event source mapping of `purge-outputs` looks for this attribute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lasted_days: Option<u64>,
     list_pk: String,
     rev: u64,
 }
@@ -110,6 +117,8 @@ impl RunItem {
             outbox_pk: owes.as_ref().map(|_| keys::outbox(&run.id)),
             outbox_sk: owes.as_ref().map(|_| run.id.to_string()),
             owes,
+            kept_until: run.kept_until,
+            lasted_days: run.finished_at.filter(|_| run.must_reschedule_records()).map(|end| end.millis_since(run.started_at) / DAY_MILLIS),
             list_pk: keys::run_list(&run.flow, run.status, run.trigger),
             rev: run.rev,
         }
@@ -145,6 +154,7 @@ impl RunItem {
                 owes,
                 parked_until: self.parked_until.map(Time::from_millis),
             },
+            kept_until: self.kept_until,
             rev: self.rev,
         })
     }

@@ -75,7 +75,7 @@ async fn page(store: &Opened, table: &Table, flow: &FlowId, filter: &RunFilter, 
 
 /// What a walk costs: its first page in a new process, its second and third, and its first page once more.
 async fn walk(store: &Opened, flow: &FlowId, told: &str, filter: &RunFilter) -> (String, [f64; 4]) {
-    let table = store.cold_table();
+    let table = store.another_process();
     let first = Window { limit: LIMIT, ..Window::default() };
     let mut window = first.clone();
     let mut costs = [0.0; 4];
@@ -85,7 +85,7 @@ async fn walk(store: &Opened, flow: &FlowId, told: &str, filter: &RunFilter) -> 
             window = first.clone();
         }
         // Each later page is asked of a process that knows nothing but the cursor.
-        let asked = if number == 1 || number == 2 { store.cold_table() } else { table.clone() };
+        let asked = if number == 1 || number == 2 { store.another_process() } else { table.clone() };
         let (page, units, queries) = page(store, &asked, flow, filter, &window).await;
         *cost = units;
         if number == 0 {
@@ -155,7 +155,7 @@ fn the_secret_of_a_cursor_costs_half_a_read_unit() {
         let org = Maker::new(1).org();
         let made = store.runs.table.cursor_secret(&org).await.unwrap();
         store.metered.take_reads();
-        let table = store.cold_table();
+        let table = store.another_process();
         for expected in [vec![0.5], vec![]] {
             assert_eq!(table.cursor_secret(&org).await.unwrap(), made);
             let units: Vec<f64> = store.metered.take_reads().iter().map(|cost| cost.units).collect();

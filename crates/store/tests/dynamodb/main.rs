@@ -8,6 +8,7 @@ mod cost;
 mod list_cost;
 mod moving;
 mod opened;
+mod retention;
 mod template;
 mod uploads;
 mod wire;

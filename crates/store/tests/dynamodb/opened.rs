@@ -68,7 +68,7 @@ pub async fn open() -> Opened {
     let s3 = config(&metered, &bucket::serve().await).await;
     let client = Client::new(&dynamodb);
     template::create_table(client.create_table().table_name(TABLE)).send().await.unwrap();
-    let runs = RunStore { table: Table::new(&dynamodb, TABLE), objects: Objects::new(&s3, "outputs"), retention_days: 180 };
+    let runs = RunStore::new(Table::new(&dynamodb, TABLE), Objects::new(&s3, "outputs"), 180);
     Opened { runs, client, metered, config: dynamodb }
 }
 

@@ -24,6 +24,7 @@ fn step_of(run: &Run, output: &Value, headers: Value) -> StepRecord {
         started_at: at(1),
         completed_at: at(2),
         reused_from: None,
+        purged: None,
     }
 }
 
@@ -58,7 +59,7 @@ fn an_upload_whose_record_may_have_been_written_stays() {
         let step = step_of(&run, &output, json!({}));
         assert!(matches!(store.runs.record(&run, step.clone()).await, Err(PortError::Unavailable(_))));
         store.metered.lose_answers_of(None);
-        let kept = store.runs.step(&run, &step.node).await.unwrap().unwrap();
+        let kept = store.runs.step(&run, &step.node, testkit::build::at(9)).await.unwrap().unwrap();
         assert_eq!(kept.output, Some(Payload::Stored(object.clone())), "it had been written");
         assert_eq!(store.runs.fetch(&object).await.unwrap(), output);
         // The next invocation does the same, and finds it.
@@ -76,7 +77,7 @@ fn an_object_that_lost_stays_gone_only_if_nobody_refers_to_it() {
         // Not to be written at all, and for the same bytes: the record that counts refers to them.
         let step = step_of(&run, &output, json!({"x": "h".repeat(500_000)}));
         _ = store.runs.record(&run, step).await;
-        assert_eq!(store.runs.step(&run, &kept.node).await.unwrap(), Some(kept));
+        assert_eq!(store.runs.step(&run, &kept.node, testkit::build::at(9)).await.unwrap(), Some(kept));
         assert_eq!(store.runs.fetch(&object).await.unwrap(), output);
     });
 }

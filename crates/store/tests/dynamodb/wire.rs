@@ -34,6 +34,7 @@ struct Notes {
     writes: Vec<Cost>,
     reads: Vec<Cost>,
     operations: Vec<String>,
+    gets: Vec<String>,
     lost: Option<&'static str>,
     interruption: Option<Arc<Interruption>>,
 }
@@ -81,6 +82,11 @@ impl Metered {
     pub fn interrupt<F: Future<Output = ()> + Send + 'static>(&self, interruption: impl Fn() -> F + Send + Sync + 'static) {
         self.notes.lock().unwrap().interruption = Some(Arc::new(move || Box::pin(interruption())));
     }
+
+    /// The requests that read one item, as they were sent, since the last time this was asked.
+    pub fn take_gets(&self) -> Vec<String> {
+        std::mem::take(&mut self.notes.lock().unwrap().gets)
+    }
 }
 
 impl HttpClient for Metered {
@@ -111,6 +117,10 @@ impl HttpConnector for Connector {
             let text = body.to_string();
             request.headers_mut().insert("content-length", text.len().to_string());
             *request.body_mut() = SdkBody::from(text);
+        }
+        if operation == "GetItem" {
+            let body = request.body().bytes().unwrap_or_default();
+            self.notes.lock().unwrap().gets.push(String::from_utf8_lossy(body).into_owned());
         }
         if operation == "Query" {
             // AWS: "The AttributeValue for a key attribute cannot contain an empty string value", in a key condition too.

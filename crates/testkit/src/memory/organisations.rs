@@ -14,7 +14,7 @@ impl State {
         self.organisations.insert(organisation.id, Organisation { cursor_secret, ..organisation.clone() });
     }
 
-    fn cursor_secret(&mut self, id: &OrgId) -> CursorSecret {
+    pub(super) fn cursor_secret(&mut self, id: &OrgId) -> CursorSecret {
         let made = || {
             // Different for each organisation, and the same whenever a test is repeated.
             let entropy = SeededEntropy::new(id.to_string().bytes().fold(0, |sum, byte| sum * 31 % 1_000_003 + u64::from(byte)));

@@ -44,7 +44,7 @@ async fn used(store: &impl Subject, hash: &str, bucket: Bucket, now: Time) -> u3
 }
 
 fn page(after: Option<String>, skip: usize, limit: usize) -> Window {
-    Window { after, skip, limit }
+    Window { after, skip, limit, was_beyond_cap: false }
 }
 
 /// And with the hour in which it is used.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Subject;
 use super::runs::{new_run, step_of};
-use crate::build::Maker;
+use crate::build::{Maker, at};
 
 /// A value whose canonical text has exactly so many bytes.
 pub(super) fn of_bytes(bytes: usize) -> Value {
@@ -44,7 +44,7 @@ pub async fn a_payload_up_to_100_kb_lies_in_the_record(store: &impl Subject) {
         assert_eq!(store.runs().input(&run).await.unwrap(), Payload::of(value.clone()));
         let step = step_of(&run, "n1", value.clone());
         assert_eq!(store.runs().record(&run, step.clone()).await.unwrap(), step);
-        assert_eq!(store.runs().step(&run, &step.node).await.unwrap(), Some(step));
+        assert_eq!(store.runs().step(&run, &step.node, at(9)).await.unwrap(), Some(step));
     }
 }
 
@@ -65,7 +65,7 @@ pub async fn a_larger_payload_lies_beside_it_under_its_hash(store: &impl Subject
         assert_eq!((object.bytes, &object.sha256), (bytes as u64, &sha256_hex(&value)));
         assert!(object.key.ends_with(&object.sha256), "{}", object.key);
         assert_eq!(fetched, value);
-        assert_eq!(store.runs().steps(&run).await.unwrap(), [recorded]);
+        assert_eq!(store.runs().steps(&run, at(9)).await.unwrap(), [recorded]);
 
         let url = store.runs().sign(&object, 900).await.unwrap();
         assert!(url.contains(&object.sha256) && url.contains("X-Amz-Expires=900"), "{url}");
@@ -76,14 +76,14 @@ pub async fn a_larger_payload_lies_beside_it_under_its_hash(store: &impl Subject
 pub async fn a_payload_of_another_run_is_copied(store: &impl Subject) {
     let maker = Maker::new(24);
     let (before, value) = (new_run(&maker), of_bytes(MAX_INLINE_BYTES + 1));
-    let run = maker.run(before.org, before.flow, &crate::build::chain(3), crate::build::at(9));
+    let run = maker.run(before.org, before.flow, &crate::build::chain(3), at(9));
     let recorded = store.runs().record(&before, step_of(&before, "n1", value.clone())).await.unwrap();
     let copied = store.runs().record(&run, StepRecord { run: run.id, ..recorded.clone() }).await.unwrap();
     let (object, fetched) = stored(store, copied.output.clone()).await;
     assert!(object.key.starts_with(&format!("{}/{}/", run.org, run.id)), "{}", object.key);
     assert_eq!(fetched, value);
-    assert_eq!(store.runs().step(&run, &copied.node).await.unwrap(), Some(copied));
-    assert_eq!(store.runs().step(&before, &recorded.node).await.unwrap(), Some(recorded));
+    assert_eq!(store.runs().step(&run, &copied.node, at(9)).await.unwrap(), Some(copied));
+    assert_eq!(store.runs().step(&before, &recorded.node, at(9)).await.unwrap(), Some(recorded));
 }
 
 /// A reference promises bytes: others are not passed on.
@@ -153,7 +153,7 @@ pub async fn an_upload_that_no_record_refers_to_does_not_stay(store: &impl Subje
     // The same bytes are the same object: a repetition must not take it away.
     assert_eq!(store.runs().record(&run, step_of(&run, "n1", first.clone())).await.unwrap(), kept);
     assert!(is_there(store, &place_of(&run, &first)).await);
-    assert_eq!(store.runs().step(&run, &kept.node).await.unwrap(), Some(kept));
+    assert_eq!(store.runs().step(&run, &kept.node, crate::build::at(9)).await.unwrap(), Some(kept));
 }
 
 /// The same for what a retry copies: the run before it keeps its own.

@@ -31,7 +31,7 @@ fn is_changed<T: std::fmt::Debug>(result: Result<T, CommitError>) {
     assert!(matches!(result, Err(CommitError::Changed)), "expected a refusal, got {result:?}");
 }
 
-fn node(name: &str) -> NodeId {
+pub(super) fn node(name: &str) -> NodeId {
     name.parse().unwrap()
 }
 
@@ -71,6 +71,7 @@ pub async fn a_run_reads_back_with_every_field(store: &impl Subject) {
             owes: Some(Debt::Ring),
             parked_until: time(60_000),
         },
+        kept_until: time(999_000),
         ..bare.clone()
     };
     let committed = store.runs().commit(full.clone(), &[]).await.unwrap();
@@ -212,6 +213,7 @@ pub(super) fn step_of(run: &Run, name: &str, output: Value) -> StepRecord {
         started_at: at(1),
         completed_at: at(2),
         reused_from: None,
+        purged: None,
     }
 }
 
@@ -219,16 +221,16 @@ pub(super) fn step_of(run: &Run, name: &str, output: Value) -> StepRecord {
 pub async fn a_step_is_recorded_once_and_the_first_record_counts(store: &impl Subject) {
     let maker = Maker::new(7);
     let run = created(store, new_run(&maker)).await;
-    assert_eq!(store.runs().step(&run, &node("n1")).await.unwrap(), None);
+    assert_eq!(store.runs().step(&run, &node("n1"), at(9)).await.unwrap(), None);
     let first = step_of(&run, "n1", json!("first"));
     assert_eq!(store.runs().record(&run, first.clone()).await.unwrap(), first);
     assert_eq!(store.runs().record(&run, first.clone()).await.unwrap(), first);
     let second = StepRecord { status: NodeStatus::Failed, output: None, error: Some("no".to_owned()), ..first.clone() };
     assert_eq!(store.runs().record(&run, second).await.unwrap(), first);
-    assert_eq!(store.runs().step(&run, &node("n1")).await.unwrap(), Some(first.clone()));
+    assert_eq!(store.runs().step(&run, &node("n1"), at(9)).await.unwrap(), Some(first.clone()));
     // Recording a step does not move the run.
     assert_eq!(loaded(store, &run).await, run);
-    assert_eq!(store.runs().steps(&run).await.unwrap(), [first]);
+    assert_eq!(store.runs().steps(&run, at(9)).await.unwrap(), [first]);
 }
 
 /// Every field survives; a `null` that was put out is not the same as no output.
@@ -252,7 +254,7 @@ pub async fn steps_read_back_with_every_field(store: &impl Subject) {
         assert_eq!(store.runs().record(&run, step.clone()).await.unwrap(), *step);
     }
     store.runs().record(&other, step_of(&other, "n1", json!("another run"))).await.unwrap();
-    assert_eq!(store.runs().steps(&run).await.unwrap(), all);
+    assert_eq!(store.runs().steps(&run, at(9)).await.unwrap(), all);
 }
 
 fn key_of(run: &Run, key: &str, forget_at: Time) -> Idempotency {
