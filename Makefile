@@ -5,10 +5,12 @@ PYTHON ?= python3
 export PORT PYTHON
 
 STACK := .venv/bin/python dev/stack
+# A stack of its own, whatever else runs.
+BENCH := DEV_DIR=.dev-bench PORT=24566 .venv/bin/python dev/bench
 TEST_REQUIREMENTS := dev/requirements.txt tests/statemachine/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run up demo down status test simulate build lint fmt clean
+.PHONY: help run up demo down status test simulate bench build lint fmt clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +37,9 @@ test: .venv/.tests ## Run every test there is; say what was skipped
 simulate: ## Run the simulation on more seeds: make simulate SEEDS=1000000 (DEEP=1: explore more, too)
 	SEEDS=$(or $(SEEDS),100000) cargo test -p engine --test simulation -- --nocapture
 
+bench: .venv/.stack ## Measure cost, cold start and size into docs/benchmarks.md: make bench ONLY=flows|cold|size
+	@$(BENCH) $(ONLY)
+
 build: ## Build every binary (debug)
 	cargo build --workspace --bins
 
@@ -46,8 +51,8 @@ fmt: ## Format the Rust code
 	cargo fmt --all
 
 clean: ## Stop the stack; remove everything that make made
-	@if [ -x .venv/bin/python ]; then $(STACK) down; DEV_DIR=.dev-test $(STACK) down; fi
-	rm -rf .venv .venv-sam .dev .dev-test
+	@if [ -x .venv/bin/python ]; then $(STACK) down; DEV_DIR=.dev-test $(STACK) down; DEV_DIR=.dev-bench $(STACK) down; fi
+	rm -rf .venv .venv-sam .dev .dev-test .dev-bench
 	cargo clean
 
 .venv/.stack: dev/requirements.txt dev/setup.sh

@@ -7,7 +7,8 @@ Started like `python -m ministack`, with the same environment and arguments. Wha
 * TTL deletes without a word: the table's stream does not show it, and it sweeps once a minute only.
 * API Gateway ignores the gateway responses of an imported API, so an unknown path would break the error envelope.
 
-It also binds to loopback unless BIND_HOST says otherwise: MiniStack's own default is every interface.
+It also binds to loopback unless BIND_HOST says otherwise: MiniStack's own default is every interface. With STACK_LEDGER it
+notes in that file what everything costs (dev/ledger.py).
 """
 
 import os
@@ -146,6 +147,13 @@ def main():
     mend_table_settings(provisioners, dynamodb)
     mend_expiry(dynamodb)
     mend_gateway_responses(apigateway_v1)
+    if ledger_file := os.environ.get("STACK_LEDGER"):
+        import ledger
+        from ministack.core import lambda_runtime
+        from ministack.services import lambda_svc, s3
+
+        modules = {"dynamodb": dynamodb, "s3": s3, "stepfunctions": stepfunctions}
+        ledger.attach(ledger_file, **modules, lambda_svc=lambda_svc, lambda_runtime=lambda_runtime)
     ministack()
 
 

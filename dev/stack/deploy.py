@@ -29,16 +29,21 @@ def client(settings, service):
 
 def deploy(settings, model):
     """Bring the stack to what template.yaml and the binaries say. Returns (outputs, whether anything changed)."""
+    return deploy_template(settings, STACK, ROOT / "template.yaml", {**model.parameters(), **LOCAL_PARAMETERS})
+
+
+def deploy_template(settings, stack_name, file, parameters):
+    """Create or update a stack from a template. Returns (outputs, whether anything changed)."""
     stage = Stage("Deploy")
-    packed = package(ROOT / "template.yaml", BUCKET, settings.binary)
+    packed = package(file, BUCKET, settings.binary)
     request = {
-        "StackName": STACK,
-        "TemplateURL": _upload(settings, packed),
-        "Parameters": _parameters(packed.template, {**model.parameters(), **LOCAL_PARAMETERS}),
+        "StackName": stack_name,
+        "TemplateURL": _upload(settings, stack_name, packed),
+        "Parameters": _parameters(file.name, packed.template, parameters),
         "Capabilities": CAPABILITIES,
     }
     cloudformation = client(settings, "cloudformation")
-    exists = _describe(cloudformation) is not None
+    exists = _describe(cloudformation, stack_name) is not None
     try:
         if exists:
             cloudformation.update_stack(**request)
@@ -47,63 +52,63 @@ def deploy(settings, model):
     except ClientError as problem:
         message = problem.response["Error"].get("Message", str(problem))
         if exists and "No updates are to be performed" in message:
-            return _outputs(_describe(cloudformation)), False
-        raise StackError(f"CloudFormation refused template.yaml: {message}") from None
-    stack = _wait(cloudformation, stage)
+            return _outputs(_describe(cloudformation, stack_name)), False
+        raise StackError(f"CloudFormation refused {file.name}: {message}") from None
+    stack = _wait(cloudformation, stack_name, stage)
     if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        raise StackError(f"Deploying template.yaml ended in {stack['StackStatus']}. {_reason(cloudformation)}")
-    count = len(cloudformation.describe_stack_resources(StackName=STACK)["StackResources"])
-    stage.done(f"template.yaml {'updated' if exists else 'deployed'} through CloudFormation: {count} resources")
+        raise StackError(f"Deploying {file.name} ended in {stack['StackStatus']}. {_reason(cloudformation, stack_name)}")
+    count = len(cloudformation.describe_stack_resources(StackName=stack_name)["StackResources"])
+    stage.done(f"{file.name} {'updated' if exists else 'deployed'} through CloudFormation: {count} resources")
     return _outputs(stack), True
 
 
-def _upload(settings, packed):
+def _upload(settings, stack_name, packed):
     s3 = client(settings, "s3")
     s3.create_bucket(Bucket=BUCKET)
     for key, content in packed.objects.items():
         s3.put_object(Bucket=BUCKET, Key=key, Body=content)
-    s3.put_object(Bucket=BUCKET, Key="template.json", Body=packed.template_json)
-    return f"{settings.endpoint}/{BUCKET}/template.json"
+    s3.put_object(Bucket=BUCKET, Key=f"{stack_name}.json", Body=packed.template_json)
+    return f"{settings.endpoint}/{BUCKET}/{stack_name}.json"
 
 
-def _parameters(template, wanted):
+def _parameters(name, template, wanted):
     declared = template.get("Parameters", {})
     unknown = sorted(set(wanted) - set(declared))
     if unknown:
-        raise StackError(f"template.yaml has no parameter {', '.join(unknown)}, which the local stack sets.")
+        raise StackError(f"{name} has no parameter {', '.join(unknown)}, which the local stack sets.")
     return [{"ParameterKey": name, "ParameterValue": value} for name, value in wanted.items()]
 
 
-def _describe(cloudformation):
+def _describe(cloudformation, stack_name):
     try:
-        return cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+        return cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
     except ClientError:
         return None
 
 
-def _wait(cloudformation, stage):
+def _wait(cloudformation, stack_name, stage):
     deadline = time.monotonic() + PATIENCE
     while True:
-        stack = _describe(cloudformation)
+        stack = _describe(cloudformation, stack_name)
         if stack is None:
-            raise StackError(f"CloudFormation lost the stack {STACK}; see ministack.log.")
+            raise StackError(f"CloudFormation lost the stack {stack_name}; see ministack.log.")
         if not stack["StackStatus"].endswith("_IN_PROGRESS"):
             return stack
         if time.monotonic() > deadline:
-            raise StackError(f"Deploying template.yaml takes more than {PATIENCE} s ({stack['StackStatus']}). {_reason(cloudformation)}")
+            raise StackError(f"Deploying {stack_name} takes more than {PATIENCE} s ({stack['StackStatus']}). {_reason(cloudformation, stack_name)}")
         stage.still(f"CloudFormation: {stack['StackStatus'].lower()}")
         time.sleep(0.2)
 
 
-def _reason(cloudformation):
+def _reason(cloudformation, stack_name):
     """The first failure, which is the cause; what is cancelled after it only follows from it."""
-    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+    events = cloudformation.describe_stack_events(StackName=stack_name)["StackEvents"]
     failures = [event for event in events if event.get("ResourceStatus", "").endswith("_FAILED")]
     for event in sorted(failures, key=lambda event: event["Timestamp"]):
         reason = event.get("ResourceStatusReason", "")
         if event.get("ResourceType") != "AWS::CloudFormation::Stack" and "cancelled" not in reason.lower():
             return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason or 'no reason given'}"
-    return (_describe(cloudformation) or {}).get("StackStatusReason", "No reason was given; see ministack.log.")
+    return (_describe(cloudformation, stack_name) or {}).get("StackStatusReason", "No reason was given; see ministack.log.")
 
 
 def _outputs(stack):

@@ -28,6 +28,7 @@ def seed(settings, outputs):
 
     values = {
         "QE_BASE_URL": base_url(settings, outputs),
+        "QE_ORG": first,
         "QE_API_KEY": key(first, "usr_ada", "Ada, all scopes", "--roles", "reviewer", "--teams", "payments"),
         "QE_READ_API_KEY": key(first, "usr_ada", "Ada, runs:read", "--scopes", "runs:read"),
         "QE_SECOND_API_KEY": key(first, "usr_grace", "Grace, all scopes"),

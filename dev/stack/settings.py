@@ -18,6 +18,7 @@ class Settings:
     port: int
     dev_dir: Path
     target_dir: Path
+    released: frozenset = frozenset()  # binaries to take from the release build; it exists already
 
     @classmethod
     def from_environment(cls):
@@ -52,7 +53,7 @@ class Settings:
         return str(self.dev_dir.relative_to(ROOT)) if self.dev_dir.is_relative_to(ROOT) else str(self.dev_dir)
 
     def binary(self, name):
-        return self.target_dir / "debug" / name
+        return self.target_dir / ("release" if name in self.released else "debug") / name
 
     def log(self, name):
         return self.dev_dir / f"{name}.log"

@@ -63,7 +63,7 @@ fn rate(answer: &Answer) -> [Option<u64>; 4] {
 fn every_answer_to_a_known_key_says_how_much_is_left() {
     let reset = at(60).seconds();
     for (number, refused) in [
-        Refused::TooLarge(1),
+        Refused::TooLarge("body", 1),
         Refused::MediaType,
         FieldErrors::one("note", "is wrong").into(),
         Fault::NotFound("run").into(),
@@ -128,7 +128,10 @@ fn a_key_stops_with_its_revocation_and_its_last_millisecond() {
     assert_eq!(world.call().status, 401);
     let world = self::world(|_| {});
     assert_eq!(world.call().status, 200);
-    let key = block_on(&world.clock, world.keys.api_keys(&Maker::new(1).org(), &domain::ports::Window { after: None, skip: 0, limit: 1 }));
+    let key = block_on(
+        &world.clock,
+        world.keys.api_keys(&Maker::new(1).org(), &domain::ports::Window { after: None, skip: 0, limit: 1, was_beyond_cap: false }),
+    );
     let key = key.unwrap().rows.remove(0);
     let revocation = Revocation { at: at(10), by: "usr_ada".to_owned() };
     block_on(&world.clock, world.keys.revoke_key(&key.org, &key.id, &revocation)).unwrap();

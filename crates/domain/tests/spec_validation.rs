@@ -362,6 +362,36 @@ fn a_schema_that_points_outside_itself_is_refused_and_nothing_is_fetched() {
 }
 
 #[test]
+fn a_stored_spec_is_held_to_every_rule_but_the_validity_of_its_schemas() {
+    let tool = json!({"slug": "custom:crm", "description": "d", "inputSchema": {"type": 7}});
+    let nodes = [
+        llm(json!({"id": "a", "outputSchema": {"type": "nonsense"}, "tools": [tool]})),
+        gate("b", json!({"overrideSchema": {"type": 7}, "onReject": "route_to:nowhere"})),
+        llm(json!({"id": "c", "outputSchema": "string", "maxToken": 1})),
+    ];
+    let spec = spec_json(&nodes, "a>b b>c c>a");
+    let bad_schema = "is not a valid JSON Schema";
+    let (schemas, others): (Vec<String>, Vec<String>) = problems(&spec).into_iter().partition(|problem| problem.contains(bad_schema));
+    assert_eq!(schemas.len(), 3, "{schemas:?}");
+    let stored = Spec::stored(&spec).unwrap_err();
+    let stored: Vec<String> =
+        stored.by_path().iter().flat_map(|(path, texts)| texts.iter().map(move |text| format!("{path}: {text}"))).collect();
+    assert!(stored.len() > 2 && stored.iter().all(|problem| !problem.contains(bad_schema)), "{stored:?}");
+    let missing: Vec<&String> = others.iter().filter(|problem| !stored.contains(problem)).collect();
+    assert!(missing.is_empty(), "{missing:?} are found in a new spec and not in a stored one");
+}
+
+#[test]
+fn a_stored_spec_reads_as_it_was_parsed() {
+    let nodes = [
+        llm(json!({"id": "a", "outputSchema": {"type": "object"}})),
+        gate("b", json!({"overrideSchema": {"type": "object"}, "allowedEdits": ["/x"]})),
+    ];
+    let spec = spec_json(&nodes, "a>b");
+    assert_eq!(Spec::stored(&spec).unwrap(), Spec::parse(&spec).unwrap());
+}
+
+#[test]
 fn a_field_that_nobody_asked_for_is_not_ignored() {
     let unknown = "is not a field that belongs here";
     refuses(&http(json!({"uri": "x"})), &format!("uri: {unknown}"));

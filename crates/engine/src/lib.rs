@@ -61,7 +61,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
     async fn version_of(&self, run: &Run) -> Result<(Version, Spec), PortError> {
         let version = self.flows.version(&run.org, &run.flow, run.flow_version).await?;
         let version = version.ok_or_else(|| PortError::Corrupt(format!("{} points to a version that is not there", run.id)))?;
-        let spec = Spec::parse(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", run.id)))?;
+        let spec = Spec::stored(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", run.id)))?;
         if run.progress.states().len() != spec.len() {
             return Err(PortError::Corrupt(format!("{} does not have the nodes of its version", run.id)));
         }
@@ -78,7 +78,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
     async fn spec_of(&self, flow: &Flow, number: u32) -> Result<Spec, PortError> {
         let version = self.flows.version(&flow.org, &flow.id, number).await?;
         let version = version.ok_or_else(|| PortError::Corrupt(format!("{} has no version {number}", flow.id)))?;
-        Spec::parse(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", flow.id)))
+        Spec::stored(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", flow.id)))
     }
 
     /// A run that ends closes its open gates in the same write, so that no reviewer is asked for nothing.

@@ -1,18 +1,35 @@
 //! What a function gets from its surroundings: AWS configuration that starts fast, settings, the clock, randomness.
 
+mod https;
+
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_smithy_http_client::{Builder, tls};
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use domain::ports::{Clock, Entropy};
 use domain::time::Time;
 
-/// Configuration from the environment: region, the function's own credentials, and `AWS_ENDPOINT_URL` on the local stack.
+/// A function's configuration, from the environment that Lambda gives it: region, the function's own credentials, and
+/// `AWS_ENDPOINT_URL` on the local stack. Nothing else is looked at, no profile and no metadata service: the code for
+/// those is a megabyte and a half of binary.
+#[expect(clippy::unused_async, reason = "no caller depends on there being nothing to wait for")]
 pub async fn aws() -> SdkConfig {
-    // AWS-LC, the SDK's default, spends 23 ms of CPU on entropy at the first handshake of a cold start; ring spends none.
-    let https = Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https();
-    aws_config::defaults(BehaviorVersion::latest()).http_client(https).load().await
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .http_client(https::client());
+    config.set_region(variable("AWS_REGION").map(Region::new));
+    config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
+    config.set_app_name(variable("AWS_SDK_UA_APP_ID").and_then(|name| AppName::new(name).ok()));
+    config.build()
+}
+
+/// The configuration of whoever works at a terminal: profiles, single sign-on and all else that the AWS CLI understands.
+pub async fn operator_aws() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest()).http_client(https::client()).load().await
 }
 
 /// A setting is missing or makes no sense: the function does not start.

@@ -16,6 +16,7 @@ mod merge;
 mod objects;
 mod organisations;
 mod outputs;
+mod presigned;
 mod progress;
 mod runs;
 

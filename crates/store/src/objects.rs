@@ -1,12 +1,13 @@
 //! Payloads over 100 KB, in S3.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::ops::Deref;
+use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
-use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use domain::flow::NodeId;
 use domain::json::{canonical, sha256_hex_of};
@@ -16,23 +17,44 @@ use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload};
 use serde_json::Value;
 
 use crate::error::corrupt;
+use crate::presigned::Presigner;
 
-/// What belongs to no step, and stays: the input, and the actions of gates. `@` cannot stand in the name of a node of a spec.
-const LASTING: [&str; 2] = ["@input", "@gate"];
+/// Where inputs lie: of no step, so that no purge takes them. `@` cannot stand in the name of a node of a spec.
+const INPUT: &str = "@input";
 
 /// The bucket for large payloads.
 #[derive(Debug, Clone)]
 pub struct Objects {
-    client: Client,
+    client: OnDemand,
+    presigner: Presigner,
     bucket: String,
+}
+
+/// A client that is built when it is first used: a function that only signs URLs neither builds nor links it.
+#[derive(Debug, Clone)]
+struct OnDemand {
+    config: SdkConfig,
+    client: OnceLock<Client>,
+}
+
+impl Deref for OnDemand {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        self.client.get_or_init(|| {
+            // The local stack has no host name for each bucket; on AWS both forms of address work.
+            let path_style = self.config.endpoint_url().is_some();
+            Client::from_conf(aws_sdk_s3::config::Builder::from(&self.config).force_path_style(path_style).build())
+        })
+    }
 }
 
 impl Objects {
     /// The bucket called `bucket`.
     pub fn new(config: &SdkConfig, bucket: impl Into<String>) -> Self {
-        // The local stack has no host name for each bucket; on AWS both forms of address work.
-        let config = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
-        Self { client: Client::from_conf(config), bucket: bucket.into() }
+        let bucket = bucket.into();
+        let client = OnDemand { config: config.clone(), client: OnceLock::new() };
+        Self { client, presigner: Presigner::new(config, &bucket), bucket }
     }
 
     /// The payload as it is to be recorded: a large one is uploaded first, under a key that ends with its hash, so that
@@ -104,7 +126,7 @@ impl Objects {
         let wanted = |key: &str| {
             let place = key.strip_prefix(&of_run).and_then(|rest| rest.split_once('/')).map(|(place, _)| place);
             place
-                .filter(|place| !LASTING.contains(place))
+                .filter(|place| *place != INPUT)
                 .is_some_and(|place| nodes.is_none_or(|nodes| nodes.iter().any(|node| node.as_str() == place)))
         };
         let mut after = None;
@@ -129,10 +151,7 @@ impl Objects {
     }
 
     pub(crate) async fn sign(&self, object: &ObjectRef, seconds: u64) -> Result<String, PortError> {
-        let config =
-            PresigningConfig::expires_in(Duration::from_secs(seconds)).map_err(|problem| PortError::Corrupt(problem.to_string()))?;
-        let signed = self.client.get_object().bucket(&self.bucket).key(&object.key).presigned(config).await.map_err(unavailable)?;
-        Ok(signed.uri().to_owned())
+        self.presigner.get(&object.key, seconds, SystemTime::now()).await
     }
 }
 
@@ -149,8 +168,7 @@ impl Place<'_> {
     fn key(self, run: &Run, sha256: &str) -> String {
         let (org, id) = (run.org, run.id);
         match self {
-            // `@` cannot stand in a node's name.
-            Self::Input => format!("{org}/{id}/@input/{sha256}"),
+            Self::Input => format!("{org}/{id}/{INPUT}/{sha256}"),
             Self::Step(node) => format!("{org}/{id}/{node}/{sha256}"),
             Self::Gate(node) => format!("gates/{org}/{id}/{node}/{sha256}"),
         }

@@ -14,6 +14,6 @@ pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, ca
     let run = runs.load(&call.run_id()?).await?.filter(|run| run.org == call.key.org).ok_or(Fault::NotFound("run"))?;
     let version = flows.version(&run.org, &run.flow, run.flow_version).await?;
     let version = version.ok_or_else(|| PortError::Corrupt(format!("{} points to a version that is not there", run.id)))?;
-    let spec = Spec::parse(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", run.id)))?;
+    let spec = Spec::stored(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", run.id)))?;
     Ok(Reply::ok(view::run_with_steps(runs, clock.now(), &run, &version, &spec).await?))
 }

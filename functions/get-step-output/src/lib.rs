@@ -25,7 +25,7 @@ pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, ca
     let node = call.node_id()?;
     let version = flows.version(&run.org, &run.flow, run.flow_version).await?;
     let version = version.ok_or_else(|| PortError::Corrupt(format!("{} points to a version that is not there", run.id)))?;
-    let spec = Spec::parse(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", run.id)))?;
+    let spec = Spec::stored(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", run.id)))?;
     let ix = spec.position(&node).ok_or(Fault::NotFound("step"))?;
     let now = clock.now();
     if let Some(found) = view::part_of_step(runs, now, &run, &spec, ix, part).await? {

@@ -121,5 +121,5 @@ async fn run(command: Command) -> Result<String, Box<dyn Error>> {
 }
 
 async fn table() -> Result<Table, Box<dyn Error>> {
-    Ok(Table::from_env(&runtime::aws().await)?)
+    Ok(Table::from_env(&runtime::operator_aws().await)?)
 }

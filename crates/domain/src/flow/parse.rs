@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::fields::Fields;
+use super::fields::{Fields, SchemaCheck};
 use super::node::{Approval, Decision, HttpRequest, HttpSink, LlmStep, Node, NodeKind, Retry, Route, ServiceCall, Tool, Wait, WebhookEmit};
 use super::{MAX_GATES, MAX_NODES, MAX_TOOLS, MAX_WAIT_HOURS, NodeId, ServiceSlug, Spec};
 use crate::access::Assignee;
@@ -48,10 +48,24 @@ pub(super) struct Defaults {
 }
 
 impl Spec {
-    /// Reads and checks a spec; all problems at once, each at its JSON path (which starts with `spec`).
+    /// Reads and checks a spec that somebody sent; all problems at once, each at its JSON path (which starts with `spec`).
     pub fn parse(value: &Value) -> Result<Self, FieldErrors> {
+        Self::checked(value, |schema| match jsonschema::validator_for(schema) {
+            Ok(_) => Ok(()),
+            Err(problem) => Err(format!("{problem} (at `{}`)", problem.instance_path())),
+        })
+    }
+
+    /// Reads a spec that passed [`Spec::parse`] when it was saved. Every rule but one holds here too: whether a schema is a valid
+    /// JSON Schema was settled then, and is not asked again.
+    pub fn stored(value: &Value) -> Result<Self, FieldErrors> {
+        Self::checked(value, |_| Ok(()))
+    }
+
+    fn checked(value: &Value, schema_check: SchemaCheck) -> Result<Self, FieldErrors> {
         let mut errors = FieldErrors::new();
-        let spec = read(value, &mut errors).and_then(|raw| Self::assemble(raw, &mut errors));
+        let spec = Fields::of(value, "spec", schema_check, &mut errors).and_then(read);
+        let spec = spec.and_then(|raw| Self::assemble(raw, &mut errors));
         match (spec, errors.is_empty()) {
             (Some(spec), true) => Ok(spec),
             _ => Err(errors),
@@ -59,8 +73,7 @@ impl Spec {
     }
 }
 
-fn read(value: &Value, errors: &mut FieldErrors) -> Option<Raw> {
-    let mut fields = Fields::of(value, "spec", errors)?;
+fn read(mut fields: Fields<'_>) -> Option<Raw> {
     let start = fields.parse("startNodeId");
     let defaults = Defaults {
         on_reject: fields.route("onReject").unwrap_or(Route::Fail),
@@ -85,7 +98,7 @@ fn read(value: &Value, errors: &mut FieldErrors) -> Option<Raw> {
     }
     for (at, value) in nodes.iter().enumerate() {
         let path = format!("spec.nodes[{at}]");
-        if let Some(node) = Fields::of(value, path.as_str(), fields.errors).and_then(|fields| node(fields, &raw.defaults)) {
+        if let Some(node) = fields.inner(value, path.as_str()).and_then(|fields| node(fields, &raw.defaults)) {
             raw.nodes.push((path, node));
         } else {
             raw.incomplete = true;
@@ -94,7 +107,7 @@ fn read(value: &Value, errors: &mut FieldErrors) -> Option<Raw> {
     }
     for (at, value) in edges.iter().enumerate() {
         let path = format!("spec.edges[{at}]");
-        match Fields::of(value, path.as_str(), fields.errors).and_then(|fields| edge(fields, path)) {
+        match fields.inner(value, path.as_str()).and_then(|fields| edge(fields, path)) {
             Some(edge) => raw.edges.push(edge),
             None => raw.incomplete = true,
         }
@@ -141,7 +154,7 @@ fn node(mut fields: Fields<'_>, defaults: &Defaults) -> Option<Node> {
 fn retry(fields: &mut Fields<'_>) -> Retry {
     let default = Retry::default();
     let path = fields.at("retry");
-    let Some(mut fields) = fields.optional("retry").and_then(|value| Fields::of(value, path, fields.errors)) else {
+    let Some(mut fields) = fields.optional("retry").and_then(|value| fields.inner(value, path)) else {
         return default;
     };
     let retry = Retry {
@@ -177,7 +190,7 @@ fn tools(fields: &mut Fields<'_>) -> Vec<Tool> {
         .iter()
         .enumerate()
         .filter_map(|(at, value)| {
-            let fields = Fields::of(value, format!("{path}[{at}]"), fields.errors)?;
+            let fields = fields.inner(value, format!("{path}[{at}]"))?;
             tool(fields, &mut slugs)
         })
         .collect()
@@ -291,7 +304,7 @@ fn decision(fields: &mut Fields<'_>) -> Option<Decision> {
         }
         let path = fields.at("cases");
         for (value, target) in given {
-            if let Some(mut case) = Fields::of(target, format!("{path}.{value}"), fields.errors) {
+            if let Some(mut case) = fields.inner(target, format!("{path}.{value}")) {
                 if let Some(next) = case.parse("next") {
                     cases.insert(value.clone(), next);
                 }

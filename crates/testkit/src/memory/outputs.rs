@@ -66,7 +66,7 @@ impl State {
         let prefix = format!("{}/{}/", run.org, run.id);
         self.objects.retain(|key, _| {
             let Some((place, _)) = key.strip_prefix(&prefix).and_then(|rest| rest.split_once('/')) else { return true };
-            place == "@input" || place == "@gate" || nodes.is_some_and(|nodes| nodes.iter().all(|node| node.as_str() != place))
+            place == "@input" || nodes.is_some_and(|nodes| nodes.iter().all(|node| node.as_str() != place))
         });
     }
 

@@ -1,0 +1,86 @@
+"""`python dev/bench [flows] [cold] [size]`: measures, prints, and writes into docs/benchmarks.md; all three parts by default."""
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
+
+from bench import cold, flows, report, size  # noqa: E402
+from bench.runs import Runs  # noqa: E402
+from bench.usage import Reader  # noqa: E402
+from stack.console import StackError, bold, fail, say  # noqa: E402
+from stack.lifecycle import bring_up, stop_everything  # noqa: E402
+from stack.seed import read_env  # noqa: E402
+from stack.settings import Model, Settings  # noqa: E402
+
+PARTS = ("flows", "cold", "size")
+# What is billed by the millisecond is measured as it is deployed; what only answers calls of the bench may be a debug build.
+RELEASED = ("advance-run",)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="dev/bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="flows, cold, size; all if none is named")
+    parts = parser.parse_args().parts or PARTS
+    # Its own stack, whatever model and stack the user has: figures must not depend on them.
+    for name in ("LLM_BASE_URL", "LLM_API_KEY", "LLM_MODELS"):
+        os.environ.pop(name, None)
+    sections = {}
+    try:
+        settings = replace(Settings.from_environment(), released=frozenset(RELEASED))
+        if "size" in parts:
+            names = list(size.functions())
+            size.build_release(names)
+            sections["size"] = size.report(size.sizes(settings, names))
+        if "flows" in parts or "cold" in parts:
+            sections |= _on_a_stack(settings, parts)
+    except StackError as problem:
+        fail(str(problem))
+        return 1
+    except (BotoCoreError, ClientError, TimeoutError) as problem:
+        fail(f"{problem}. The log of MiniStack may say more: {settings.dev_dir_name}/ministack.log")
+        return 1
+    for section, lines in sections.items():
+        say()
+        say(bold(f"== {section}"))
+        for line in lines:
+            say(line)
+    report.write(sections)
+    say(f"\nWritten to {report.FILE.relative_to(report.ROOT)}.")
+    return 0
+
+
+def _on_a_stack(settings, parts):
+    size.build_release([*RELEASED, "plain-step"] if "flows" in parts else list(RELEASED))
+    if "cold" in parts:
+        size.build_release(["empty-function", "get-run"])
+    settings.dev_dir.mkdir(parents=True, exist_ok=True)
+    ledger = settings.dev_dir / "ledger.jsonl"
+    ledger.unlink(missing_ok=True)
+    os.environ["STACK_LEDGER"] = str(ledger)  # the stack's processes inherit it
+    sections = {}
+    try:
+        bring_up(settings)
+        env, reader = read_env(settings), Reader(ledger)
+        runs = Runs(settings, env)
+        if "flows" in parts:
+            bench = flows.Bench(settings, Model.from_environment(settings), env, runs, reader)
+            results = bench.flows()
+            sections["flows"] = flows.report(results, bench.lists())
+        if "cold" in parts:
+            runs.create("cold", flows.canonical.draft_approve_execute())
+            reader.skip()
+            run = runs.run("cold", flows.TICKET, reader)
+            sections["cold"] = cold.report(cold.measure(settings, env, run))
+    finally:
+        stop_everything(settings)
+    return sections
+
+
+if __name__ == "__main__":
+    sys.exit(main())

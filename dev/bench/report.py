@@ -1,0 +1,55 @@
+"""Writes measured sections into docs/benchmarks.md, between markers: what stands outside of them is written by hand."""
+
+import os
+import platform
+import re
+import subprocess
+import time
+from pathlib import Path
+
+from stack.console import StackError
+from stack.settings import ROOT
+
+FILE = ROOT / "docs/benchmarks.md"
+
+
+def put(text, section, lines):
+    """The text with the section's lines in place of those between its markers."""
+    begin, end = f"<!-- bench:{section} -->", f"<!-- /bench:{section} -->"
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise StackError(f"{FILE.name} must hold `{begin}` and after it `{end}`, once each: that is where the figures go.")
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}\n\n" + "\n".join(lines) + f"\n\n{end}{rest.partition(end)[2]}"
+
+
+def write(sections):
+    """Put several sections (name to lines) into the file."""
+    text = FILE.read_text(encoding="utf-8")
+    for section, lines in sections.items():
+        text = put(text, section, [where_and_when(), "", *lines])
+    FILE.write_text(text, encoding="utf-8")
+
+
+def where_and_when():
+    return f"Measured on {machine()}, at {commit()}, {time.strftime('%Y-%m-%d', time.gmtime())}."
+
+
+def machine():
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    model = ""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        named = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)
+        model = f" ({named[1].strip()})" if named else ""
+    load = f", load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
+    return f"{cores} {platform.machine()} cores{model}, {platform.system()}{load}"
+
+
+def commit():
+    """The commit that was measured; what it says when files differ from it counts no report of ours as a difference."""
+
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+    changed = [line for line in git("status", "--porcelain", "--untracked-files=no").splitlines() if FILE.name not in line]
+    return f"commit {git('rev-parse', '--short=10', 'HEAD') or 'unknown'}{' with changes' if changed else ''}"

@@ -1,0 +1,95 @@
+"""As much of Lambda's Runtime API as it takes to start a function, send it one event, and see its first answer."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+PATIENCE = 30
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """A fresh process until it has answered: processor time of the process, and time on the wall, in milliseconds."""
+
+    cpu_ms: float
+    wall_ms: float
+    answer: dict
+
+
+def cold_start(binary, environment, event):
+    """Start the binary, give it the event, and end it as soon as it has answered."""
+    answered = threading.Event()
+    seen = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_GET(self):
+            if "asked" in seen:
+                # The next event never comes.
+                answered.wait(PATIENCE)
+                self.close_connection = True
+                return
+            seen["asked"] = True
+            self._send(200, json.dumps(event).encode())
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            seen.setdefault("at", time.perf_counter())
+            seen.setdefault("answer", json.loads(body or b"null"))
+            self._send(202, b"{}")
+            answered.set()
+
+        def _send(self, status, body):
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Lambda-Runtime-Aws-Request-Id", "11111111-2222-3333-4444-555555555555")
+            self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + PATIENCE) * 1000)))
+            self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:cold")
+            self.end_headers()
+            self.wfile.write(body)
+            self.wfile.flush()
+
+        def log_message(self, *_):
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_):
+            """The process is killed while it waits for the next event: its connections break."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    lambda_says = {
+        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
+        "AWS_LAMBDA_FUNCTION_NAME": "cold",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+        "AWS_LAMBDA_FUNCTION_VERSION": "1",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "cold",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "cold",
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",
+    }
+    try:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [binary], env={**environment, **lambda_says}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        came = answered.wait(PATIENCE)
+        process.send_signal(signal.SIGKILL)
+        # What it used, to the microsecond; it was idle between its answer and its end.
+        _, _, used = os.wait4(process.pid, 0)
+        process.returncode = -signal.SIGKILL
+    finally:
+        server.shutdown()
+        server.server_close()
+    if not came:
+        raise TimeoutError(f"{binary} did not answer within {PATIENCE} s")
+    return ColdStart((used.ru_utime + used.ru_stime) * 1000, (seen["at"] - start) * 1000, seen["answer"])

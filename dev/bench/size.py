@@ -1,0 +1,62 @@
+"""Release builds of the functions, and how large they are."""
+
+import subprocess
+import time
+
+from stack.console import StackError, say
+from stack.packaging import load_template
+from stack.settings import ROOT
+
+from .flows import Check, api_functions
+
+MEGABYTE = 1_000_000
+API_BUDGET = 7
+
+
+def functions():
+    """The binaries of template.yaml, and whether each answers API calls."""
+    api = {name.split("-", 2)[2] for name in api_functions()}  # runs-local-get-run
+    found = {}
+    for resource in load_template(ROOT / "template.yaml")["Resources"].values():
+        if resource.get("Type") == "AWS::Serverless::Function":
+            binary = resource["Metadata"]["BuildProperties"]["Binary"]
+            found[binary] = binary in api
+    return dict(sorted(found.items()))
+
+
+def build_release(names):
+    """One after the other, since each link fills the machine's memory and takes a minute; says how far it is."""
+    for number, name in enumerate(names, 1):
+        say(f"Release   building {name} ({number} of {len(names)}; about a minute each, the first one several)")
+        start = time.monotonic()
+        command = ["cargo", "build", "--release", "--quiet", "--package", name]
+        if subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+            raise StackError(f"`{' '.join(command)}` failed; its messages are above.")
+        say(f"Release   {name} is built ({time.monotonic() - start:.0f} s)")
+
+
+def sizes(settings, names):
+    return {name: (settings.target_dir / "release" / name).stat().st_size for name in names}
+
+
+def checks(measured):
+    answers_calls = functions()
+    return [Check(f"{name}, MB", size / MEGABYTE, API_BUDGET) for name, size in measured.items() if answers_calls.get(name)]
+
+
+def report(measured):
+    lines = [
+        "Release build as it is deployed (stripped, one codegen unit, fat LTO), in megabytes of 1,000,000 bytes. The budget is for",
+        "functions that answer API calls.",
+        "",
+        "| binary | MB | at most | |",
+        "|---|---:|---:|---|",
+    ]
+    answers_calls = functions()
+    for name, size in measured.items():
+        if answers_calls.get(name):
+            check = Check(name, size / MEGABYTE, API_BUDGET)
+            lines.append(f"| {name} | {check.measured:.2f} | {API_BUDGET} | {check.verdict} |")
+        else:
+            lines.append(f"| {name} | {size / MEGABYTE:.2f} | | |")
+    return lines

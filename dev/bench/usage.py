@@ -1,0 +1,83 @@
+"""From lines of the stack's ledger (dev/ledger.py) to what one run has used."""
+
+import json
+import math
+import statistics
+from dataclasses import dataclass, fields
+
+S3_WRITES = {"PutObject", "CopyObject", "PostObject"}
+S3_FREE = {"DeleteObject"}
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What AWS would bill for: the functions behind the API are left out, and what they read and write is not."""
+
+    states: float = 0
+    invocations: float = 0
+    billed_ms: float = 0
+    gb_seconds: float = 0
+    write_units: float = 0
+    read_units: float = 0
+    s3_writes: float = 0
+    s3_reads: float = 0
+    # Refused conditional writes are billed too, and no answer says how much.
+    refused: float = 0
+
+
+def of(entries, api_functions, ignored=()):
+    """The usage that these entries add up to. `api_functions` cost no Lambda here; what `ignored` callers do does not count."""
+    total = dict.fromkeys((field.name for field in fields(Usage)), 0)
+    for entry in entries:
+        kind = entry["kind"]
+        if entry.get("by") in ignored or entry.get("function") in ignored:
+            continue
+        if kind == "state":
+            total["states"] += 1
+        elif kind == "lambda" and entry["function"] not in api_functions:
+            billed = math.ceil(entry["ms"])
+            total["invocations"] += 1
+            total["billed_ms"] += billed
+            total["gb_seconds"] += billed / 1000 * entry["memory"] / 1024
+        elif kind == "dynamodb":
+            total["write_units"] += entry["write"]
+            total["read_units"] += entry["read"]
+            total["refused"] += entry["refused"]
+        elif kind == "s3" and entry["op"] not in S3_FREE:
+            total["s3_writes" if entry["op"] in S3_WRITES else "s3_reads"] += 1
+    return Usage(**total)
+
+
+def typical(usages):
+    """The median of several runs, quantity by quantity; where counts differ, that is worth knowing (`spread`)."""
+    return Usage(**{field.name: statistics.median(getattr(usage, field.name) for usage in usages) for field in fields(Usage)})
+
+
+def spread(usages):
+    """The quantities that should be the same in every run and are not, as text."""
+    exact = ("states", "invocations", "write_units", "read_units", "s3_writes", "s3_reads")
+    seen = {name: sorted({getattr(usage, name) for usage in usages}) for name in exact}
+    return [f"{name} {values[0]:g} to {values[-1]:g}" for name, values in seen.items() if len(values) > 1]
+
+
+class Reader:
+    """Reads a ledger from where it was left."""
+
+    def __init__(self, file):
+        self._file = file
+        self._at = 0
+
+    def skip(self):
+        self.take()
+
+    def peek(self):
+        """What has been noted since the last `take`, as far as whole lines go, and where it ends."""
+        with open(self._file, "rb") as ledger:
+            ledger.seek(self._at)
+            text = ledger.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        return [json.loads(line) for line in whole.splitlines()], self._at + len(whole)
+
+    def take(self):
+        entries, self._at = self.peek()
+        return entries

@@ -1,0 +1,185 @@
+"""A ledger of what runs on the local stack cost: every AWS call, invocation and state entered, one JSON object a line.
+
+`dev/ministack_patched.py` attaches it when STACK_LEDGER names a file. Capacity is what the engine itself answers: where a
+request does not ask for `ReturnConsumedCapacity`, the ledger asks on its behalf. The lines:
+
+    {"kind": "dynamodb", "op": "PutItem", "by": "runs-local-advance-run", "read": 0, "write": 1.0, "refused": false}
+    {"kind": "s3", "op": "PutObject", "by": "…", "status": 200}
+    {"kind": "lambda", "function": "…", "memory": 512, "ms": 12.3, "cold": false, "error": false}
+    {"kind": "state", "machine": "…", "execution": "…", "state": "Park"}      also for each retry of a task
+
+`by` is the function that called, "states" for an integration of Step Functions, otherwise what the caller's user agent ends
+with. Calls by NOBODY (the bench itself, looking whether a run has ended) are not noted.
+"""
+
+import functools
+import json
+import re
+import threading
+import time
+
+NOBODY = "app/bench-looks"
+READS = {"GetItem", "Query", "Scan", "BatchGetItem", "TransactGetItems"}
+WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
+APP = re.compile(r"(?:^|\s)app/(\S+)")
+S3_VERBS = {"GET": "GetObject", "PUT": "PutObject", "HEAD": "HeadObject", "DELETE": "DeleteObject", "POST": "PostObject"}
+
+
+class Ledger:
+    def __init__(self, file):
+        self._file = open(file, "a", encoding="utf-8")
+        self._lock = threading.Lock()
+
+    def note(self, kind, **values):
+        line = json.dumps({"kind": kind, **values})
+        with self._lock:
+            self._file.write(line + "\n")
+            self._file.flush()
+
+
+def attach(file, *, dynamodb, s3, stepfunctions, lambda_svc, lambda_runtime):
+    """Note what these modules of MiniStack do from now on."""
+    ledger = Ledger(file)
+    _meter_dynamodb(ledger, dynamodb)
+    _meter_optimized_integration(ledger, stepfunctions)
+    _meter_s3(ledger, s3)
+    _meter_states(ledger, stepfunctions)
+    _meter_lambda(ledger, lambda_runtime.ProvidedWorker)
+    _tell_functions_their_names(lambda_svc)
+    return ledger
+
+
+def caller(headers):
+    """Who makes a request, by its user agent; a request without one comes from Step Functions."""
+    agent = _agent(headers)
+    named = APP.search(agent)
+    return named[1] if named else agent.split(" ")[0] or "states"
+
+
+def _agent(headers):
+    """The SDK of Rust names the application in a header of its own."""
+    return headers.get("x-amz-user-agent") or headers.get("user-agent", "")
+
+
+def units(operation, answer):
+    """(read units, write units) of an answer's ConsumedCapacity, indexes and transactions included."""
+    consumed = answer.get("ConsumedCapacity") or []
+    total = sum(each.get("CapacityUnits", 0.0) for each in (consumed if isinstance(consumed, list) else [consumed]))
+    return (total, 0.0) if operation in READS else (0.0, total)
+
+
+def _meter_dynamodb(ledger, dynamodb):
+    handle = dynamodb.handle_request
+
+    @functools.wraps(handle)
+    async def metered(method, path, headers, body, query_params):
+        operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        if operation not in READS | WRITES or NOBODY in _agent(headers):
+            return await handle(method, path, headers, body, query_params)
+        status, answer_headers, answer = await handle(method, path, headers, _asking(body), query_params)
+        _note_dynamodb(ledger, operation, caller(headers), status, answer)
+        return status, answer_headers, answer
+
+    dynamodb.handle_request = metered
+
+
+def _meter_optimized_integration(ledger, stepfunctions):
+    """`arn:aws:states:::dynamodb:updateItem` and its kin, which do not pass through the service's front door."""
+    invoke = stepfunctions._invoke_dynamodb
+
+    def metered(operation, parameters):
+        pascal = operation[:1].upper() + operation[1:]
+        try:
+            answer = invoke(operation, {"ReturnConsumedCapacity": "TOTAL", **parameters})
+        except Exception:
+            _note_dynamodb(ledger, pascal, "states", 400, "{}")
+            raise
+        _note_dynamodb(ledger, pascal, "states", 200, json.dumps(answer))
+        return answer
+
+    stepfunctions._invoke_dynamodb = metered
+
+
+def _asking(body):
+    try:
+        request = json.loads(body)
+    except ValueError:
+        return body
+    if request.get("ReturnConsumedCapacity", "NONE") == "NONE":
+        request["ReturnConsumedCapacity"] = "TOTAL"
+    return json.dumps(request).encode("utf-8")
+
+
+def _note_dynamodb(ledger, operation, by, status, answer):
+    try:
+        parsed = json.loads(answer)
+    except ValueError:
+        parsed = {}
+    read, write = units(operation, parsed)
+    # AWS bills a refused write as well, and no answer says how much: it is counted apart instead of guessed.
+    ledger.note("dynamodb", op=operation, by=by, read=read, write=write, refused=status >= 400)
+
+
+def _meter_s3(ledger, s3):
+    handle = s3.handle_request
+
+    @functools.wraps(handle)
+    async def metered(method, path, headers, body, query_params, *args, **kwargs):
+        answer = await handle(method, path, headers, body, query_params, *args, **kwargs)
+        if NOBODY not in _agent(headers):
+            operation = "CopyObject" if "x-amz-copy-source" in headers else S3_VERBS.get(method, method)
+            ledger.note("s3", op=operation, by=caller(headers), status=answer[0])
+        return answer
+
+    s3.handle_request = metered
+
+
+def _meter_states(ledger, stepfunctions):
+    add_event = stepfunctions._add_event
+    scheduled = threading.local()
+
+    def metered(execution, event_type, details=None):
+        machine = execution["stateMachineArn"].rpartition(":")[2]
+        if event_type.endswith("StateEntered"):
+            scheduled.state, scheduled.count = details["stateEnteredEventDetails"]["name"], 0
+            ledger.note("state", machine=machine, execution=execution["name"], state=scheduled.state)
+        elif event_type == "TaskScheduled":
+            # A retry is a transition of its own, and billed as one.
+            if getattr(scheduled, "count", 0):
+                ledger.note("state", machine=machine, execution=execution["name"], state=f"{scheduled.state} (retry)")
+            scheduled.count = getattr(scheduled, "count", 0) + 1
+        return add_event(execution, event_type, details)
+
+    stepfunctions._add_event = metered
+
+
+def _meter_lambda(ledger, worker):
+    invoke = worker.invoke
+
+    @functools.wraps(invoke)
+    def metered(self, *args, **kwargs):
+        began = time.perf_counter()
+        answer = invoke(self, *args, **kwargs)
+        ledger.note(
+            "lambda",
+            function=self.func_name,
+            memory=int(self.config.get("MemorySize", 128)),
+            ms=(time.perf_counter() - began) * 1000,
+            cold=bool(answer.get("cold_start")),
+            error=answer.get("status") != "ok",
+        )
+        return answer
+
+    worker.invoke = metered
+
+
+def _tell_functions_their_names(lambda_svc):
+    """A function puts its name into the user agent of its SDK calls: that is how a call is laid at a function's door."""
+    environment = lambda_svc._provided_worker_env
+
+    def named(*args, **kwargs):
+        variables = environment(*args, **kwargs)
+        name = variables.get("AWS_LAMBDA_FUNCTION_NAME")
+        return {**variables, "AWS_SDK_UA_APP_ID": name} if name else variables
+
+    lambda_svc._provided_worker_env = named
