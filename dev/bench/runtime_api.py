@@ -23,7 +23,7 @@ class ColdStart:
 
 def cold_start(binary, environment, event):
     """Start the binary, give it the event, and end it as soon as it has answered."""
-    answered = threading.Event()
+    answered, over = threading.Event(), threading.Event()
     seen = {}
 
     class Handler(BaseHTTPRequestHandler):
@@ -33,7 +33,7 @@ def cold_start(binary, environment, event):
         def do_GET(self):
             if "asked" in seen:
                 # The next event never comes.
-                answered.wait(PATIENCE)
+                over.wait(PATIENCE)
                 self.close_connection = True
                 return
             seen["asked"] = True
@@ -83,11 +83,12 @@ def cold_start(binary, environment, event):
             [binary], env={**environment, **lambda_says}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         came = answered.wait(PATIENCE)
-        process.send_signal(signal.SIGKILL)
+        os.kill(process.pid, signal.SIGKILL)  # not send_signal, which might collect the process before wait4 does
         # What it used, to the microsecond; it was idle between its answer and its end.
         _, _, used = os.wait4(process.pid, 0)
         process.returncode = -signal.SIGKILL
     finally:
+        over.set()
         server.shutdown()
         server.server_close()
     if not came:

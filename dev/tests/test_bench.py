@@ -1,10 +1,12 @@
 """The arithmetic and the writing of `make bench`; what it measures is measured by running it."""
 
 import json
+import sys
 
 import pytest
 from bench import canonical, flows, prices, report, size, usage
 from bench.flows import Check
+from bench.runtime_api import cold_start
 from stack.console import StackError
 
 API = {"s-execute-flow"}
@@ -103,3 +105,19 @@ def test_the_functions_behind_the_api_are_those_with_a_route():
     names = flows.api_functions()
     assert "runs-local-get-run" in names and "runs-local-advance-run" not in names
     assert size.functions()["get-run"] and not size.functions()["advance-run"]
+
+
+def test_a_cold_start_gives_the_first_answer_and_ends_the_process(tmp_path):
+    function = tmp_path / "function"
+    function.write_text(
+        f"#!{sys.executable}\n"
+        "import os, urllib.request as http\n"
+        "api = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2018-06-01/runtime/invocation/'\n"
+        "event = http.urlopen(api + 'next')\n"
+        "http.urlopen(api + event.headers['Lambda-Runtime-Aws-Request-Id'] + '/response', b'{\"got\": ' + event.read() + b'}')\n"
+        "http.urlopen(api + 'next')\n"
+    )
+    function.chmod(0o755)
+    started = cold_start(function, {}, {"x": 1})
+    assert started.answer == {"got": {"x": 1}}
+    assert 0 < started.cpu_ms and 0 < started.wall_ms
