@@ -28,7 +28,7 @@ impl Subjects {
             .replace("{id}", &self.flow.id)
             .replace("{runId}", &self.run.id)
             .replace("{keyId}", &self.key)
-            .replace("{nodeId}", "review");
+            .replace("{nodeId}/output", "review/output?of=proposedAction");
         assert!(!path.contains('{'), "{path}: say here what its parameter stands for");
         path
     }

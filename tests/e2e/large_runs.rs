@@ -22,7 +22,7 @@ async fn behind(stack: &Stack, reference: &Value) -> Vec<u8> {
 async fn an_override_of_300_kb_is_executed_byte_for_byte() {
     let stack = Stack::shared();
     let proposed = json!({"n": 1, "text": "pröposed ".repeat(20_000)});
-    let edited = json!({"a": [1, 2.5, null, {"ü": "\n\"\\"}], "n": 2, "text": "dëcided ".repeat(34_000)});
+    let edited = json!({"a": [1, 2.5, null, {"ü": "\n\"\\"}], "n": 2, "text": "dëcided ".repeat(35_000)});
     assert!(bytes_of(&edited).len() > 300 * 1024);
     let (flow, run) = stack.run(|slug| one_gate(slug, &json!({"assignTo": "role:reviewer"})), &json!({"action": proposed})).await;
     let view = run.parked().await;
