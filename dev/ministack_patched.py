@@ -4,6 +4,7 @@ Started like `python -m ministack`, with the same environment and arguments. Wha
 
 * Step Functions ignores `TimeoutSecondsPath`, so a parked run would never meet its deadline.
 * CloudFormation ignores a table's `TimeToLiveSpecification` and `PointInTimeRecoverySpecification`, so nothing would expire.
+* TTL deletes without a word: the table's stream does not show it, and it sweeps once a minute only.
 * API Gateway ignores the gateway responses of an imported API, so an unknown path would break the error envelope.
 
 It also binds to loopback unless BIND_HOST says otherwise: MiniStack's own default is every interface. With STACK_LEDGER it
@@ -12,9 +13,13 @@ notes in that file what everything costs (dev/ledger.py).
 
 import os
 import sys
+import threading
+import time
 from importlib.metadata import version
 
 MADE_FOR = "1.5.33"
+SWEEP_SECONDS = 3
+TTL = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
 
 os.environ.setdefault("BIND_HOST", "127.0.0.1")  # before the import: MiniStack reads it early
@@ -69,6 +74,49 @@ def mend_table_settings(provisioners, dynamodb):
     handlers["update"] = settled(handlers["update"], properties_at=2)  # (physical id, old properties, new properties, …)
 
 
+def mend_expiry(dynamodb):
+    """What TTL deletes appears on the stream as AWS shows it, with DynamoDB itself as the one who did it; and it sweeps every few seconds."""
+    remove_item, build_change_record = dynamodb._remove_item, dynamodb._build_change_record
+    sweeper = "dynamodb-ttl-reaper"  # MiniStack's own thread is called so too
+
+    def is_sweeper():
+        return threading.current_thread().name == sweeper
+
+    def removed(table, partition, sort):
+        item = remove_item(table, partition, sort)
+        if item is not None and is_sweeper():
+            dynamodb._emit_stream_event(table["TableName"], "REMOVE", item, None)
+        return item
+
+    def built(*args, **kwargs):
+        record = build_change_record(*args, **kwargs)
+        return {**record, "userIdentity": TTL} if is_sweeper() else record
+
+    def expired(item, attribute, now):
+        try:
+            return float(dynamodb._extract_key_val(item[attribute])) <= now
+        except (KeyError, TypeError, ValueError):
+            return False
+
+    def sweep():
+        for (account, region, name), setting in list(dynamodb._ttl_settings.all_items()):
+            table = dynamodb._tables.get_scoped(account, region, name)
+            if table and setting.get("TimeToLiveStatus") == "ENABLED":
+                now, attribute = time.time(), setting.get("AttributeName", "")
+                for partition, items in list(table["items"].items()):
+                    for sort in [sort for sort, item in items.items() if expired(item, attribute, now)]:
+                        dynamodb._remove_item(table, partition, sort)
+
+    def keep_sweeping():
+        while True:
+            time.sleep(SWEEP_SECONDS)
+            with dynamodb._lock:
+                sweep()
+
+    dynamodb._remove_item, dynamodb._build_change_record = removed, built
+    threading.Thread(target=keep_sweeping, daemon=True, name=sweeper).start()
+
+
 def mend_gateway_responses(apigateway):
     """Take over the gateway responses of an OpenAPI document, which SAM writes there."""
     import_rest_api = apigateway._import_rest_api
@@ -97,6 +145,7 @@ def main():
 
     mend_timeout_seconds_path(stepfunctions)
     mend_table_settings(provisioners, dynamodb)
+    mend_expiry(dynamodb)
     mend_gateway_responses(apigateway_v1)
     if ledger_file := os.environ.get("STACK_LEDGER"):
         import ledger

@@ -14,6 +14,8 @@ STACK = "runs-local"
 BUCKET = "runs-local-artifacts"
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 PATIENCE = 180
+# Services on this machine may be called, and the few keys of the stack make the calls of hundreds of tests.
+LOCAL_PARAMETERS = {"EgressAllow": "loopback", "RateLimitReads": "1000000", "RateLimitWrites": "1000000"}
 
 
 def client(settings, service):
@@ -27,7 +29,7 @@ def client(settings, service):
 
 def deploy(settings, model):
     """Bring the stack to what template.yaml and the binaries say. Returns (outputs, whether anything changed)."""
-    return deploy_template(settings, STACK, ROOT / "template.yaml", {**model.parameters(), "EgressAllow": "loopback"})
+    return deploy_template(settings, STACK, ROOT / "template.yaml", {**model.parameters(), **LOCAL_PARAMETERS})
 
 
 def deploy_template(settings, stack_name, file, parameters):

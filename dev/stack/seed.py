@@ -33,6 +33,10 @@ def seed(settings, outputs):
         "QE_READ_API_KEY": key(first, "usr_ada", "Ada, runs:read", "--scopes", "runs:read"),
         "QE_SECOND_API_KEY": key(first, "usr_grace", "Grace, all scopes"),
         "QE_OTHER_API_KEY": key(second, "usr_linus", "Another organisation, all scopes"),
+        # On the local stack other keys may call as often as they like.
+        "QE_LIMITED_API_KEY": key(
+            second, "usr_linus", "Another organisation, rate limited", "--reads-per-minute", "5", "--writes-per-minute", "3"
+        ),
         "QE_ECHO_URL": settings.echo_url,
         "QE_MODEL_URL": settings.model_url,
         "TABLE_NAME": outputs["TableName"],

@@ -1,26 +1,85 @@
-//! Who gets in: keys, and what each of them may do.
+//! Who gets in: keys, and what each of them may do. The tests of this file go through the whole route table.
 
+use domain::access::Scope;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Api, Flow, Method, Run, Stack, one_gate};
+use crate::support::{Answer, Api, Flow, Method, Route, Run, Stack, eventually, one_gate, routes};
 
-/// Every endpoint with the scope it asks for, on a flow and a run that are there.
-fn endpoints(flow: &Flow, run: &Run) -> Vec<(Method, String, &'static str)> {
-    let (flow, run) = (format!("/api/flows/{}", flow.id), format!("/api/runs/{}", run.id));
-    vec![
-        (Method::POST, "/api/flows".into(), "flows:write"),
-        (Method::GET, "/api/flows".into(), "flows:read"),
-        (Method::GET, flow.clone(), "flows:read"),
-        (Method::PATCH, flow.clone(), "flows:write"),
-        (Method::PUT, flow.clone(), "flows:write"),
-        (Method::POST, format!("{flow}/execute"), "runs:write"),
-        (Method::GET, format!("{flow}/runs"), "runs:read"),
-        (Method::GET, run.clone(), "runs:read"),
-        (Method::POST, format!("{run}/approve"), "runs:write"),
-        (Method::POST, format!("{run}/reject"), "runs:write"),
-        (Method::POST, format!("{run}/cancel"), "runs:write"),
-        (Method::GET, "/api/approvals".into(), "runs:read"),
-    ]
+/// What the paths of the route table are about: things of organisation A that are there.
+struct Subjects {
+    flow: Flow,
+    run: Run,
+    /// A key that nobody uses.
+    key: String,
+}
+
+impl Subjects {
+    async fn of(stack: &Stack) -> Self {
+        let (flow, run) = parked(stack).await;
+        let (key, _) = made(stack, &json!({"name": "Nobody's", "scopes": ["flows:read"], "actor": "usr_nobody"})).await;
+        Self { flow, run, key }
+    }
+
+    /// A route with its parameters filled in.
+    fn path(&self, route: &Route) -> String {
+        let path = route
+            .path
+            .replace("{id}", &self.flow.id)
+            .replace("{runId}", &self.run.id)
+            .replace("{keyId}", &self.key)
+            .replace("{nodeId}/output", "review/output?of=proposedAction");
+        assert!(!path.contains('{'), "{path}: say here what its parameter stands for");
+        path
+    }
+
+    /// Everything about them that a call could have changed.
+    async fn state(&self, stack: &Stack) -> Vec<Value> {
+        let keys = listed(&stack.ada).await;
+        vec![
+            self.run.view().await.run,
+            stack.ada.get(&format!("/api/flows/{}", self.flow.id)).await.body,
+            stack.ada.get(&format!("/api/flows/{}/runs", self.flow.id)).await.body,
+            keys.into_iter().find(|key| key["id"] == self.key).unwrap(),
+        ]
+    }
+}
+
+/// Every key of an organisation.
+async fn listed(api: &Api) -> Vec<Value> {
+    let mut keys = Vec::new();
+    let mut page = api.get("/api/api-keys?limit=100").await;
+    loop {
+        keys.extend_from_slice(page.rows());
+        let Some(cursor) = page.body["meta"]["nextCursor"].as_str() else { return keys };
+        page = api.get(&format!("/api/api-keys?limit=100&cursor={cursor}")).await;
+    }
+}
+
+/// A new key of organisation A: its id, and the API as it sees it.
+async fn made(stack: &Stack, body: &Value) -> (String, Api) {
+    let answer = stack.ada.post("/api/api-keys", body).await;
+    let key = &answer.data(201)["apiKey"];
+    (key["id"].as_str().unwrap().to_owned(), stack.nobody.authorized_by(&format!("Bearer {}", key["key"].as_str().unwrap())))
+}
+
+fn scopes(wanted: impl Fn(&Scope) -> bool) -> Vec<String> {
+    Scope::ALL.into_iter().filter(wanted).map(|scope| scope.to_string()).collect()
+}
+
+async fn revoked(stack: &Stack) -> Api {
+    let (id, api) = made(stack, &json!({"name": "Revoked", "scopes": scopes(|_| true), "actor": "usr_eve"})).await;
+    api.get("/api/flows").await.data(200);
+    stack.ada.send(Method::DELETE, &format!("/api/api-keys/{id}"), &json!({})).await.data(200);
+    api
+}
+
+async fn expired(stack: &Stack) -> Api {
+    let soon = Timestamp::now() + SignedDuration::from_secs(5);
+    let body = json!({"name": "Expired", "scopes": scopes(|_| true), "actor": "usr_eve", "expiresAt": soon.to_string()});
+    let (_, api) = made(stack, &body).await;
+    eventually("a key to expire", async || (api.get("/api/flows").await.status == 401).then_some(())).await;
+    api
 }
 
 async fn call(api: &Api, method: &Method, path: &str) -> Answer {
@@ -37,18 +96,82 @@ fn unauthenticated(answer: &Answer) {
     assert_eq!(answer.error(401), "missing or invalid Bearer");
     assert_eq!(answer.body, json!({"error": "missing or invalid Bearer"}));
     assert_eq!(answer.headers.get("www-authenticate").map(|value| value.to_str().unwrap()), Some("Bearer"));
+    assert_eq!(answer.rate(), None, "there is no key whose limit it could tell");
+}
+
+#[test]
+fn the_route_table_is_read_whole() {
+    let template = include_str!("../../template.yaml");
+    let routes = routes();
+    assert_eq!(routes.len(), template.matches("RestApiId: !Ref Api").count(), "{routes:?}");
+    let is_there = |method: Method, path: &str, scope| {
+        routes.iter().any(|route| (&route.method, route.path.as_str(), route.scope) == (&method, path, scope))
+    };
+    assert!(is_there(Method::PUT, "/api/flows/{id}", Scope::FlowsWrite));
+    assert!(is_there(Method::DELETE, "/api/api-keys/{keyId}", Scope::ApiManage));
 }
 
 #[tokio::test]
-async fn without_a_key_there_is_nothing_to_see_and_nothing_to_do() {
+async fn no_endpoint_lets_in_who_has_no_key_that_works() {
     let stack = Stack::shared();
-    let (flow, run) = parked(&stack).await;
-    let unknown = stack.nobody.authorized_by(&format!("Bearer qe_sk_sandbox_{}", "a2".repeat(16)));
-    for (method, path, _) in endpoints(&flow, &run) {
-        unauthenticated(&call(&stack.nobody, &method, &path).await);
-        unauthenticated(&call(&unknown, &method, &path).await);
+    let subjects = Subjects::of(&stack).await;
+    let before = subjects.state(&stack).await;
+    let wrong = |environment: &str| stack.nobody.authorized_by(&format!("Bearer qe_sk_{environment}_{}", "a2".repeat(16)));
+    let callers = [
+        ("no key", stack.nobody.clone()),
+        ("a wrong key", wrong("sandbox")),
+        ("a wrong live key", wrong("live")),
+        ("a revoked key", revoked(&stack).await),
+        ("an expired key", expired(&stack).await),
+    ];
+    for route in routes() {
+        for (who, api) in &callers {
+            let answer = call(api, &route.method, &subjects.path(&route)).await;
+            assert_eq!(answer.status, 401, "{who}: {} {}: {}", route.method, route.path, answer.body);
+            unauthenticated(&answer);
+        }
     }
-    assert_eq!(run.view().await.status(), "awaiting_approval");
+    assert_eq!(subjects.state(&stack).await, before);
+}
+
+#[tokio::test]
+async fn no_endpoint_lets_in_a_key_that_has_every_scope_but_its_own() {
+    let stack = Stack::shared();
+    let subjects = Subjects::of(&stack).await;
+    let before = subjects.state(&stack).await;
+    for missing in Scope::ALL {
+        let body = json!({"name": "All but one", "scopes": scopes(|scope| *scope != missing), "actor": "usr_eve"});
+        let (_, api) = made(&stack, &body).await;
+        for route in routes().iter().filter(|route| route.scope == missing) {
+            let answer = call(&api, &route.method, &subjects.path(route)).await;
+            assert_eq!(answer.error(403), format!("missing scope: {missing}"), "{} {}", route.method, route.path);
+            assert_eq!(answer.body, json!({"error": format!("missing scope: {missing}")}));
+            assert!(answer.rate().is_some());
+        }
+    }
+    assert_eq!(subjects.state(&stack).await, before);
+}
+
+#[tokio::test]
+async fn at_no_endpoint_does_another_organisation_find_or_touch_anything() {
+    let stack = Stack::shared();
+    let subjects = Subjects::of(&stack).await;
+    let before = subjects.state(&stack).await;
+    let ours = [&subjects.flow.id, &subjects.flow.slug, &subjects.run.id, &subjects.key];
+    for route in routes() {
+        let answer = call(&stack.other, &route.method, &subjects.path(&route)).await;
+        let place = format!("{} {}: {}", route.method, route.path, answer.body);
+        if route.path.contains('{') {
+            assert_eq!(answer.status, 404, "{place}");
+            assert!(answer.error(404).ends_with(" not found") && answer.rate().is_some(), "{place}");
+        } else if route.method == Method::GET {
+            assert_eq!(answer.status, 200, "{place}");
+        } else {
+            assert_eq!(answer.status, 400, "an empty body makes nothing, in no organisation: {place}");
+        }
+        assert!(!ours.iter().any(|id| answer.body.to_string().contains(id.as_str())), "{place}");
+    }
+    assert_eq!(subjects.state(&stack).await, before);
 }
 
 #[tokio::test]
@@ -91,6 +214,7 @@ async fn a_key_in_a_url_is_no_key() {
     for name in ["token", "access_token", "api_key", "apiKey", "key", "authorization", "Authorization"] {
         for value in [key.clone(), format!("Bearer%20{key}")] {
             unauthenticated(&stack.nobody.get(&format!("/api/flows?{name}={value}")).await);
+            unauthenticated(&stack.ada.get(&format!("/api/flows?{name}={value}")).await);
         }
     }
     for header in ["x-api-key", "api-key", "cookie"] {
@@ -103,15 +227,14 @@ async fn a_key_in_a_url_is_no_key() {
 #[tokio::test]
 async fn a_key_does_what_its_scopes_say_and_nothing_else() {
     let stack = Stack::shared();
-    let (flow, run) = parked(&stack).await;
-    let before = run.view().await;
-    for (method, path, scope) in endpoints(&flow, &run) {
-        let answer = call(&stack.reader, &method, &path).await;
-        if scope == "runs:read" {
+    let subjects = Subjects::of(&stack).await;
+    let before = subjects.state(&stack).await;
+    for route in routes() {
+        let answer = call(&stack.reader, &route.method, &subjects.path(&route)).await;
+        if route.scope == Scope::RunsRead {
             answer.data(200);
         } else {
-            assert_eq!(answer.error(403), format!("missing scope: {scope}"), "{method} {path}");
-            assert_eq!(answer.body, json!({"error": format!("missing scope: {scope}")}));
+            assert_eq!(answer.error(403), format!("missing scope: {}", route.scope), "{} {}", route.method, route.path);
         }
     }
     // A key without the scope learns nothing: neither what is there nor whether its body was any good.
@@ -119,8 +242,7 @@ async fn a_key_does_what_its_scopes_say_and_nothing_else() {
         let answer = stack.reader.call(Method::POST, path, &[("content-type", "text/plain")], Some(b"{".to_vec())).await;
         assert_eq!(answer.error(403), "missing scope: runs:write");
     }
-    assert_eq!(run.view().await.run, before.run);
-    assert_eq!(stack.ada.get(&format!("/api/flows/{}/runs", flow.id)).await.body["total"], 1);
+    assert_eq!(subjects.state(&stack).await, before);
 }
 
 #[tokio::test]
@@ -154,6 +276,15 @@ async fn what_does_not_exist_is_not_found() {
 }
 
 #[tokio::test]
+async fn a_key_that_does_not_exist_is_not_found() {
+    let stack = Stack::shared();
+    for key in ["key_01JZZZZZZZZZZZZZZZZZZZZZZZ", "key_1", "run_01JZZZZZZZZZZZZZZZZZZZZZZZ", "%20", "x%00y"] {
+        let answer = stack.ada.send(Method::DELETE, &format!("/api/api-keys/{key}"), &json!({})).await;
+        assert_eq!((answer.status, &answer.body), (404, &json!({"error": "API key not found"})), "{key}");
+    }
+}
+
+#[tokio::test]
 async fn a_path_or_method_that_is_not_in_the_api_is_not_found_in_the_same_form() {
     let stack = Stack::shared();
     for (method, path) in [
@@ -168,6 +299,8 @@ async fn a_path_or_method_that_is_not_in_the_api_is_not_found_in_the_same_form()
         (Method::GET, "/api/runs/run_1/approve"),
         (Method::PUT, "/api/runs/run_1/cancel"),
         (Method::POST, "/api/approvals"),
+        (Method::DELETE, "/api/api-keys"),
+        (Method::GET, "/api/api-keys/key_1"),
         (Method::GET, "/API/flows"),
     ] {
         for api in [&stack.ada, &stack.nobody] {

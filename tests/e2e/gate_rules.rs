@@ -144,12 +144,13 @@ async fn one_rejection_ends_a_vote() {
 async fn an_action_that_is_too_large_to_be_reviewed_is_refused() {
     let stack = Stack::shared();
     let (_, run) = parked(&stack, json!({}), json!({"amount": 50})).await;
-    let large = json!({"proposedActionOverride": {"text": "x".repeat(101 * 1024)}});
-    assert_eq!(run.approve(&large).await.error(413), "the body has more than 102400 bytes");
-    assert_eq!(run.approve(&json!({"note": "x".repeat(129 * 1024)})).await.status, 413);
+    let large = json!({"proposedActionOverride": {"text": "x".repeat(1024 * 1024)}});
+    assert_eq!(run.approve(&large).await.error(413), "the override has more than 1048576 bytes");
+    assert_eq!(run.approve(&json!({"note": "x".repeat(4 * 1024 * 1024)})).await.status, 413);
+    assert_eq!(run.reject(&json!({"note": "x".repeat(129 * 1024)})).await.status, 413);
     assert_eq!(run.view().await.status(), "awaiting_approval");
 
-    let (_, run) = stack.run(|slug| one_gate(slug, &json!({})), &json!({"action": "x".repeat(101 * 1024)})).await;
+    let (_, run) = stack.run(|slug| one_gate(slug, &json!({})), &json!({"action": "x".repeat(1024 * 1024)})).await;
     let view = run.wait("failed").await;
-    assert!(view.error().contains("more than the 102400 a reviewer can be shown"), "{}", view.error());
+    assert!(view.error().contains("more than the 1048576 a reviewer can be shown"), "{}", view.error());
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Flow, Run, Stack, echo_call, edge, gate, spec, transform};
+use crate::support::{Answer, Api, Flow, Run, Stack, echo_call, edge, gate, spec, transform, unique};
 
 /// A flow whose runs end as the input's `kind` says.
 async fn varied(stack: &Stack) -> Flow {
@@ -207,6 +207,101 @@ async fn a_cursor_belongs_to_one_list_with_its_filters() {
     }
     let foreign = stack.other.get(&format!("/api/flows?cursor={cursor}")).await;
     assert_eq!(foreign.faulty_fields(400), ["cursor"]);
+    // By its id or by its slug it is the same flow, and the same moment however it is written.
+    let by_slug = stack.ada.get(&format!("/api/flows/{}/runs?limit=2&status=succeeded&cursor={cursor}", flow.slug)).await;
+    assert_eq!(by_slug.rows().len(), 2);
+    let spanned = list(&stack, &flow, "limit=1&from=2020-01-01T00:00:00Z").await;
+    let cursor = spanned.body["meta"]["nextCursor"].as_str().unwrap();
+    list(&stack, &flow, &format!("limit=1&from=2020-01-01T01:00:00%2B01:00&cursor={cursor}")).await.data(200);
+    let later = list(&stack, &flow, &format!("limit=1&from=2020-01-01T00:00:00.001Z&cursor={cursor}")).await;
+    assert_eq!(later.faulty_fields(400), ["cursor"]);
+}
+
+#[tokio::test]
+async fn a_cursor_belongs_to_one_organisation() {
+    let stack = Stack::shared();
+    for _ in 0..2 {
+        trivial(&stack, 0).await;
+        // A list that both organisations have, under the same name and with the same filters.
+        let flow = json!({"slug": unique("other"), "name": "Theirs", "spec": spec(&[transform("a", &json!(1))], &[])});
+        stack.other.post("/api/flows", &flow).await.data(201);
+    }
+    let of = async |api: &Api| {
+        let answer = api.get("/api/flows?limit=1").await;
+        answer.body["meta"]["nextCursor"].as_str().unwrap().to_owned()
+    };
+    let (ours, theirs) = (of(&stack.ada).await, of(&stack.other).await);
+    for (api, own, foreign) in [(&stack.ada, &ours, &theirs), (&stack.other, &theirs, &ours)] {
+        api.get(&format!("/api/flows?limit=1&cursor={own}")).await.data(200);
+        let refused = api.get(&format!("/api/flows?limit=1&cursor={foreign}")).await;
+        assert_eq!(refused.field_error(400, "cursor"), "is not a cursor of this list");
+    }
+    // Whoever else belongs to the organisation may go on where a colleague stopped.
+    stack.grace.get(&format!("/api/flows?limit=1&cursor={ours}")).await.data(200);
+}
+
+#[tokio::test]
+async fn a_cursor_that_was_changed_is_none() {
+    let stack = Stack::shared();
+    let (flow, all) = trivial(&stack, 2).await;
+    let answer = list(&stack, &flow, "limit=1").await;
+    let cursor = answer.body["meta"]["nextCursor"].as_str().unwrap();
+    assert!(!cursor.contains(&all[0]) && !cursor.contains(&all[0]["run_".len()..]), "{cursor}");
+    let last = cursor.len() - 1;
+    for at in [0, 1, 7, last / 4, last / 2, last * 3 / 4, last - 5, last - 1, last] {
+        let flipped = if &cursor[at..=at] == "A" { "B" } else { "A" };
+        let changed = format!("{}{flipped}{}", &cursor[..at], &cursor[at + 1..]);
+        let refused = list(&stack, &flow, &format!("limit=1&cursor={changed}")).await;
+        assert_eq!(refused.field_error(400, "cursor"), "is not a cursor of this list", "character {at}");
+    }
+    for changed in [format!("{cursor}A"), cursor[1..].to_owned(), cursor[..last].to_owned(), cursor.repeat(2), cursor.to_lowercase()] {
+        let refused = list(&stack, &flow, &format!("limit=1&cursor={changed}")).await;
+        assert_eq!(refused.faulty_fields(400), ["cursor"], "{changed}");
+    }
+    assert_eq!(ids(&list(&stack, &flow, &format!("limit=1&cursor={cursor}")).await), all[1..]);
+}
+
+#[tokio::test]
+async fn pages_show_every_run_once_while_runs_change_status() {
+    let stack = Stack::shared();
+    let flow = varied(&stack).await;
+    let mut runs = Vec::new();
+    for _ in 0..6 {
+        runs.insert(0, started(&stack, &flow, "gate", "awaiting_approval").await);
+    }
+    // Between two pages one run that was shown and one that was not go on to another status.
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    for (page, (shown, coming)) in [(0, 3), (1, 4), (2, 5)].into_iter().enumerate() {
+        let answer = list(&stack, &flow, &format!("limit=2{cursor}")).await;
+        assert_eq!((answer.rows().len(), &answer.body["total"]), (2, &json!(6)), "page {page}");
+        seen.extend(ids(&answer).into_iter().map(str::to_owned));
+        cursor = answer.body["meta"]["nextCursor"].as_str().map(|next| format!("&cursor={next}")).unwrap_or_default();
+        runs[shown].cancel("seen").await.data(200);
+        if page < 2 {
+            runs[coming].approve(&json!({})).await.data(200);
+            runs[coming].wait("succeeded").await;
+        }
+    }
+    assert!(cursor.is_empty(), "three pages of two are all");
+    assert_eq!(seen, runs.iter().map(|run| run.id.clone()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_leaves_a_filtered_list_between_two_pages_is_not_on_the_next_and_nothing_else_is_missing() {
+    let stack = Stack::shared();
+    let flow = varied(&stack).await;
+    let mut runs = Vec::new();
+    for _ in 0..5 {
+        runs.insert(0, started(&stack, &flow, "gate", "awaiting_approval").await);
+    }
+    let first = list(&stack, &flow, "limit=2&status=awaiting_approval").await;
+    assert_eq!((ids(&first), &first.body["total"]), (vec![runs[0].id.as_str(), &runs[1].id], &json!(5)));
+    let next = first.body["meta"]["nextCursor"].as_str().unwrap();
+    runs[1].cancel("the last one that was shown").await.data(200);
+    runs[2].cancel("the next one").await.data(200);
+    let second = list(&stack, &flow, &format!("limit=2&status=awaiting_approval&cursor={next}")).await;
+    assert_eq!((ids(&second), &second.body["total"]), (vec![runs[3].id.as_str(), &runs[4].id], &json!(3)));
+    assert!(second.body["meta"].get("nextCursor").is_none());
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@
 )]
 
 mod access;
+mod api_keys;
 mod cancel;
 mod canonical;
 mod concurrency;
@@ -24,12 +25,15 @@ mod hostile;
 mod idempotency;
 mod inbox;
 mod large_payloads;
+mod large_runs;
 mod lists;
 mod llm;
 mod nodes;
 mod organisations;
 mod outcomes;
+mod rate_limits;
 mod requests;
+mod retention;
 mod retries;
 mod retry_run;
 mod secrecy;

@@ -33,7 +33,13 @@ ROUTES = [
     ("POST", "/api/runs/run_1/approve", "approve-run", {"runId": "run_1"}),
     ("POST", "/api/runs/run_1/reject", "reject-run", {"runId": "run_1"}),
     ("POST", "/api/runs/run_1/cancel", "cancel-run", {"runId": "run_1"}),
+    ("DELETE", "/api/runs/run_1/outputs", "purge-run-outputs", {"runId": "run_1"}),
+    ("GET", "/api/org/retention", "get-retention", None),
+    ("PUT", "/api/org/retention", "set-retention", None),
     ("GET", "/api/approvals", "list-approvals", None),
+    ("POST", "/api/api-keys", "create-api-key", None),
+    ("GET", "/api/api-keys", "list-api-keys", None),
+    ("DELETE", "/api/api-keys/key_1", "revoke-api-key", {"keyId": "key_1"}),
 ]
 
 
@@ -186,6 +192,30 @@ def test_an_execution_that_is_stopped_is_settled_too(deployed):
         return [detail["status"] for detail in details if detail["name"] == "run_stopped-1"]
 
     assert until(statuses, "settle-run did not hear of the stop") == ["ABORTED"]
+
+
+def test_of_the_stream_only_what_outputs_leave_by_reaches_purge_outputs(deployed):
+    """TTL deletes a record of a step; a run ends after more than a day. What else happens to items is filtered out."""
+    name, table = deployed.outputs["TableName"], deployed.on.dynamodb
+    past = {"N": "1000000000"}
+    run = {"pk": {"S": "RUN#run_gone"}, "sk": {"S": "RUN"}}
+    step = {"pk": {"S": "RUN#run_gone"}, "sk": {"S": "STEP#a"}}
+    for item in (run, {**step, "expiresAt": past}, {"pk": {"S": "ORG#o"}, "sk": {"S": "IDEMPOTENCY"}, "expiresAt": past}):
+        table.put_item(TableName=name, Item=item)
+    table.put_item(TableName=name, Item={"pk": {"S": "RUN#run_gone"}, "sk": {"S": "STEP#by-hand"}})
+    table.delete_item(TableName=name, Key={"pk": {"S": "RUN#run_gone"}, "sk": {"S": "STEP#by-hand"}})
+    table.put_item(TableName=name, Item={**run, "status": {"S": "running"}})
+    table.put_item(TableName=name, Item={**run, "status": {"S": "succeeded"}, "lastedDays": {"N": "3"}})
+
+    def seen() -> list[dict]:
+        records = [record for each in deployed.invocations("purge-outputs") for record in each["event"]["Records"]]
+        return records if len(records) >= 2 else []
+
+    by_event = {record["eventName"]: record for record in until(seen, "purge-outputs did not hear of both")}
+    assert set(by_event) == {"MODIFY", "REMOVE"} and len(seen()) == 2
+    assert by_event["REMOVE"]["userIdentity"] == {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+    assert by_event["REMOVE"]["dynamodb"]["OldImage"] == {**step, "expiresAt": past}
+    assert by_event["MODIFY"]["dynamodb"]["NewImage"]["lastedDays"] == {"N": "3"}
 
 
 def test_debts_are_paid_every_five_minutes(deployed):

@@ -1,5 +1,7 @@
 """The template: valid, and no wider than the design allows."""
 
+import json
+
 import pytest
 from cfnlint.api import lint_file
 
@@ -34,9 +36,48 @@ def test_a_policy_names_actions_and_resources(name):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_no_function_may_delete_or_scan(name):
-    actions = {action for statement in statements(FUNCTIONS[name]) for action in listed(statement["Action"])}
-    assert not [action for action in actions if "Delete" in action or action.endswith(":Scan")]
+def test_no_function_may_scan_or_delete_and_four_may_delete_objects(name):
+    """Items are never deleted: TTL does that. Objects go where outputs are purged, and where an upload found no record; what a
+    decision refers to lies under gates/, and no function may delete there."""
+    deleting = [
+        (action, statement["Resource"])
+        for statement in statements(FUNCTIONS[name])
+        for action in listed(statement["Action"])
+        if "Delete" in action or action.endswith(":Scan")
+    ]
+    may = name in ("AdvanceRun", "PurgeOutputs", "PurgeRunOutputs", "ReconcileRuns")
+    assert deleting == ([("s3:DeleteObject", {"Fn::Sub": "${OutputsBucket.Arn}/org_*"})] if may else [])
+
+
+def test_only_what_purge_outputs_is_for_reaches_it():
+    stream = FUNCTIONS["PurgeOutputs"]["Properties"]["Events"]["Stream"]["Properties"]
+    expired, ended_late = (json.loads(each["Pattern"]) for each in stream["FilterCriteria"]["Filters"])
+    assert expired["userIdentity"] == {"type": ["Service"], "principalId": ["dynamodb.amazonaws.com"]}
+    assert (expired["eventName"], expired["dynamodb"]) == (["REMOVE"], {"Keys": {"sk": {"S": [{"prefix": "STEP#"}]}}})
+    assert (ended_late["eventName"], ended_late["dynamodb"]["Keys"]) == (["MODIFY"], {"sk": {"S": ["RUN"]}})
+    assert stream["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert "OnFailure" in stream["DestinationConfig"]
+
+
+def test_whoever_has_a_route_counts_on_keys_and_updates_nothing_else():
+    """Without this a function could admit nobody; with more it could write runs past their conditions."""
+    counting = {
+        "Effect": "Allow",
+        "Action": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+        "Resource": {"Fn::GetAtt": "Table.Arn"},
+        "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["KEY#*"]}},
+    }
+    for name, function in FUNCTIONS.items():
+        updating = [each for each in statements(function) if "dynamodb:UpdateItem" in listed(each["Action"])]
+        has_route = any(event["Type"] == "Api" for event in function["Properties"].get("Events", {}).values())
+        assert updating[:1] == [counting] if has_route else counting not in updating, name
+        more = ("SetRetention", "PurgeRunOutputs")
+        assert not has_route or len(updating) == 1 or name.startswith("List") or name in more, name
+
+
+def test_the_limits_are_those_of_the_contract():
+    limits = {name: template()["Parameters"][name]["Default"] for name in ("RateLimitReads", "RateLimitWrites")}
+    assert limits == {"RateLimitReads": 600, "RateLimitWrites": 120}
 
 
 def test_only_advance_run_asks_models_and_only_models():
@@ -66,7 +107,7 @@ def test_no_route_is_taken_twice():
         for event in function["Properties"].get("Events", {}).values()
         if event["Type"] == "Api"
     ]
-    assert len(routes) == len(set(routes)) == 13
+    assert len(routes) == len(set(routes)) == 20
 
 
 def test_the_machines_are_called_what_the_functions_call_them():
@@ -92,6 +133,20 @@ def test_no_index_projects_more_attributes_than_dynamodb_takes():
 def test_park_reaches_run_items_only():
     (update,) = (s for s in statements(MACHINES["ResumeStateMachine"]) if s["Action"] == "dynamodb:UpdateItem")
     assert update["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["RUN#*"]}}
+
+
+def test_lists_write_nothing_but_a_cursor_secret():
+    lists = {name: function for name, function in FUNCTIONS.items() if name.startswith("List")}
+    for name, function in lists.items():
+        # The first statement is everybody's: it counts requests on keys.
+        writes = [s for s in statements(function)[1:] if "dynamodb:UpdateItem" in listed(s["Action"])]
+        assert [s["Action"] for s in writes] == ["dynamodb:UpdateItem"], name
+        assert writes[0]["Condition"] == {
+            # An organisation's own record: the keys of its flows, slugs and connections are longer.
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["ORG#org_" + 26 * "?"]},
+            "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "cursorSecret"]},
+            "StringEquals": {"dynamodb:ReturnValues": "UPDATED_NEW"},
+        }, name
 
 
 def test_every_definition_of_the_folder_is_deployed():

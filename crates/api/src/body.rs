@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::{Call, Refused};
 
-/// The most bytes such a body may have: an override of 100 KB, and a note.
+/// The most bytes such a body may have: a note, and a few words.
 const MAX_BYTES: usize = 128 * 1024;
-/// The longest note or reason. A gate may hold twenty notes beside two actions of 100 KB, and an item has room for 400 KB.
+/// The longest note or reason. A gate may hold twenty notes beside 200 KB of actions, and an item has room for 400 KB.
 const MAX_TEXT_BYTES: usize = 4_000;
 
 /// A body whose fields are taken out one by one; what is left over is an error.
@@ -21,7 +21,12 @@ pub struct Body {
 impl Body {
     /// The body of a call; none is an empty one.
     pub fn of(call: &Call) -> Result<Self, Refused> {
-        Ok(Self { fields: call.json_object(MAX_BYTES)?, errors: FieldErrors::new() })
+        Self::with_room(call, 0)
+    }
+
+    /// The body of a call that may have so many bytes more than the small ones.
+    pub fn with_room(call: &Call, bytes: usize) -> Result<Self, Refused> {
+        Ok(Self { fields: call.json_object(MAX_BYTES + bytes)?, errors: FieldErrors::new() })
     }
 
     /// A field of any shape; `null` counts as left out.
@@ -38,6 +43,15 @@ impl Body {
                 None
             }
         }
+    }
+
+    /// Yes or no.
+    pub fn switch(&mut self, name: &str) -> Option<bool> {
+        let value = self.value(name)?;
+        if value.as_bool().is_none() {
+            self.errors.add(name, "must be true or false");
+        }
+        value.as_bool()
     }
 
     /// One of some words.

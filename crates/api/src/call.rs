@@ -2,10 +2,10 @@
 
 use std::str::FromStr;
 
-use domain::access::ApiKey;
+use domain::access::{ApiKey, Environment};
 use domain::fault::Fault;
-use domain::flow::Slug;
-use domain::id::{FlowId, RunId};
+use domain::flow::{NodeId, Slug};
+use domain::id::{FlowId, KeyId, RunId};
 use domain::ports::FlowName;
 use domain::problem::FieldErrors;
 use lambda_http::{Request, RequestExt};
@@ -21,12 +21,14 @@ const MAX_KEY_CHARS: usize = 255;
 pub struct Call {
     /// The caller's key: organisation, actor, grants.
     pub key: ApiKey,
+    /// What the caller's key is for; keys that it makes are for the same.
+    pub environment: Environment,
     request: Request,
 }
 
 impl Call {
-    pub(crate) fn new(key: ApiKey, request: Request) -> Self {
-        Self { key, request }
+    pub(crate) fn new(key: ApiKey, environment: Environment, request: Request) -> Self {
+        Self { key, environment, request }
     }
 
     /// The flow named by `{id}`: an id or a slug.
@@ -37,6 +39,17 @@ impl Call {
     /// The run named by `{runId}`.
     pub fn run_id(&self) -> Result<RunId, Fault> {
         self.path_parameter("runId").parse().map_err(|_| Fault::NotFound("run"))
+    }
+
+    /// The API key named by `{keyId}`.
+    pub fn key_id(&self) -> Result<KeyId, Fault> {
+        self.path_parameter("keyId").parse().map_err(|_| Fault::NotFound("API key"))
+    }
+
+    /// The node named by `{nodeId}`: one that a flow may have.
+    pub fn node_id(&self) -> Result<NodeId, Fault> {
+        let node = self.path_parameter("nodeId").parse().ok().filter(|node: &NodeId| !node.is_internal());
+        node.ok_or(Fault::NotFound("step"))
     }
 
     fn path_parameter(&self, name: &str) -> &str {
@@ -81,7 +94,7 @@ impl Call {
     pub fn json(&self, max_bytes: usize) -> Result<Option<Value>, Refused> {
         let bytes = self.request.body().as_ref();
         if bytes.len() > max_bytes {
-            return Err(Refused::TooLarge(max_bytes));
+            return Err(Refused::TooLarge("body", max_bytes));
         }
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
@@ -113,17 +126,14 @@ fn flow_name(text: &str) -> Option<FlowName> {
 
 #[cfg(test)]
 mod tests {
-    use domain::access::Actor;
-    use domain::id::{KeyId, OrgId};
-    use domain::time::Time;
+    use testkit::build::{Maker, actor};
 
     use super::*;
 
     fn call(event: &str) -> Call {
-        let actor = Actor { id: "usr_ada".into(), roles: [].into(), teams: [].into() };
-        let (id, org) = (KeyId::new(Time::from_millis(0), 1), OrgId::new(Time::from_millis(0), 1));
-        let key = ApiKey { id, org, name: String::new(), actor, grants: [].into(), valid_until: None, revoked_at: None };
-        Call::new(key, lambda_http::request::from_str(event).unwrap())
+        let maker = Maker::new(1);
+        let key = maker.key(maker.org(), actor("usr_ada"), &[]);
+        Call::new(key, Environment::Sandbox, lambda_http::request::from_str(event).unwrap())
     }
 
     /// A sample event with other headers or another body.
@@ -148,7 +158,7 @@ mod tests {
     #[test]
     fn a_body_is_json_of_bounded_size_or_nothing() {
         assert!(changed(|event| event["body"] = Value::Null).json_object(10).unwrap().is_empty());
-        assert!(matches!(changed(|_| {}).json(10), Err(Refused::TooLarge(10))));
+        assert!(matches!(changed(|_| {}).json(10), Err(Refused::TooLarge("body", 10))));
         let bad = changed(|event| event["body"] = "{".into()).json(1000).unwrap_err();
         assert_eq!((bad.status(), bad.body()["details"]["fieldErrors"].get("body").is_some()), (400, true));
         assert_eq!(changed(|event| event["body"] = "[1]".into()).json_object(1000).unwrap_err().status(), 400);

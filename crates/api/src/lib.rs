@@ -3,6 +3,8 @@
 
 mod body;
 mod call;
+mod cursor;
+mod door;
 mod page;
 mod refused;
 mod serve;
@@ -10,12 +12,13 @@ pub mod view;
 
 pub use body::Body;
 pub use call::Call;
+pub use door::{Answer, Door};
 pub use lambda_http::Error;
 pub use page::Paging;
 pub use refused::Refused;
-pub use serve::{answer, serve};
+pub use serve::serve;
 
-use domain::access::Scope;
+use domain::access::{Bucket, Scope};
 use serde_json::{Map, Value};
 
 /// An endpoint, as its function declares it beside the handler.
@@ -29,6 +32,13 @@ pub struct Endpoint {
     pub path: &'static str,
     /// What the caller's key must allow.
     pub scope: Scope,
+}
+
+impl Endpoint {
+    /// The limit that its calls count against.
+    pub fn bucket(&self) -> Bucket {
+        Bucket::of(self.scope, self.method != "GET")
+    }
 }
 
 /// A successful answer.

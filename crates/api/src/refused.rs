@@ -1,6 +1,6 @@
 //! From what went wrong to what the caller is told. The only place where errors meet HTTP.
 
-use domain::access::Scope;
+use domain::access::{Scope, Usage};
 use domain::fault::Fault;
 use domain::ports::PortError;
 use domain::problem::FieldErrors;
@@ -15,9 +15,12 @@ pub enum Refused {
     /// The key may not do this.
     #[error("missing scope: {0}")]
     MissingScope(Scope),
-    /// The body is too large.
-    #[error("the body has more than {0} bytes")]
-    TooLarge(usize),
+    /// The key has called too often in this minute.
+    #[error("rate limit exceeded")]
+    RateLimited(Usage),
+    /// The body, or something in it, is too large.
+    #[error("the {0} has more than {1} bytes")]
+    TooLarge(&'static str, usize),
     /// The body is not JSON by its own account.
     #[error("the body must be application/json")]
     MediaType,
@@ -44,12 +47,13 @@ impl Refused {
         match self {
             Self::Unauthenticated => 401,
             Self::MissingScope(_) => 403,
-            Self::TooLarge(_) => 413,
+            Self::TooLarge(..) => 413,
             Self::MediaType => 415,
+            Self::RateLimited(_) => 429,
             Self::Fault(fault) => match fault {
                 Fault::Invalid(_) => 400,
                 Fault::Forbidden(_) => 403,
-                Fault::NotFound(_) => 404,
+                Fault::NotFound(_) | Fault::Absent(_) => 404,
                 Fault::Conflict(_) | Fault::SeveralGates(_) => 409,
                 Fault::Unprocessable { .. } => 422,
                 Fault::Port(PortError::Unavailable(_)) => 503,
@@ -62,6 +66,7 @@ impl Refused {
     pub fn body(&self) -> Value {
         let text = self.to_string();
         match self {
+            Self::RateLimited(usage) => json!({"error": text, "bucket": usage.bucket.to_string(), "limit": usage.limit}),
             Self::Fault(Fault::Invalid(fields)) => with_fields(&text, fields),
             Self::Fault(Fault::Unprocessable { fields, .. }) if !fields.is_empty() => with_fields(&text, fields),
             Self::Fault(Fault::SeveralGates(nodes)) => json!({"error": text, "openNodeIds": nodes}),

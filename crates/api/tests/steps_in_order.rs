@@ -29,6 +29,7 @@ fn a_step_is_shown_after_those_that_led_to_it_whatever_their_clocks_said() {
             started_at: at(began),
             completed_at: at(began),
             reused_from: None,
+            purged: None,
         };
         block_on(&world.clock, world.store.record(&run, record)).unwrap();
     }

@@ -1,4 +1,8 @@
-//! Who calls, and what they may do: keys, scopes, actors.
+//! Who calls, and what they may do: keys, scopes, actors, limits.
+
+mod limit;
+mod new_key;
+mod secret;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,6 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{KeyId, OrgId};
 use crate::time::Time;
+
+pub use limit::{Bucket, Class, Limits, Minute, OwnLimits, Usage};
+pub use new_key::{BadActor, NewKey, parse_actor};
+pub use secret::{BadSecret, Environment, SECRET_MARK, Secret};
 
 /// What an endpoint asks of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +90,11 @@ impl Grant {
             Self::Read => scope.name().ends_with(":read"),
             Self::Write => scope.name().ends_with(":write"),
         }
+    }
+
+    /// What it covers.
+    pub fn scopes(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| self.allows(*scope))
     }
 }
 
@@ -201,16 +214,31 @@ pub struct ApiKey {
     pub actor: Actor,
     /// What it may do.
     pub grants: BTreeSet<Grant>,
+    /// How often it may be used, if not as often as every key.
+    pub limits: OwnLimits,
+    /// The actor whose key made it, or the tool that did.
+    pub created_by: String,
     /// From then on it is refused.
     pub valid_until: Option<Time>,
-    /// When it was revoked.
-    pub revoked_at: Option<Time>,
+    /// Once it is revoked it stays so.
+    pub revoked: Option<Revocation>,
+    /// The hour in which it was last used.
+    pub last_used_at: Option<Time>,
+}
+
+/// Who took a key out of use, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// From then on the key is refused.
+    pub at: Time,
+    /// The actor whose key did it.
+    pub by: String,
 }
 
 impl ApiKey {
     /// Whether the key still works at `now`.
     pub fn is_valid(&self, now: Time) -> bool {
-        self.revoked_at.is_none() && self.valid_until.is_none_or(|until| now < until)
+        self.revoked.is_none() && self.valid_until.is_none_or(|until| now < until)
     }
 
     /// Whether the key may do what `scope` covers.
@@ -230,8 +258,11 @@ mod tests {
             name: "test".into(),
             actor: Actor { id: "usr_ada".into(), roles: ["lead".into()].into(), teams: ["pay".into()].into() },
             grants: grants.iter().map(|text| text.parse().unwrap()).collect(),
+            limits: OwnLimits::default(),
+            created_by: "usr_root".into(),
             valid_until: None,
-            revoked_at: None,
+            revoked: None,
+            last_used_at: None,
         }
     }
 
@@ -256,7 +287,7 @@ mod tests {
         key.valid_until = Some(noon);
         assert!(!key.is_valid(noon));
         key.valid_until = None;
-        key.revoked_at = Some(Time::from_millis(1));
+        key.revoked = Some(Revocation { at: Time::from_millis(1), by: "usr_ada".into() });
         assert!(!key.is_valid(noon));
     }
 

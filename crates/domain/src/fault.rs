@@ -12,6 +12,9 @@ pub enum Fault {
     /// It is not there, or belongs to another organisation; the two look the same.
     #[error("{0} not found")]
     NotFound(&'static str),
+    /// The thing is there, and does not have what was asked for.
+    #[error("{0}")]
+    Absent(String),
     /// What was sent is not what it should be.
     #[error("validation failed")]
     Invalid(FieldErrors),

@@ -1,5 +1,8 @@
 //! Gates: an action is proposed, someone entitled decides, once, and the record of it stays for good.
 
+mod large;
+mod patch;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -11,10 +14,20 @@ use crate::json::{canonical, sha256_hex};
 use crate::problem::FieldErrors;
 use crate::request::Question;
 use crate::run::Run;
+use crate::step::Payload;
 use crate::time::Time;
 
+pub use large::Part;
+pub use patch::MAX_PATCH_BYTES;
+
 /// The most bytes of JSON that a proposed action and the data shown beside it may have together, and an override by itself.
-pub const MAX_ACTION_BYTES: usize = 100 * 1024;
+pub const MAX_ACTION_BYTES: usize = 1024 * 1024;
+/// The most bytes that the text above a proposed action may have, and the name of an assignee.
+pub const MAX_LABEL_BYTES: usize = 4_000;
+/// So many places at which an override breaks its schema are named.
+const MAX_PROBLEMS: usize = 100;
+/// What is said about one of them has at most so many bytes.
+const MAX_COMPLAINT_BYTES: usize = 1_000;
 
 word_enum!(
     /// How a gate was decided.
@@ -44,9 +57,9 @@ pub struct Gate {
     /// What the reviewer is asked to allow.
     pub action_label: String,
     /// The action.
-    pub proposed_action: Value,
+    pub proposed_action: Payload,
     /// What the reviewer sees beside it.
-    pub data: Option<Value>,
+    pub data: Option<Payload>,
     /// Who may decide; none: anyone with `runs:write`.
     pub assign_to: Option<Assignee>,
     /// When it opened.
@@ -88,11 +101,25 @@ pub struct Outcome {
     /// What they noted.
     pub note: Option<String>,
     /// What is executed, if it was approved: the proposed action or the override.
-    pub decided_action: Value,
+    pub decided_action: Payload,
     /// SHA-256 of the canonical JSON of the proposed action.
     pub proposed_sha256: String,
     /// SHA-256 of the canonical JSON of the decided action.
     pub decided_sha256: String,
+    /// The JSON Patch (RFC 6902) between the two, if they are too large to make it of them whenever somebody looks.
+    pub patch: Option<Value>,
+}
+
+impl Outcome {
+    /// What downstream nodes read as `step.<node>.output`. `action` is the decided action, wherever it was read from.
+    pub fn output(&self, action: &Value) -> Value {
+        json!({"decision": self.verdict, "proposedAction": action, "note": self.note, "actor": self.actor})
+    }
+
+    /// Whether the action was decided as it had been proposed.
+    pub fn is_as_proposed(&self) -> bool {
+        self.proposed_sha256 == self.decided_sha256
+    }
 }
 
 /// What a reviewer says.
@@ -156,8 +183,8 @@ impl Gate {
             org: run.org,
             flow: run.flow,
             action_label: question.action_label,
-            proposed_action: question.proposed_action,
-            data: question.data,
+            proposed_action: Payload::of(question.proposed_action),
+            data: question.data.map(Payload::of),
             assign_to: question.assign_to,
             opened_at: now,
             deadline: now.plus_seconds(question.timeout_seconds),
@@ -184,7 +211,8 @@ impl Gate {
         self.closed_at.is_none()
     }
 
-    /// Takes a ballot. `rules` is the node as the flow has it, `started_by` whoever started the run.
+    /// Takes a ballot. `rules` is the node as the flow has it, `starters` whoever started the run. To be compared with an
+    /// action that the ballot brings, the proposed action must be at hand.
     pub fn vote(
         &mut self,
         rules: &Approval,
@@ -200,10 +228,13 @@ impl Gate {
             return Err(BallotRefusal::StarterMayNot);
         }
         let (verdict, action, note) = match ballot {
-            Ballot::Approve { action, note } => (Verdict::Approved, action.unwrap_or_else(|| self.proposed_action.clone()), note),
-            Ballot::Reject { note } => (Verdict::Rejected, self.proposed_action.clone(), note),
+            Ballot::Approve { action, note } => (Verdict::Approved, action, note),
+            Ballot::Reject { note } => (Verdict::Rejected, None, note),
         };
-        let action_sha256 = sha256_hex(&action);
+        let proposed_sha256 = self.proposed_action.sha256();
+        let action_sha256 = action.as_ref().map_or_else(|| proposed_sha256.clone(), sha256_hex);
+        // What is the proposed action to the byte is no override.
+        let action = action.filter(|_| action_sha256 != proposed_sha256);
         if let Some(repeated) = self.if_on_record(actor, verdict, &action_sha256)? {
             return Ok(repeated);
         }
@@ -211,7 +242,9 @@ impl Gate {
             return Err(BallotRefusal::Closed("its deadline has passed"));
         }
         if verdict == Verdict::Approved {
-            self.check_override(rules, &action).map_err(BallotRefusal::OverrideNotAllowed)?;
+            if let Some(action) = &action {
+                self.check_override(rules, action).map_err(BallotRefusal::OverrideNotAllowed)?;
+            }
             if self.votes.iter().any(|vote| vote.action_sha256 != action_sha256) {
                 return Err(BallotRefusal::ActionDiffers);
             }
@@ -244,7 +277,7 @@ impl Gate {
 
     /// Nobody decided in time.
     pub fn expire(&mut self, now: Time) {
-        self.close_with(Verdict::Expired, None, self.proposed_action.clone(), None, now);
+        self.close_with(Verdict::Expired, None, None, None, now);
     }
 
     /// The run ended while the gate was open.
@@ -252,15 +285,19 @@ impl Gate {
         self.closed_at.get_or_insert(now);
     }
 
-    fn close_with(&mut self, verdict: Verdict, actor: Option<String>, decided_action: Value, note: Option<String>, now: Time) {
+    /// `action` is what was decided instead of the proposed action.
+    fn close_with(&mut self, verdict: Verdict, actor: Option<String>, action: Option<Value>, note: Option<String>, now: Time) {
+        let patch = action.as_ref().and_then(|action| self.patch_to_keep(action));
+        let decided_action = action.map_or_else(|| self.proposed_action.clone(), Payload::of);
         self.outcome = Some(Outcome {
             verdict,
             actor,
             decided_at: now,
             note,
-            proposed_sha256: sha256_hex(&self.proposed_action),
-            decided_sha256: sha256_hex(&decided_action),
+            proposed_sha256: self.proposed_action.sha256(),
+            decided_sha256: decided_action.sha256(),
             decided_action,
+            patch,
         });
         self.closed_at = Some(now);
     }
@@ -268,9 +305,6 @@ impl Gate {
     fn check_override(&self, rules: &Approval, action: &Value) -> Result<(), FieldErrors> {
         let field = "proposedActionOverride";
         let mut errors = FieldErrors::new();
-        if *action == self.proposed_action {
-            return Ok(());
-        }
         let bytes = canonical(action).len();
         if bytes > MAX_ACTION_BYTES {
             errors.add(field, format!("has {bytes} bytes, more than the {MAX_ACTION_BYTES} an action may have"));
@@ -278,29 +312,23 @@ impl Gate {
         if let Some(schema) = &rules.override_schema {
             match jsonschema::validator_for(schema) {
                 Ok(validator) => {
-                    validator.iter_errors(action).for_each(|problem| errors.add(format!("{field}{}", problem.instance_path()), &problem));
+                    for problem in validator.iter_errors(action).take(MAX_PROBLEMS) {
+                        errors.add(format!("{field}{}", problem.instance_path()), bounded(problem.to_string()));
+                    }
                 }
                 Err(problem) => errors.add(field, format!("the flow's overrideSchema cannot be used: {problem}")),
             }
         }
-        if let Some(allowed) = &rules.allowed_edits {
-            for path in forbidden_edits(&self.proposed_action, action, allowed, String::new()) {
-                errors.add(format!("{field}{path}"), format!("may not be changed; the flow allows edits of {}", allowed.join(", ")));
+        match (&rules.allowed_edits, self.proposed_action.value()) {
+            (Some(allowed), Some(proposed)) => {
+                for path in forbidden_edits(proposed, action, allowed, String::new()).into_iter().take(MAX_PROBLEMS) {
+                    errors.add(format!("{field}{path}"), format!("may not be changed; the flow allows edits of {}", allowed.join(", ")));
+                }
             }
+            (Some(_), None) => errors.add(field, "cannot be compared with the proposed action, which was not read"),
+            (None, _) => {}
         }
         errors.into_result(())
-    }
-
-    /// The JSON Patch (RFC 6902) that makes `action` of the proposed action.
-    pub fn patch_to(&self, action: &Value) -> json_patch::Patch {
-        json_patch::diff(&self.proposed_action, action)
-    }
-
-    /// What downstream nodes read as `step.<node>.output`; none while the gate is open.
-    pub fn output(&self) -> Option<Value> {
-        self.outcome.as_ref().map(|outcome| {
-            json!({"decision": outcome.verdict, "proposedAction": outcome.decided_action, "note": outcome.note, "actor": outcome.actor})
-        })
     }
 
     /// Why a decision that is no approval ends a run whose policy is `fail`.
@@ -337,6 +365,15 @@ fn forbidden_edits(before: &Value, after: &Value, allowed: &[String], path: Stri
             }
         })
         .collect()
+}
+
+/// A schema's complaint quotes the value, which may be a megabyte.
+fn bounded(mut text: String) -> String {
+    if text.len() > MAX_COMPLAINT_BYTES {
+        text.truncate(text.floor_char_boundary(MAX_COMPLAINT_BYTES));
+        text.push('…');
+    }
+    text
 }
 
 /// A key as it stands in a JSON Pointer (RFC 6901, section 3).

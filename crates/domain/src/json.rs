@@ -1,5 +1,8 @@
 //! One way to turn JSON into bytes, so that a hash means the same thing everywhere.
 
+use std::io;
+
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -19,6 +22,26 @@ pub fn sha256_hex(value: &Value) -> String {
 /// The SHA-256 of some bytes, in lower-case hex.
 pub fn sha256_hex_of(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
+}
+
+/// How many bytes of compact JSON it has, without making them; none if more than `most`.
+pub fn length_up_to(value: &impl Serialize, most: usize) -> Option<usize> {
+    struct Left(usize);
+
+    impl io::Write for Left {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut left = Left(most);
+    serde_json::to_writer(&mut left, value).ok()?;
+    Some(most - left.0)
 }
 
 fn write(value: &Value, out: &mut String) {
@@ -69,6 +92,14 @@ mod tests {
         for text in ["985.6906946328695", "1.7976931348623157e308", "0.1", "18446744073709551615", "-9.5e-300"] {
             assert_eq!(canonical(&serde_json::from_str(text).unwrap()), text.replace("e308", "e+308"));
         }
+    }
+
+    #[test]
+    fn a_length_is_counted_up_to_a_bound() {
+        let value = json!({"b": [1, "ü\n"], "a": null});
+        let bytes = canonical(&value).len();
+        assert_eq!(length_up_to(&value, bytes), Some(bytes));
+        assert_eq!(length_up_to(&value, bytes - 1), None);
     }
 
     #[test]

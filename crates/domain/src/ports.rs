@@ -1,15 +1,18 @@
 //! What the engine and the endpoints need from the world. `store`, `nodes` and the functions bring the real parts,
 //! `testkit` brings parts in memory.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use serde_json::Value;
 
-use crate::access::ApiKey;
+use crate::access::{ApiKey, Bucket, Limits, Revocation, Usage};
 use crate::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use crate::gate::Gate;
-use crate::id::{FlowId, OrgId, RunId};
+use crate::id::{FlowId, KeyId, OrgId, RunId};
+use crate::organisation::{CursorSecret, Organisation};
 use crate::request::Request;
+use crate::retention::{PurgeRequest, Retention, RetentionJob};
 use crate::run::{Run, RunStatus, Trigger};
 use crate::step::{Answer, ObjectRef, Payload, StepRecord};
 use crate::time::Time;
@@ -63,20 +66,60 @@ pub trait Runs {
     /// The run's input.
     fn input(&self, run: &Run) -> impl Future<Output = Result<Payload, PortError>>;
     /// Keeps the record of a step unless there is one, and gives the one that is kept. Large payloads come to lie beside it;
-    /// those of another run's record are copied, so that no run depends on what is kept of another one.
+    /// those of another run's record are copied, so that no run depends on what is kept of another one. What was laid there
+    /// for a record that is not the one that is kept does not stay.
     fn record(&self, run: &Run, step: StepRecord) -> impl Future<Output = Result<StepRecord, PortError>>;
-    /// The record of a step.
-    fn step(&self, run: &Run, node: &NodeId) -> impl Future<Output = Result<Option<StepRecord>, PortError>>;
+    /// The gate as it can be committed: large payloads have come to lie beside it, and those of another run's gate are copied.
+    fn put_aside(&self, run: &Run, gate: Gate) -> impl Future<Output = Result<Gate, PortError>>;
+    /// Sees to it that no record of the run's steps expires before a day after `until`, and gives the time until which they are kept
+    /// if that took anything; the run is to remember it. Reads nothing where none could.
+    fn keep_over(&self, run: &Run, until: Time) -> impl Future<Output = Result<Option<Time>, PortError>>;
+    /// The record of a step. One whose time is up by `now` reads as its receipt, whether or not it has been deleted.
+    fn step(&self, run: &Run, node: &NodeId, now: Time) -> impl Future<Output = Result<Option<StepRecord>, PortError>>;
     /// A gate.
     fn gate(&self, run: &Run, node: &NodeId) -> impl Future<Output = Result<Option<Gate>, PortError>>;
     /// The run's gates, decided or not.
     fn gates(&self, run: &Run) -> impl Future<Output = Result<Vec<Gate>, PortError>>;
-    /// The records of all steps.
-    fn steps(&self, run: &Run) -> impl Future<Output = Result<Vec<StepRecord>, PortError>>;
+    /// The records of all steps, read like [`step`](Self::step).
+    fn steps(&self, run: &Run, now: Time) -> impl Future<Output = Result<Vec<StepRecord>, PortError>>;
     /// A payload that lies beside its record.
     fn fetch(&self, object: &ObjectRef) -> impl Future<Output = Result<Value, PortError>>;
     /// A URL at which the caller can read the object for `seconds`.
     fn sign(&self, object: &ObjectRef, seconds: u64) -> impl Future<Output = Result<String, PortError>>;
+}
+
+/// What becomes of outputs once nobody needs them.
+pub trait Outputs {
+    /// How long the organisation's outputs are kept, as it stands now.
+    fn retention(&self, org: &OrgId) -> impl Future<Output = Result<Retention, PortError>>;
+    /// Sets when the records of a run's steps expire (none: never), whatever they say now. Those whose time is up by `now` are gone
+    /// and do not come back; receipts stay.
+    fn reschedule(&self, run: &RunId, expires_at: Option<Time>, now: Time) -> impl Future<Output = Result<(), PortError>>;
+    /// Deletes what lies in object storage for steps of a run: for `nodes`, or for all; nothing of its input or its gates.
+    fn delete_objects(&self, run: &Run, nodes: Option<&BTreeSet<NodeId>>) -> impl Future<Output = Result<(), PortError>>;
+    /// Puts a receipt in the place of a step's record, whether that is still there or not. A receipt that is there already stays.
+    fn put_receipt(&self, receipt: &StepRecord) -> impl Future<Output = Result<(), PortError>>;
+    /// Notes that a run's outputs are to be purged, and that it must be looked through once more at `again_at`. If that was noted
+    /// before: changes nothing, and gives what was noted then.
+    fn request_purge(&self, request: &PurgeRequest, again_at: Time) -> impl Future<Output = Result<PurgeRequest, PortError>>;
+    /// Requests that are to be looked at once more by `now`, a bounded number of them.
+    fn purges_due(&self, now: Time) -> impl Future<Output = Result<Vec<RunId>, PortError>>;
+    /// The request that was noted for a run.
+    fn purge_request(&self, run: &RunId) -> impl Future<Output = Result<Option<PurgeRequest>, PortError>>;
+    /// It was looked at once more.
+    fn purge_is_done(&self, run: &RunId) -> impl Future<Output = Result<(), PortError>>;
+}
+
+/// The switch of long retention, and the jobs that apply it to what is there.
+pub trait RetentionJobs {
+    /// The last job of an organisation.
+    fn retention_job(&self, org: &OrgId) -> impl Future<Output = Result<Option<RetentionJob>, PortError>>;
+    /// Switches an organisation to what a new job applies, and writes the job: both or none, on the same condition as below.
+    fn switch_retention(&self, job: RetentionJob) -> impl Future<Output = Result<RetentionJob, CommitError>>;
+    /// Writes a job if what is there has its `rev` (none there: 0), and gives it with its new one.
+    fn put_retention_job(&self, job: RetentionJob) -> impl Future<Output = Result<RetentionJob, CommitError>>;
+    /// Organisations whose job is not done, a bounded number of them.
+    fn retention_jobs_owed(&self) -> impl Future<Output = Result<Vec<OrgId>, PortError>>;
 }
 
 /// A remembered Idempotency-Key.
@@ -111,7 +154,7 @@ pub struct Page<T> {
 pub const COUNT_CAP: u64 = 1_000;
 
 /// Which part of a list is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Window {
     /// Begin after this sort key.
     pub after: Option<String>,
@@ -119,6 +162,9 @@ pub struct Window {
     pub skip: usize,
     /// Give so many rows.
     pub limit: usize,
+    /// An earlier page of this walk has found more than [`COUNT_CAP`] rows. If no row ever leaves the list, that need not be
+    /// counted again.
+    pub was_beyond_cap: bool,
 }
 
 /// Which runs of a flow are wanted.
@@ -132,6 +178,13 @@ pub struct RunFilter {
     pub from: Option<Time>,
     /// Only created before.
     pub to: Option<Time>,
+}
+
+impl RunFilter {
+    /// Whether a run that matches once matches for good: runs are never deleted, and a final status is the last one.
+    pub fn only_grows(&self) -> bool {
+        self.status.is_none_or(RunStatus::is_final)
+    }
 }
 
 /// A run in a list.
@@ -161,7 +214,8 @@ pub struct RunSummary {
 
 /// Lists of runs and gates.
 pub trait RunLists {
-    /// Runs of a flow, newest first.
+    /// Runs of a flow, newest first. A run that is there before the first page is read, and matches the filter all the while, is
+    /// on exactly one page, whatever statuses it goes through meanwhile.
     fn runs_of(&self, flow: &FlowId, filter: &RunFilter, window: &Window) -> impl Future<Output = Result<Page<RunSummary>, PortError>>;
     /// Open gates of an organisation that `wanted` accepts, oldest first.
     fn open_gates(
@@ -197,10 +251,47 @@ pub trait Flows {
     fn flows(&self, org: &OrgId, window: &Window) -> impl Future<Output = Result<Page<Flow>, PortError>>;
 }
 
-/// API keys.
+/// What became of a request that showed a secret.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each request, and almost always it is the large one")]
+pub enum Admission {
+    /// There is no such key, or it is revoked or has expired. Nothing was counted.
+    Unknown,
+    /// The limit is used up. This request was not counted: the key has its full limit in the next minute.
+    Exhausted(Usage),
+    /// It was counted, and the key is as it was at that moment.
+    Admitted(ApiKey, Usage),
+}
+
+/// Lets requests in.
 pub trait Keys {
-    /// The key whose secret has this SHA-256 (lower-case hex).
-    fn key(&self, secret_sha256: &str) -> impl Future<Output = Result<Option<ApiKey>, PortError>>;
+    /// Finds the key whose secret has this SHA-256 (lower-case hex), counts a request of it in `bucket` in the minute of `now`, and
+    /// notes the hour. The key's own limit counts, or that of `all`. However many functions ask at the same time, no more than the
+    /// limit are admitted in a minute; a key that was revoked before the call is not admitted.
+    /// `Err`: it may have been counted.
+    fn admit(&self, secret_sha256: &str, bucket: Bucket, all: Limits, now: Time) -> impl Future<Output = Result<Admission, PortError>>;
+}
+
+/// An organisation's keys, as those see them who manage them.
+pub trait KeyRing {
+    /// Keeps a new key under the SHA-256 of its secret (lower-case hex). `Err(Changed)`: there is one with that id or secret already.
+    fn create_key(&self, key: &ApiKey, secret_sha256: &str) -> impl Future<Output = Result<(), CommitError>>;
+    /// Keys of an organisation, newest first; revoked and expired ones among them.
+    fn api_keys(&self, org: &OrgId, window: &Window) -> impl Future<Output = Result<Page<ApiKey>, PortError>>;
+    /// Takes a key out of use, for every request that begins after the answer. The first revocation of a key is the one that stays.
+    /// Gives the key as it is then; none if the organisation has no such key.
+    fn revoke_key(&self, org: &OrgId, id: &KeyId, revocation: &Revocation) -> impl Future<Output = Result<Option<ApiKey>, PortError>>;
+}
+
+/// Organisations.
+pub trait Organisations {
+    /// The organisation as it was last written. None: it was never written; its keys are older than this record, and nothing is
+    /// switched on for it.
+    fn organisation(&self, id: &OrgId) -> impl Future<Output = Result<Option<Organisation>, PortError>>;
+    /// Writes an organisation, new or changed. Its cursor secret counts only if it has none yet: once there is one it stays.
+    fn put_organisation(&self, organisation: &Organisation) -> impl Future<Output = Result<(), PortError>>;
+    /// What the organisation's cursors are signed with, made at first use. Always the same one.
+    fn cursor_secret(&self, id: &OrgId) -> impl Future<Output = Result<CursorSecret, PortError>>;
 }
 
 /// A registered service.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::access::Assignee;
 use crate::flow::{Approval, Decision, Node, NodeKind, ServiceSlug, Tool, Wait};
-use crate::gate::MAX_ACTION_BYTES;
+use crate::gate::{MAX_ACTION_BYTES, MAX_LABEL_BYTES};
 use crate::json::canonical;
 use crate::run::Exit;
 use crate::template::{Missing, Scope, Text};
@@ -290,8 +290,18 @@ fn ask(gate: &Approval, scope: &Scope<'_>) -> Result<Question, Unprepared> {
         .map(|text| {
             text.fill(scope)
                 .map_err(Unprepared::from)
+                .and_then(|text| short("assignTo", text))
                 .and_then(|text| text.parse().map_err(|bad| Unprepared::Unusable(format!("assignTo {bad}"))))
         })
         .transpose()?;
-    Ok(Question { action_label: gate.action_label.fill(scope)?, proposed_action, data, assign_to, timeout_seconds: gate.timeout_seconds })
+    let action_label = short("actionLabel", gate.action_label.fill(scope)?)?;
+    Ok(Question { action_label, proposed_action, data, assign_to, timeout_seconds: gate.timeout_seconds })
+}
+
+/// A text that lies in the gate's record and in every row of the inbox.
+fn short(field: &str, text: String) -> Result<String, Unprepared> {
+    if text.len() > MAX_LABEL_BYTES {
+        return Err(Unprepared::Unusable(format!("{field} has {} bytes, more than the {MAX_LABEL_BYTES} it may have", text.len())));
+    }
+    Ok(text)
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::flow::NodeId;
 use crate::id::{RunId, StepId};
-use crate::json::sha256_hex;
+use crate::json::{canonical, sha256_hex};
+use crate::retention::Purged;
 use crate::run::{Exit, NodeStatus};
 use crate::time::Time;
 
@@ -29,6 +30,22 @@ impl Payload {
     /// A value that has not been stored yet.
     pub fn of(value: Value) -> Self {
         Self::Inline(Arc::new(value))
+    }
+
+    /// The value, if it is at hand.
+    pub fn value(&self) -> Option<&Arc<Value>> {
+        match self {
+            Self::Inline(value) => Some(value),
+            Self::Stored(_) => None,
+        }
+    }
+
+    /// Bytes of its canonical JSON.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Inline(value) => canonical(value).len(),
+            Self::Stored(object) => usize::try_from(object.bytes).unwrap_or(usize::MAX),
+        }
     }
 
     /// SHA-256 of its canonical JSON, lower-case hex.
@@ -90,6 +107,18 @@ pub struct StepRecord {
     pub completed_at: Time,
     /// The run that did it, if this run only went on from it.
     pub reused_from: Option<RunId>,
+    /// What is left of its payloads, once they are gone.
+    pub purged: Option<Box<Purged>>,
+}
+
+impl StepRecord {
+    /// What of it lies in object storage.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectRef> {
+        [&self.input, &self.output].into_iter().flatten().filter_map(|payload| match payload {
+            Payload::Stored(object) => Some(object),
+            Payload::Inline(_) => None,
+        })
+    }
 }
 
 /// A step's public id. It follows from run and node, so it is the same in every attempt.

@@ -41,6 +41,12 @@ impl Time {
         Self::from_millis(self.0.saturating_add(millis))
     }
 
+    /// The beginning of the hour.
+    #[must_use]
+    pub fn hour(self) -> Self {
+        Self(self.0 - self.0 % 3_600_000)
+    }
+
     /// Milliseconds from `earlier` to here; 0 if that lies ahead.
     pub fn millis_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
@@ -95,6 +101,7 @@ mod tests {
         assert_eq!(time.to_string(), "2026-01-02T03:04:05.678Z");
         assert_eq!(time.plus_seconds(60).millis_since(time), 60_000);
         assert_eq!(time.seconds_until(time.plus_millis(1)), 1);
+        assert_eq!(time.hour().to_string(), "2026-01-02T03:00:00.000Z");
         assert_eq!(Time::from_millis(u64::MAX).to_string(), "9999-12-30T22:00:00.000Z");
         assert!("yesterday".parse::<Time>().is_err());
     }

@@ -240,7 +240,19 @@ fn what_a_reviewer_is_shown_has_a_limit_that_action_and_data_share() {
     };
     assert!(with(MAX_ACTION_BYTES - 100, 100).is_ok());
     let problem = with(MAX_ACTION_BYTES - 100, 101).unwrap_err().to_string();
-    assert!(problem.starts_with("the proposed action and its data have 102401 bytes, more than the 102400"), "{problem}");
+    assert!(problem.starts_with("the proposed action and its data have 1048577 bytes, more than the 1048576"), "{problem}");
+}
+
+#[test]
+fn the_label_and_the_assignee_of_a_gate_are_short() {
+    let with = |field: &str, bytes: usize| {
+        let name = format!("role:{}", "x".repeat(bytes - 5));
+        prepare_with(&json!({"name": name}), gate("x", json!({field: "${trigger.name}"})))
+    };
+    for field in ["actionLabel", "assignTo"] {
+        assert!(with(field, 4_000).is_ok());
+        assert_eq!(with(field, 4_001).unwrap_err().to_string(), format!("{field} has 4001 bytes, more than the 4000 it may have"));
+    }
 }
 
 #[test]

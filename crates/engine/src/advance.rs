@@ -165,6 +165,11 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
                 None => return Err(PortError::Corrupt(format!("{} has nothing to do and nothing to wait for", run.id)).into()),
             };
         }
+        if run.drive.segment != self.invocation.segment && !run.has_ended() {
+            // Before anybody may look away for so long that records expire.
+            let until = run.drive.parked_until.unwrap_or_else(|| self.engine.clock.now());
+            run.kept_until = self.engine.runs.keep_over(&run, until).await?.or(run.kept_until);
+        }
         if run != self.run {
             self.run = self.engine.runs.commit(run, &gates).await?;
         }

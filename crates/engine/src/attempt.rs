@@ -16,6 +16,9 @@ use crate::Engine;
 /// The longest wait that an answer's `Retry-After` can ask for: a week.
 const MAX_RETRY_AFTER_SECONDS: u64 = 7 * 24 * 3600;
 
+/// The most bytes that a step keeps of what went wrong.
+const MAX_ERROR_BYTES: usize = 4_000;
+
 /// How an attempt ended.
 #[derive(Debug)]
 pub(crate) enum Attempted {
@@ -87,7 +90,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
                 }
                 _ => (Some(Arc::new(value)), exit, None),
             },
-            Err(message) => (None, Exit::Normal, Some(message)),
+            Err(message) => (None, Exit::Normal, Some(bounded(message))),
         };
         let record = StepRecord {
             run: run.id,
@@ -103,6 +106,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
             started_at: state.started_at.unwrap_or(now),
             completed_at: now,
             reused_from: None,
+            purged: None,
         };
         let record = self.runs.record(run, record).await?;
         let output = match (&record.output, value) {
@@ -112,4 +116,13 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         };
         Ok(Finished { ix, record, output })
     }
+}
+
+/// A message as it can be kept: one that quotes a value may be as long as the value.
+fn bounded(mut message: String) -> String {
+    if message.len() > MAX_ERROR_BYTES {
+        message.truncate(message.floor_char_boundary(MAX_ERROR_BYTES));
+        message.push('…');
+    }
+    message
 }

@@ -3,11 +3,13 @@
 use domain::access::Actor;
 use domain::fault::Fault;
 use domain::flow::{NodeId, NodeIx, NodeKind, Spec};
-use domain::gate::{Ballot, Counted, Gate};
+use domain::gate::{Ballot, Counted, Gate, Part};
 use domain::id::{OrgId, RunId};
-use domain::ports::{Clock, CommitError, Flows, Runs, Segments};
+use domain::ports::{Clock, CommitError, Flows, PortError, Runs, Segments};
 use domain::run::{Debt, NodeStatus, Run};
+use domain::step::Payload;
 
+use crate::knowledge::value_of;
 use crate::{Engine, storm};
 
 /// A ballot that was taken, or had been taken before.
@@ -34,7 +36,9 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
             let mut gate = self.find_gate(&before, spec, node).await?;
             let (ix, NodeKind::Approval(rules)) = position(spec, &gate.node)? else { return Err(Fault::NotFound("approval")) };
             let now = self.clock.now();
+            let proposed = self.at_hand(&mut gate, &ballot).await?;
             let counted = gate.vote(rules, &before.starters(), actor, ballot.clone(), now)?;
+            gate.put(Part::ProposedAction, proposed);
             let mut run = before.clone();
             match counted {
                 Counted::Repeated => {
@@ -44,6 +48,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
                 Counted::MoreNeeded => run.must_take_votes()?,
                 Counted::Decided(verdict) => run.decide(spec, ix, verdict, &gate.failure_message(), now)?,
             }
+            gate = self.runs.put_aside(&run, gate).await?;
             let mut gates = vec![gate.clone()];
             if run.has_ended() {
                 self.close_gates(&before, &mut gates, now).await?;
@@ -58,6 +63,15 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
             }
         }
         Err(storm())
+    }
+
+    /// Fetches the proposed action if the ballot brings another one to compare it with. Gives it as it was, to put it back.
+    async fn at_hand(&self, gate: &mut Gate, ballot: &Ballot) -> Result<Payload, PortError> {
+        let lies = gate.proposed_action.clone();
+        if matches!(ballot, Ballot::Approve { action: Some(_), .. }) {
+            gate.put(Part::ProposedAction, Payload::Inline(value_of(&self.runs, &lies).await?));
+        }
+        Ok(lies)
     }
 
     /// Rings the bell of a run that owes it, if Park has hung one up. If not, Park will find that something has arrived. If

@@ -9,6 +9,7 @@ use domain::ports::{PortError, Runs};
 use domain::run::{NodeStatus, Run};
 use domain::step::Payload;
 use domain::template::{Output, Scope, nodes_read};
+use domain::time::Time;
 use serde_json::Value;
 
 /// The run's input and the outputs of its nodes, as far as they were needed.
@@ -20,7 +21,7 @@ pub(crate) struct Knowledge {
 
 impl Knowledge {
     /// Brings what the node's templates read. What is not there stays away: the template says so when it is filled in.
-    pub(crate) async fn gather(&mut self, runs: &impl Runs, spec: &Spec, run: &Run, ix: NodeIx) -> Result<(), PortError> {
+    pub(crate) async fn gather(&mut self, runs: &impl Runs, spec: &Spec, run: &Run, ix: NodeIx, now: Time) -> Result<(), PortError> {
         let expressions: Vec<_> = spec.node(ix).kind.expressions().into_iter().map(|(_, expression)| expression).collect();
         if self.input.is_none() && expressions.iter().any(|expression| expression.reads_input()) {
             self.input = Some(value_of(runs, &runs.input(run).await?).await?);
@@ -33,9 +34,9 @@ impl Knowledge {
             let node = spec.node(from);
             if matches!(node.kind, NodeKind::Approval(_)) {
                 if let Some(gate) = runs.gate(run, &name).await? {
-                    self.add_gate(&gate);
+                    self.add_gate(runs, &gate).await?;
                 }
-            } else if let Some(payload) = runs.step(run, &name).await?.and_then(|record| record.output) {
+            } else if let Some(payload) = runs.step(run, &name, now).await?.and_then(|record| record.output) {
                 self.add(node, value_of(runs, &payload).await?);
             }
         }
@@ -49,10 +50,12 @@ impl Knowledge {
     }
 
     /// A gate was decided.
-    pub(crate) fn add_gate(&mut self, gate: &Gate) {
-        if let Some(output) = gate.output() {
-            self.outputs.insert(gate.node.clone(), Output { value: Arc::new(output), falls_back_to_parsed: false });
+    pub(crate) async fn add_gate(&mut self, runs: &impl Runs, gate: &Gate) -> Result<(), PortError> {
+        if let Some(outcome) = gate.outcome.as_ref().filter(|_| !self.outputs.contains_key(&gate.node)) {
+            let value = Arc::new(outcome.output(&*value_of(runs, &outcome.decided_action).await?));
+            self.outputs.insert(gate.node.clone(), Output { value, falls_back_to_parsed: false });
         }
+        Ok(())
     }
 
     /// What templates may name.
@@ -66,7 +69,8 @@ impl Knowledge {
     }
 }
 
-async fn value_of(runs: &impl Runs, payload: &Payload) -> Result<Arc<Value>, PortError> {
+/// A payload's value, wherever it lies.
+pub(crate) async fn value_of(runs: &impl Runs, payload: &Payload) -> Result<Arc<Value>, PortError> {
     match payload {
         Payload::Inline(value) => Ok(Arc::clone(value)),
         Payload::Stored(object) => runs.fetch(object).await.map(Arc::new),

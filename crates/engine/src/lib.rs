@@ -2,7 +2,7 @@
 //!
 //! Everything that happens to a run goes through here, one module each: [`start`](Engine::start), [`advance`](Engine::advance),
 //! [`decide`](Engine::decide), [`cancel`](Engine::cancel), [`retry`](Engine::retry),
-//! [`settle`](Engine::settle), [`reconcile`](Engine::reconcile).
+//! [`settle`](Engine::settle), [`reconcile`](Engine::reconcile), [`purge`](Engine::purge).
 //! Each loads the run, lets the domain decide, and writes on the condition that nobody else has written meanwhile. A write
 //! that is refused means: load again and *decide again*; never: write the same once more.
 
@@ -11,6 +11,8 @@ mod attempt;
 mod decide;
 mod ending;
 mod knowledge;
+mod long_retention;
+mod purge;
 mod reconcile;
 mod retry;
 mod segment;

@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::Engine;
 use crate::advance::Drive;
 use crate::attempt::Finished;
+use crate::knowledge::value_of;
 use crate::start::{Beginning, CallKey, Started};
 use crate::turn::{Draft, take_in};
 
@@ -42,14 +43,25 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         if let Some(from) = again.from.as_ref().filter(|from| from.is_internal() || spec.position(from).is_none()) {
             return Err(Fault::Invalid(FieldErrors::one("fromNodeId", format!("version {version} of the flow has no node `{from}`"))));
         }
-        let input = match self.runs.input(&before).await? {
-            Payload::Inline(value) => Arc::unwrap_or_clone(value),
-            Payload::Stored(object) => self.runs.fetch(&object).await?,
-        };
+        let input = Arc::unwrap_or_clone(value_of(&self.runs, &self.runs.input(&before).await?).await?);
+        self.must_be_kept(&before, &spec, again.from.as_ref()).await?;
         let body = json!({"from": again.from.as_ref().map(NodeId::as_str), "latest": again.on_latest_version});
         let key = again.idempotency_key.map(|key| CallKey { scope: id.to_string(), key, body_sha256: sha256_hex(&body) });
         let beginning = Beginning { flow: &flow, version, spec: &spec, trigger: before.trigger, actor, retried: Some(retried), key };
         self.begin(entropy, beginning, &input).await
+    }
+
+    /// What would be taken over must still be there. The records of a run go together, so the first one speaks for all; whatever
+    /// it says, the worker looks at each when its turn comes.
+    async fn must_be_kept(&self, before: &Run, spec: &Spec, from: Option<&NodeId>) -> Result<(), Fault> {
+        let (_, old) = self.version_of(before).await?;
+        let reuse = Reuse::of(before, &old, spec, from);
+        let first = spec.order().find(|ix| reuse.contains(*ix) && !matches!(spec.node(*ix).kind, NodeKind::Approval(_)));
+        let Some(node) = first.map(|ix| &spec.node(ix).id) else { return Ok(()) };
+        match self.runs.step(before, node, self.clock.now()).await? {
+            Some(record) if record.purged.is_none() => Ok(()),
+            _ => Err(Fault::Conflict(no_longer_kept(node, &before.id))),
+        }
     }
 
     /// The run that `run` repeats, if it repeats one.
@@ -60,6 +72,10 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         let reuse = Reuse::of(&before, &old, spec, from.as_ref());
         Ok(Some(Before { run: before, spec: old, reuse }))
     }
+}
+
+fn no_longer_kept(node: &NodeId, run: &RunId) -> String {
+    format!("what `{node}` put out in {run} is no longer kept; retry from there, or start a new run")
 }
 
 /// A run that another one repeats.
@@ -79,17 +95,17 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
             let exit = before.spec.position(&node.id).map(|then| before.run.progress.get(then).exit).unwrap_or_default();
             let gate = runs.gate(&before.run, &node.id).await?.filter(|gate| gate.outcome.is_some());
             let gate = gate.ok_or_else(|| PortError::Corrupt(format!("{} was decided at {} without a record", before.run.id, node.id)))?;
-            let gate = gate.taken_over_by(&draft.run);
+            let gate = runs.put_aside(&draft.run, gate.taken_over_by(&draft.run)).await?;
             let moved = draft.run.take_over_gate(spec, ix, exit, now).is_ok();
             if moved {
-                self.known.add_gate(&gate);
+                self.known.add_gate(runs, &gate).await?;
                 draft.gates.push(gate);
             }
             return Ok(Some(moved));
         }
-        let Some(record) = runs.step(&before.run, &node.id).await? else {
+        let Some(record) = runs.step(&before.run, &node.id, now).await?.filter(|record| record.purged.is_none()) else {
             // To do it again would repeat an effect that succeeded.
-            let cause = format!("what `{}` put out in {} is no longer kept; retry from there, or start a new run", node.id, before.run.id);
+            let cause = no_longer_kept(&node.id, &before.run.id);
             _ = draft.run.abandon(draft.run.drive.segment, &cause, now);
             return Ok(Some(true));
         };

@@ -101,7 +101,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
                 continue;
             }
             let node = &self.spec.node(ix).id;
-            if let Some(record) = self.engine.runs.step(&draft.run, node).await? {
+            if let Some(record) = self.engine.runs.step(&draft.run, node, now).await? {
                 let output = None;
                 _ = take_in(self.spec, &mut self.known, &mut draft.run, &Finished { ix, record, output }, now);
             } else if draft.run.error.is_none() {
@@ -145,7 +145,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
         }
         let spec = self.spec;
         let node = spec.node(ix);
-        self.known.gather(&self.engine.runs, spec, &draft.run, ix).await?;
+        self.known.gather(&self.engine.runs, spec, &draft.run, ix, now).await?;
         let ended = match node.prepare(&self.known.scope(&draft.run)) {
             Ok(Work::Request(request)) => {
                 let needed = u64::from(node.timeout_seconds) + MARGIN_SECONDS;
@@ -157,7 +157,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
                 return Ok(false);
             }
             Ok(Work::Ask(question)) => {
-                self.open(draft, ix, question, now);
+                self.open(draft, ix, question, now).await?;
                 return Ok(true);
             }
             Ok(Work::Pause(pause)) => {
@@ -188,11 +188,12 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
         self.jobs.is_empty() && self.run.drive.owner.as_deref() != Some(&self.invocation.owner)
     }
 
-    fn open(&mut self, draft: &mut Draft, ix: NodeIx, question: Question, now: Time) {
+    async fn open(&mut self, draft: &mut Draft, ix: NodeIx, question: Question, now: Time) -> Result<(), PortError> {
         let gate = Gate::open(&draft.run, &self.spec.node(ix).id, question, now);
         if draft.run.open_gate(self.spec, ix, gate.deadline, now).is_ok() {
-            draft.gates.push(gate);
+            draft.gates.push(self.engine.runs.put_aside(&draft.run, gate).await?);
         }
+        Ok(())
     }
 }
 

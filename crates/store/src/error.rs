@@ -23,7 +23,12 @@ pub(crate) fn put<R: std::fmt::Debug>(error: SdkError<PutItemError, R>) -> Commi
     }
 }
 
-/// The same for a transaction, whose reasons come as a list.
+/// The request itself was refused, as it would be every time: it did not take place, not even in an earlier attempt of the client.
+pub(crate) fn is_invalid<R: std::fmt::Debug>(error: &SdkError<PutItemError, R>) -> bool {
+    error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ValidationException")
+}
+
+/// What [`put`] says, for a transaction, whose reasons come as a list.
 pub(crate) fn transaction<R: std::fmt::Debug>(error: SdkError<TransactWriteItemsError, R>) -> CommitError {
     if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
         let mut codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());

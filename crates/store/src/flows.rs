@@ -7,6 +7,8 @@ use domain::ports::{CommitError, FlowName, Flows, Page, PortError, Window};
 use domain::time::Time;
 
 use crate::items::{FlowItem, SlugItem, VersionItem};
+use crate::lists::List;
+use crate::merge::Group;
 use crate::{Item, Table, error, keys, number, text, write};
 
 impl Flows for Table {
@@ -48,7 +50,15 @@ impl Flows for Table {
     }
 
     async fn flows(&self, org: &OrgId, window: &Window) -> Result<Page<Flow>, PortError> {
-        let page = self.merged::<FlowItem>(vec![keys::flow_list(org)], None, None, window, |item| item.list_sk.clone()).await?;
+        let list = List {
+            groups: vec![Group { partitions: vec![keys::flow_list(org)], batch: usize::MAX }],
+            prefix: keys::flow_prefix(org),
+            low: None,
+            high: None,
+            // Flows are never deleted.
+            only_grows: true,
+        };
+        let page = self.page_of::<FlowItem>(&list, window).await?;
         let rows = page.rows.into_iter().map(FlowItem::into_flow).collect::<Result<_, _>>()?;
         Ok(Page { rows, next: page.next, total: page.total })
     }

@@ -2,11 +2,18 @@
 
 mod flow;
 mod gate;
+mod key;
+pub(crate) mod organisation;
+mod purge;
+mod retention;
 mod run;
 mod step;
 
-pub(crate) use flow::{ConnectionItem, FlowItem, KeyItem, SlugItem, VersionItem};
+pub(crate) use flow::{ConnectionItem, FlowItem, SlugItem, VersionItem};
 pub(crate) use gate::GateItem;
+pub(crate) use key::{KeyItem, RingItem, counter, old_counters};
+pub(crate) use purge::PurgeItem;
+pub(crate) use retention::JobItem;
 pub(crate) use run::{IdempotencyItem, InputItem, RunItem, SummaryItem};
 pub(crate) use step::StepItem;
 

@@ -4,7 +4,9 @@ use domain::flow::{NodeId, ServiceSlug, Slug};
 use domain::id::{FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::run::{RunStatus, Trigger};
+use domain::time::Time;
 
+pub(crate) const ORG: &str = "ORG";
 pub(crate) const RUN: &str = "RUN";
 pub(crate) const INPUT: &str = "INPUT";
 pub(crate) const FLOW: &str = "FLOW";
@@ -12,6 +14,9 @@ pub(crate) const SLUG: &str = "SLUG";
 pub(crate) const KEY: &str = "KEY";
 pub(crate) const CONNECTION: &str = "CONNECTION";
 pub(crate) const IDEMPOTENCY: &str = "IDEMPOTENCY";
+pub(crate) const RUN_PREFIX: &str = "RUN#";
+pub(crate) const RETENTION: &str = "RETENTION";
+pub(crate) const PURGE: &str = "PURGE";
 pub(crate) const STEP_PREFIX: &str = "STEP#";
 pub(crate) const GATE_PREFIX: &str = "GATE#";
 
@@ -22,8 +27,17 @@ pub(crate) const OUTBOX: &str = "outbox";
 /// Writes to one index partition stop at 1,000 units a second (DynamoDB's limit for a partition), so the outbox has several.
 pub(crate) const OUTBOX_SHARDS: u8 = 4;
 
+pub(crate) fn organisation(id: &OrgId) -> String {
+    format!("ORG#{id}")
+}
+
 pub(crate) fn run(id: &RunId) -> String {
-    format!("RUN#{id}")
+    format!("{RUN_PREFIX}{id}")
+}
+
+/// The run that [`run`] made a key of.
+pub(crate) fn parse_run(key: &str) -> Option<RunId> {
+    key.strip_prefix(RUN_PREFIX)?.parse().ok()
 }
 
 pub(crate) fn step(node: &NodeId) -> String {
@@ -35,7 +49,11 @@ pub(crate) fn gate(node: &NodeId) -> String {
 }
 
 pub(crate) fn flow(org: &OrgId, id: &FlowId) -> String {
-    format!("ORG#{org}#FLOW#{id}")
+    format!("{}{id}", flow_prefix(org))
+}
+
+pub(crate) fn flow_prefix(org: &OrgId) -> String {
+    format!("ORG#{org}#FLOW#")
 }
 
 /// The organisation and the flow that [`flow`] made a key of.
@@ -62,6 +80,10 @@ pub(crate) fn api_key(secret_sha256: &str) -> String {
     format!("KEY#{secret_sha256}")
 }
 
+pub(crate) fn key_ring(org: &OrgId) -> String {
+    format!("ORG#{org}#KEYS")
+}
+
 pub(crate) fn connection(org: &OrgId, slug: &ServiceSlug) -> String {
     format!("ORG#{org}#CONNECTION#{slug}")
 }
@@ -79,6 +101,13 @@ pub(crate) fn run_list(flow: &FlowId, status: RunStatus, trigger: Trigger) -> St
     format!("{flow}#{status}#{trigger}")
 }
 
+/// What [`run_list`] made a key of.
+pub(crate) fn parse_run_list(key: &str) -> Option<(FlowId, RunStatus, Trigger)> {
+    let (flow, rest) = key.split_once('#')?;
+    let (status, trigger) = rest.split_once('#')?;
+    Some((flow.parse().ok()?, RunStatus::from_name(status)?, Trigger::from_name(trigger)?))
+}
+
 pub(crate) fn inbox(org: &OrgId) -> String {
     format!("INBOX#{org}")
 }
@@ -87,6 +116,20 @@ pub(crate) fn outbox(id: &RunId) -> String {
     // The last character of a ULID is random.
     let shard = id.to_string().bytes().last().unwrap_or_default() % OUTBOX_SHARDS;
     outbox_shard(shard)
+}
+
+/// Jobs of long retention that are not done. In the outbox too, in a partition of their own.
+pub(crate) const RETENTION_JOBS: &str = "RETENTION_JOBS";
+/// Purges that are to be looked at once more. In the outbox too, in a partition of their own, sorted by when they are due.
+pub(crate) const PURGES: &str = "PURGES";
+
+pub(crate) fn purge_due(at: Time, run: &RunId) -> String {
+    format!("{at}#{run}")
+}
+
+/// The run of a key that [`purge_due`] made.
+pub(crate) fn parse_purge_due(key: &str) -> Option<RunId> {
+    key.split_once('#')?.1.parse().ok()
 }
 
 pub(crate) fn outbox_shard(shard: u8) -> String {

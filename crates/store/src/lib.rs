@@ -4,12 +4,18 @@
 //! described in `items`, one type each; what their keys look like is in `keys`.
 
 mod access;
+mod admission;
 mod error;
 mod flows;
 mod items;
+mod key_ring;
 mod keys;
 mod lists;
+mod long_retention;
+mod merge;
 mod objects;
+mod organisations;
+mod outputs;
 mod presigned;
 mod progress;
 mod runs;
@@ -23,6 +29,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use objects::Objects;
+pub use outputs::expired_record;
 pub use runs::RunStore;
 
 type Item = std::collections::HashMap<String, AttributeValue>;
@@ -32,12 +39,23 @@ type Item = std::collections::HashMap<String, AttributeValue>;
 pub struct Table {
     client: Client,
     name: String,
+    met: admission::Met,
+    /// Secrets that this process has read; they never change.
+    cursor_secrets: organisations::CursorSecrets,
+    /// Lists that need not be counted again.
+    beyond_cap: lists::BeyondCap,
 }
 
 impl Table {
     /// The table called `name`.
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
-        Self { client: Client::new(config), name: name.into() }
+        Self {
+            client: Client::new(config),
+            name: name.into(),
+            met: admission::Met::default(),
+            cursor_secrets: organisations::CursorSecrets::default(),
+            beyond_cap: lists::BeyondCap::default(),
+        }
     }
 
     /// The table that `TABLE_NAME` names.

@@ -1,7 +1,9 @@
 //! Lists: an index partition for every combination of status and trigger, merged. Whatever the filter, the rows read are rows
 //! that match: no page is short, and a rare match costs no more than a common one.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Select};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{COUNT_CAP, Page, PortError, RunFilter, RunLists, RunSummary, Window};
@@ -11,25 +13,96 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::items::{GateItem, SummaryItem};
+use crate::merge::{Group, Merge, Span};
 use crate::{Table, error, keys, read, text};
 
-/// The sort keys of a partition that are wanted: from `low` (inclusive) to `high` (exclusive).
-#[derive(Debug, Clone)]
-struct Range {
-    low: String,
-    high: String,
+/// Lists that this process has found to have more rows than are counted, and that never lose one: that stays so.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BeyondCap(Arc<Mutex<BTreeSet<String>>>);
+
+impl BeyondCap {
+    /// More than this are forgotten; it costs a count to learn of one again.
+    const MOST: usize = 10_000;
+
+    fn knows(&self, list: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(list)
+    }
+
+    fn learn(&self, list: String) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= Self::MOST {
+            known.clear();
+        }
+        known.insert(list);
+    }
+}
+
+/// A list of the index `lists`: what to read, in which order, and what its keys look like.
+pub(crate) struct List {
+    /// Partitions that are read one group after another. See [`groups`].
+    pub(crate) groups: Vec<Group>,
+    /// What stands before an id in the key of a row.
+    pub(crate) prefix: String,
+    /// The oldest id that is wanted, inclusive.
+    pub(crate) low: Option<String>,
+    /// The end of the span of time, exclusive.
+    pub(crate) high: Option<String>,
+    /// Whether no row ever leaves the list.
+    pub(crate) only_grows: bool,
+}
+
+impl List {
+    fn name(&self) -> String {
+        self.groups.iter().flat_map(|group| &group.partitions).map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The partitions of a filter, in the order in which they must be read so that no run is missed which changes its status
+/// meanwhile. A run goes from `running` to `awaiting_approval` and back, and at last to a final status, where it stays:
+///
+/// - what left an active status before that was read is found in its final status, which is read later;
+/// - what began to wait after `running` was read is found as `awaiting_approval`;
+/// - what was decided between the two is found by reading `running` again.
+///
+/// Only a run that is decided and waits anew, between two queries of one call, could slip through.
+fn groups(flow: &FlowId, filter: &RunFilter) -> Vec<Group> {
+    let triggers = filter.trigger.map_or(Trigger::ALL.to_vec(), |trigger| vec![trigger]);
+    let of = |statuses: &[RunStatus]| {
+        let partitions: Vec<String> =
+            statuses.iter().flat_map(|status| triggers.iter().map(|trigger| keys::run_list(flow, *status, *trigger))).collect();
+        // A row has some 150 bytes, 180 once there is the time of its end, 240 with an error. One partition alone gives all there
+        // is to give.
+        let batch = if partitions.len() == 1 && filter.status.is_some() {
+            usize::MAX
+        } else if statuses.iter().all(|status| status.is_final()) {
+            16
+        } else {
+            25
+        };
+        Group { partitions, batch }
+    };
+    match filter.status {
+        Some(status) => vec![of(&[status])],
+        None => vec![
+            of(&[RunStatus::Running]),
+            of(&[RunStatus::AwaitingApproval]),
+            of(&[RunStatus::Running]),
+            of(&[RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled]),
+        ],
+    }
 }
 
 impl RunLists for Table {
     async fn runs_of(&self, flow: &FlowId, filter: &RunFilter, window: &Window) -> Result<Page<RunSummary>, PortError> {
-        let statuses = filter.status.map_or(RunStatus::ALL.to_vec(), |status| vec![status]);
-        let triggers = filter.trigger.map_or(Trigger::ALL.to_vec(), |trigger| vec![trigger]);
-        let partitions =
-            statuses.iter().flat_map(|status| triggers.iter().map(|trigger| keys::run_list(flow, *status, *trigger))).collect();
-        // A run's id begins with its creation time, so a span of time is a range of keys.
-        let low = filter.from.map(|from| RunId::lowest(from).to_string());
-        let high = filter.to.map(|to| RunId::lowest(to).to_string());
-        let page = self.merged::<SummaryItem>(partitions, low, high, window, |row| row.list_sk.to_string()).await?;
+        let list = List {
+            groups: groups(flow, filter),
+            prefix: keys::RUN_PREFIX.to_owned(),
+            // A run's id begins with its creation time, so a span of time is a range of keys.
+            low: filter.from.map(|from| RunId::lowest(from).to_string()),
+            high: filter.to.map(|to| RunId::lowest(to).to_string()),
+            only_grows: filter.only_grows(),
+        };
+        let page = self.page_of::<SummaryItem>(&list, window).await?;
         let rows = page.rows.into_iter().map(SummaryItem::into_summary).collect::<Result<_, _>>()?;
         Ok(Page { rows, next: page.next, total: page.total })
     }
@@ -103,95 +176,39 @@ impl Table {
         items.into_iter().map(|item| read::<OutboxRow>(item).map(|row| row.outbox_sk)).collect()
     }
 
-    /// A page of several index partitions taken together, newest first.
-    pub(crate) async fn merged<T: DeserializeOwned>(
-        &self,
-        partitions: Vec<String>,
-        low: Option<String>,
-        high: Option<String>,
-        window: &Window,
-        key: impl Fn(&T) -> String,
-    ) -> Result<Page<T>, PortError> {
-        // Below and above every id; DynamoDB takes no empty key.
-        let all = Range { low: low.unwrap_or_else(|| " ".to_owned()), high: high.unwrap_or_else(|| "~".to_owned()) };
-        let here =
-            Range { high: window.after.clone().filter(|after| *after < all.high).unwrap_or_else(|| all.high.clone()), ..all.clone() };
-        if all.low >= all.high {
-            return Ok(Page { rows: Vec::new(), next: None, total: 0 });
+    /// A page of a list, newest first.
+    pub(crate) async fn page_of<T: DeserializeOwned>(&self, list: &List, window: &Window) -> Result<Page<T>, PortError> {
+        let key = |id: &str| format!("{}{id}", list.prefix);
+        // `~` is above every id, and nothing is below all of them.
+        let all = Span { low: key(list.low.as_deref().unwrap_or("")), high: key(list.high.as_deref().unwrap_or("~")) };
+        let behind = window.after.as_ref().map_or_else(|| all.clone(), |after| all.below(&key(after)));
+        // One more than is given says whether there is another page.
+        let mut merge = Merge::new(self, behind, window.skip + window.limit + 1);
+        for group in &list.groups {
+            merge.add(group).await?;
         }
-        let wanted = window.skip + window.limit + 1;
-        let (found, total) = futures_util::try_join!(
-            try_join_all(partitions.iter().map(|partition| self.newest::<T>(partition, &here, wanted))),
-            self.count(&partitions, &all)
-        )?;
-        let mut rows: Vec<(String, T)> = found.into_iter().flatten().map(|row| (key(&row), row)).collect();
-        rows.sort_by(|a, b| b.0.cmp(&a.0));
-        // A run that changes its status between two queries may be found under both.
-        rows.dedup_by(|a, b| a.0 == b.0);
-        let more = rows.len() >= wanted;
-        let rows: Vec<_> = rows.into_iter().skip(window.skip).take(window.limit).collect();
-        let next = rows.last().filter(|_| more).map(|(key, _)| key.clone());
-        Ok(Page { rows: rows.into_iter().map(|(_, row)| row).collect(), next, total })
-    }
-
-    async fn newest<T: DeserializeOwned>(&self, partition: &str, range: &Range, wanted: usize) -> Result<Vec<T>, PortError> {
-        let mut rows = Vec::new();
-        let mut start = None;
-        // DynamoDB refuses a BETWEEN whose ends are the wrong way round: a cursor may lie below the range.
-        while rows.len() < wanted && range.low < range.high {
-            let request =
-                self.range_query(partition, range).scan_index_forward(false).limit(i32::try_from(wanted - rows.len()).unwrap_or(i32::MAX));
-            let answer = request.set_exclusive_start_key(start).send().await.map_err(error::port)?;
-            for item in answer.items.unwrap_or_default() {
-                rows.push(read(item)?);
-            }
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                break;
-            }
+        let mut rows = merge.rows().skip(window.skip);
+        let (mut given, mut last) = (Vec::new(), None);
+        for (key, item) in rows.by_ref().take(window.limit) {
+            given.push(read(item.clone())?);
+            last = key.strip_prefix(&list.prefix);
         }
-        Ok(rows)
+        let next = rows.next().and(last).map(str::to_owned);
+        drop(rows);
+        let total = self.total(list, window, &merge, &all).await?;
+        Ok(Page { rows: given, next, total })
     }
 
-    async fn count(&self, partitions: &[String], range: &Range) -> Result<u64, PortError> {
-        let cap = i32::try_from(COUNT_CAP + 1).unwrap_or(i32::MAX);
-        let counts = partitions.iter().map(|partition| async {
-            let mut count = 0u64;
-            let mut start: Option<std::collections::HashMap<String, AttributeValue>> = None;
-            loop {
-                let request = self.range_query(partition, range).select(Select::Count).limit(cap).set_exclusive_start_key(start);
-                let answer = request.send().await.map_err(error::port)?;
-                count += u64::try_from(answer.count).unwrap_or_default();
-                start = answer.last_evaluated_key;
-                if start.is_none() || count > COUNT_CAP {
-                    return Ok::<_, PortError>(count);
-                }
-            }
-        });
-        Ok(try_join_all(counts).await?.into_iter().sum::<u64>().min(COUNT_CAP + 1))
+    async fn total(&self, list: &List, window: &Window, merge: &Merge<'_>, all: &Span) -> Result<u64, PortError> {
+        // Spans of time come in endless variety: of those only the walk itself remembers.
+        let name = (list.only_grows && list.low.is_none() && list.high.is_none()).then(|| list.name());
+        if (list.only_grows && window.was_beyond_cap) || name.as_ref().is_some_and(|name| self.beyond_cap.knows(name)) {
+            return Ok(COUNT_CAP + 1);
+        }
+        let total = merge.total(all).await?;
+        if let Some(name) = name.filter(|_| total > COUNT_CAP) {
+            self.beyond_cap.learn(name);
+        }
+        Ok(total)
     }
-
-    fn range_query(&self, partition: &str, range: &Range) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
-        // BETWEEN includes its upper end, and the range does not.
-        self.client
-            .query()
-            .table_name(&self.name)
-            .index_name(keys::LISTS)
-            .key_condition_expression("listPk = :pk AND listSk BETWEEN :low AND :high")
-            .expression_attribute_values(":pk", text(partition))
-            .expression_attribute_values(":low", text(&range.low))
-            .expression_attribute_values(":high", text(below(&range.high)))
-    }
-}
-
-/// The largest text that is smaller than an id: ULIDs are of fixed length, so its last character goes one down.
-fn below(high: &str) -> String {
-    let mut bytes = high.as_bytes().to_vec();
-    if let Some(last) = bytes.last_mut() {
-        *last = last.saturating_sub(1);
-    }
-    // Still ASCII, as ids are; a cursor that was something else is refused before it gets here.
-    let mut text = String::from_utf8(bytes).unwrap_or_default();
-    text.push('~');
-    text
 }

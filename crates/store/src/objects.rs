@@ -1,5 +1,6 @@
 //! Payloads over 100 KB, in S3.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -7,6 +8,7 @@ use std::time::SystemTime;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use domain::flow::NodeId;
 use domain::json::{canonical, sha256_hex_of};
 use domain::ports::PortError;
@@ -14,7 +16,11 @@ use domain::run::Run;
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload};
 use serde_json::Value;
 
+use crate::error::corrupt;
 use crate::presigned::Presigner;
+
+/// Where inputs lie: of no step, so that no purge takes them. `@` cannot stand in the name of a node of a spec.
+const INPUT: &str = "@input";
 
 /// The bucket for large payloads.
 #[derive(Debug, Clone)]
@@ -54,16 +60,29 @@ impl Objects {
     /// The payload as it is to be recorded: a large one is uploaded first, under a key that ends with its hash, so that
     /// the same payload uploaded again is the same object. One that lies beside another run's record is copied.
     pub(crate) async fn offload(&self, run: &Run, place: Place<'_>, payload: Payload) -> Result<Payload, PortError> {
-        let value = match &payload {
-            Payload::Inline(value) => value,
-            Payload::Stored(object) => return self.copy(run, place, object).await.map(Payload::Stored),
-        };
-        let text = canonical(value);
-        if text.len() <= MAX_INLINE_BYTES {
-            return Ok(payload);
+        match payload {
+            Payload::Inline(value) => {
+                let text = canonical(&value);
+                if text.len() <= MAX_INLINE_BYTES {
+                    return Ok(Payload::Inline(value));
+                }
+                self.upload(run, place, text).await
+            }
+            stored @ Payload::Stored(_) => self.put_beside(run, place, stored).await,
         }
+    }
+
+    /// The payload beside the record, whatever its size.
+    pub(crate) async fn put_beside(&self, run: &Run, place: Place<'_>, payload: Payload) -> Result<Payload, PortError> {
+        match payload {
+            Payload::Inline(value) => self.upload(run, place, canonical(&value)).await,
+            Payload::Stored(object) => self.copy(run, place, &object).await.map(Payload::Stored),
+        }
+    }
+
+    async fn upload(&self, run: &Run, place: Place<'_>, text: String) -> Result<Payload, PortError> {
         let sha256 = sha256_hex_of(text.as_bytes());
-        let key = key(run, place, &sha256);
+        let key = place.key(run, &sha256);
         let bytes = text.len() as u64;
         let upload =
             self.client.put_object().bucket(&self.bucket).key(&key).content_type("application/json").body(text.into_bytes().into());
@@ -72,13 +91,19 @@ impl Objects {
     }
 
     async fn copy(&self, run: &Run, place: Place<'_>, object: &ObjectRef) -> Result<ObjectRef, PortError> {
-        let key = key(run, place, &object.sha256);
+        let key = place.key(run, &object.sha256);
         if key != object.key {
             // Ids, names of nodes and hashes: nothing that a header would have to encode.
             let source = format!("{}/{}", self.bucket, object.key);
             self.client.copy_object().bucket(&self.bucket).key(&key).copy_source(source).send().await.map_err(unavailable)?;
         }
         Ok(ObjectRef { key, ..object.clone() })
+    }
+
+    /// Deletes an object; one that is not there is no error.
+    pub(crate) async fn delete(&self, object: &ObjectRef) -> Result<(), PortError> {
+        self.client.delete_object().bucket(&self.bucket).key(&object.key).send().await.map_err(unavailable)?;
+        Ok(())
     }
 
     pub(crate) async fn fetch(&self, object: &ObjectRef) -> Result<Value, PortError> {
@@ -90,13 +115,44 @@ impl Objects {
         serde_json::from_slice(&bytes).map_err(|problem| PortError::Corrupt(problem.to_string()))
     }
 
+    /// Deletes what lies beside the records of a run's steps: of `nodes`, or of all of them; nothing of the input or of gates.
+    pub(crate) async fn purge(&self, run: &Run, nodes: Option<&BTreeSet<NodeId>>) -> Result<(), PortError> {
+        let of_run = format!("{}/{}/", run.org, run.id);
+        // One request for all: listing costs more than everything else here.
+        let prefix = match nodes.map(|nodes| (nodes.len(), nodes.first())) {
+            Some((1, Some(only))) => format!("{of_run}{only}/"),
+            _ => of_run.clone(),
+        };
+        let wanted = |key: &str| {
+            let place = key.strip_prefix(&of_run).and_then(|rest| rest.split_once('/')).map(|(place, _)| place);
+            place
+                .filter(|place| *place != INPUT)
+                .is_some_and(|place| nodes.is_none_or(|nodes| nodes.iter().any(|node| node.as_str() == place)))
+        };
+        let mut after = None;
+        loop {
+            let listed = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix).set_continuation_token(after);
+            let page = listed.send().await.map_err(unavailable)?;
+            let keys = page.contents().iter().filter_map(|object| object.key()).filter(|key| wanted(key));
+            let found: Vec<_> = keys.map(|key| ObjectIdentifier::builder().key(key).build()).collect::<Result<_, _>>().map_err(corrupt)?;
+            if !found.is_empty() {
+                let these = Delete::builder().set_objects(Some(found)).quiet(true).build().map_err(corrupt)?;
+                let answer = self.client.delete_objects().bucket(&self.bucket).delete(these).send().await.map_err(unavailable)?;
+                if let Some(left) = answer.errors().first() {
+                    let why = left.message().unwrap_or("no reason was given");
+                    return Err(PortError::Unavailable(format!("{} was not deleted: {why}", left.key().unwrap_or("an object"))));
+                }
+            }
+            after = page.next_continuation_token;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     pub(crate) async fn sign(&self, object: &ObjectRef, seconds: u64) -> Result<String, PortError> {
         self.presigner.get(&object.key, seconds, SystemTime::now()).await
     }
-}
-
-fn key(run: &Run, place: Place<'_>, sha256: &str) -> String {
-    format!("{}/{}/{}/{sha256}", run.org, run.id, place.name())
 }
 
 /// Which payload of a run it is.
@@ -104,14 +160,17 @@ fn key(run: &Run, place: Place<'_>, sha256: &str) -> String {
 pub(crate) enum Place<'a> {
     Input,
     Step(&'a NodeId),
+    /// Apart from the others: what a decision refers to is kept for good, and no function may delete below `gates/`.
+    Gate(&'a NodeId),
 }
 
 impl Place<'_> {
-    fn name(self) -> String {
+    fn key(self, run: &Run, sha256: &str) -> String {
+        let (org, id) = (run.org, run.id);
         match self {
-            // `@` cannot stand in a node's name.
-            Self::Input => "@input".to_owned(),
-            Self::Step(node) => node.to_string(),
+            Self::Input => format!("{org}/{id}/{INPUT}/{sha256}"),
+            Self::Step(node) => format!("{org}/{id}/{node}/{sha256}"),
+            Self::Gate(node) => format!("gates/{org}/{id}/{node}/{sha256}"),
         }
     }
 }

@@ -5,7 +5,8 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use domain::flow::NodeId;
 use domain::gate::Gate;
 use domain::id::{OrgId, RunId};
-use domain::ports::{CommitError, Idempotency, PortError, Runs};
+use domain::ports::{CommitError, Idempotency, Outputs, PortError, Runs};
+use domain::retention::Retention;
 use domain::run::Run;
 use domain::step::{ObjectRef, Payload, StepRecord};
 use domain::time::Time;
@@ -13,10 +14,9 @@ use runtime::{BadSetting, parsed_setting, setting};
 use serde_json::Value;
 
 use crate::items::{GateItem, IdempotencyItem, InputItem, RunItem, StepItem};
+use crate::long_retention::Settings;
 use crate::objects::{Objects, Place};
 use crate::{Table, error, keys, number, write};
-
-const DAY: u64 = 24 * 3600;
 
 /// Runs in the table, their large payloads in the bucket.
 #[derive(Debug, Clone)]
@@ -25,15 +25,40 @@ pub struct RunStore {
     pub table: Table,
     /// The bucket.
     pub objects: Objects,
-    /// How long outputs are kept after a run's end, in days.
-    pub retention_days: u64,
+    /// How long outputs are kept, unless their organisation has long retention.
+    pub(crate) default_retention: Retention,
+    /// Settings of organisations that were read a moment ago.
+    pub(crate) settings: Settings,
 }
 
 impl RunStore {
+    /// Runs in `table`, their large payloads in `objects`, kept for `days` after the end of a run.
+    pub fn new(table: Table, objects: Objects, days: u64) -> Self {
+        Self { table, objects, default_retention: Retention::Days(days), settings: Settings::default() }
+    }
+
     /// The table, bucket and retention that the environment names.
     pub fn from_env(config: &SdkConfig) -> Result<Self, BadSetting> {
         let objects = Objects::new(config, setting("BUCKET_NAME")?);
-        Ok(Self { table: Table::from_env(config)?, objects, retention_days: parsed_setting("RETENTION_DAYS")? })
+        Ok(Self::new(Table::from_env(config)?, objects, parsed_setting("RETENTION_DAYS")?))
+    }
+}
+
+impl RunStore {
+    /// What stands in the place of a step's record, whether or not its time is up.
+    async fn kept(&self, run: &Run, node: &NodeId) -> Result<Option<StepRecord>, PortError> {
+        self.table.get::<StepItem>(&keys::run(&run.id), &keys::step(node)).await?.map(StepItem::into_record).transpose()
+    }
+
+    /// Deletes the objects of a record that was not kept, but for those that the kept one refers to. No later record can refer to
+    /// them: a record is written once.
+    async fn tidy(&self, run: &Run, refused: &StepRecord, kept: Option<&StepRecord>) {
+        let referred: Vec<&ObjectRef> = kept.into_iter().flat_map(StepRecord::objects).collect();
+        for object in refused.objects().filter(|object| !referred.contains(object)) {
+            if let Err(error) = self.objects.delete(object).await {
+                tracing::warn!(run = %run.id, trace = run.trace_id, key = object.key, %error, "an object that no step refers to was not deleted");
+            }
+        }
     }
 }
 
@@ -57,6 +82,9 @@ impl Runs for RunStore {
     }
 
     async fn commit(&self, run: Run, gates: &[Gate]) -> Result<Run, CommitError> {
+        if let Some(gate) = gates.iter().find(|gate| !gate.fits()) {
+            return Err(error::corrupt(format!("gate {} of {} is too large for its record", gate.node, run.id)).into());
+        }
         let expected = number(run.rev);
         let run = Run { rev: run.rev + 1, ..run };
         let item = write(&RunItem::of(&run))?;
@@ -92,24 +120,50 @@ impl Runs for RunStore {
                 *payload = Some(self.objects.offload(run, Place::Step(&step.node), given).await?);
             }
         }
-        // A day more than promised: a run that ends within a day of this write needs no other one to be kept long enough.
-        // A step that was taken over is older than its run.
-        let expires_at = step.completed_at.max(run.started_at).plus_seconds((self.retention_days + 1) * DAY);
+        let expires_at = self.retention_for(run, &step).await?.of_step(run, step.completed_at);
         let item = write(&StepItem::of(&step, expires_at))?;
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
-        match put.condition_expression("attribute_not_exists(pk)").send().await.map_err(error::put) {
-            Ok(_) => Ok(step),
+        let Err(refused) = put.condition_expression("attribute_not_exists(pk)").send().await else { return Ok(step) };
+        let is_invalid = error::is_invalid(&refused);
+        match error::put(refused) {
             // Somebody was there first: another invocation, or our own first try whose answer was lost. Theirs counts.
-            Err(CommitError::Changed) => {
-                let kept = self.step(run, &step.node).await?;
-                kept.ok_or_else(|| error::corrupt(format!("step {} of {} is there and is not", step.node, run.id)))
+            CommitError::Changed => {
+                let kept = self.kept(run, &step.node).await?;
+                let kept = kept.ok_or_else(|| error::corrupt(format!("step {} of {} is there and is not", step.node, run.id)))?;
+                self.tidy(run, &step, Some(&kept)).await;
+                Ok(kept)
             }
-            Err(CommitError::Port(error)) => Err(error),
+            CommitError::Port(error) => {
+                // Without this certainty nothing is deleted: the record may be there, or get there yet, and refer to it.
+                if is_invalid && let Ok(kept) = self.kept(run, &step.node).await {
+                    self.tidy(run, &step, kept.as_ref()).await;
+                }
+                Err(error)
+            }
         }
     }
 
-    async fn step(&self, run: &Run, node: &NodeId) -> Result<Option<StepRecord>, PortError> {
-        self.table.get::<StepItem>(&keys::run(&run.id), &keys::step(node)).await?.map(StepItem::into_record).transpose()
+    async fn put_aside(&self, run: &Run, gate: Gate) -> Result<Gate, PortError> {
+        let mut gate = gate;
+        for (part, payload) in gate.beside() {
+            let payload = self.objects.put_beside(run, Place::Gate(&gate.node), payload).await?;
+            gate.put(part, payload);
+        }
+        Ok(gate)
+    }
+
+    async fn keep_over(&self, run: &Run, until: Time) -> Result<Option<Time>, PortError> {
+        if self.default_retention.over_wait(run, until).is_none() {
+            return Ok(None);
+        }
+        let Some(kept_until) = self.retention(&run.org).await?.over_wait(run, until) else { return Ok(None) };
+        self.extend(&run.id, kept_until).await?;
+        Ok(Some(kept_until))
+    }
+
+    async fn step(&self, run: &Run, node: &NodeId, now: Time) -> Result<Option<StepRecord>, PortError> {
+        let found = self.table.get::<StepItem>(&keys::run(&run.id), &keys::step(node)).await?;
+        found.map(|item| item.into_record_at(now)).transpose()
     }
 
     async fn gate(&self, run: &Run, node: &NodeId) -> Result<Option<Gate>, PortError> {
@@ -121,9 +175,9 @@ impl Runs for RunStore {
         items.into_iter().map(GateItem::into_gate).collect()
     }
 
-    async fn steps(&self, run: &Run) -> Result<Vec<StepRecord>, PortError> {
+    async fn steps(&self, run: &Run, now: Time) -> Result<Vec<StepRecord>, PortError> {
         let items = self.table.partition::<StepItem>(&keys::run(&run.id), keys::STEP_PREFIX).await?;
-        items.into_iter().map(StepItem::into_record).collect()
+        items.into_iter().map(|item| item.into_record_at(now)).collect()
     }
 
     async fn fetch(&self, object: &ObjectRef) -> Result<Value, PortError> {

@@ -1,11 +1,12 @@
 //! Short ways to write down flows, runs, people and keys.
 
-use domain::access::{Actor, ApiKey, Grant};
+use domain::access::{Actor, ApiKey, Grant, OwnLimits};
 use domain::flow::{Flow, FlowStatus, Spec, Version};
 use domain::gate::{Ballot, Gate};
 use domain::id::{ApprovalId, FlowId, KeyId, OrgId, RunId};
 use domain::ports::Entropy;
 use domain::run::{NewRun, Run, Trigger};
+use domain::step::Payload;
 use domain::time::Time;
 use serde_json::{Map, Value, json};
 
@@ -181,7 +182,7 @@ impl Maker {
             org: run.org,
             flow: run.flow,
             action_label: "Pay".to_owned(),
-            proposed_action: json!({"amount": 1}),
+            proposed_action: Payload::of(json!({"amount": 1})),
             data: None,
             assign_to: None,
             opened_at: now,
@@ -202,8 +203,11 @@ impl Maker {
             name: "A key".to_owned(),
             actor,
             grants,
+            limits: OwnLimits::default(),
+            created_by: "usr_root".to_owned(),
             valid_until: None,
-            revoked_at: None,
+            revoked: None,
+            last_used_at: None,
         }
     }
 }

@@ -1,22 +1,29 @@
 //! Everything that `store` keeps, in memory, with the same promises.
 
 mod flows;
+mod keys;
 mod lists;
+mod long_retention;
+mod organisations;
+mod outputs;
 mod weak;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use domain::access::ApiKey;
+use domain::access::{ApiKey, Bucket, Minute};
 use domain::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::json::{canonical, sha256_hex_of};
+use domain::organisation::Organisation;
 use domain::ports::{CommitError, Connection, Idempotency, PortError, Runs};
+use domain::retention::RetentionJob;
 use domain::run::{Debt, Run};
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
 use domain::time::Time;
+use outputs::{Kept, Wish};
 use serde_json::Value;
 
 use crate::Faults;
@@ -69,7 +76,12 @@ pub struct Memory {
 struct State {
     runs: BTreeMap<RunId, Run>,
     inputs: BTreeMap<RunId, Payload>,
-    steps: BTreeMap<(RunId, NodeId), StepRecord>,
+    steps: BTreeMap<(RunId, NodeId), Kept>,
+    purges: BTreeMap<RunId, Wish>,
+    retention_jobs: BTreeMap<OrgId, RetentionJob>,
+    /// Runs whose last write the stream would show to `purge-outputs`.
+    ended_late: Vec<RunId>,
+    days: Option<u64>,
     gates: BTreeMap<(RunId, NodeId), Gate>,
     idempotency: BTreeMap<(OrgId, String, String), Idempotency>,
     objects: BTreeMap<String, String>,
@@ -77,7 +89,9 @@ struct State {
     slugs: BTreeMap<(OrgId, Slug), FlowId>,
     versions: BTreeMap<(OrgId, FlowId, u32), Arc<Version>>,
     keys: BTreeMap<String, ApiKey>,
+    counts: BTreeMap<(String, Bucket, Minute), u32>,
     connections: BTreeMap<(OrgId, ServiceSlug), Connection>,
+    organisations: BTreeMap<OrgId, Organisation>,
     weakness: Option<Weakness>,
 }
 
@@ -106,11 +120,6 @@ impl Memory {
     /// From now on it breaks a promise.
     pub fn weaken(&self, weakness: Weakness) {
         self.state().weakness = Some(weakness);
-    }
-
-    /// Keeps a key under the SHA-256 of its secret.
-    pub fn put_key(&self, key: &ApiKey, secret_sha256: &str) {
-        self.state().keys.insert(secret_sha256.to_owned(), key.clone());
     }
 
     /// Registers or replaces a connection.
@@ -147,7 +156,7 @@ impl Memory {
 
     /// The record of a step; no call is counted.
     pub fn stored_step(&self, run: &RunId, node: &str) -> Option<StepRecord> {
-        self.state().steps.get(&(*run, node.parse().unwrap())).cloned()
+        self.state().steps.get(&(*run, node.parse().unwrap())).map(|kept| kept.record.clone())
     }
 
     /// The record of a step goes, as when its time is up.
@@ -174,20 +183,21 @@ impl Memory {
 impl State {
     /// A large payload lies beside its record.
     fn offload(&mut self, run: &Run, place: &str, payload: Payload) -> Payload {
-        let (text, object) = match &payload {
-            Payload::Stored(object) => (self.objects.get(&object.key).cloned().unwrap_or_default(), object.clone()),
-            Payload::Inline(value) => {
-                let text = canonical(value);
-                if text.len() <= MAX_INLINE_BYTES {
-                    return payload;
-                }
-                let object = ObjectRef { key: String::new(), bytes: text.len() as u64, sha256: sha256_hex_of(text.as_bytes()) };
-                (text, object)
-            }
+        if payload.value().is_some() && payload.bytes() <= MAX_INLINE_BYTES {
+            return payload;
+        }
+        self.put_beside(&format!("{}/{}/{place}", run.org, run.id), payload)
+    }
+
+    fn put_beside(&mut self, folder: &str, payload: Payload) -> Payload {
+        let (bytes, sha256) = (payload.bytes() as u64, payload.sha256());
+        let text = match &payload {
+            Payload::Stored(object) => self.objects.get(&object.key).cloned().unwrap_or_default(),
+            Payload::Inline(value) => canonical(value),
         };
-        let object = ObjectRef { key: format!("{}/{}/{place}/{}", run.org, run.id, object.sha256), ..object };
-        self.objects.insert(object.key.clone(), text);
-        Payload::Stored(object)
+        let key = format!("{folder}/{sha256}");
+        self.objects.insert(key.clone(), text);
+        Payload::Stored(ObjectRef { key, bytes, sha256 })
     }
 
     fn create(&mut self, run: &Run, input: &Value, key: Option<&Idempotency>) -> Result<(), CommitError> {
@@ -206,6 +216,9 @@ impl State {
     }
 
     fn commit(&mut self, run: &Run, gates: &[Gate]) -> Result<Run, CommitError> {
+        if let Some(gate) = gates.iter().find(|gate| !gate.fits()) {
+            return Err(PortError::Corrupt(format!("gate {} of {} is too large for its record", gate.node, run.id)).into());
+        }
         let Some(stored) = self.runs.get(&run.id) else { return Err(CommitError::Changed) };
         let decided = |gate: &Gate| self.gates.get(&(gate.run, gate.node.clone())).is_some_and(|stored| stored.outcome.is_some());
         let may = stored.rev == run.rev && !gates.iter().any(decided);
@@ -214,21 +227,44 @@ impl State {
         }
         let run = Run { rev: stored.rev + 1, ..run.clone() };
         self.runs.insert(run.id, run.clone());
+        if run.must_reschedule_records() {
+            self.ended_late.push(run.id);
+        }
         for gate in gates {
             self.gates.insert((gate.run, gate.node.clone()), gate.clone());
         }
         Ok(run)
     }
 
-    fn record(&mut self, run: &Run, step: &StepRecord) -> StepRecord {
-        let mut kept = step.clone();
+    /// The record with its large payloads where they belong.
+    fn upload(&mut self, run: &Run, step: &StepRecord) -> StepRecord {
+        let mut step = step.clone();
         let place = step.node.to_string();
-        kept.input = kept.input.map(|payload| self.offload(run, &place, payload));
-        kept.output = kept.output.map(|payload| self.offload(run, &place, payload));
+        step.input = step.input.map(|payload| self.offload(run, &place, payload));
+        step.output = step.output.map(|payload| self.offload(run, &place, payload));
+        step
+    }
+
+    fn record(&mut self, run: &Run, step: &StepRecord) -> StepRecord {
+        let ours = Kept { record: step.clone(), expires_at: self.retention(&run.org).of_step(run, step.completed_at) };
         if self.weakness == Some(Weakness::OverwritesSteps) {
-            self.steps.insert((step.run, step.node.clone()), kept.clone());
+            self.steps.insert((step.run, step.node.clone()), ours.clone());
         }
-        self.steps.entry((step.run, step.node.clone())).or_insert(kept).clone()
+        let kept = self.steps.entry((step.run, step.node.clone())).or_insert(ours).record.clone();
+        let referred: Vec<&ObjectRef> = kept.objects().collect();
+        for object in step.objects().filter(|object| !referred.contains(object)) {
+            self.objects.remove(&object.key);
+        }
+        kept
+    }
+
+    fn put_aside(&mut self, run: &Run, gate: &Gate) -> Gate {
+        let mut gate = gate.clone();
+        for (part, payload) in gate.beside() {
+            let payload = self.put_beside(&format!("gates/{}/{}/{}", run.org, run.id, gate.node), payload);
+            gate.put(part, payload);
+        }
+        gate
     }
 
     fn of_run<T: Clone>(rows: &BTreeMap<(RunId, NodeId), T>, run: &Run) -> Vec<T> {
@@ -261,12 +297,34 @@ impl Runs for Memory {
     }
 
     async fn record(&self, run: &Run, step: StepRecord) -> Result<StepRecord, PortError> {
+        // Two calls to the outside if something is large, as in the real store: anything may happen between them.
+        let is_large = |payload: &Payload| payload.value().is_none() || payload.bytes() > MAX_INLINE_BYTES;
+        let any_is_large = [&step.input, &step.output].into_iter().flatten().any(is_large);
+        let step = if any_is_large { self.faults.call("upload", true, || Ok(self.state().upload(run, &step))).await? } else { step };
         self.faults.call("record", true, || Ok(self.state().record(run, &step))).await
     }
 
-    async fn step(&self, run: &Run, node: &NodeId) -> Result<Option<StepRecord>, PortError> {
+    async fn put_aside(&self, run: &Run, gate: Gate) -> Result<Gate, PortError> {
+        if gate.beside().is_empty() {
+            return Ok(gate);
+        }
+        self.faults.call("put_aside", true, || Ok(self.state().put_aside(run, &gate))).await
+    }
+
+    async fn keep_over(&self, run: &Run, until: Time) -> Result<Option<Time>, PortError> {
+        let Some(kept_until) = self.state().retention(&run.org).over_wait(run, until) else { return Ok(None) };
+        self.faults
+            .call("keep_over", true, || {
+                self.state().extend(&run.id, kept_until);
+                Ok(())
+            })
+            .await?;
+        Ok(Some(kept_until))
+    }
+
+    async fn step(&self, run: &Run, node: &NodeId, now: Time) -> Result<Option<StepRecord>, PortError> {
         let name = (run.id, node.clone());
-        self.faults.read("step", || Ok(self.state().steps.get(&name).cloned())).await
+        self.faults.read("step", || Ok(self.state().steps.get(&name).map(|kept| kept.read_at(now)))).await
     }
 
     async fn gate(&self, run: &Run, node: &NodeId) -> Result<Option<Gate>, PortError> {
@@ -278,8 +336,9 @@ impl Runs for Memory {
         self.faults.read("gates", || Ok(State::of_run(&self.state().gates, run))).await
     }
 
-    async fn steps(&self, run: &Run) -> Result<Vec<StepRecord>, PortError> {
-        self.faults.read("steps", || Ok(State::of_run(&self.state().steps, run))).await
+    async fn steps(&self, run: &Run, now: Time) -> Result<Vec<StepRecord>, PortError> {
+        let read = || State::of_run(&self.state().steps, run).iter().map(|kept| kept.read_at(now)).collect();
+        self.faults.read("steps", || Ok(read())).await
     }
 
     async fn fetch(&self, object: &ObjectRef) -> Result<Value, PortError> {

@@ -2,37 +2,44 @@
 //!
 //! A case is given an empty store and keeps to itself, so a store may be opened once for each case or once for all.
 
+mod actions;
 mod flows;
 mod inbox;
+mod keys;
 mod lists;
+mod organisations;
+mod outputs;
 mod payloads;
 mod runs;
+mod walks;
 
 use std::future::Future;
 
-use domain::access::ApiKey;
 use domain::id::{OrgId, RunId};
-use domain::ports::{Connection, Connections, Flows, Keys, RunLists, Runs};
+use domain::ports::{Connection, Connections, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs};
 
+pub use actions::*;
 pub use flows::*;
 pub use inbox::*;
+pub use keys::*;
 pub use lists::*;
+pub use organisations::*;
+pub use outputs::*;
 pub use payloads::*;
 pub use runs::*;
+pub use walks::*;
 
 /// A store under test: the ports it brings, and the ways into it that are no ports.
 pub trait Subject {
     /// Where runs are kept.
-    type Runs: Runs;
+    type Runs: Runs + Outputs + RetentionJobs;
     /// Where the rest is kept.
-    type Table: RunLists + Flows + Keys + Connections;
+    type Table: RunLists + Flows + Keys + KeyRing + Connections + Organisations;
 
     /// Runs, steps, gates.
     fn runs(&self) -> &Self::Runs;
-    /// Lists, flows, keys, connections.
+    /// Lists, flows, keys, connections, organisations.
     fn table(&self) -> &Self::Table;
-    /// Keeps a key.
-    fn put_key(&self, key: &ApiKey, secret_sha256: &str) -> impl Future<Output = ()>;
     /// Keeps a connection.
     fn put_connection(&self, org: &OrgId, connection: &Connection) -> impl Future<Output = ()>;
     /// What the Park state does, word for word. False: its condition failed.
@@ -49,10 +56,6 @@ impl Subject for crate::Memory {
 
     fn table(&self) -> &Self {
         self
-    }
-
-    async fn put_key(&self, key: &ApiKey, secret_sha256: &str) {
-        Self::put_key(self, key, secret_sha256);
     }
 
     async fn put_connection(&self, org: &OrgId, connection: &Connection) {
@@ -86,6 +89,22 @@ macro_rules! store_suite {
             a_larger_payload_lies_beside_it_under_its_hash
             a_payload_that_does_not_have_its_hash_is_refused
             a_payload_of_another_run_is_copied
+            a_payload_of_25_mb_reads_back
+            a_payload_is_as_large_as_its_bytes
+            an_upload_that_no_record_refers_to_does_not_stay
+            a_copy_that_no_record_refers_to_does_not_stay
+            a_large_action_lies_beside_its_gate
+            a_large_action_that_is_approved_is_not_stored_twice
+            a_gate_that_is_too_large_for_its_record_is_refused
+            a_large_action_of_another_run_is_copied
+            a_record_whose_time_is_up_reads_as_its_receipt
+            a_record_that_was_taken_over_is_as_young_as_its_run
+            the_records_of_a_run_outlast_its_waits
+            records_are_rescheduled_and_receipts_stay
+            a_receipt_holds_the_place_of_its_record_for_good
+            objects_of_steps_are_deleted_and_the_input_stays
+            a_purge_is_noted_once_and_looked_at_again_when_it_is_due
+            an_organisation_is_switched_together_with_the_job_that_applies_it
             a_flow_reads_back_by_id_and_by_slug
             a_slug_is_unique_within_its_organisation
             an_update_of_a_flow_that_changed_meanwhile_is_refused
@@ -93,12 +112,25 @@ macro_rules! store_suite {
             a_spec_of_900_kb_reads_back
             flows_are_listed_newest_first_page_by_page
             what_belongs_to_another_organisation_is_not_found
-            keys_and_connections_read_back
+            connections_read_back
+            a_key_is_admitted_with_every_field
+            what_is_no_key_is_not_admitted
+            requests_are_counted_by_key_bucket_and_minute
+            what_is_over_the_limit_is_refused_and_not_counted
+            of_64_parallel_requests_as_many_as_the_limit_are_admitted
+            a_key_is_revoked_once_and_at_once
+            a_key_is_created_once
+            keys_are_listed_newest_first_page_by_page
+            keys_of_another_organisation_are_not_there
+            an_organisation_reads_back_with_every_field
+            the_secret_of_an_organisation_never_changes
+            an_organisation_that_was_never_written_has_a_secret_all_the_same
             any_filter_and_any_page_gives_what_a_sorted_vector_gives
             a_span_of_time_includes_its_beginning_and_excludes_its_end
             a_cursor_outside_the_span_of_time_is_no_error
             a_run_moves_between_lists_with_its_status
             totals_are_exact_up_to_the_cap
+            a_walk_misses_and_repeats_nothing_while_runs_change
             open_gates_come_oldest_first_page_by_page
             a_closed_gate_leaves_the_inbox
             indebted_runs_are_those_that_owe

@@ -10,16 +10,19 @@ use engine::Engine;
 /// This endpoint.
 pub const ENDPOINT: Endpoint = Endpoint { name: "approve-run", method: "POST", path: "/api/runs/{runId}/approve", scope: Scope::RunsWrite };
 
+/// What an override may take in a body: written out of ASCII alone, as some clients do, it may be three times as long.
+const OVERRIDE_ROOM: usize = 3 * MAX_ACTION_BYTES;
+
 /// 200 with the run and the recorded decision. Exactly one decision wins: 409 for every other one, 200 for the same again.
 pub async fn handle<R: Runs, F: Flows, S: Segments, C: Clock>(engine: &Engine<R, F, S, C>, call: Call) -> Result<Reply, Refused> {
     let run = call.run_id()?;
-    let mut body = Body::of(&call)?;
+    let mut body = Body::with_room(&call, OVERRIDE_ROOM)?;
     let action = body.value("proposedActionOverride");
     if action.as_ref().is_some_and(|action| canonical(action).len() > MAX_ACTION_BYTES) {
-        return Err(Refused::TooLarge(MAX_ACTION_BYTES));
+        return Err(Refused::TooLarge("override", MAX_ACTION_BYTES));
     }
     let (node, note) = (body.node("nodeId"), body.text("note"));
     body.finish()?;
     let decided = engine.decide(&call.key.org, &run, node.as_ref(), &call.key.actor, Ballot::Approve { action, note }).await?;
-    Ok(Reply::ok(view::decided(&decided.run, &decided.gate)))
+    Ok(Reply::ok(view::decided(&engine.runs, engine.clock.now(), &decided.run, &decided.gate).await?))
 }

@@ -4,8 +4,9 @@ use api::{Call, Endpoint, Paging, Refused, Reply, view};
 use domain::access::{Actor, Assignee, Scope};
 use domain::fault::Fault;
 use domain::gate::Gate;
-use domain::ports::{Flows, RunLists};
+use domain::ports::{Clock, Flows, Organisations, Page, RunLists, Runs};
 use domain::problem::FieldErrors;
+use serde_json::Value;
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint = Endpoint { name: "list-approvals", method: "GET", path: "/api/approvals", scope: Scope::RunsRead };
@@ -27,24 +28,40 @@ impl Wanted {
     }
 }
 
-/// 200 with a page of approvals, filtered by `assignee` and `flow`.
-pub async fn handle(store: &(impl Flows + RunLists), call: Call) -> Result<Reply, Refused> {
+/// 200 with a page of approvals, filtered by `assignee` and `flow`. Large actions are references.
+pub async fn handle(
+    runs: &impl Runs,
+    store: &(impl Flows + Organisations + RunLists),
+    clock: &impl Clock,
+    call: Call,
+) -> Result<Reply, Refused> {
     let mut errors = FieldErrors::new();
     let wanted = call.query_as("assignee", &mut errors, |text| match text {
         "me" => Ok(Wanted::Mine),
         other => other.parse().map(Wanted::AssignedTo).map_err(|_| "must be `me`, `role:…`, `user:…` or `team:…`".to_owned()),
     });
     let flow = call.query_flow("flow", &mut errors);
-    let list = format!("{} {:?} {:?} {}", ENDPOINT.path, call.query("assignee"), flow, call.key.actor.id);
-    let paging = Paging::of(&call, &list, &mut errors);
-    errors.into_result(())?;
     let flow = match flow {
         Some(name) => Some(store.flow(&call.key.org, &name).await?.ok_or(Fault::NotFound("flow"))?.id),
         None => None,
     };
     let actor = &call.key.actor;
+    let of = flow.map_or_else(|| "any flow".to_owned(), |flow| flow.to_string());
+    let list = format!("{} oldest first, of {of}, for {}", ENDPOINT.path, whose(call.query("assignee"), actor));
+    let paging = Paging::of(&call, &list, store, &mut errors).await?;
+    errors.into_result(())?;
     let accept =
         |gate: &Gate| flow.is_none_or(|flow| gate.flow == flow) && wanted.as_ref().is_none_or(|wanted| wanted.includes(gate, actor));
     let page = store.open_gates(&call.key.org, &accept, &paging.window).await?;
-    Ok(paging.reply(&page, view::approval))
+    let rows = view::approvals(runs, clock.now(), &page.rows).await?;
+    paging.reply(&Page { rows, next: page.next, total: page.total }, Value::clone).await
+}
+
+/// The assignee in words. `me` is somebody else with another key, and with other roles and teams.
+fn whose(assignee: Option<&str>, actor: &Actor) -> String {
+    match assignee {
+        None => "anyone".to_owned(),
+        Some("me") => format!("{actor:?}"),
+        Some(assignee) => assignee.to_owned(),
+    }
 }

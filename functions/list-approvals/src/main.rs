@@ -2,10 +2,10 @@
 
 use list_approvals::{ENDPOINT, handle};
 use runtime::SystemClock;
-use store::Table;
+use store::RunStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::Error> {
-    let table = Table::from_env(&runtime::aws().await)?;
-    api::serve(ENDPOINT, table.clone(), SystemClock, |call| handle(&table, call)).await
+    let store = RunStore::from_env(&runtime::aws().await)?;
+    api::serve(ENDPOINT, store.table.clone(), SystemClock, |call| handle(&store, &store.table, &SystemClock, call)).await
 }

@@ -3,7 +3,7 @@
 use api::{Call, Endpoint, Paging, Refused, Reply, view};
 use domain::access::Scope;
 use domain::fault::Fault;
-use domain::ports::{Flows, RunFilter, RunLists};
+use domain::ports::{Flows, Organisations, RunFilter, RunLists};
 use domain::problem::FieldErrors;
 use domain::run::{RunStatus, Trigger};
 use domain::time::Time;
@@ -12,7 +12,8 @@ use domain::time::Time;
 pub const ENDPOINT: Endpoint = Endpoint { name: "list-flow-runs", method: "GET", path: "/api/flows/{id}/runs", scope: Scope::RunsRead };
 
 /// 200 with a page of summaries.
-pub async fn handle(store: &(impl Flows + RunLists), call: Call) -> Result<Reply, Refused> {
+pub async fn handle(store: &(impl Flows + Organisations + RunLists), call: Call) -> Result<Reply, Refused> {
+    let flow = store.flow(&call.key.org, &call.flow_name()?).await?.ok_or(Fault::NotFound("flow"))?;
     let mut errors = FieldErrors::new();
     let time = |text: &str| text.parse::<Time>().map_err(|problem| problem.to_string());
     let filter = RunFilter {
@@ -21,11 +22,20 @@ pub async fn handle(store: &(impl Flows + RunLists), call: Call) -> Result<Reply
         from: call.query_as("from", &mut errors, time),
         to: call.query_as("to", &mut errors, time),
     };
-    let paging = Paging::of(&call, &format!("{} {:?} {filter:?}", ENDPOINT.path, call.flow_name()?), &mut errors);
+    let list = format!("{} newest first, {} {}", ENDPOINT.path, flow.id, in_words(&filter));
+    let paging = Paging::of(&call, &list, store, &mut errors).await?;
     errors.into_result(())?;
-    let flow = store.flow(&call.key.org, &call.flow_name()?).await?.ok_or(Fault::NotFound("flow"))?;
     let page = store.runs_of(&flow.id, &filter, &paging.window).await?;
-    Ok(paging.reply(&page, view::run_summary))
+    paging.reply(&page, view::run_summary).await
+}
+
+/// The same for the same filter, however it was written.
+fn in_words(filter: &RunFilter) -> String {
+    let word = |word: Option<String>| word.unwrap_or_else(|| "any".to_owned());
+    let RunFilter { status, trigger, from, to } = filter;
+    let (status, trigger) = (status.map(|status| status.to_string()), trigger.map(|trigger| trigger.to_string()));
+    let (from, to) = (from.map(|from| from.to_string()), to.map(|to| to.to_string()));
+    format!("status {}, trigger {}, from {}, to {}", word(status), word(trigger), word(from), word(to))
 }
 
 fn one_of<T: ToString>(found: Option<T>, all: &[T]) -> Result<T, String> {

@@ -2,17 +2,17 @@
 
 use api::{Call, Endpoint, Paging, Refused, Reply, view};
 use domain::access::Scope;
-use domain::ports::Flows;
+use domain::ports::{Flows, Organisations};
 use domain::problem::FieldErrors;
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint = Endpoint { name: "list-flows", method: "GET", path: "/api/flows", scope: Scope::FlowsRead };
 
 /// 200 with a page of flows.
-pub async fn handle(flows: &impl Flows, call: Call) -> Result<Reply, Refused> {
+pub async fn handle(store: &(impl Flows + Organisations), call: Call) -> Result<Reply, Refused> {
     let mut errors = FieldErrors::new();
-    let paging = Paging::of(&call, ENDPOINT.path, &mut errors);
+    let paging = Paging::of(&call, &format!("{} newest first", ENDPOINT.path), store, &mut errors).await?;
     errors.into_result(())?;
-    let page = flows.flows(&call.key.org, &paging.window).await?;
-    Ok(paging.reply(&page, view::flow))
+    let page = store.flows(&call.key.org, &paging.window).await?;
+    paging.reply(&page, view::flow).await
 }

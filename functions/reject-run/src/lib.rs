@@ -16,5 +16,5 @@ pub async fn handle<R: Runs, F: Flows, S: Segments, C: Clock>(engine: &Engine<R,
     let (node, note) = (body.node("nodeId"), body.text("note"));
     body.finish()?;
     let decided = engine.decide(&call.key.org, &run, node.as_ref(), &call.key.actor, Ballot::Reject { note }).await?;
-    Ok(Reply::ok(view::decided(&decided.run, &decided.gate)))
+    Ok(Reply::ok(view::decided(&engine.runs, engine.clock.now(), &decided.run, &decided.gate).await?))
 }

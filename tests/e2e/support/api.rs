@@ -5,7 +5,9 @@ use reqwest::{Client, Method};
 use serde_json::{Map, Value};
 
 /// No part of any answer may be called so: a task token lets whoever holds it resume a run.
-const SECRET_NAMES: [&str; 4] = ["token", "tasktoken", "outboxpk", "owner"];
+const SECRET_NAMES: [&str; 5] = ["token", "tasktoken", "outboxpk", "owner", "secretsha256"];
+/// The only call that ever answers with a key.
+const SHOWS_A_KEY: &str = "POST /api/api-keys";
 
 /// The API as one key sees it.
 #[derive(Debug, Clone)]
@@ -26,6 +28,17 @@ pub struct Answer {
     pub body: Value,
     /// The call, for messages.
     call: String,
+}
+
+/// What an answer says of the rate limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// `X-RateLimit-Limit`
+    pub limit: u64,
+    /// `X-RateLimit-Remaining`
+    pub remaining: u64,
+    /// `X-RateLimit-Reset`, in Unix seconds.
+    pub reset: u64,
 }
 
 impl Api {
@@ -85,6 +98,7 @@ impl Answer {
             200..=299 => &["data", "total", "page", "limit", "meta"],
             400 | 422 => &["error", "details"],
             409 => &["error", "openNodeIds"],
+            429 => &["error", "bucket", "limit"],
             _ => &["error"],
         };
         let required = if status < 300 { body["data"].is_object() || body["data"].is_array() } else { body["error"].is_string() };
@@ -93,7 +107,18 @@ impl Answer {
         if let Some(path) = secret_in(&body, "") {
             panic!("{call} answered {status} and gave away {path}");
         }
-        Self { status, headers, body, call }
+        assert!(call == SHOWS_A_KEY || !text.contains("qe_sk_"), "{call} answered {status} and gave away a key: {text}");
+        let answer = Self { status, headers, body, call };
+        // Unknown paths and bodies that are too large are answered before there is a key.
+        let knows_the_key = matches!(status, 200..=299 | 403 | 409 | 422 | 429);
+        assert!(answer.rate().is_some() || !knows_the_key, "{} answered {status} without its rate limit", answer.call);
+        answer
+    }
+
+    /// How the key stands; none if the answer does not say.
+    pub fn rate(&self) -> Option<Rate> {
+        let number = |name: &str| self.headers.get(name)?.to_str().ok()?.parse().ok();
+        Some(Rate { limit: number("x-ratelimit-limit")?, remaining: number("x-ratelimit-remaining")?, reset: number("x-ratelimit-reset")? })
     }
 
     /// `data`, if the status is this one.

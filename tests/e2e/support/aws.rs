@@ -42,11 +42,45 @@ impl Aws {
 
     /// The item of a run, in DynamoDB's own notation.
     pub async fn run_item(&self, run: &str) -> Value {
-        let key = json!({"pk": {"S": format!("RUN#{run}")}, "sk": {"S": "RUN"}});
+        self.item(run, "RUN").await
+    }
+
+    /// The record of a step, or its receipt; null if there is neither.
+    pub async fn step_item(&self, run: &str, node: &str) -> Value {
+        self.item(run, &format!("STEP#{node}")).await
+    }
+
+    async fn item(&self, run: &str, sk: &str) -> Value {
+        let key = json!({"pk": {"S": format!("RUN#{run}")}, "sk": {"S": sk}});
         let body = json!({"TableName": self.table, "Key": key, "ConsistentRead": true});
         let (status, answer) = self.call("dynamodb", "DynamoDB_20120810.GetItem", "1.0", &body).await;
         assert_eq!(status, 200, "{answer}");
         answer["Item"].clone()
+    }
+
+    /// Lets the time of a step's record be up at `seconds` since the epoch: half a year passes.
+    pub async fn expire_step(&self, run: &str, node: &str, seconds: u64) {
+        let body = json!({
+            "TableName": self.table,
+            "Key": {"pk": {"S": format!("RUN#{run}")}, "sk": {"S": format!("STEP#{node}")}},
+            "UpdateExpression": "SET expiresAt = :at",
+            "ConditionExpression": "attribute_exists(expiresAt)",
+            "ExpressionAttributeValues": {":at": {"N": seconds.to_string()}},
+        });
+        let (status, answer) = self.call("dynamodb", "DynamoDB_20120810.UpdateItem", "1.0", &body).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Invokes the worker that the schedule invokes every five minutes, and waits for it.
+    pub async fn reconcile(&self) {
+        let (_, machine) = self.run_machine.rsplit_once(':').unwrap();
+        let url = format!("{}/2015-03-31/functions/{}-reconcile-runs/invocations", self.endpoint, machine.trim_end_matches("-run"));
+        let scope = format!("20260101/{}/lambda/aws4_request", self.region);
+        let authorization = format!("AWS4-HMAC-SHA256 Credential=local/{scope}, SignedHeaders=host, Signature=00");
+        let response = self.client.post(url).header("authorization", authorization).body("{}").send().await.unwrap();
+        let (status, failed) = (response.status(), response.headers().contains_key("x-amz-function-error"));
+        let text = response.text().await.unwrap();
+        assert!(status.is_success() && !failed, "reconcile-runs: {status} {text}");
     }
 
     /// The status of a segment's execution, by the segment's number; none if there is no such execution.

@@ -4,6 +4,7 @@ mod api;
 mod aws;
 mod processes;
 mod recorder;
+mod routes;
 mod run;
 mod server;
 mod specs;
@@ -11,10 +12,11 @@ mod stack;
 
 use std::time::Duration;
 
-pub use api::{Answer, Api};
+pub use api::{Answer, Api, Rate};
 pub use aws::Aws;
 pub use recorder::{Recorded, Recorder};
 pub use reqwest::Method;
+pub use routes::{Route, routes};
 pub use run::{Run, RunView};
 pub use server::{AnsweringServer, json_answer};
 pub use specs::{approval_flow, echo_call, edge, gate, one_gate, spec, transform};

@@ -22,6 +22,8 @@ pub struct Stack {
     pub reader: Api,
     /// Organisation B, all scopes.
     pub other: Api,
+    /// Organisation B, all scopes, 5 reads and 3 writes a minute.
+    pub limited: Api,
     /// No key at all.
     pub nobody: Api,
     /// What services were sent.
@@ -68,6 +70,7 @@ impl Stack {
             grace: keyed("QE_SECOND_API_KEY"),
             reader: keyed("QE_READ_API_KEY"),
             other: keyed("QE_OTHER_API_KEY"),
+            limited: keyed("QE_LIMITED_API_KEY"),
             nobody: Api::new(&client, &base, None),
             echo: Recorder::new(&client, &variable("QE_ECHO_URL")),
             model: Recorder::new(&client, &variable("QE_MODEL_URL")),

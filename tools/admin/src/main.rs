@@ -6,11 +6,12 @@ use std::error::Error;
 use std::io::Write as _;
 
 use clap::{Parser, Subcommand};
-use domain::access::{Actor, ApiKey, Grant, Scope};
+use domain::access::{Actor, ApiKey, Environment, Grant, OwnLimits, Scope, Secret, parse_actor};
 use domain::flow::ServiceSlug;
 use domain::id::{KeyId, OrgId};
-use domain::json::sha256_hex_of;
-use domain::ports::{Clock, Connection, Entropy};
+use domain::organisation::{CursorSecret, Organisation};
+use domain::ports::{Clock, Connection, Entropy, KeyRing, Organisations};
+use domain::time::Time;
 use runtime::{OsEntropy, SystemClock};
 use store::Table;
 
@@ -24,7 +25,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Makes up the id of a new organisation.
+    /// Creates an organisation and prints its id.
     NewOrg,
     /// Creates an API key and prints it; it cannot be shown again.
     CreateKey {
@@ -32,7 +33,7 @@ enum Command {
         #[arg(long)]
         org: OrgId,
         /// Who acts when the key is used: `usr_…`, or the name of a service.
-        #[arg(long)]
+        #[arg(long, value_parser = parse_actor)]
         actor: String,
         /// What people call the key.
         #[arg(long)]
@@ -49,6 +50,15 @@ enum Command {
         /// Whether it is a key for production or for trying things out; only its look differs.
         #[arg(long, default_value = "sandbox", value_parser = ["sandbox", "live"])]
         environment: String,
+        /// When it expires, e.g. 2027-01-01T00:00:00Z; never if left out.
+        #[arg(long)]
+        expires_at: Option<Time>,
+        /// Reads that it may make in a minute, if not as many as every key.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        reads_per_minute: Option<u32>,
+        /// Writes that it may make in a minute, if not as many as every key.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        writes_per_minute: Option<u32>,
     },
     /// Registers or replaces a service connection.
     PutConnection {
@@ -74,22 +84,34 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn run(command: Command) -> Result<String, Box<dyn Error>> {
     let now = SystemClock.now();
     match command {
-        Command::NewOrg => Ok(OrgId::new(now, OsEntropy.random()).to_string()),
-        Command::CreateKey { org, actor, name, scopes, roles, teams, environment } => {
+        Command::NewOrg => {
+            let id = OrgId::new(now, OsEntropy.random());
+            let cursor_secret = CursorSecret::of_random(OsEntropy.random(), OsEntropy.random());
+            table().await?.put_organisation(&Organisation { id, long_retention: false, cursor_secret, created_at: now }).await?;
+            Ok(id.to_string())
+        }
+        Command::CreateKey { org, actor, name, scopes, roles, teams, environment, expires_at, reads_per_minute, writes_per_minute } => {
             let grants: BTreeSet<Grant> =
                 if scopes.is_empty() { Scope::ALL.into_iter().map(Grant::One).collect() } else { scopes.into_iter().collect() };
-            let secret = format!("qe_sk_{environment}_{}", base32(OsEntropy.random(), OsEntropy.random()));
+            let environment = if environment == "live" { Environment::Live } else { Environment::Sandbox };
+            let secret = Secret::new(environment, [OsEntropy.random(), OsEntropy.random()]);
             let key = ApiKey {
                 id: KeyId::new(now, OsEntropy.random()),
                 org,
                 name,
                 actor: Actor { id: actor, roles: roles.into_iter().collect(), teams: teams.into_iter().collect() },
                 grants,
-                valid_until: None,
-                revoked_at: None,
+                limits: OwnLimits { reads: reads_per_minute, writes: writes_per_minute },
+                created_by: "runs-admin".to_owned(),
+                valid_until: expires_at,
+                revoked: None,
+                last_used_at: None,
             };
-            table().await?.put_key(&key, &sha256_hex_of(secret.as_bytes())).await?;
-            Ok(secret)
+            let table = table().await?;
+            // An organisation that is older than its record gets one.
+            table.cursor_secret(&key.org).await?;
+            table.create_key(&key, &secret.sha256()).await?;
+            Ok(secret.reveal().to_owned())
         }
         Command::PutConnection { org, slug, base_url } => {
             table().await?.put_connection(&org, &Connection { slug: slug.clone(), base_url }).await?;
@@ -100,10 +122,4 @@ async fn run(command: Command) -> Result<String, Box<dyn Error>> {
 
 async fn table() -> Result<Table, Box<dyn Error>> {
     Ok(Table::from_env(&runtime::operator_aws().await)?)
-}
-
-/// 160 random bits as 32 characters of base32 (RFC 4648, lower case).
-fn base32(high: u128, low: u128) -> String {
-    let bits = [high, low].into_iter().flat_map(|word| (0..16).map(move |place| ((word >> (place * 5)) & 31) as u8));
-    bits.map(|five| char::from(if five < 26 { b'a' + five } else { b'2' + five - 26 })).collect()
 }

@@ -6,19 +6,25 @@ use domain::flow::{NodeId, NodeIx, NodeKind, Spec, Version};
 use domain::gate::Gate;
 use domain::id::RunId;
 use domain::ports::{PortError, Runs};
+use domain::retention::Purged;
 use domain::run::{NodeState, NodeStatus, Run, RunStatus};
 use domain::step::{Payload, StepRecord, idempotency_key, step_id};
 use domain::time::Time;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::set;
+use super::fit::shrink;
+use super::gate::{self, put_gate};
+use super::payload::put_payload;
+use crate::{set, under};
 
-/// A signed URL of a large payload is good for 15 minutes.
-const SIGNED_SECONDS: u64 = 15 * 60;
+/// What is left out of a run that is too large, in this order.
+const PARTS: [&str; 5] = ["output", "input", "decision", "votes", "response"];
+/// What of a step can be asked for by itself: [`PARTS`], and what an approval asks.
+pub const PARTS_OF_STEPS: [&str; 7] = ["output", "input", "decision", "votes", "response", "proposedAction", "data"];
 
 /// `{"flow": …, "run": …}`: the run, its steps in execution order, and the flow as it was when the run began.
 pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Version, spec: &Spec) -> Result<Value, PortError> {
-    let mut records: BTreeMap<_, _> = runs.steps(run).await?.into_iter().map(|record| (record.node.clone(), record)).collect();
+    let mut records: BTreeMap<_, _> = runs.steps(run, now).await?.into_iter().map(|record| (record.node.clone(), record)).collect();
     let mut gates: BTreeMap<_, _> = runs.gates(run).await?.into_iter().map(|gate| (gate.node.clone(), gate)).collect();
     let mut begun: BTreeMap<NodeIx, Time> = BTreeMap::new();
     let mut steps = Vec::new();
@@ -36,8 +42,17 @@ pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Ve
     steps.sort_by_key(|step| begun.get(&step.ix).map_or((true, None), |at| (false, Some(*at))));
     let mut view = super::run(run);
     put_payload(runs, now, &mut view, "input", &runs.input(run).await?).await?;
-    if let Some(output) = output(run, &steps) {
-        put_payload(runs, now, &mut view, "output", &output).await?;
+    match last_done(run, &steps) {
+        Some(Step { gate: Some(gate), .. }) => {
+            if let Some(output) = gate::output(runs, now, gate).await? {
+                set(&mut view, "output", output);
+            }
+        }
+        Some(Step { record: Some(StepRecord { output: Some(output), .. }), .. }) => {
+            put_payload(runs, now, &mut view, "output", output).await?;
+        }
+        Some(Step { record: Some(StepRecord { purged: Some(purged), .. }), .. }) => set(&mut view, "outputPurgedAt", json!(purged.at)),
+        _ => {}
     }
     let mut shown = Vec::new();
     for step in steps.iter().filter(|step| !step.id().is_internal()) {
@@ -45,13 +60,39 @@ pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Ve
     }
     set(&mut view, "steps", Value::Array(shown));
     let flow = json!({"id": version.flow, "slug": version.slug, "name": version.name, "version": version.number, "spec": version.spec});
-    Ok(json!({"flow": flow, "run": view}))
+    let mut view = json!({"flow": flow, "run": view});
+    let id = run.id.to_string();
+    shrink(&mut view, "/run/steps", &PARTS, |step, part| {
+        url_of_part(&id, step.get("nodeId").and_then(Value::as_str).unwrap_or_default(), part)
+    });
+    Ok(view)
 }
 
-/// What a run that succeeded put out: what its flow's `output` says, or else what its last step put out.
-fn output(run: &Run, steps: &[Step<'_>]) -> Option<Payload> {
+/// The step that gave the output of a run that succeeded: what its flow's `output` says, or else its last step.
+fn last_done<'s, 'a>(run: &Run, steps: &'s [Step<'a>]) -> Option<&'s Step<'a>> {
     let done = steps.iter().filter(|step| run.status == RunStatus::Succeeded && step.state().status == NodeStatus::Succeeded);
-    done.max_by_key(|step| (step.id().is_internal(), step.completed_at()))?.output()
+    done.max_by_key(|step| (step.id().is_internal(), step.completed_at()))
+}
+
+/// Where a part of a step can be fetched: a path below the address of the API, which asks for a key as every other one does.
+pub(super) fn url_of_part(run: &str, node: &str, part: &str) -> String {
+    let query = if part == "output" { String::new() } else { format!("?of={part}") };
+    format!("/api/runs/{run}/steps/{node}/output{query}")
+}
+
+/// A part of one step, `{<part>: …}`, or `{<part>Ref: …}` if it lies in object storage; none if the step does not have it.
+/// `part` is one of [`PARTS_OF_STEPS`].
+pub async fn part_of_step(runs: &impl Runs, now: Time, run: &Run, spec: &Spec, ix: NodeIx, part: &str) -> Result<Option<Value>, PortError> {
+    let node = &spec.node(ix).id;
+    let (record, gate) = (runs.step(run, node, now).await?, runs.gate(run, node).await?);
+    let mut view = Step { run, spec, ix, record, gate }.view(runs, now).await?;
+    let asked = matches!(part, "proposedAction" | "data");
+    let holder = if asked { view.get_mut("input") } else { Some(&mut view) };
+    Ok(holder.and_then(Value::as_object_mut).and_then(|fields| {
+        let reference = format!("{part}Ref");
+        let found = if fields.contains_key(&reference) { reference } else { part.to_owned() };
+        fields.remove(&found).map(|value| under(&found, value))
+    }))
 }
 
 struct Step<'a> {
@@ -81,9 +122,8 @@ impl Step<'_> {
         recorded.or(self.gate.as_ref().and_then(|gate| gate.closed_at))
     }
 
-    fn output(&self) -> Option<Payload> {
-        let recorded = self.record.as_ref().and_then(|record| record.output.clone());
-        recorded.or(self.gate.as_ref().and_then(Gate::output).map(Payload::of))
+    fn purged(&self) -> Option<&Purged> {
+        self.record.as_ref().and_then(|record| record.purged.as_deref())
     }
 
     async fn view(&self, runs: &impl Runs, now: Time) -> Result<Value, PortError> {
@@ -110,12 +150,16 @@ impl Step<'_> {
                     put_payload(runs, now, &mut view, name, payload).await?;
                 }
             }
+            if let Some(purged) = self.purged() {
+                set(&mut view, "outputPurgedAt", json!(purged.at));
+                set(&mut view, "purged", super::purged(purged));
+            }
             if let Some(answer) = &record.answer {
                 set(&mut view, "response", json!({"status": answer.status, "headers": answer.headers}));
             }
         }
         if let Some(gate) = &self.gate {
-            add(&mut view, gate_fields(gate));
+            put_gate(runs, now, &mut view, gate).await?;
         }
         Ok(view)
     }
@@ -123,8 +167,10 @@ impl Step<'_> {
     /// The key that its request carried, if it sent one.
     fn idempotency_key(&self) -> Option<String> {
         let sends = matches!(self.spec.node(self.ix).kind, NodeKind::Llm(_) | NodeKind::Service(_) | NodeKind::Http(_) | NodeKind::Sink(_));
-        let input = self.record.as_ref().filter(|_| sends)?.input.as_ref()?;
-        Some(idempotency_key(&self.run.root(), self.id(), &input.sha256()))
+        let record = self.record.as_ref().filter(|_| sends)?;
+        let gone = self.purged().and_then(|purged| purged.input.as_ref());
+        let input_sha256 = record.input.as_ref().map(Payload::sha256).or_else(|| gone.map(|gone| gone.sha256.clone()))?;
+        Some(idempotency_key(&self.run.root(), self.id(), &input_sha256))
     }
 
     fn reused_from(&self) -> Option<RunId> {
@@ -140,38 +186,4 @@ impl Step<'_> {
             .filter(|_| self.state().status == NodeStatus::Failed && matches!(self.spec.node(self.ix).kind, NodeKind::Approval(_)));
         recorded.or_else(|| refused.map(Gate::failure_message))
     }
-}
-
-fn gate_fields(gate: &Gate) -> Value {
-    let asked =
-        json!({"actionLabel": gate.action_label, "proposedAction": gate.proposed_action, "data": gate.data, "assignTo": gate.assign_to});
-    json!({
-        "approvalId": gate.id,
-        "input": super::without_nulls(asked),
-        "output": gate.output(),
-        "expiresAt": gate.deadline,
-        "votes": super::votes(gate),
-        "decision": super::decision(gate),
-    })
-}
-
-fn add(view: &mut Value, more: Value) {
-    let fields = view.as_object_mut();
-    if let (Some(fields), Value::Object(more)) = (fields, super::without_nulls(more)) {
-        fields.extend::<Map<_, _>>(more);
-    }
-}
-
-/// A payload under its name, or, if it lies beside the record, where to fetch it, under `<name>Ref`.
-async fn put_payload(runs: &impl Runs, now: Time, view: &mut Value, name: &str, payload: &Payload) -> Result<(), PortError> {
-    match payload {
-        Payload::Inline(value) => set(view, name, Value::clone(value)),
-        Payload::Stored(object) => {
-            let url = runs.sign(object, SIGNED_SECONDS).await?;
-            let expires_at = now.plus_seconds(SIGNED_SECONDS);
-            let place = json!({"url": url, "bytes": object.bytes, "sha256": object.sha256, "expiresAt": expires_at});
-            set(view, format!("{name}Ref"), place);
-        }
-    }
-    Ok(())
 }

@@ -58,6 +58,8 @@ pub struct Run {
     pub progress: Progress,
     /// What drives it, and what is owed to it.
     pub drive: Drive,
+    /// The records of its steps are kept until then at least: it was about to wait longer than they would have been.
+    pub kept_until: Option<Time>,
     /// Counts the writes; the next one is conditional on it.
     pub rev: u64,
 }
@@ -144,6 +146,7 @@ impl Run {
             cancellation: None,
             progress: Progress::new(spec.len()),
             drive: Drive { segment: 1, owner: None, token: None, owes: Some(Debt::Start), parked_until: None },
+            kept_until: None,
             rev: 0,
         }
     }

@@ -66,7 +66,7 @@ fn from_the_draft_on_everything_is_done_again_and_the_reviewer_is_asked_again() 
     let run = retried(&world, before, from("draft")).unwrap().run.id;
     world.play();
     assert_eq!(world.run(run).status, RunStatus::AwaitingApproval);
-    assert_eq!(world.gate(run, "review").unwrap().proposed_action, json!({"amount": 20}));
+    assert_eq!(world.gate(run, "review").unwrap().proposed_action, Payload::of(json!({"amount": 20})));
     world.decide(run, "", &actor("usr_ada"), approve_as(json!({"amount": 8}))).unwrap();
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
     let keys: Vec<_> = world.effects.sent_to("pay").into_iter().map(|sent| sent.context.idempotency_key).collect();
@@ -207,8 +207,9 @@ fn large_outputs_are_taken_over_too() {
 #[test]
 fn what_is_no_longer_kept_is_not_done_again_without_being_asked() {
     let (world, before) = unpaid();
-    world.store.forget_step(&before, "draft");
     let run = again(&world, before);
+    // In the moment between the request and its first step.
+    world.store.forget_step(&before, "draft");
     let ended = world.play_to_end(run);
     assert_eq!(ended.status, RunStatus::Failed);
     let expected = format!("what `draft` put out in {before} is no longer kept; retry from there, or start a new run");
@@ -232,7 +233,7 @@ fn a_retry_survives_a_crash_at_every_call() {
         assert_eq!(ended.status, RunStatus::Succeeded, "crash at call {crash_at}");
         assert_eq!(world.effects.sent_to("draft").len(), 1);
         let decided = world.gate(run, "review").unwrap().outcome.unwrap().decided_action;
-        assert_eq!(decided, json!({"amount": 7}));
+        assert_eq!(decided, Payload::of(json!({"amount": 7})));
         if crash_at > 40 {
             break;
         }

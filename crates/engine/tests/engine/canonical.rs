@@ -21,11 +21,11 @@ fn drafted() -> (World, domain::id::RunId) {
 fn the_service_receives_exactly_what_the_reviewer_made_of_the_draft() {
     let (world, run) = drafted();
     assert_eq!(world.run(run).status, RunStatus::AwaitingApproval);
-    assert_eq!(world.gate(run, "review").unwrap().proposed_action, json!({"amount": 10, "to": "DE02"}));
+    assert_eq!(world.gate(run, "review").unwrap().proposed_action, Payload::of(json!({"amount": 10, "to": "DE02"})));
 
     let edited = json!({"to": "DE02", "amount": 7.5});
     let decided = world.decide(run, "", &actor("usr_ada"), approve_as(edited.clone())).unwrap();
-    assert_eq!(decided.gate.outcome.as_ref().unwrap().decided_action, edited);
+    assert_eq!(decided.gate.outcome.as_ref().unwrap().decided_action, Payload::of(edited.clone()));
     let ended = world.play_to_end(run);
 
     assert_eq!(ended.status, RunStatus::Succeeded);

@@ -86,7 +86,7 @@ fn an_error_elsewhere_closes_what_is_open() {
     assert_eq!(world.play_to_end(run).status, RunStatus::Failed);
     let gate = world.gate(run, "review").unwrap();
     assert!(!gate.is_open() && gate.outcome.is_none());
-    let inbox = Window { after: None, skip: 0, limit: 5 };
+    let inbox = Window { limit: 5, ..Window::default() };
     assert_eq!(block_on(&world.clock, world.store.open_gates(&world.org, &|_| true, &inbox)).unwrap().rows, []);
 }
 

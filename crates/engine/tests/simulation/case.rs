@@ -67,8 +67,6 @@ pub enum Act {
     SettleLate,
     /// The run is cancelled.
     Cancel,
-    /// Somebody wants it to be run again, which it can be only once it has ended.
-    Retry,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +120,7 @@ fn act() -> impl Strategy<Value = Act> {
         ballot,
         slow,
     });
-    prop_oneof![10 => decide, 2 => Just(Act::Invoke), 1 => Just(Act::Reconcile), 1 => Just(Act::SettleLate), 1 => Just(Act::Cancel), 1 => Just(Act::Retry)]
+    prop_oneof![10 => decide, 2 => Just(Act::Invoke), 1 => Just(Act::Reconcile), 1 => Just(Act::SettleLate), 1 => Just(Act::Cancel)]
 }
 
 fn step() -> impl Strategy<Value = Step> {

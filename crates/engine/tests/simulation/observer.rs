@@ -198,7 +198,7 @@ impl Observer {
             let Some(outcome) = gate.outcome else { continue };
             let first = self.outcomes.entry(name.clone()).or_insert_with(|| Arc::new(outcome.clone()));
             assert_eq!(**first, outcome, "I3: the decision of {name} has changed");
-            assert_eq!(sha256_hex(&outcome.decided_action), outcome.decided_sha256, "I5: {name} has a hash of something else");
+            assert_eq!(outcome.decided_action.sha256(), outcome.decided_sha256, "I5: {name} has a hash of something else");
             assert!(gate.closed_at.is_some(), "I3: {name} is decided and still open");
             let status = self.status(run, name);
             let follows = matches!(status, NodeStatus::Succeeded | NodeStatus::Failed);

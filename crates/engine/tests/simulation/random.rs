@@ -204,13 +204,6 @@ impl Play {
                     _ = world.invoke(run, stored.drive.segment);
                 }
             }
-            Act::Retry => {
-                let active = !world.run(run).has_ended();
-                if active && let Some(answer) = world.call(self.retry()) {
-                    // It may end meanwhile: then there is another run, which is left to itself.
-                    assert!(answer.is_err() || world.run(run).has_ended(), "a run was retried while it went on");
-                }
-            }
             Act::Reconcile => _ = world.call(world.engine.reconcile(&world.store)),
             Act::SettleLate => {
                 let executions = world.segments.executions();

@@ -1,10 +1,7 @@
-//! Flows, their versions, slugs; API keys; service connections.
+//! Flows, their versions, slugs; service connections.
 
-use std::collections::BTreeSet;
-
-use domain::access::{Actor, ApiKey};
 use domain::flow::{Flow, FlowStatus, ServiceSlug, Slug, Version};
-use domain::id::{FlowId, KeyId, OrgId};
+use domain::id::{FlowId, OrgId};
 use domain::json::canonical;
 use domain::ports::{Connection, PortError};
 use domain::time::Time;
@@ -25,13 +22,13 @@ pub(crate) struct FlowItem {
     slug: Slug,
     name: String,
     description: String,
-    status: String,
+    /// Not called `status`: the index projects attributes by name, and of runs it knows the status by the key.
+    flow_status: String,
     trigger_type: String,
     version: u32,
     created_at: Time,
     updated_at: Time,
     list_pk: String,
-    pub(crate) list_sk: String,
 }
 
 impl FlowItem {
@@ -42,13 +39,12 @@ impl FlowItem {
             slug: flow.slug.clone(),
             name: flow.name.clone(),
             description: flow.description.clone(),
-            status: flow.status.to_string(),
+            flow_status: flow.status.to_string(),
             trigger_type: "api".to_owned(),
             version: flow.version,
             created_at: flow.created_at,
             updated_at: flow.updated_at,
             list_pk: keys::flow_list(&flow.org),
-            list_sk: flow.id.to_string(),
         }
     }
 
@@ -61,7 +57,7 @@ impl FlowItem {
             slug: self.slug,
             name: self.name,
             description: self.description,
-            status: FlowStatus::from_name(&self.status).ok_or_else(|| corrupt(format!("flow status `{}`", self.status)))?,
+            status: FlowStatus::from_name(&self.flow_status).ok_or_else(|| corrupt(format!("flow status `{}`", self.flow_status)))?,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
@@ -137,56 +133,6 @@ pub(crate) struct SlugItem {
 impl SlugItem {
     pub(crate) fn of(flow: &Flow) -> Self {
         Self { pk: keys::slug(&flow.org, &flow.slug), sk: keys::SLUG.to_owned(), flow: flow.id }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct KeyItem {
-    pk: String,
-    sk: String,
-    id: KeyId,
-    org: OrgId,
-    name: String,
-    actor: String,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    roles: BTreeSet<String>,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    teams: BTreeSet<String>,
-    scopes: BTreeSet<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    valid_until: Option<Time>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revoked_at: Option<Time>,
-}
-
-impl KeyItem {
-    pub(crate) fn of(key: &ApiKey, secret_sha256: &str) -> Self {
-        Self {
-            pk: keys::api_key(secret_sha256),
-            sk: keys::KEY.to_owned(),
-            id: key.id,
-            org: key.org,
-            name: key.name.clone(),
-            actor: key.actor.id.clone(),
-            roles: key.actor.roles.clone(),
-            teams: key.actor.teams.clone(),
-            scopes: key.grants.iter().map(ToString::to_string).collect(),
-            valid_until: key.valid_until,
-            revoked_at: key.revoked_at,
-        }
-    }
-
-    pub(crate) fn into_key(self) -> Result<ApiKey, PortError> {
-        Ok(ApiKey {
-            id: self.id,
-            org: self.org,
-            name: self.name,
-            actor: Actor { id: self.actor, roles: self.roles, teams: self.teams },
-            grants: self.scopes.iter().map(|scope| scope.parse().map_err(corrupt)).collect::<Result<_, _>>()?,
-            valid_until: self.valid_until,
-            revoked_at: self.revoked_at,
-        })
     }
 }
 

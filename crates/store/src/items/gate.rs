@@ -6,10 +6,11 @@ use domain::gate::{Gate, Outcome, Verdict, Vote};
 use domain::id::{ApprovalId, FlowId, OrgId, RunId};
 use domain::json::canonical;
 use domain::ports::PortError;
+use domain::step::{ObjectRef, Payload};
 use domain::time::Time;
 use serde::{Deserialize, Serialize};
 
-use super::from_text;
+use super::{from_text, join, split};
 use crate::error::corrupt;
 use crate::keys;
 
@@ -24,9 +25,14 @@ pub(crate) struct GateItem {
     org: OrgId,
     flow_id: FlowId,
     action_label: String,
-    proposed_action: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proposed_action: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proposed_action_ref: Option<ObjectRef>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_ref: Option<ObjectRef>,
     #[serde(skip_serializing_if = "Option::is_none")]
     assign_to: Option<Assignee>,
     opened_at: Time,
@@ -67,12 +73,18 @@ struct OutcomeItem {
     /// Only if it is not the proposed action.
     #[serde(skip_serializing_if = "Option::is_none")]
     decided_action: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decided_action_ref: Option<ObjectRef>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
     proposed_sha256: String,
     decided_sha256: String,
 }
 
 impl GateItem {
     pub(crate) fn of(gate: &Gate) -> Self {
+        let (proposed_action, proposed_action_ref) = split(Some(&gate.proposed_action));
+        let (data, data_ref) = split(gate.data.as_ref());
         Self {
             pk: keys::run(&gate.run),
             sk: keys::gate(&gate.node),
@@ -82,8 +94,10 @@ impl GateItem {
             org: gate.org,
             flow_id: gate.flow,
             action_label: gate.action_label.clone(),
-            proposed_action: canonical(&gate.proposed_action),
-            data: gate.data.as_ref().map(canonical),
+            proposed_action,
+            proposed_action_ref,
+            data,
+            data_ref,
             assign_to: gate.assign_to.clone(),
             opened_at: gate.opened_at,
             deadline: gate.deadline,
@@ -97,15 +111,7 @@ impl GateItem {
                     action_sha256: vote.action_sha256.clone(),
                 })
                 .collect(),
-            outcome: gate.outcome.as_ref().map(|outcome| OutcomeItem {
-                verdict: outcome.verdict.to_string(),
-                actor: outcome.actor.clone(),
-                decided_at: outcome.decided_at,
-                note: outcome.note.clone(),
-                decided_action: (outcome.decided_action != gate.proposed_action).then(|| canonical(&outcome.decided_action)),
-                proposed_sha256: outcome.proposed_sha256.clone(),
-                decided_sha256: outcome.decided_sha256.clone(),
-            }),
+            outcome: gate.outcome.as_ref().map(OutcomeItem::of),
             closed_at: gate.closed_at,
             reused_from: gate.reused_from,
             inbox_pk: gate.is_open().then(|| keys::inbox(&gate.org)),
@@ -120,22 +126,9 @@ impl GateItem {
     }
 
     pub(crate) fn into_gate(self) -> Result<Gate, PortError> {
-        let proposed_action = from_text(&self.proposed_action)?;
-        let outcome = match self.outcome {
-            None => None,
-            Some(outcome) => Some(Outcome {
-                verdict: Verdict::from_name(&outcome.verdict).ok_or_else(|| corrupt(format!("verdict `{}`", outcome.verdict)))?,
-                actor: outcome.actor,
-                decided_at: outcome.decided_at,
-                note: outcome.note,
-                decided_action: match outcome.decided_action {
-                    Some(text) => from_text(&text)?,
-                    None => proposed_action.clone(),
-                },
-                proposed_sha256: outcome.proposed_sha256,
-                decided_sha256: outcome.decided_sha256,
-            }),
-        };
+        let proposed_action = join(self.proposed_action.as_deref(), self.proposed_action_ref)?;
+        let proposed_action = proposed_action.ok_or_else(|| corrupt("a gate without a proposed action"))?;
+        let outcome = self.outcome.map(|outcome| outcome.into_outcome(&proposed_action)).transpose()?;
         Ok(Gate {
             id: self.id,
             run: self.run,
@@ -144,7 +137,7 @@ impl GateItem {
             flow: self.flow_id,
             action_label: self.action_label,
             proposed_action,
-            data: self.data.as_deref().map(from_text).transpose()?,
+            data: join(self.data.as_deref(), self.data_ref)?,
             assign_to: self.assign_to,
             opened_at: self.opened_at,
             deadline: self.deadline,
@@ -156,6 +149,37 @@ impl GateItem {
             outcome,
             closed_at: self.closed_at,
             reused_from: self.reused_from,
+        })
+    }
+}
+
+impl OutcomeItem {
+    fn of(outcome: &Outcome) -> Self {
+        let (decided_action, decided_action_ref) = split(Some(&outcome.decided_action).filter(|_| !outcome.is_as_proposed()));
+        Self {
+            verdict: outcome.verdict.to_string(),
+            actor: outcome.actor.clone(),
+            decided_at: outcome.decided_at,
+            note: outcome.note.clone(),
+            decided_action,
+            decided_action_ref,
+            patch: outcome.patch.as_ref().map(canonical),
+            proposed_sha256: outcome.proposed_sha256.clone(),
+            decided_sha256: outcome.decided_sha256.clone(),
+        }
+    }
+
+    fn into_outcome(self, proposed_action: &Payload) -> Result<Outcome, PortError> {
+        let decided_action = join(self.decided_action.as_deref(), self.decided_action_ref)?;
+        Ok(Outcome {
+            verdict: Verdict::from_name(&self.verdict).ok_or_else(|| corrupt(format!("verdict `{}`", self.verdict)))?,
+            actor: self.actor,
+            decided_at: self.decided_at,
+            note: self.note,
+            decided_action: decided_action.unwrap_or_else(|| proposed_action.clone()),
+            proposed_sha256: self.proposed_sha256,
+            decided_sha256: self.decided_sha256,
+            patch: self.patch.as_deref().map(from_text).transpose()?,
         })
     }
 }

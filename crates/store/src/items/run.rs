@@ -18,6 +18,7 @@ use crate::progress::{self, Marks};
 /// What `owes` says when a token must be rung; when an execution must be started, it is the name of that execution.
 /// The Park state compares it with its own execution's name.
 const RING: &str = "ring";
+const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,8 +69,13 @@ pub(crate) struct RunItem {
     outbox_pk: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_sk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_until: Option<Time>,
+    /// Only on a run whose records are to expire at another time than they say now that it has ended: how many days it lasted.
+    /// The event source mapping of `purge-outputs` looks for this attribute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lasted_days: Option<u64>,
     list_pk: String,
-    list_sk: String,
     rev: u64,
 }
 
@@ -111,8 +117,9 @@ impl RunItem {
             outbox_pk: owes.as_ref().map(|_| keys::outbox(&run.id)),
             outbox_sk: owes.as_ref().map(|_| run.id.to_string()),
             owes,
+            kept_until: run.kept_until,
+            lasted_days: run.finished_at.filter(|_| run.must_reschedule_records()).map(|end| end.millis_since(run.started_at) / DAY_MILLIS),
             list_pk: keys::run_list(&run.flow, run.status, run.trigger),
-            list_sk: run.id.to_string(),
             rev: run.rev,
         }
     }
@@ -147,6 +154,7 @@ impl RunItem {
                 owes,
                 parked_until: self.parked_until.map(Time::from_millis),
             },
+            kept_until: self.kept_until,
             rev: self.rev,
         })
     }
@@ -160,17 +168,14 @@ fn trigger(name: &str) -> Result<Trigger, PortError> {
     Trigger::from_name(name).ok_or_else(|| corrupt(format!("trigger `{name}`")))
 }
 
-/// A run as the `lists` index projects it.
+/// A run as the `lists` index projects it: what its keys do not say already.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SummaryItem {
-    pub(crate) list_sk: RunId,
-    flow_id: FlowId,
+    pk: String,
+    list_pk: String,
     flow_version: u32,
-    status: String,
-    trigger: String,
     trace_id: String,
-    started_at: Time,
     finished_at: Option<Time>,
     error: Option<String>,
     retry_of: Option<RunId>,
@@ -178,14 +183,18 @@ pub(crate) struct SummaryItem {
 
 impl SummaryItem {
     pub(crate) fn into_summary(self) -> Result<RunSummary, PortError> {
+        let id = keys::parse_run(&self.pk).ok_or_else(|| corrupt(format!("run key `{}`", self.pk)))?;
+        let list = keys::parse_run_list(&self.list_pk);
+        let (flow, status, trigger) = list.ok_or_else(|| corrupt(format!("list key `{}`", self.list_pk)))?;
         Ok(RunSummary {
-            id: self.list_sk,
-            flow: self.flow_id,
+            id,
+            flow,
             flow_version: self.flow_version,
-            status: status(&self.status)?,
-            trigger: trigger(&self.trigger)?,
+            status,
+            trigger,
             trace_id: self.trace_id,
-            started_at: self.started_at,
+            // A run is started the moment its id is made.
+            started_at: id.created_at(),
             finished_at: self.finished_at,
             error: self.error,
             retry_of: self.retry_of,

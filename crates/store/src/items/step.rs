@@ -4,6 +4,7 @@ use domain::flow::NodeId;
 use domain::id::RunId;
 use domain::json::canonical;
 use domain::ports::PortError;
+use domain::retention::{Gone, PurgeReason, Purged};
 use domain::run::{Exit, NodeStatus};
 use domain::step::{Answer, ObjectRef, StepRecord};
 use domain::time::Time;
@@ -43,12 +44,66 @@ pub(crate) struct StepItem {
     completed_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
     reused_from: Option<RunId>,
+    /// A receipt: what is left of the payloads. It does not expire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purged: Option<PurgedItem>,
     /// TTL, in seconds since the epoch.
-    expires_at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PurgedItem {
+    at: Time,
+    /// Who wanted it; nobody: the time was up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<GoneItem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<GoneItem>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct GoneItem {
+    bytes: u64,
+    sha256: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    stored: bool,
+}
+
+impl GoneItem {
+    fn of(gone: &Gone) -> Self {
+        Self { bytes: gone.bytes, sha256: gone.sha256.clone(), stored: gone.stored }
+    }
+
+    fn into_gone(self) -> Gone {
+        Gone { bytes: self.bytes, sha256: self.sha256, stored: self.stored }
+    }
+}
+
+impl PurgedItem {
+    fn of(purged: &Purged) -> Self {
+        let by = match &purged.reason {
+            PurgeReason::Expired => None,
+            PurgeReason::Requested(by) => Some(by.clone()),
+        };
+        Self { at: purged.at, by, input: purged.input.as_ref().map(GoneItem::of), output: purged.output.as_ref().map(GoneItem::of) }
+    }
+
+    fn into_purged(self) -> Purged {
+        Purged {
+            at: self.at,
+            reason: self.by.map_or(PurgeReason::Expired, PurgeReason::Requested),
+            input: self.input.map(GoneItem::into_gone),
+            output: self.output.map(GoneItem::into_gone),
+        }
+    }
 }
 
 impl StepItem {
-    pub(crate) fn of(step: &StepRecord, expires_at: Time) -> Self {
+    pub(crate) fn of(step: &StepRecord, expires_at: Option<Time>) -> Self {
         let (input, input_ref) = split(step.input.as_ref());
         let (output, output_ref) = split(step.output.as_ref());
         Self {
@@ -70,8 +125,24 @@ impl StepItem {
             started_at: step.started_at,
             completed_at: step.completed_at,
             reused_from: step.reused_from,
-            expires_at: expires_at.seconds(),
+            purged: step.purged.as_deref().map(PurgedItem::of),
+            expires_at: expires_at.map(Time::seconds),
         }
+    }
+
+    /// What the record says at `now`: once its time is up it is its receipt.
+    pub(crate) fn into_record_at(self, now: Time) -> Result<StepRecord, PortError> {
+        let expires_at = self.expires_at.filter(|at| *at <= now.seconds());
+        let record = self.into_record()?;
+        Ok(match expires_at {
+            Some(at) => record.without_payloads(Time::from_millis(at.saturating_mul(1000)), PurgeReason::Expired),
+            None => record,
+        })
+    }
+
+    /// The receipt of a record that TTL has deleted.
+    pub(crate) fn into_receipt(self) -> Result<StepRecord, PortError> {
+        self.into_record_at(Time::from_millis(u64::MAX))
     }
 
     pub(crate) fn into_record(self) -> Result<StepRecord, PortError> {
@@ -93,6 +164,7 @@ impl StepItem {
             started_at: self.started_at,
             completed_at: self.completed_at,
             reused_from: self.reused_from,
+            purged: self.purged.map(PurgedItem::into_purged).map(Box::new),
         })
     }
 }

@@ -1,6 +1,6 @@
-//! A stand-in for S3: objects can be put, copied and got, addressed by path. What the client signs is not checked.
+//! A stand-in for S3: objects can be put, copied, got, listed and deleted, addressed by path. What the client signs is not checked.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -9,7 +9,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
-type Objects = Arc<Mutex<HashMap<String, Bytes>>>;
+type Objects = Arc<Mutex<BTreeMap<String, Bytes>>>;
 
 /// Serves on a loopback port; gives its URL.
 pub async fn serve() -> String {
@@ -21,7 +21,7 @@ pub async fn serve() -> String {
 }
 
 async fn answer(State(objects): State<Objects>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let key = uri.path().to_owned();
+    let key = uri.path().replace("%40", "@");
     if method == Method::PUT {
         // The client sends a payload that it has in memory as it is; if it ever stops doing so, what is stored here would not be it.
         if headers.get("content-encoding").is_some_and(|encoding| encoding == "aws-chunked") {
@@ -38,6 +38,39 @@ async fn answer(State(objects): State<Objects>, method: Method, uri: Uri, header
         objects.insert(key, copied);
         return "<CopyObjectResult/>".into_response();
     }
+    if method == Method::DELETE {
+        // What is not there is deleted with the same answer.
+        objects.lock().unwrap().remove(&key);
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let query = uri.query().unwrap_or_default();
+    if method == Method::POST && query.contains("delete") {
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        for named in body.split("<Key>").skip(1) {
+            objects.lock().unwrap().remove(&format!("{}/{}", key.trim_end_matches('/'), named.split("</Key>").next().unwrap()));
+        }
+        return "<DeleteResult/>".into_response();
+    }
+    if query.contains("list-type=2") {
+        return list(&objects.lock().unwrap(), &key, query).into_response();
+    }
     let found = objects.lock().unwrap().get(&key).cloned();
     found.map_or_else(|| StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response)
+}
+
+/// Two at a time, so that whoever lists has to turn pages.
+fn list(objects: &BTreeMap<String, Bytes>, bucket: &str, query: &str) -> String {
+    let parameter = |name: &str| {
+        let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        value.map(|value| value.replace("%2F", "/").replace("%40", "@"))
+    };
+    let bucket = format!("{}/", bucket.trim_end_matches('/'));
+    let (prefix, after) = (parameter("prefix").unwrap_or_default(), parameter("continuation-token").unwrap_or_default());
+    let keys = objects.keys().filter_map(|key| key.strip_prefix(&bucket));
+    let found: Vec<&str> = keys.filter(|key| key.starts_with(&prefix) && *key > after.as_str()).take(3).collect();
+    let more = found.len() > 2;
+    let page = &found[..found.len().min(2)];
+    let contents = page.iter().fold(String::new(), |all, key| all + "<Contents><Key>" + key + "</Key></Contents>");
+    let next = page.last().filter(|_| more).map(|last| format!("<NextContinuationToken>{last}</NextContinuationToken>"));
+    format!("<ListBucketResult><IsTruncated>{more}</IsTruncated>{}{contents}</ListBucketResult>", next.unwrap_or_default())
 }

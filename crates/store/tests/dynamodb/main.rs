@@ -2,11 +2,15 @@
 //! pass, and what it costs.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot be set up should stop at once")]
 
+mod admission;
 mod bucket;
-
 mod cost;
+mod list_cost;
+mod moving;
 mod opened;
+mod retention;
 mod template;
+mod uploads;
 mod wire;
 
 use std::future::Future;

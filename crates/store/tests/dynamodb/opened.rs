@@ -7,7 +7,6 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::access::ApiKey;
 use domain::id::{OrgId, RunId};
 use domain::ports::Connection;
 use serde_json::Value;
@@ -17,13 +16,36 @@ use testkit::suite::Subject;
 use crate::wire::Metered;
 use crate::{bucket, template};
 
-const TABLE: &str = "runs";
+/// What the table is called.
+pub const TABLE: &str = "runs";
 
 /// The store, and a client of its own for what is no port.
 pub struct Opened {
     pub runs: RunStore,
     pub client: Client,
     pub metered: Metered,
+    config: SdkConfig,
+}
+
+impl Opened {
+    /// The same table as another process sees it, which knows nothing of what the first has met.
+    pub fn another_process(&self) -> Table {
+        Table::new(&self.config, TABLE)
+    }
+
+    /// All attributes of an item.
+    pub async fn item(&self, pk: &str, sk: &str) -> HashMap<String, AttributeValue> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let request = self.client.get_item().table_name(TABLE).key("pk", text(pk)).key("sk", text(sk));
+        request.consistent_read(true).send().await.unwrap().item.unwrap()
+    }
+
+    /// The item of a run, as it is stored.
+    pub async fn raw_run(&self, run: &RunId) -> HashMap<String, AttributeValue> {
+        let key = AttributeValue::S(format!("RUN#{run}"));
+        let request = self.client.get_item().table_name(TABLE).key("pk", key).key("sk", AttributeValue::S("RUN".to_owned()));
+        request.send().await.unwrap().item.unwrap()
+    }
 }
 
 async fn config(metered: &Metered, url: &str) -> SdkConfig {
@@ -46,8 +68,8 @@ pub async fn open() -> Opened {
     let s3 = config(&metered, &bucket::serve().await).await;
     let client = Client::new(&dynamodb);
     template::create_table(client.create_table().table_name(TABLE)).send().await.unwrap();
-    let runs = RunStore { table: Table::new(&dynamodb, TABLE), objects: Objects::new(&s3, "outputs"), retention_days: 180 };
-    Opened { runs, client, metered }
+    let runs = RunStore::new(Table::new(&dynamodb, TABLE), Objects::new(&s3, "outputs"), 180);
+    Opened { runs, client, metered, config: dynamodb }
 }
 
 impl Subject for Opened {
@@ -60,10 +82,6 @@ impl Subject for Opened {
 
     fn table(&self) -> &Table {
         &self.runs.table
-    }
-
-    async fn put_key(&self, key: &ApiKey, secret_sha256: &str) {
-        self.runs.table.put_key(key, secret_sha256).await.unwrap();
     }
 
     async fn put_connection(&self, org: &OrgId, connection: &Connection) {

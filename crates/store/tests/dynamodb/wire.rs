@@ -1,6 +1,8 @@
-//! What passes between the client and the engine: notes what each write costs, on behalf of a store that does not ask, and
-//! refuses what AWS refuses and this engine lets pass.
+//! What passes between the client and the engine: notes what each write and each read costs, on behalf of a store that does not
+//! ask; refuses what AWS refuses and this engine lets pass; and lets a test do something just before a query is sent.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use aws_smithy_runtime_api::client::http::{
@@ -12,59 +14,113 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
-/// A write, and what it cost.
+/// A write or a read, and what it cost.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cost {
-    /// `PutItem`, `TransactWriteItems`.
+    /// `PutItem`, `TransactWriteItems`, `Query`.
     pub operation: String,
-    /// Write units of the table and of its indexes.
+    /// Write or read units of the table and of its indexes.
     pub units: f64,
 }
 
-/// An HTTP client that adds `ReturnConsumedCapacity` to every write and notes what the answer says.
+const WRITES: [&str; 4] = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"];
+const READS: [&str; 2] = ["GetItem", "Query"];
+
+/// What is done before a query is sent.
+type Interruption = dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
+
+#[derive(Default)]
+struct Notes {
+    writes: Vec<Cost>,
+    reads: Vec<Cost>,
+    operations: Vec<String>,
+    gets: Vec<String>,
+    lost: Option<&'static str>,
+    interruption: Option<Arc<Interruption>>,
+}
+
+impl std::fmt::Debug for Notes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Notes").field("writes", &self.writes).field("reads", &self.reads).finish_non_exhaustive()
+    }
+}
+
+/// An HTTP client that adds `ReturnConsumedCapacity` to every write and read, and notes what the answer says.
 #[derive(Debug, Clone)]
 pub struct Metered {
     inner: SharedHttpClient,
-    costs: Arc<Mutex<Vec<Cost>>>,
+    notes: Arc<Mutex<Notes>>,
 }
 
 impl Metered {
     /// Sends through `inner`.
     pub fn new(inner: SharedHttpClient) -> Self {
-        Self { inner, costs: Arc::default() }
+        Self { inner, notes: Arc::default() }
+    }
+
+    /// The operations that were asked for since the last time this was asked, reads among them.
+    pub fn take_operations(&self) -> Vec<String> {
+        std::mem::take(&mut self.notes.lock().unwrap().operations)
+    }
+
+    /// From now on the answers of this operation are lost on the way, if it is one: the engine has done what it was asked.
+    pub fn lose_answers_of(&self, operation: Option<&'static str>) {
+        self.notes.lock().unwrap().lost = operation;
     }
 
     /// What was written since the last time this was asked.
     pub fn take(&self) -> Vec<Cost> {
-        std::mem::take(&mut self.costs.lock().unwrap())
+        std::mem::take(&mut self.notes.lock().unwrap().writes)
+    }
+
+    /// What was read since the last time this was asked.
+    pub fn take_reads(&self) -> Vec<Cost> {
+        std::mem::take(&mut self.notes.lock().unwrap().reads)
+    }
+
+    /// From now on `interruption` runs to its end before each query is sent.
+    pub fn interrupt<F: Future<Output = ()> + Send + 'static>(&self, interruption: impl Fn() -> F + Send + Sync + 'static) {
+        self.notes.lock().unwrap().interruption = Some(Arc::new(move || Box::pin(interruption())));
+    }
+
+    /// The requests that read one item, as they were sent, since the last time this was asked.
+    pub fn take_gets(&self) -> Vec<String> {
+        std::mem::take(&mut self.notes.lock().unwrap().gets)
     }
 }
 
 impl HttpClient for Metered {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(Connector { inner, costs: Arc::clone(&self.costs) })
+        SharedHttpConnector::new(Connector { inner, notes: Arc::clone(&self.notes) })
     }
 }
 
 #[derive(Debug)]
 struct Connector {
     inner: SharedHttpConnector,
-    costs: Arc<Mutex<Vec<Cost>>>,
+    notes: Arc<Mutex<Notes>>,
 }
 
 impl HttpConnector for Connector {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-        let writes = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"].contains(&operation.as_str());
-        if writes && let Some(mut body) = request.body().bytes().and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok()) {
+        self.notes.lock().unwrap().operations.push(operation.clone());
+        let (writes, reads) = (WRITES.contains(&operation.as_str()), READS.contains(&operation.as_str()));
+        if (writes || reads)
+            && let Some(mut body) = request.body().bytes().and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok())
+        {
             if let Some(fields) = body.as_object_mut() {
                 fields.insert("ReturnConsumedCapacity".to_owned(), "INDEXES".into());
             }
             let text = body.to_string();
             request.headers_mut().insert("content-length", text.len().to_string());
             *request.body_mut() = SdkBody::from(text);
+        }
+        if operation == "GetItem" {
+            let body = request.body().bytes().unwrap_or_default();
+            self.notes.lock().unwrap().gets.push(String::from_utf8_lossy(body).into_owned());
         }
         if operation == "Query" {
             // AWS: "The AttributeValue for a key attribute cannot contain an empty string value", in a key condition too.
@@ -74,16 +130,26 @@ impl HttpConnector for Connector {
                 return HttpConnectorFuture::ready(Err(ConnectorError::user(format!("{name} of a key condition is empty").into())));
             }
         }
-        let answer = self.inner.call(request);
-        let costs = Arc::clone(&self.costs);
+        let (inner, notes) = (self.inner.clone(), Arc::clone(&self.notes));
+        let interruption = notes.lock().unwrap().interruption.clone().filter(|_| operation == "Query");
+        let is_lost = notes.lock().unwrap().lost == Some(operation.as_str());
         HttpConnectorFuture::new(async move {
-            let mut answer = answer.await?;
-            if writes {
+            if let Some(interruption) = interruption {
+                interruption().await;
+            }
+            let mut answer = inner.call(request).await?;
+            if is_lost {
+                // Of a kind that the client does not try again after.
+                return Err(ConnectorError::other("the answer was lost".into(), None));
+            }
+            if writes || reads {
                 let body = std::mem::replace(answer.body_mut(), SdkBody::empty());
                 let bytes = aws_smithy_types::byte_stream::ByteStream::new(body).collect().await;
                 let bytes = bytes.map_err(|problem| ConnectorError::io(problem.into()))?.into_bytes();
                 if let Some(units) = serde_json::from_slice(&bytes).ok().and_then(|answer: Value| units_of(&answer)) {
-                    costs.lock().unwrap().push(Cost { operation, units });
+                    let mut notes = notes.lock().unwrap();
+                    let costs = if writes { &mut notes.writes } else { &mut notes.reads };
+                    costs.push(Cost { operation, units });
                 }
                 *answer.body_mut() = SdkBody::from(bytes);
             }

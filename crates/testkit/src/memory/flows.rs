@@ -1,11 +1,10 @@
-//! Flows, keys and connections in memory.
+//! Flows and connections in memory.
 
 use std::sync::Arc;
 
-use domain::access::ApiKey;
 use domain::flow::{Flow, ServiceSlug, Version};
 use domain::id::{FlowId, OrgId};
-use domain::ports::{CommitError, Connection, Connections, FlowName, Flows, Keys, Page, PortError, Window};
+use domain::ports::{CommitError, Connection, Connections, FlowName, Flows, Page, PortError, Window};
 
 use super::lists::cut;
 use super::{Memory, State};
@@ -70,12 +69,6 @@ impl Flows for Memory {
 
     async fn flows(&self, org: &OrgId, window: &Window) -> Result<Page<Flow>, PortError> {
         self.faults.read("flows", || Ok(self.state().flows(org, window))).await
-    }
-}
-
-impl Keys for Memory {
-    async fn key(&self, secret_sha256: &str) -> Result<Option<ApiKey>, PortError> {
-        self.faults.read("key", || Ok(self.state().keys.get(secret_sha256).cloned())).await
     }
 }
 

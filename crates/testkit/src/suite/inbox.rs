@@ -41,7 +41,7 @@ pub async fn open_gates_come_oldest_first_page_by_page(store: &impl Subject) {
     for wanted in filters {
         let expected: Vec<Gate> = gates.iter().filter(|gate| wanted(gate)).cloned().collect();
         for limit in 1..=gates.len() {
-            let mut window = Window { after: None, skip: 0, limit };
+            let mut window = Window { limit, ..Window::default() };
             let mut seen = Vec::new();
             loop {
                 let page = inbox(store, &org, wanted, &window).await;
@@ -56,7 +56,7 @@ pub async fn open_gates_come_oldest_first_page_by_page(store: &impl Subject) {
             }
             assert_eq!(seen, expected, "{limit} at a time");
             for skip in 0..=expected.len() {
-                let page = inbox(store, &org, wanted, &Window { after: None, skip, limit }).await;
+                let page = inbox(store, &org, wanted, &Window { skip, limit, ..Window::default() }).await;
                 assert_eq!(page.rows, expected.iter().skip(skip).take(limit).cloned().collect::<Vec<_>>(), "{limit} after {skip}");
                 assert_eq!(page.next.is_some(), skip + limit < expected.len());
             }
@@ -70,7 +70,7 @@ pub async fn a_closed_gate_leaves_the_inbox(store: &impl Subject) {
     let run = created(store, maker.run(maker.org(), maker.flow_id(), &chain(3), at(0))).await;
     let nodes = ["n1", "n2", "n3"];
     let gates: Vec<Gate> = nodes.iter().zip(1..).map(|(node, seconds)| maker.gate(&run, node, at(seconds))).collect();
-    let window = Window { after: None, skip: 0, limit: 10 };
+    let window = Window { limit: 10, ..Window::default() };
     let mut run = store.runs().commit(run, &gates).await.unwrap();
     assert_eq!(inbox(store, &run.org, &all, &window).await.rows, gates);
     let mut closed = gates[1].clone();

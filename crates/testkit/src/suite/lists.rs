@@ -14,17 +14,17 @@ use crate::build::{Maker, at, chain};
 /// How many filters are tried.
 const ROUNDS: u64 = 60;
 /// Runs lie within so many seconds, so that times coincide.
-const SPAN: u64 = 12;
+pub(super) const SPAN: u64 = 12;
 
 async fn listed(store: &impl Subject, flow: &FlowId, filter: &RunFilter, window: &Window) -> Page<RunSummary> {
     store.table().runs_of(flow, filter, window).await.unwrap()
 }
 
 fn page(after: Option<String>, skip: usize, limit: usize) -> Window {
-    Window { after, skip, limit }
+    Window { after, skip, limit, was_beyond_cap: false }
 }
 
-fn summary(run: &Run) -> RunSummary {
+pub(super) fn summary(run: &Run) -> RunSummary {
     RunSummary {
         id: run.id,
         flow: run.flow,
@@ -40,7 +40,7 @@ fn summary(run: &Run) -> RunSummary {
 }
 
 /// A run in any state, created at some moment of the span.
-fn random_run(maker: &Maker, org: OrgId, flow: FlowId) -> Run {
+pub(super) fn random_run(maker: &Maker, org: OrgId, flow: FlowId) -> Run {
     let entropy = maker.entropy();
     let created_at = at(entropy.below(SPAN)).plus_millis(500 * entropy.below(2));
     let mut run = maker.run(org, flow, &chain(2), created_at);
@@ -51,7 +51,7 @@ fn random_run(maker: &Maker, org: OrgId, flow: FlowId) -> Run {
     run
 }
 
-fn random_filter(maker: &Maker) -> RunFilter {
+pub(super) fn random_filter(maker: &Maker) -> RunFilter {
     let entropy = maker.entropy();
     let moment = || at(entropy.below(SPAN + 2)).plus_millis(250 * entropy.below(3));
     RunFilter {
@@ -62,7 +62,7 @@ fn random_filter(maker: &Maker) -> RunFilter {
     }
 }
 
-fn accepts(filter: &RunFilter, run: &RunSummary) -> bool {
+pub(super) fn accepts(filter: &RunFilter, run: &RunSummary) -> bool {
     filter.status.is_none_or(|status| status == run.status)
         && filter.trigger.is_none_or(|trigger| trigger == run.trigger)
         && filter.from.is_none_or(|from| run.started_at >= from)

@@ -31,7 +31,7 @@ fn is_changed<T: std::fmt::Debug>(result: Result<T, CommitError>) {
     assert!(matches!(result, Err(CommitError::Changed)), "expected a refusal, got {result:?}");
 }
 
-fn node(name: &str) -> NodeId {
+pub(super) fn node(name: &str) -> NodeId {
     name.parse().unwrap()
 }
 
@@ -71,6 +71,7 @@ pub async fn a_run_reads_back_with_every_field(store: &impl Subject) {
             owes: Some(Debt::Ring),
             parked_until: time(60_000),
         },
+        kept_until: time(999_000),
         ..bare.clone()
     };
     let committed = store.runs().commit(full.clone(), &[]).await.unwrap();
@@ -117,9 +118,10 @@ pub(super) fn decided(gate: &Gate, verdict: Verdict, action: Value) -> Gate {
         actor: Some("usr_ada".to_owned()),
         decided_at: at(60),
         note: Some("fine".to_owned()),
-        proposed_sha256: sha256_hex(&gate.proposed_action),
+        proposed_sha256: gate.proposed_action.sha256(),
         decided_sha256: sha256_hex(&action),
-        decided_action: action,
+        decided_action: Payload::of(action),
+        patch: None,
     };
     Gate { outcome: Some(outcome), closed_at: Some(at(60)), ..gate.clone() }
 }
@@ -149,7 +151,7 @@ pub async fn a_decided_gate_is_never_overwritten(store: &impl Subject) {
     let open = maker.gate(&run, "n1", at(1));
     let run = store.runs().commit(run, std::slice::from_ref(&open)).await.unwrap();
     // Votes may be added while it is open.
-    let vote = Vote { actor: "usr_bob".to_owned(), at: at(2), note: None, action_sha256: sha256_hex(&open.proposed_action) };
+    let vote = Vote { actor: "usr_bob".to_owned(), at: at(2), note: None, action_sha256: open.proposed_action.sha256() };
     let voted = Gate { votes: vec![vote], ..open.clone() };
     let run = store.runs().commit(run, std::slice::from_ref(&voted)).await.unwrap();
     assert_eq!(store.runs().gate(&run, &open.node).await.unwrap(), Some(voted.clone()));
@@ -176,14 +178,14 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
     };
     let full = Gate {
         action_label: "Pay – \"now\"".to_owned(),
-        proposed_action: json!({"amount": 12.5, "to": ["ü", null, {"": ""}], "big": 9_007_199_254_740_993_u64}),
-        data: Some(json!([1, "two", null])),
+        proposed_action: Payload::of(json!({"amount": 12.5, "to": ["ü", null, {"": ""}], "big": 9_007_199_254_740_993_u64})),
+        data: Some(Payload::of(json!([1, "two", null]))),
         assign_to: Some(Assignee::Team("payments".to_owned())),
         votes: vec![vote("usr_ada", Some("yes")), vote("usr_bob", None)],
         ..maker.gate(&run, "n2", at(2))
     };
     let overridden = decided(&full, Verdict::Approved, json!("something else"));
-    let as_proposed = Gate { node: node("n3"), ..decided(&full, Verdict::Rejected, full.proposed_action.clone()) };
+    let as_proposed = Gate { node: node("n3"), ..decided(&full, Verdict::Rejected, Value::clone(full.proposed_action.value().unwrap())) };
     let mut expired = Gate { node: node("n4"), ..full.clone() };
     expired.expire(at(9));
     let mut closed = Gate { node: node("n5"), reused_from: Some(run.id), ..full };
@@ -211,6 +213,7 @@ pub(super) fn step_of(run: &Run, name: &str, output: Value) -> StepRecord {
         started_at: at(1),
         completed_at: at(2),
         reused_from: None,
+        purged: None,
     }
 }
 
@@ -218,16 +221,16 @@ pub(super) fn step_of(run: &Run, name: &str, output: Value) -> StepRecord {
 pub async fn a_step_is_recorded_once_and_the_first_record_counts(store: &impl Subject) {
     let maker = Maker::new(7);
     let run = created(store, new_run(&maker)).await;
-    assert_eq!(store.runs().step(&run, &node("n1")).await.unwrap(), None);
+    assert_eq!(store.runs().step(&run, &node("n1"), at(9)).await.unwrap(), None);
     let first = step_of(&run, "n1", json!("first"));
     assert_eq!(store.runs().record(&run, first.clone()).await.unwrap(), first);
     assert_eq!(store.runs().record(&run, first.clone()).await.unwrap(), first);
     let second = StepRecord { status: NodeStatus::Failed, output: None, error: Some("no".to_owned()), ..first.clone() };
     assert_eq!(store.runs().record(&run, second).await.unwrap(), first);
-    assert_eq!(store.runs().step(&run, &node("n1")).await.unwrap(), Some(first.clone()));
+    assert_eq!(store.runs().step(&run, &node("n1"), at(9)).await.unwrap(), Some(first.clone()));
     // Recording a step does not move the run.
     assert_eq!(loaded(store, &run).await, run);
-    assert_eq!(store.runs().steps(&run).await.unwrap(), [first]);
+    assert_eq!(store.runs().steps(&run, at(9)).await.unwrap(), [first]);
 }
 
 /// Every field survives; a `null` that was put out is not the same as no output.
@@ -251,7 +254,7 @@ pub async fn steps_read_back_with_every_field(store: &impl Subject) {
         assert_eq!(store.runs().record(&run, step.clone()).await.unwrap(), *step);
     }
     store.runs().record(&other, step_of(&other, "n1", json!("another run"))).await.unwrap();
-    assert_eq!(store.runs().steps(&run).await.unwrap(), all);
+    assert_eq!(store.runs().steps(&run, at(9)).await.unwrap(), all);
 }
 
 fn key_of(run: &Run, key: &str, forget_at: Time) -> Idempotency {

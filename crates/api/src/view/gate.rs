@@ -1,0 +1,116 @@
+//! Approvals: what is asked, who said what, and the record of the decision.
+
+use domain::gate::{Gate, MAX_PATCH_BYTES};
+use domain::ports::{PortError, Runs};
+use domain::run::Run;
+use domain::time::Time;
+use serde_json::{Value, json};
+
+use super::fit::shrink;
+use super::payload::put_payload;
+use super::run::url_of_part;
+use crate::set;
+
+/// Open approvals: the rows of an inbox. What is large is a reference, and so is what would make the page too large.
+pub async fn approvals(runs: &impl Runs, now: Time, gates: &[Gate]) -> Result<Vec<Value>, PortError> {
+    let mut rows = Vec::new();
+    for gate in gates {
+        rows.push(approval(runs, now, gate).await?);
+    }
+    let mut rows = Value::Array(rows);
+    shrink(&mut rows, "", &["data", "proposedAction", "votes"], |row, part| {
+        let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+        url_of_part(text("runId"), text("nodeId"), part)
+    });
+    Ok(match rows {
+        Value::Array(rows) => rows,
+        other => vec![other],
+    })
+}
+
+/// A row of the inbox.
+async fn approval(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Value, PortError> {
+    let mut view = json!({
+        "id": gate.id,
+        "runId": gate.run,
+        "nodeId": gate.node,
+        "flowId": gate.flow,
+        "openedAt": gate.opened_at,
+        "expiresAt": gate.deadline,
+        "votes": votes(gate),
+    });
+    put_question(runs, now, &mut view, gate).await?;
+    Ok(view)
+}
+
+/// What the reviewer is asked.
+async fn put_question(runs: &impl Runs, now: Time, view: &mut Value, gate: &Gate) -> Result<(), PortError> {
+    set(view, "actionLabel", json!(gate.action_label));
+    put_payload(runs, now, view, "proposedAction", &gate.proposed_action).await?;
+    if let Some(data) = &gate.data {
+        put_payload(runs, now, view, "data", data).await?;
+    }
+    if let Some(assignee) = &gate.assign_to {
+        set(view, "assignTo", json!(assignee));
+    }
+    Ok(())
+}
+
+/// What a gate adds to its step.
+pub(super) async fn put_gate(runs: &impl Runs, now: Time, view: &mut Value, gate: &Gate) -> Result<(), PortError> {
+    let mut input = json!({});
+    put_question(runs, now, &mut input, gate).await?;
+    set(view, "approvalId", json!(gate.id));
+    set(view, "input", input);
+    set(view, "expiresAt", json!(gate.deadline));
+    set(view, "votes", json!(votes(gate)));
+    if let Some(output) = output(runs, now, gate).await? {
+        set(view, "output", output);
+    }
+    if let Some(decision) = decision(runs, now, gate).await? {
+        set(view, "decision", decision);
+    }
+    Ok(())
+}
+
+/// What downstream nodes read, with a reference in the place of a large action.
+pub(super) async fn output(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Option<Value>, PortError> {
+    let Some(outcome) = &gate.outcome else { return Ok(None) };
+    let mut view = json!({"decision": outcome.verdict, "note": outcome.note, "actor": outcome.actor});
+    put_payload(runs, now, &mut view, "proposedAction", &outcome.decided_action).await?;
+    Ok(Some(view))
+}
+
+fn votes(gate: &Gate) -> Vec<Value> {
+    gate.votes
+        .iter()
+        .map(|vote| json!({"actor": vote.actor, "at": vote.at, "note": vote.note, "actionSha256": vote.action_sha256}))
+        .collect()
+}
+
+/// The permanent record of a decision: who, when, what was proposed, what was decided, and the difference. A patch of more than
+/// 100 KB is left out, and `patchOmitted` says so: both actions are there to make it of.
+async fn decision(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Option<Value>, PortError> {
+    let Some(outcome) = &gate.outcome else { return Ok(None) };
+    let mut view = json!({
+        "decision": outcome.verdict,
+        "actor": outcome.actor,
+        "decidedAt": outcome.decided_at,
+        "note": outcome.note,
+        "proposedSha256": outcome.proposed_sha256,
+        "decidedSha256": outcome.decided_sha256,
+    });
+    put_payload(runs, now, &mut view, "proposedAction", &gate.proposed_action).await?;
+    put_payload(runs, now, &mut view, "decidedAction", &outcome.decided_action).await?;
+    match gate.patch() {
+        Some(patch) => set(&mut view, "patch", patch),
+        None => set(&mut view, "patchOmitted", json!(format!("it has more than {MAX_PATCH_BYTES} bytes"))),
+    }
+    Ok(Some(view))
+}
+
+/// A run and a decision about it: the answer to `approve` and `reject`. The decision is null while more approvals are needed.
+pub async fn decided(runs: &impl Runs, now: Time, run_after: &Run, gate: &Gate) -> Result<Value, PortError> {
+    let decision = decision(runs, now, gate).await?;
+    Ok(json!({"run": super::run(run_after), "nodeId": gate.node, "approvalId": gate.id, "votes": votes(gate), "decision": decision}))
+}

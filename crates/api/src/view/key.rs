@@ -1,0 +1,34 @@
+//! API keys as their organisation sees them. The secret is shown once, by whoever has just made it.
+
+use domain::access::{ApiKey, Secret};
+use serde_json::{Value, json};
+
+use super::without_nulls;
+use crate::set;
+
+/// A key without its secret.
+pub fn api_key(key: &ApiKey) -> Value {
+    without_nulls(json!({
+        "id": key.id,
+        "name": key.name,
+        "scopes": key.grants.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "actor": key.actor.id,
+        "roles": key.actor.roles,
+        "teams": key.actor.teams,
+        "readsPerMinute": key.limits.reads,
+        "writesPerMinute": key.limits.writes,
+        "createdAt": key.id.created_at(),
+        "createdBy": key.created_by,
+        "expiresAt": key.valid_until,
+        "lastUsedAt": key.last_used_at,
+        "revokedAt": key.revoked.as_ref().map(|revocation| revocation.at),
+        "revokedBy": key.revoked.as_ref().map(|revocation| &revocation.by),
+    }))
+}
+
+/// A key that was just made, with its secret: the only answer that ever has it.
+pub fn new_api_key(key: &ApiKey, secret: &Secret) -> Value {
+    let mut view = api_key(key);
+    set(&mut view, "key", secret.reveal().into());
+    view
+}

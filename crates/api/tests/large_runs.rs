@@ -1,0 +1,132 @@
+//! However much a run holds, it is shown in 5 MB, and what is not shown can be fetched.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
+
+use api::view::{MAX_BYTES, approvals, part_of_step, run_with_steps};
+use domain::flow::{NodeId, Spec};
+use domain::json::{canonical, sha256_hex_of};
+use domain::ports::Runs;
+use domain::run::{Exit, NodeStatus, Run};
+use domain::step::{Answer, Payload, StepRecord};
+use serde_json::{Value, json};
+use testkit::build::{Maker, at, spec, task, transform};
+use testkit::{World, block_on};
+
+fn record(world: &World, run: &Run, node: &NodeId, input: Value, output: Value) {
+    let record = StepRecord {
+        run: run.id,
+        node: node.clone(),
+        kind: "http_request".to_owned(),
+        status: NodeStatus::Succeeded,
+        exit: Exit::Normal,
+        input: Some(Payload::of(input)),
+        output: Some(Payload::of(output)),
+        answer: Some(Answer { status: 200, headers: json!({"x-long": "h".repeat(1_000)}) }),
+        error: None,
+        attempts: 1,
+        started_at: at(1),
+        completed_at: at(2),
+        reused_from: None,
+        purged: None,
+    };
+    block_on(&world.clock, world.store.record(run, record)).unwrap();
+}
+
+fn shown(world: &World, run: &Run) -> Value {
+    let version = world.store.stored_version(run);
+    let spec = Spec::parse(&version.spec).unwrap();
+    block_on(&world.clock, run_with_steps(&world.store, at(99), run, &version, &spec)).unwrap()
+}
+
+fn part(world: &World, run: &Run, node: &str, part: &str) -> Option<Value> {
+    let spec = Spec::parse(&world.store.stored_version(run).spec).unwrap();
+    let ix = spec.position(&node.parse().unwrap()).unwrap();
+    block_on(&world.clock, part_of_step(&world.store, at(99), run, &spec, ix, part)).unwrap()
+}
+
+/// The largest there can be: 200 nodes, 90 KB in and 90 KB out, an input of 5 MB, a spec of 900 KB.
+#[test]
+fn a_run_of_200_large_steps_is_shown_in_5_mb_and_every_reference_leads_to_its_bytes() {
+    let nodes: Vec<Value> = (0..200).map(|at| task(&format!("n{at}"), json!({"headers": {"x-note": "s".repeat(4_400)}}))).collect();
+    let edges: Vec<String> = (1..200).map(|at| format!("n0>n{at}")).collect();
+    let world = World::of(&spec(&nodes, &edges.join(" ")));
+    let run = world.run(world.start(json!({"text": "i".repeat(5_000_000)})));
+    for ix in 0..200 {
+        // Full of quotation marks, which are longer in JSON, and longer still on the way through Lambda.
+        let text = |fill: &str| json!(fill.repeat(90_000 / canonical(&json!(fill)).len()));
+        record(&world, &run, &format!("n{ix}").parse().unwrap(), text("sent \"in\" "), json!({"n": ix, "text": text("put \"öut\" ")}));
+    }
+    let view = shown(&world, &run);
+    let text = json!({"data": view}).to_string();
+    println!("{} bytes, {} for Lambda", text.len(), Value::from(text.as_str()).to_string().len());
+    assert!(text.len() <= MAX_BYTES);
+    assert!(Value::from(text).to_string().len() <= 6 * 1024 * 1024);
+    assert!(view["run"]["inputRef"]["url"].is_string());
+
+    let steps = view["run"]["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 200);
+    let mut references = 0;
+    for step in steps {
+        let node = step["nodeId"].as_str().unwrap();
+        for name in ["input", "output"] {
+            let reference = &step[format!("{name}Ref")];
+            assert_ne!(step.get(name).is_some(), reference.is_object(), "{node} has its {name} in one way");
+            if reference.is_object() {
+                references += 1;
+                let query = if name == "output" { "" } else { "?of=input" };
+                assert_eq!(reference["url"], format!("/api/runs/{}/steps/{node}/output{query}", run.id));
+                let fetched = canonical(&part(&world, &run, node, name).unwrap()[name]);
+                assert_eq!((&reference["bytes"], &reference["sha256"]), (&json!(fetched.len()), &json!(sha256_hex_of(fetched.as_bytes()))));
+            }
+        }
+    }
+    assert!((300..400).contains(&references), "{references}: no more than necessary");
+}
+
+#[test]
+fn a_part_of_a_step_is_there_by_itself_or_where_it_lies() {
+    let world =
+        World::of(&spec(&[task("small", json!({})), task("large", json!({})), task("waits", json!({}))], "small>large large>waits"));
+    let run = world.run(world.start(json!({})));
+    record(&world, &run, &"small".parse().unwrap(), json!(1), json!({"a": 1}));
+    record(&world, &run, &"large".parse().unwrap(), json!(1), json!("x".repeat(200_000)));
+    assert_eq!(part(&world, &run, "small", "output"), Some(json!({"output": {"a": 1}})));
+    assert_eq!(part(&world, &run, "small", "response").unwrap()["response"]["status"], 200);
+    let reference = part(&world, &run, "large", "output").unwrap();
+    assert_eq!((&reference["outputRef"]["bytes"], reference["outputRef"]["expiresAt"].is_string()), (&json!(200_002), true));
+    assert_eq!(part(&world, &run, "waits", "output"), None);
+    assert_eq!(part(&world, &run, "small", "decision"), None);
+}
+
+#[test]
+fn a_page_of_the_inbox_is_small_and_what_it_leaves_out_can_be_fetched() {
+    let world = World::of(&spec(&[testkit::build::gate("review", json!({})), transform("end", &json!(1))], "review>end"));
+    let maker = Maker::new(7);
+    let mut gates = Vec::new();
+    for n in 0..100 {
+        let run = world.run(world.start(json!({})));
+        let action = json!({"n": n, "text": "a".repeat(60_000)});
+        let gate = domain::gate::Gate {
+            proposed_action: Payload::of(action),
+            data: Some(Payload::of(json!("d".repeat(if n == 0 { 300_000 } else { 30_000 })))),
+            ..maker.gate(&run, "review", at(1))
+        };
+        let gate = block_on(&world.clock, world.store.put_aside(&run, gate)).unwrap();
+        block_on(&world.clock, world.store.commit(run, std::slice::from_ref(&gate))).unwrap();
+        gates.push(gate);
+    }
+    let rows = block_on(&world.clock, approvals(&world.store, at(9), &gates)).unwrap();
+    assert!(json!({"data": rows}).to_string().len() <= MAX_BYTES);
+    assert!(rows[0]["dataRef"]["expiresAt"].is_string(), "it lies in object storage: {}", rows[0]["dataRef"]);
+    for (row, gate) in rows.iter().zip(&gates) {
+        assert_ne!(row.get("proposedAction").is_some(), row.get("proposedActionRef").is_some());
+        for name in ["proposedAction", "data"] {
+            let reference = &row[format!("{name}Ref")];
+            if reference.is_object() && reference.get("expiresAt").is_none() {
+                let run = world.run(gate.run);
+                let fetched = canonical(&part(&world, &run, "review", name).unwrap()[name]);
+                assert_eq!(reference["sha256"], sha256_hex_of(fetched.as_bytes()));
+                assert_eq!(reference["url"], format!("/api/runs/{}/steps/review/output?of={name}", run.id));
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! A key as somebody asks for it, and what they may give away.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::{Actor, ApiKey, Grant, OwnLimits};
+use crate::fault::Fault;
+use crate::id::KeyId;
+use crate::problem::FieldErrors;
+use crate::time::Time;
+
+const MAX_NAME_CHARS: usize = 100;
+const MAX_ACTOR_CHARS: usize = 64;
+/// Roles, or teams, of one actor. The key's item is written with every request, so it is kept small.
+const MAX_GROUPS: usize = 20;
+const MAX_GROUP_CHARS: usize = 64;
+/// Every scope, the old wildcards, and some room for repetition.
+const MAX_SCOPES: usize = 20;
+
+/// A key that is asked for; each field is valid by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey {
+    /// What people call it.
+    pub name: String,
+    /// Who acts when it is used.
+    pub actor: Actor,
+    /// What it may do, in the order in which it was asked for.
+    pub grants: Vec<Grant>,
+    /// From then on it is refused.
+    pub valid_until: Option<Time>,
+}
+
+impl NewKey {
+    /// Reads a body; all problems at once, each at its path.
+    pub fn parse(body: &Map<String, Value>, now: Time) -> Result<Self, FieldErrors> {
+        let mut fields = Fields { rest: body.clone(), errors: FieldErrors::new() };
+        let name = fields.text("name", |name| {
+            let fits = !name.trim().is_empty() && name.chars().count() <= MAX_NAME_CHARS && !name.chars().any(char::is_control);
+            if fits {
+                Ok(name.to_owned())
+            } else {
+                Err(format!("must have 1 to {MAX_NAME_CHARS} characters, none of them a control character"))
+            }
+        });
+        let grants = fields.texts("scopes", MAX_SCOPES, |scope| scope.parse::<Grant>().map_err(|problem| problem.to_string()));
+        if grants.as_ref().is_none_or(Vec::is_empty) {
+            fields.errors.add("scopes", "must name at least one scope");
+        }
+        let actor = fields.text("actor", |actor| parse_actor(actor).map_err(|problem| problem.to_string()));
+        let roles = fields.texts("roles", MAX_GROUPS, parse_group).unwrap_or_default();
+        let teams = fields.texts("teams", MAX_GROUPS, parse_group).unwrap_or_default();
+        let valid_until = fields.time_ahead("expiresAt", now);
+        let key = Self {
+            name: name.unwrap_or_default(),
+            actor: Actor { id: actor.unwrap_or_default(), roles: roles.into_iter().collect(), teams: teams.into_iter().collect() },
+            grants: grants.unwrap_or_default(),
+            valid_until,
+        };
+        fields.finish().into_result(key)
+    }
+
+    /// The key, as `maker` may make it: in the maker's organisation, with no scope that the maker's own key lacks. An old wildcard
+    /// is as much as it covers. Names, actors and roles are the organisation's own affair, and `api:manage` is what settles them.
+    pub fn made_by(self, maker: &ApiKey, id: KeyId) -> Result<ApiKey, Fault> {
+        let mut fields = FieldErrors::new();
+        for (at, grant) in self.grants.iter().enumerate() {
+            for missing in grant.scopes().filter(|scope| !maker.allows(*scope)) {
+                fields.add(format!("scopes[{at}]"), format!("your own key does not have {missing}"));
+            }
+        }
+        if !fields.is_empty() {
+            return Err(Fault::Unprocessable { message: "a key cannot give scopes that it does not have".to_owned(), fields });
+        }
+        Ok(ApiKey {
+            id,
+            org: maker.org,
+            name: self.name,
+            actor: self.actor,
+            grants: self.grants.into_iter().collect::<BTreeSet<_>>(),
+            limits: OwnLimits::default(),
+            created_by: maker.actor.id.clone(),
+            valid_until: self.valid_until,
+            revoked: None,
+            last_used_at: None,
+        })
+    }
+}
+
+/// The text names no actor.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("must be `usr_…` or the name of a service: a letter, then letters, digits, `_`, `-` and `.`, {MAX_ACTOR_CHARS} characters at most")]
+pub struct BadActor;
+
+/// The name of whoever acts, as audit records carry it.
+pub fn parse_actor(text: &str) -> Result<String, BadActor> {
+    let mut chars = text.chars();
+    let begins = chars.next().is_some_and(|first| first.is_ascii_alphabetic());
+    let goes_on = chars.all(|char| char.is_ascii_alphanumeric() || "_-.".contains(char));
+    if begins && goes_on && text.len() <= MAX_ACTOR_CHARS && text != "usr_" { Ok(text.to_owned()) } else { Err(BadActor) }
+}
+
+/// The name of a role or a team, as it stands behind `role:` or `team:`.
+fn parse_group(text: &str) -> Result<String, String> {
+    let fits = !text.is_empty() && text.chars().count() <= MAX_GROUP_CHARS && text.trim() == text && !text.chars().any(char::is_control);
+    if fits { Ok(text.to_owned()) } else { Err(format!("must have 1 to {MAX_GROUP_CHARS} characters, without blanks around them")) }
+}
+
+/// A body whose fields are taken out one by one; what is left over is an error.
+struct Fields {
+    rest: Map<String, Value>,
+    errors: FieldErrors,
+}
+
+impl Fields {
+    /// `null` counts as left out.
+    fn take(&mut self, name: &str) -> Option<Value> {
+        self.rest.remove(name).filter(|value| !value.is_null())
+    }
+
+    fn noted<T>(&mut self, path: &str, read: Result<T, String>) -> Option<T> {
+        read.map_err(|problem| self.errors.add(path, problem)).ok()
+    }
+
+    /// A required string.
+    fn text<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let read = match self.take(name) {
+            None => Err("is required".to_owned()),
+            Some(Value::String(text)) => read(&text),
+            Some(_) => Err("must be a string".to_owned()),
+        };
+        self.noted(name, read)
+    }
+
+    /// An array of strings, if it is there; those that can be read.
+    fn texts<T>(&mut self, name: &str, max: usize, read: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
+        let items = match self.take(name)? {
+            Value::Array(items) if items.len() <= max => items,
+            _ => {
+                self.errors.add(name, format!("must be an array of at most {max} strings"));
+                return None;
+            }
+        };
+        let read_item = |(at, item): (usize, &Value)| {
+            let read = item.as_str().ok_or_else(|| "must be a string".to_owned()).and_then(&read);
+            self.noted(&format!("{name}[{at}]"), read)
+        };
+        Some(items.iter().enumerate().filter_map(read_item).collect())
+    }
+
+    /// A time that has not come yet, if it is there.
+    fn time_ahead(&mut self, name: &str, now: Time) -> Option<Time> {
+        let time = match self.take(name)? {
+            Value::String(text) => text.parse::<Time>().map_err(|problem| problem.to_string()),
+            _ => Err("must be a string".to_owned()),
+        };
+        let ahead = time.and_then(|time| if time > now { Ok(time) } else { Err("must lie in the future".to_owned()) });
+        self.noted(name, ahead)
+    }
+
+    fn finish(mut self) -> FieldErrors {
+        for name in self.rest.keys() {
+            self.errors.add(name.as_str(), "is not a field that belongs here");
+        }
+        self.errors
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Scope;
+    use super::*;
+    use crate::id::OrgId;
+
+    fn now() -> Time {
+        "2026-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    fn read(body: &Value) -> Result<NewKey, FieldErrors> {
+        NewKey::parse(body.as_object().unwrap(), now())
+    }
+
+    fn maker(scopes: &[&str]) -> ApiKey {
+        let body = json!({"name": "Maker", "scopes": scopes, "actor": "usr_ada"});
+        let all = ApiKey {
+            id: KeyId::new(now(), 1),
+            org: OrgId::new(now(), 1),
+            name: "Root".to_owned(),
+            actor: Actor { id: "usr_root".to_owned(), roles: BTreeSet::new(), teams: BTreeSet::new() },
+            grants: Scope::ALL.into_iter().map(Grant::One).collect(),
+            limits: OwnLimits { reads: Some(1), writes: Some(1) },
+            created_by: "runs-admin".to_owned(),
+            valid_until: None,
+            revoked: None,
+            last_used_at: None,
+        };
+        read(&body).unwrap().made_by(&all, KeyId::new(now(), 2)).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_read_with_all_its_fields() {
+        let body = json!({
+            "name": "Nightly import", "scopes": ["runs:write", "read", "read"], "actor": "billing-service",
+            "roles": ["reviewer", "lead"], "teams": ["payments"], "expiresAt": "2026-02-01T00:00:00+01:00",
+        });
+        let maker = maker(&["runs:write", "read", "api:manage"]);
+        let key = read(&body).unwrap().made_by(&maker, KeyId::new(now(), 3)).unwrap();
+        assert_eq!((key.org, key.created_by.as_str(), key.name.as_str()), (maker.org, "usr_ada", "Nightly import"));
+        assert_eq!(key.grants, [Grant::One(Scope::RunsWrite), Grant::Read].into());
+        assert_eq!(key.actor.id, "billing-service");
+        assert_eq!(key.actor.roles, ["lead".to_owned(), "reviewer".to_owned()].into());
+        assert_eq!(key.actor.teams, ["payments".to_owned()].into());
+        assert_eq!(key.valid_until, Some("2026-01-31T23:00:00Z".parse().unwrap()));
+        assert_eq!((key.limits, key.revoked, key.last_used_at), (OwnLimits::default(), None, None));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once() {
+        let body = json!({
+            "name": " ", "scopes": ["runs:write", "runs:*", 7], "actor": "usr_", "roles": ["x".repeat(65), " a", ""], "teams": "payments",
+            "expiresAt": "2026-01-01T00:00:00Z", "expiry": 3, "createdBy": "usr_eve",
+        });
+        let errors = read(&body).unwrap_err();
+        let paths: Vec<&str> = errors.by_path().keys().map(String::as_str).collect();
+        assert_eq!(
+            paths,
+            ["actor", "createdBy", "expiresAt", "expiry", "name", "roles[0]", "roles[1]", "roles[2]", "scopes[1]", "scopes[2]", "teams"]
+        );
+        let required = read(&json!({})).unwrap_err();
+        assert_eq!(required.by_path().keys().collect::<Vec<_>>(), ["actor", "name", "scopes"]);
+        for (field, value) in [
+            ("name", json!("x".repeat(101))),
+            ("name", json!("two\nlines")),
+            ("scopes", json!([])),
+            ("scopes", json!("runs:read")),
+            ("roles", json!(vec!["r"; 21])),
+            ("expiresAt", json!("tomorrow")),
+            ("expiresAt", json!(1)),
+        ] {
+            let mut body = json!({"name": "A key", "scopes": ["runs:read"], "actor": "usr_ada"});
+            body[field] = value;
+            assert_eq!(read(&body).unwrap_err().by_path().keys().collect::<Vec<_>>(), [field], "{body}");
+        }
+    }
+
+    #[test]
+    fn an_actor_is_a_user_or_a_service() {
+        let longest = "a".repeat(64);
+        for good in ["usr_ada", "usr_01HXYZ", "billing-service", "Ci.runner_2", "a", &longest] {
+            assert_eq!(parse_actor(good), Ok(good.to_owned()));
+        }
+        let too_long = "a".repeat(65);
+        for bad in ["", "usr_", "2fast", "two words", "role:lead", "ünal", "a\n", &too_long] {
+            assert_eq!(parse_actor(bad), Err(BadActor), "{bad}");
+        }
+    }
+
+    /// For every scope, and for the old wildcards: given away by those who have all of it, and by nobody else.
+    #[test]
+    fn nobody_gives_a_scope_that_they_do_not_have() {
+        let words: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).chain(["read", "write"]).collect();
+        for held in &words {
+            for wanted in &words {
+                let key = read(&json!({"name": "A key", "scopes": ["flows:read", wanted], "actor": "usr_ada"})).unwrap();
+                let given = key.made_by(&maker(&["flows:read", held]), KeyId::new(now(), 3));
+                let covers = |word: &str, scope: Scope| word.parse::<Grant>().unwrap().scopes().any(|covered| covered == scope);
+                let has_all = Scope::ALL
+                    .into_iter()
+                    .filter(|scope| covers(wanted, *scope))
+                    .all(|scope| scope == Scope::FlowsRead || covers(held, scope));
+                assert_eq!(given.is_ok(), has_all, "{held} gives {wanted}");
+                if let Err(fault) = given {
+                    let Fault::Unprocessable { fields, .. } = fault else { panic!("{fault}") };
+                    assert_eq!(fields.by_path().keys().collect::<Vec<_>>(), ["scopes[1]"]);
+                }
+            }
+        }
+        // Every scope that a wildcard covers, one by one, is as much as the wildcard.
+        let reads: Vec<&str> = Grant::Read.scopes().map(Scope::name).collect();
+        let wildcard = read(&json!({"name": "A key", "scopes": ["read"], "actor": "usr_ada"})).unwrap();
+        assert!(wildcard.made_by(&maker(&reads), KeyId::new(now(), 3)).is_ok());
+    }
+}

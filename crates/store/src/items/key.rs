@@ -1,0 +1,111 @@
+//! API keys: the item that admits, found by the hash of the secret, and the entry in the organisation's key ring, which finds it.
+
+use std::collections::BTreeSet;
+
+use domain::access::{Actor, ApiKey, Minute, OwnLimits, Revocation};
+use domain::id::{KeyId, OrgId};
+use domain::ports::PortError;
+use domain::time::Time;
+use serde::{Deserialize, Serialize};
+
+use crate::error::corrupt;
+use crate::{Item, keys};
+
+/// All there is to know about a key. Beside these attributes stand its counters, one for each bucket and minute; see [`counter`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KeyItem {
+    pk: String,
+    sk: String,
+    id: KeyId,
+    org: OrgId,
+    name: String,
+    actor: String,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    roles: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    teams: BTreeSet<String>,
+    scopes: BTreeSet<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reads_a_minute: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    writes_a_minute: Option<u32>,
+    created_by: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid_until: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used_at: Option<Time>,
+}
+
+impl KeyItem {
+    pub(crate) fn of(key: &ApiKey, secret_sha256: &str) -> Self {
+        Self {
+            pk: keys::api_key(secret_sha256),
+            sk: keys::KEY.to_owned(),
+            id: key.id,
+            org: key.org,
+            name: key.name.clone(),
+            actor: key.actor.id.clone(),
+            roles: key.actor.roles.clone(),
+            teams: key.actor.teams.clone(),
+            scopes: key.grants.iter().map(ToString::to_string).collect(),
+            reads_a_minute: key.limits.reads,
+            writes_a_minute: key.limits.writes,
+            created_by: key.created_by.clone(),
+            valid_until: key.valid_until,
+            revoked_at: key.revoked.as_ref().map(|revocation| revocation.at),
+            revoked_by: key.revoked.as_ref().map(|revocation| revocation.by.clone()),
+            used_at: key.last_used_at,
+        }
+    }
+
+    pub(crate) fn into_key(self) -> Result<ApiKey, PortError> {
+        Ok(ApiKey {
+            id: self.id,
+            org: self.org,
+            name: self.name,
+            actor: Actor { id: self.actor, roles: self.roles, teams: self.teams },
+            grants: self.scopes.iter().map(|scope| scope.parse().map_err(corrupt)).collect::<Result<_, _>>()?,
+            limits: OwnLimits { reads: self.reads_a_minute, writes: self.writes_a_minute },
+            created_by: self.created_by,
+            valid_until: self.valid_until,
+            revoked: self.revoked_at.map(|at| Revocation { at, by: self.revoked_by.unwrap_or_default() }),
+            last_used_at: self.used_at,
+        })
+    }
+}
+
+const COUNTER: &str = "count#";
+
+/// The attribute that counts a bucket's requests in a minute: `count#29384756#runs.write`. No index projects it.
+pub(crate) fn counter(minute: Minute, bucket: impl std::fmt::Display) -> String {
+    format!("{COUNTER}{}#{bucket}", minute.number())
+}
+
+/// The counters of an item that nobody counts in any more.
+pub(crate) fn old_counters(item: &Item, now: Minute) -> Vec<String> {
+    let is_old = |name: &&String| {
+        let minute = name.strip_prefix(COUNTER).and_then(|rest| rest.split('#').next()).and_then(|number| number.parse().ok());
+        minute.is_some_and(|number| now.is_long_after(Minute::from_number(number)))
+    };
+    item.keys().filter(is_old).cloned().collect()
+}
+
+/// A key in its organisation's ring. It says where the key is, and nothing that could change.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RingItem {
+    pk: String,
+    pub(crate) sk: String,
+    pub(crate) secret_sha256: String,
+}
+
+impl RingItem {
+    pub(crate) fn of(key: &ApiKey, secret_sha256: &str) -> Self {
+        Self { pk: keys::key_ring(&key.org), sk: key.id.to_string(), secret_sha256: secret_sha256.to_owned() }
+    }
+}

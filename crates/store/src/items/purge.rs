@@ -1,0 +1,42 @@
+//! The wish to have the outputs of a run purged, and the debt of looking through the run once more.
+
+use domain::id::{OrgId, RunId};
+use domain::retention::PurgeRequest;
+use domain::time::Time;
+use serde::{Deserialize, Serialize};
+
+use crate::keys;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PurgeItem {
+    pk: String,
+    sk: String,
+    run: RunId,
+    org: OrgId,
+    by: String,
+    at: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outbox_pk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outbox_sk: Option<String>,
+}
+
+impl PurgeItem {
+    pub(crate) fn of(request: &PurgeRequest, again_at: Time) -> Self {
+        Self {
+            pk: keys::run(&request.run),
+            sk: keys::PURGE.to_owned(),
+            run: request.run,
+            org: request.org,
+            by: request.by.clone(),
+            at: request.at,
+            outbox_pk: Some(keys::PURGES.to_owned()),
+            outbox_sk: Some(keys::purge_due(again_at, &request.run)),
+        }
+    }
+
+    pub(crate) fn into_request(self) -> PurgeRequest {
+        PurgeRequest { run: self.run, org: self.org, by: self.by, at: self.at }
+    }
+}

@@ -1,0 +1,83 @@
+//! What becomes of an upload when the write that was to refer to it fails.
+
+use domain::ports::{PortError, Runs};
+use domain::run::{Exit, NodeStatus, Run};
+use domain::step::{Answer, MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
+use serde_json::{Value, json};
+use testkit::build::{Maker, at, chain};
+
+use crate::block_on;
+use crate::opened::open;
+
+fn step_of(run: &Run, output: &Value, headers: Value) -> StepRecord {
+    StepRecord {
+        run: run.id,
+        node: "n1".parse().unwrap(),
+        kind: "http_request".to_owned(),
+        status: NodeStatus::Succeeded,
+        exit: Exit::Normal,
+        input: None,
+        output: Some(Payload::of(output.clone())),
+        answer: Some(Answer { status: 200, headers }),
+        error: None,
+        attempts: 1,
+        started_at: at(1),
+        completed_at: at(2),
+        reused_from: None,
+        purged: None,
+    }
+}
+
+fn run_and_output() -> (Run, Value, ObjectRef) {
+    let maker = Maker::new(1);
+    let run = maker.run(maker.org(), maker.flow_id(), &chain(1), at(0));
+    let output = json!("x".repeat(MAX_INLINE_BYTES));
+    let payload = Payload::of(output.clone());
+    let key = format!("{}/{}/n1/{}", run.org, run.id, payload.sha256());
+    let object = ObjectRef { key, bytes: payload.bytes() as u64, sha256: payload.sha256() };
+    (run, output, object)
+}
+
+#[test]
+fn an_upload_whose_record_can_never_be_written_is_deleted() {
+    block_on(async {
+        let store = open().await;
+        let (run, output, object) = run_and_output();
+        // More than an item has room for.
+        let step = step_of(&run, &output, json!({"x": "h".repeat(500_000)}));
+        assert!(matches!(store.runs.record(&run, step).await, Err(PortError::Unavailable(_))));
+        assert!(matches!(store.runs.fetch(&object).await, Err(PortError::Unavailable(_))), "it was left behind");
+    });
+}
+
+#[test]
+fn an_upload_whose_record_may_have_been_written_stays() {
+    block_on(async {
+        let store = open().await;
+        let (run, output, object) = run_and_output();
+        store.metered.lose_answers_of(Some("PutItem"));
+        let step = step_of(&run, &output, json!({}));
+        assert!(matches!(store.runs.record(&run, step.clone()).await, Err(PortError::Unavailable(_))));
+        store.metered.lose_answers_of(None);
+        let kept = store.runs.step(&run, &step.node, testkit::build::at(9)).await.unwrap().unwrap();
+        assert_eq!(kept.output, Some(Payload::Stored(object.clone())), "it had been written");
+        assert_eq!(store.runs.fetch(&object).await.unwrap(), output);
+        // The next invocation does the same, and finds it.
+        assert_eq!(store.runs.record(&run, step).await.unwrap(), kept);
+        assert_eq!(store.runs.fetch(&object).await.unwrap(), output);
+    });
+}
+
+#[test]
+fn an_object_that_lost_stays_gone_only_if_nobody_refers_to_it() {
+    block_on(async {
+        let store = open().await;
+        let (run, output, object) = run_and_output();
+        let kept = store.runs.record(&run, step_of(&run, &output, json!({}))).await.unwrap();
+        // Not to be written at all, and for the same bytes: the record that counts refers to them.
+        let step = step_of(&run, &output, json!({"x": "h".repeat(500_000)}));
+        _ = store.runs.record(&run, step).await;
+        assert_eq!(store.runs.step(&run, &kept.node, testkit::build::at(9)).await.unwrap(), Some(kept));
+        assert_eq!(store.runs.fetch(&object).await.unwrap(), output);
+    });
+}

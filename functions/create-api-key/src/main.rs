@@ -1,0 +1,11 @@
+//! Builds the clients once and serves `POST /api/api-keys`.
+
+use create_api_key::{ENDPOINT, handle};
+use runtime::{OsEntropy, SystemClock};
+use store::Table;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), api::Error> {
+    let table = Table::from_env(&runtime::aws().await)?;
+    api::serve(ENDPOINT, table.clone(), SystemClock, |call| handle(&table, &SystemClock, &OsEntropy, call)).await
+}

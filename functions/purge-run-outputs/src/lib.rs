@@ -1,0 +1,17 @@
+//! `DELETE /api/runs/{runId}/outputs`: purges what the steps of a run sent and got back.
+
+use api::{Call, Endpoint, Refused, Reply, view};
+use domain::access::Scope;
+use domain::ports::{Clock, Flows, Outputs, Runs, Segments};
+use engine::Engine;
+
+/// This endpoint.
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "purge-run-outputs", method: "DELETE", path: "/api/runs/{runId}/outputs", scope: Scope::RunsWrite };
+
+/// 200 with the receipt: `runId`, `purgedAt`, the `steps` with what each had, how many `objects` and `bytes` that was. Doing it
+/// again gives the same receipt. The run, its input and its decisions stay. 409 while the run is active.
+pub async fn handle<R: Runs + Outputs, F: Flows, S: Segments, C: Clock>(engine: &Engine<R, F, S, C>, call: Call) -> Result<Reply, Refused> {
+    let purge = engine.purge(&call.key.org, &call.run_id()?, &call.key.actor.id).await?;
+    Ok(Reply::ok(view::purge(&purge)))
+}

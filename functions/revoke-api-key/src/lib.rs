@@ -1,0 +1,18 @@
+//! `DELETE /api/api-keys/{keyId}`: takes a key out of use.
+
+use api::{Call, Endpoint, Refused, Reply, under, view};
+use domain::access::{Revocation, Scope};
+use domain::fault::Fault;
+use domain::ports::{Clock, KeyRing};
+
+/// This endpoint.
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "revoke-api-key", method: "DELETE", path: "/api/api-keys/{keyId}", scope: Scope::ApiManage };
+
+/// 200 with the key, which no request that begins afterwards gets in with. Revoking it again changes nothing: who did it first,
+/// and when, stays. A key may revoke itself.
+pub async fn handle(ring: &impl KeyRing, clock: &impl Clock, call: Call) -> Result<Reply, Refused> {
+    let revocation = Revocation { at: clock.now(), by: call.key.actor.id.clone() };
+    let key = ring.revoke_key(&call.key.org, &call.key_id()?, &revocation).await?.ok_or(Fault::NotFound("API key"))?;
+    Ok(Reply::ok(under("apiKey", view::api_key(&key))))
+}
