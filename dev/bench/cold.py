@@ -7,9 +7,10 @@ import subprocess
 from dataclasses import dataclass
 
 from stack.console import StackError, Stage
+from stack.deploy import client
 from stack.settings import ROOT
 
-from .flows import Check
+from .flows import STACK, Check
 from .runtime_api import cold_start
 from .tls_front import TlsFront
 
@@ -47,8 +48,9 @@ def measure(settings, env, run):
     authorization = f"Bearer {env['QE_API_KEY']}"
     event["headers"]["Authorization"] = authorization
     event["multiValueHeaders"]["Authorization"] = [authorization]
-    names = {"TABLE_NAME": env["TABLE_NAME"], "BUCKET_NAME": env["BUCKET_NAME"], "RETENTION_DAYS": "180", "RUST_LOG": "info"}
-    environment = {**settings.child_environment(), **names}
+    # What the template gives it, whatever that comes to be.
+    deployed = client(settings, "lambda").get_function_configuration(FunctionName=f"{STACK}-get-run")
+    environment = {**settings.child_environment(), **deployed["Environment"]["Variables"]}
     front = _front(settings)
     if front:
         environment |= {"AWS_ENDPOINT_URL": f"https://localhost:{front.port}", "SSL_CERT_FILE": str(front.roots)}

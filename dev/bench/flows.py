@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from stack.console import StackError, Stage
 from stack.demo import TICKET
+from stack.deploy import STACK, client
 from stack.packaging import load_template
 from stack.settings import ROOT
 
@@ -12,7 +13,6 @@ from . import canonical, usage
 from .plain import FUNCTION, MACHINES, Plain
 from .prices import dollars
 
-STACK = "runs-local"
 IGNORED = {f"{STACK}-reconcile-runs"}  # its tick has nothing to do with the run that is measured
 REPEATS = 5
 LISTED, RARE = 10_000, 60
@@ -139,12 +139,8 @@ class Bench:
     def _seed(self, flow):
         command = [self._settings.binary("seed-runs"), "--org", self._env["QE_ORG"], "--flow", flow, "--slug", "ten-thousand-runs"]
         command += ["--count", str(LISTED), "--rare", str(RARE)]
-        environment = {
-            **self._settings.child_environment(),
-            "TABLE_NAME": self._env["TABLE_NAME"],
-            "BUCKET_NAME": self._env["BUCKET_NAME"],
-            "RETENTION_DAYS": "180",
-        }
+        deployed = client(self._settings, "lambda").get_function_configuration(FunctionName=f"{STACK}-execute-flow")
+        environment = {**self._settings.child_environment(), **deployed["Environment"]["Variables"]}
         seeded = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if seeded.returncode != 0:
             raise StackError(f"seed-runs failed: {seeded.stderr.strip()[-300:]}")

@@ -21,6 +21,17 @@ class ColdStart:
     answer: dict
 
 
+def _wait(answered, process):
+    """Whether the answer came before the process ended by itself."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        # WNOWAIT: whoever ends is still there for wait4.
+        ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if answered.wait(0.05) or ended is not None:
+            break
+    return answered.is_set()
+
+
 def cold_start(binary, environment, event):
     """Start the binary, give it the event, and end it as soon as it has answered."""
     answered, over = threading.Event(), threading.Event()
@@ -82,7 +93,7 @@ def cold_start(binary, environment, event):
         process = subprocess.Popen(
             [binary], env={**environment, **lambda_says}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        came = answered.wait(PATIENCE)
+        came = _wait(answered, process)
         os.kill(process.pid, signal.SIGKILL)  # not send_signal, which might collect the process before wait4 does
         # What it used, to the microsecond; it was idle between its answer and its end.
         _, _, used = os.wait4(process.pid, 0)
@@ -92,5 +103,5 @@ def cold_start(binary, environment, event):
         server.shutdown()
         server.server_close()
     if not came:
-        raise TimeoutError(f"{binary} did not answer within {PATIENCE} s")
+        raise TimeoutError(f"{binary} ended without an answer, or gave none within {PATIENCE} s")
     return ColdStart((used.ru_utime + used.ru_stime) * 1000, (seen["at"] - start) * 1000, seen["answer"])
