@@ -38,13 +38,14 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         let before = self.run_of(org, id).await?;
         let retried = before.retried(again.from.clone())?;
         let flow = self.flow_of(&before).await?;
+        let (_, old) = self.version_of(&before).await?;
         let version = if again.on_latest_version { flow.version } else { before.flow_version };
-        let spec = self.spec_of(&flow, version).await?;
+        let spec = if version == before.flow_version { old.clone() } else { self.spec_of(&flow, version).await? };
         if let Some(from) = again.from.as_ref().filter(|from| from.is_internal() || spec.position(from).is_none()) {
             return Err(Fault::Invalid(FieldErrors::one("fromNodeId", format!("version {version} of the flow has no node `{from}`"))));
         }
         let input = Arc::unwrap_or_clone(value_of(&self.runs, &self.runs.input(&before).await?).await?);
-        self.must_be_kept(&before, &spec, again.from.as_ref()).await?;
+        self.must_be_kept(&before, &old, &spec, again.from.as_ref()).await?;
         let body = json!({"from": again.from.as_ref().map(NodeId::as_str), "latest": again.on_latest_version});
         let key = again.idempotency_key.map(|key| CallKey { scope: id.to_string(), key, body_sha256: sha256_hex(&body) });
         let beginning = Beginning { flow: &flow, version, spec: &spec, trigger: before.trigger, actor, retried: Some(retried), key };
@@ -53,9 +54,8 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
 
     /// What would be taken over must still be there. The records of a run go together, so the first one speaks for all; whatever
     /// it says, the worker looks at each when its turn comes.
-    async fn must_be_kept(&self, before: &Run, spec: &Spec, from: Option<&NodeId>) -> Result<(), Fault> {
-        let (_, old) = self.version_of(before).await?;
-        let reuse = Reuse::of(before, &old, spec, from);
+    async fn must_be_kept(&self, before: &Run, old: &Spec, spec: &Spec, from: Option<&NodeId>) -> Result<(), Fault> {
+        let reuse = Reuse::of(before, old, spec, from);
         let first = spec.order().find(|ix| reuse.contains(*ix) && !matches!(spec.node(*ix).kind, NodeKind::Approval(_)));
         let Some(node) = first.map(|ix| &spec.node(ix).id) else { return Ok(()) };
         match self.runs.step(before, node, self.clock.now()).await? {
