@@ -4,6 +4,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method};
 use serde_json::{Map, Value};
 
+use super::recording::{Sent, record};
+
 /// No part of any answer may be called so: a task token lets whoever holds it resume a run.
 const SECRET_NAMES: [&str; 5] = ["token", "tasktoken", "outboxpk", "owner", "secretsha256"];
 /// The only call that ever answers with a key.
@@ -76,14 +78,16 @@ impl Api {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        if let Some(body) = body {
-            request = request.body(body);
+        let sent = Sent { method: &method, path, headers, body: body.as_deref() };
+        if let Some(body) = &body {
+            request = request.body(body.clone());
         }
         let call = format!("{method} {}", path.chars().take(200).collect::<String>());
         let response = request.send().await.unwrap_or_else(|error| panic!("{call} got no answer (does the stack run?): {error:?}"));
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let (status, received) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap_or_else(|error| panic!("{call} answered {status}, and then: {error}"));
-        Answer::checked(call, status, headers, &text)
+        record(sent, status, &received, &text);
+        Answer::checked(call, status, received, &text)
     }
 }
 
