@@ -69,8 +69,19 @@ impl Api {
         self.call(method, path, &[("content-type", "application/json")], Some(body.to_string().into_bytes())).await
     }
 
+    /// GET of what is no JSON, or has no body: unchecked.
+    pub async fn page(&self, path: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap, String) {
+        self.exchange(Method::GET, path, headers, None).await
+    }
+
     /// Anything at all.
     pub async fn call(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Answer {
+        let name = format!("{method} {}", path.chars().take(200).collect::<String>());
+        let (status, received, text) = self.exchange(method, path, headers, body).await;
+        Answer::checked(name, status, received, &text)
+    }
+
+    async fn exchange(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> (u16, HeaderMap, String) {
         let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
@@ -87,7 +98,7 @@ impl Api {
         let (status, received) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap_or_else(|error| panic!("{call} answered {status}, and then: {error}"));
         record(sent, status, &received, &text);
-        Answer::checked(call, status, received, &text)
+        (status, received, text)
     }
 }
 
