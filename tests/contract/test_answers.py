@@ -12,8 +12,12 @@ pytestmark = pytest.mark.skipif(folder() is None, reason="RECORD_DIR names no re
 
 # What no test brings about over HTTP: something behind the API would have to fail. The Rust tests of `api` do.
 OUR_FAULT = {500, 503}
-# What the document promises, and no end-to-end test saw, with the reason.
-NOT_SEEN: dict[tuple[str, int], str] = {}
+# The door before every handler is one; tests/e2e/rate_limits.rs goes beyond a limit at some of them, and the tests of `api` do at all.
+AT_THE_DOOR = {429}
+# What the document promises, and no end-to-end test sees, with the reason.
+NOT_SEEN = {
+    ("updateFlowByPut", 409): "two changes at the same moment; the function is that of PATCH, where it is seen",
+}
 # What the gateway answers to what the document does not have.
 NO_SUCH_ROUTE = (404, {"error": "not found"})
 
@@ -35,7 +39,7 @@ def seen():
 
     for exchange in exchanges():
         media = exchange.headers.get("content-type")
-        body = json.loads(exchange.text) if media == "application/json" else exchange.text
+        body = json.loads(exchange.text) if media == "application/json" and exchange.text else exchange.text
         operation = exchange.operation
         if operation is None:
             if (exchange.status, body) != NO_SUCH_ROUTE:
@@ -78,7 +82,8 @@ def test_every_answer_that_the_document_promises_was_seen(seen):
     missing = defaultdict(list)
     for operation in operations():
         for status in operation.responses:
-            if status not in OUR_FAULT and not counts[operation.id, status]:
+            if status not in OUR_FAULT | AT_THE_DOOR and not counts[operation.id, status]:
                 missing[operation.id].append(status)
+    assert any(status in AT_THE_DOOR for _, status in counts), "nobody went beyond a limit"
     promised = {(name, status) for name, statuses in missing.items() for status in statuses}
     assert promised == set(NOT_SEEN), f"not seen: {sorted(promised - set(NOT_SEEN))}; seen after all: {sorted(set(NOT_SEEN) - promised)}"

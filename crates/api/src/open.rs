@@ -52,10 +52,12 @@ impl Page {
         let mut headers = HeaderMap::new();
         headers.insert(ETAG, HeaderValue::from_static(self.etag));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(CACHED));
-        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(self.content_security_policy));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+        if !known {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+            headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(self.content_security_policy));
+            headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        }
         let mut response = ApiGatewayProxyResponse::default();
         response.status_code = if known { 304 } else { 200 };
         response.headers = headers;
