@@ -11,6 +11,7 @@ from document import ROOT, Operation, operation
 
 @dataclass(frozen=True)
 class Exchange:
+    test: str
     method: str
     path: str
     sent_headers: dict[str, str]
@@ -41,5 +42,5 @@ def exchanges() -> Iterator[Exchange]:
             for line in lines:
                 kept = json.loads(line)
                 yield Exchange(
-                    kept["method"], kept["path"], kept["sent"], kept["sentBody"], kept["sentBytes"], kept["status"], kept["headers"], kept["body"]
+                    kept["test"] or "", kept["method"], kept["path"], kept["sent"], kept["sentBody"], kept["sentBytes"], kept["status"], kept["headers"], kept["body"]
                 )

@@ -21,6 +21,7 @@ RATE_LIMIT = {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
 # An answer of these does not know whose key it was: there was none, or the store that knows could not be asked.
 WITHOUT_RATE_LIMIT = {401, 500, 503}
 BODY_STATUSES = {400, 413, 415}
+OUR_FAULT = {500, 503}
 
 
 def routes() -> dict[tuple[str, str], str]:
@@ -101,6 +102,29 @@ def test_every_answer_of_an_operation_has_a_schema_and_says_how_the_key_stands(o
             assert ("Retry-After" in headers) == (status == 429)
         else:
             assert not headers & RATE_LIMIT, "there is no key whose limit it could tell"
+
+
+@OPERATIONS
+def test_an_operation_shows_what_was_really_sent_and_answered(operation):
+    """Recorded by tests/e2e/tour.rs (`make record-examples`); every value is valid, and names every field that it has."""
+    contents = [(f"{status}", content, True) for status, response in operation.responses.items() for content in response.get("content", {}).values()]
+    body = resolved(operation.spec.get("requestBody", {}))
+    contents += [("request", content, False) for content in body.get("content", {}).values()]
+    shown = set()
+    for place, content, strict in contents:
+        for example in content.get("examples", {}).values():
+            shown.add(place)
+            assert problems(validator(content["schema"], strict), resolved(example)["value"]) == [], place
+    # The document is no example of itself, the page is large, and nobody can bring about what is our own fault.
+    wanted = {"request"} if body else set()
+    wanted |= {f"{status}" for status, response in operation.responses.items() if response.get("content") and status not in OUR_FAULT and operation.needs_key}
+    assert shown == wanted
+
+
+def test_no_example_gives_a_key_or_an_address_away():
+    text = FILE.read_text(encoding="utf-8")
+    assert set(re.findall(r"qe_sk_(?:sandbox|live)_([a-z2-7]{32})", text)) <= {32 * "a"}
+    assert not re.search(r"127\.0\.0\.1|localhost|X-Amz-", text)
 
 
 def test_the_scopes_are_those_of_the_domain():

@@ -39,5 +39,6 @@ mod retries;
 mod retry_run;
 mod secrecy;
 mod support;
+mod tour;
 mod validation;
 mod waits;

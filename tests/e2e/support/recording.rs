@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process;
 use std::sync::{Mutex, OnceLock};
+use std::thread;
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -39,6 +40,7 @@ pub fn record(sent: Sent<'_>, status: u16, headers: &HeaderMap, text: &str) {
     let received: Map<String, Value> =
         headers.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into())).collect();
     let line = json!({
+        "test": thread::current().name(),
         "method": sent.method.as_str(),
         "path": sent.path,
         "sent": sent.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), (*value).into())).collect::<Map<String, Value>>(),
