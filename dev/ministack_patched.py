@@ -8,7 +8,7 @@ Started like `python -m ministack`, with the same environment and arguments. Wha
 * API Gateway ignores the gateway responses of an imported API, so an unknown path would break the error envelope.
 
 It also binds to loopback unless BIND_HOST says otherwise: MiniStack's own default is every interface. With STACK_LEDGER it
-notes in that file what everything costs (dev/ledger.py).
+notes in that file what everything costs (dev/ledger.py), with STACK_ACCESSES what functions ask for (dev/accesses.py).
 """
 
 import os
