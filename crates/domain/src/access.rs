@@ -15,6 +15,7 @@ use crate::time::Time;
 
 pub use limit::{Bucket, Class, Limits, Minute, OwnLimits, Usage};
 pub use new_key::{BadActor, NewKey, parse_actor};
+pub(crate) use secret::base32;
 pub use secret::{BadSecret, Environment, SECRET_MARK, Secret};
 
 /// What an endpoint asks of a key.

@@ -15,6 +15,8 @@ pub mod problem;
 pub mod request;
 pub mod retention;
 pub mod run;
+pub mod secret;
+pub mod signature;
 pub mod step;
 pub mod template;
 pub mod time;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
+use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::access::{ApiKey, Bucket, Limits, Revocation, Usage};
@@ -14,6 +15,7 @@ use crate::organisation::{CursorSecret, Organisation};
 use crate::request::Request;
 use crate::retention::{PurgeRequest, Retention, RetentionJob};
 use crate::run::{Run, RunStatus, Trigger};
+use crate::secret::{Sealed, SecretPlace};
 use crate::step::{Answer, ObjectRef, Payload, StepRecord};
 use crate::time::Time;
 
@@ -292,6 +294,14 @@ pub trait Organisations {
     fn put_organisation(&self, organisation: &Organisation) -> impl Future<Output = Result<(), PortError>>;
     /// What the organisation's cursors are signed with, made at first use. Always the same one.
     fn cursor_secret(&self, id: &OrgId) -> impl Future<Output = Result<CursorSecret, PortError>>;
+}
+
+/// Encrypts secrets that have to be used again.
+pub trait Vault {
+    /// Encrypts a secret, of at most 4,096 bytes, for one place.
+    fn seal(&self, place: &SecretPlace, secret: &SecretString) -> impl Future<Output = Result<Sealed, PortError>>;
+    /// Decrypts it in that place. `Err(Corrupt)`: it was sealed for another one, or is no ciphertext.
+    fn open(&self, place: &SecretPlace, sealed: &Sealed) -> impl Future<Output = Result<SecretString, PortError>>;
 }
 
 /// A registered service.

@@ -23,6 +23,7 @@ mod faults;
 mod memory;
 mod segments;
 pub mod suite;
+mod vault;
 mod world;
 
 pub use clock::ManualClock;
@@ -32,4 +33,5 @@ pub use executor::{Tasks, block_on, run_until};
 pub use faults::{Call, Fate, Faults};
 pub use memory::{Memory, Weakness};
 pub use segments::{Execution, RecordedSegments, Stage};
+pub use vault::MemoryVault;
 pub use world::{ATTEMPTS, Invoked, World};

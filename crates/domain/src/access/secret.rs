@@ -27,6 +27,13 @@ impl Environment {
 pub const SECRET_MARK: &str = "qe_sk_";
 const RANDOM_CHARS: usize = 32;
 
+/// The lower 80 bits of two random numbers in base32 (RFC 4648, lower case): 32 characters, five bits each.
+pub(crate) fn base32(random: [u128; 2]) -> String {
+    let fives = random.into_iter().flat_map(|word| (0..16).map(move |place| (word >> (place * 5)) & 31));
+    let chars = fives.filter_map(|five| u8::try_from(five).ok()).map(|five| if five < 26 { b'a' + five } else { b'2' + five - 26 });
+    chars.map(char::from).collect()
+}
+
 /// `qe_sk_<sandbox|live>_<32 base32 characters>`: 160 random bits. It does not show itself in logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
@@ -37,10 +44,7 @@ pub struct Secret {
 impl Secret {
     /// A new one, from the lower 80 bits of two random numbers.
     pub fn new(environment: Environment, random: [u128; 2]) -> Self {
-        // RFC 4648, lower case, five bits a character.
-        let fives = random.into_iter().flat_map(|word| (0..16).map(move |place| (word >> (place * 5)) & 31));
-        let chars = fives.filter_map(|five| u8::try_from(five).ok()).map(|five| if five < 26 { b'a' + five } else { b'2' + five - 26 });
-        Self { environment, text: environment.prefix().chars().chain(chars.map(char::from)).collect() }
+        Self { environment, text: format!("{}{}", environment.prefix(), base32(random)) }
     }
 
     /// What it is for.
