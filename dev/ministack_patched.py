@@ -154,6 +154,11 @@ def main():
 
         modules = {"dynamodb": dynamodb, "s3": s3, "stepfunctions": stepfunctions}
         ledger.attach(ledger_file, **modules, lambda_svc=lambda_svc, lambda_runtime=lambda_runtime)
+    if accesses_file := os.environ.get("STACK_ACCESSES"):
+        import accesses
+        from ministack.services import lambda_svc, s3
+
+        accesses.attach(accesses_file, dynamodb=dynamodb, s3=s3, stepfunctions=stepfunctions, lambda_svc=lambda_svc)
     ministack()
 
 

@@ -4,6 +4,7 @@ mod api;
 mod aws;
 mod processes;
 mod recorder;
+mod recording;
 mod routes;
 mod run;
 mod server;
