@@ -3,6 +3,7 @@
 mod api;
 mod aws;
 mod processes;
+mod qe;
 mod recorder;
 mod recording;
 mod routes;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use api::{Answer, Api, Rate};
 pub use aws::Aws;
+pub use qe::{Ended, Qe};
 pub use recorder::{Recorded, Recorder};
 pub use reqwest::Method;
 pub use routes::{Route, routes};
