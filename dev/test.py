@@ -14,6 +14,8 @@ import sys
 import time
 from pathlib import Path
 
+import documents
+
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / ".venv/bin/python"
 SAM_VENV = ROOT / ".venv-sam"
@@ -121,6 +123,7 @@ def end_to_end():
         nextest = ["cargo", "nextest", "run", "--workspace", "-E", "package(e2e)", "--test-threads", "6", "--no-fail-fast"]
         tests = nextest if HAS_NEXTEST else ["cargo", "test", "-p", "e2e", "--", "--test-threads", "6"]
         suite("The demo", [*command, "demo"], env=stack)
+        suite("The documents: every command and example", lambda: documents.check(stack, skip))
         suite(name, tests, env={**stack, **values})
     finally:
         run([*command, "down"], stack)
