@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import documents
+import hygiene
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / ".venv/bin/python"
@@ -180,6 +181,7 @@ def main():
     if missing:
         print(f"{missing[0]} is missing; `make up` says how to install it.", file=sys.stderr)
         return 1
+    hygiene.check(suite, skip)
     rust()
     python()
     end_to_end()

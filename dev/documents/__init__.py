@@ -7,6 +7,7 @@ How a document says it, in Markdown that reads well by itself:
   In JSON, `"…"` is any value, a string may hold `…`, and a last field `"…": "…"` or a last item `"…"` stands for any more.
 - Any other ```json block is an example: a node, a spec or a flow, which the API must save. If a ```json block with an `error` is
   right below it, the API must refuse it with that answer.
+- Code in another language is an excerpt of the file that its first line names, as a comment.
 - `<!-- not run: reason -->` above a block leaves it out, and the summary of the tests gives the reason.
 """
 

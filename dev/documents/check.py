@@ -8,7 +8,7 @@ from pathlib import Path
 from stack.seed import organisations, read_env, write_env
 from stack.settings import ROOT, Settings
 
-from . import examples, session
+from . import examples, excerpt, session
 from .expected import difference
 from .markdown import blocks
 
@@ -49,8 +49,12 @@ def check_document(path, name, folder, settings, stack, skip):
     if ran.failed_at:
         begun = max((line for line in ran.printed if line <= ran.failed_at), default=None)
         problems.append((ran.failed_at, f"{ran.why}; it had printed:\n{ran.printed.get(begun, '')}"))
-    saved = 0
+    saved = quoted = 0
     for at, block in enumerate(found):
+        if block.language in excerpt.LANGUAGES and not block.not_run:
+            quoted += 1
+            if wrong := excerpt.check(block, ROOT):
+                problems.append((block.line, wrong))
         before = found[at - 1] if at and block.follows else None
         if block.not_run or block.language not in ("text", "json") or (before and before.not_run):
             continue
@@ -68,7 +72,7 @@ def check_document(path, name, folder, settings, stack, skip):
             saved += 1
         if wrong:
             problems.append((block.line, wrong))
-    return problems, f"{len(ran.printed)} blocks of commands, {saved} examples"
+    return problems, f"{len(ran.printed)} blocks of commands, {saved} examples, {quoted} excerpts"
 
 
 def is_refusal(block):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from documents import session
+from documents import excerpt, session
 from documents.examples import flow, spec_around
 from documents.expected import difference, json_difference, text_matches
 from documents.markdown import blocks
@@ -146,3 +146,21 @@ def test_a_decision_is_saved_with_its_branches():
 def test_an_example_that_is_nothing_known_is_an_error():
     with pytest.raises(ValueError, match="none of them"):
         flow(json.loads('{"a": 1}'), "x")
+
+
+@pytest.mark.parametrize(
+    ("lines", "wrong"),
+    [
+        ("# x.yaml\na: 1\n  b: 2", None),
+        ("# x.yaml\na: 1\n# …\nc: 3", None),
+        ("# x.yaml\nc: 3\n# …\na: 1", "does not have"),
+        ("# x.yaml\na: 1\nc: 3", "does not have"),
+        ("# y.yaml\na: 1", "there is no y.yaml"),
+        ("a: 1", "must name the file"),
+    ],
+)
+def test_an_excerpt_is_what_the_file_says(tmp_path, lines, wrong):
+    (tmp_path / "x.yaml").write_text("a: 1\nb: 2\n\nc: 3\n")
+    [block] = blocks(f"```yaml\n{lines}\n```\n")
+    found = excerpt.check(block, tmp_path)
+    assert (found is None) if wrong is None else (wrong in found)
