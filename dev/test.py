@@ -16,6 +16,7 @@ from pathlib import Path
 
 import documents
 import hygiene
+import samples
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / ".venv/bin/python"
@@ -125,6 +126,7 @@ def end_to_end():
         tests = nextest if HAS_NEXTEST else ["cargo", "test", "-p", "e2e", "--", "--test-threads", "6"]
         suite("The demo", [*command, "demo"], env=stack)
         suite("The documents: every command and example", lambda: documents.check(stack, skip))
+        suite("The sample events, given to their functions", lambda: samples.check(stack))
         suite(name, tests, env={**stack, **values})
     finally:
         run([*command, "down"], stack)
