@@ -12,7 +12,9 @@ import time
 from dataclasses import dataclass, replace
 
 import boto3
-from stack.http_client import call
+from botocore.exceptions import BotoCoreError, ClientError
+from stack.console import StackError
+from stack.http_client import Unreachable, call
 from stack.seed import organisations, read_env
 from stack.settings import REGION, ROOT, Settings
 
@@ -78,14 +80,16 @@ class Wrong(Exception):
 def check(stack):
     """Give all samples to their functions on the stack that the variables in `stack` (DEV_DIR, PORT) name. True if all is well."""
     settings = replace(Settings.from_environment(), port=int(stack["PORT"]), dev_dir=(ROOT / stack["DEV_DIR"]).resolve())
-    env = read_env(settings)
-    env |= organisations(settings, {"TableName": env["TABLE_NAME"], "BucketName": env["BUCKET_NAME"]})
-    teller = Teller(settings, env)
     try:
+        env = read_env(settings)
+        if env is None:
+            raise Wrong(f"No stack is running in {settings.dev_dir_name}; `make up` starts one.")
+        env |= organisations(settings, {"TableName": env["TABLE_NAME"], "BucketName": env["BUCKET_NAME"]})
+        teller = Teller(settings, env)
         for step in STORY:
             teller.tell(step)
-    except Wrong as wrong:
-        print(wrong, flush=True)
+    except (Wrong, StackError, Unreachable, BotoCoreError, ClientError) as problem:
+        print(problem, flush=True)
         return False
     print(f"  {len(STORY)} sample events", flush=True)
     return True

@@ -5,6 +5,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from stack.console import StackError
+from stack.http_client import Unreachable
 from stack.seed import organisations, read_env, write_env
 from stack.settings import ROOT, Settings
 
@@ -28,8 +30,11 @@ def check(stack, skip, paths=None):
     good = True
     for path in paths or documents():
         name = str(path.relative_to(ROOT))
-        with tempfile.TemporaryDirectory(prefix="documents-") as folder:
-            problems, counts = check_document(path, name, Path(folder), settings, stack, skip)
+        try:
+            with tempfile.TemporaryDirectory(prefix="documents-") as folder:
+                problems, counts = check_document(path, name, Path(folder), settings, stack, skip)
+        except (StackError, Unreachable, ValueError) as problem:
+            problems, counts = [(1, str(problem))], "not checked"
         for line, what in problems:
             print(f"{name}:{line}: {what}", flush=True)
         print(f"  {name}: {counts}{', FAILED' if problems else ''}", flush=True)
@@ -86,7 +91,7 @@ def prepare(folder, settings):
     (folder / "target").symlink_to(settings.target_dir)
     env = read_env(settings)
     if env is None:
-        raise SystemExit(f"No stack is running in {settings.dev_dir_name}.")
+        raise StackError(f"No stack is running in {settings.dev_dir_name}; `make up` starts one.")
     env |= organisations(settings, {"TableName": env["TABLE_NAME"], "BucketName": env["BUCKET_NAME"]})
     (folder / ".dev").mkdir()
     write_env(replace(settings, dev_dir=folder / ".dev"), env)
