@@ -49,16 +49,17 @@ bench: .venv/.stack ## Measure cost, cold start and size into docs/benchmarks.md
 build: ## Build every binary (debug)
 	cargo build --workspace --bins
 
-lint: ## Check formatting, and clippy with warnings as errors
+lint: ## Check formatting, clippy with warnings as errors, spelling, dependencies, state machines
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	@$(PYTHON) dev/hygiene.py
 
 fmt: ## Format the Rust code
 	cargo fmt --all
 
 clean: ## Stop the stack; remove everything that make made
 	@if [ -x .venv/bin/python ]; then $(STACK) down; DEV_DIR=.dev-test $(STACK) down; DEV_DIR=.dev-bench $(STACK) down; DEV_DIR=.dev-fuzz $(STACK) down; DEV_DIR=.dev-examples $(STACK) down; fi
-	rm -rf .venv .venv-sam .venv-contract .dev .dev-test .dev-bench .dev-fuzz .dev-examples dev/node/node_modules
+	rm -rf .venv .venv-sam .venv-contract .venv-tools .dev .dev-test .dev-bench .dev-fuzz .dev-examples dev/*/node_modules
 	cargo clean
 
 .venv/.stack: dev/requirements.txt dev/setup.sh

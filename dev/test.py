@@ -9,6 +9,9 @@ import shutil
 import sys
 
 import contract
+import documents
+import hygiene
+import samples
 from suites import ROOT, STACK, fail, installed, own_stack, run_pytest, skip, stop_with_the_stack, suite, summary
 
 DEV_DIR = ".dev-test"
@@ -30,7 +33,7 @@ def rust():
         packages = [word for name in documented for word in ("-p", name)]
         suite("Rust, examples in doc comments", ["cargo", "test", "--doc", *packages])
 
-    for source in sorted(path for folder in ("crates", "functions", "tools", "tests") for path in (ROOT / folder).rglob("*.rs")):
+    for source in sorted(path for folder in ("clients", "crates", "functions", "tools", "tests") for path in (ROOT / folder).rglob("*.rs")):
         for ignored in IGNORED.finditer(source.read_text(encoding="utf-8")):
             skip(f"{source.relative_to(ROOT)}: {ignored[2]}", ignored[1] or "ignored without a reason")
 
@@ -38,7 +41,7 @@ def rust():
 def crates_with_examples():
     """Crates whose doc comments hold code that rustdoc would run; the others would only cost time."""
     found = set()
-    for manifest in [*ROOT.glob("crates/*/Cargo.toml"), *ROOT.glob("functions/*/Cargo.toml"), *ROOT.glob("tools/*/Cargo.toml")]:
+    for manifest in [*ROOT.glob("clients/*/Cargo.toml"), *ROOT.glob("crates/*/Cargo.toml"), *ROOT.glob("functions/*/Cargo.toml"), *ROOT.glob("tools/*/Cargo.toml")]:
         if any(has_example(source) for source in manifest.parent.glob("src/**/*.rs")):
             named = re.search(r'^name\s*=\s*"([^"]+)"', manifest.read_text(), re.MULTILINE)
             found.add(named[1] if named else manifest.parent.name)
@@ -74,6 +77,8 @@ def end_to_end():
         nextest = ["cargo", "nextest", "run", "--workspace", "-E", "package(e2e)", "--test-threads", "6", "--no-fail-fast"]
         tests = nextest if HAS_NEXTEST else ["cargo", "test", "-p", "e2e", "--", "--test-threads", "6"]
         suite("The demo", [*STACK, "demo"], env=stack)
+        suite("The documents: every command and example", lambda: documents.check(stack, skip))
+        suite("The sample events, given to their functions", lambda: samples.check(stack))
         if suite(name, tests, env=stack):
             contract.answers_and_policies(stack)
         else:
@@ -94,6 +99,7 @@ def main():
     if missing:
         print(f"{missing[0]} is missing; `make up` says how to install it.", file=sys.stderr)
         return 1
+    hygiene.check(suite, skip)
     rust()
     python()
     contract.document()

@@ -19,24 +19,9 @@ def seed(settings, outputs):
     missing = [name for name in ("ApiId", "StageName", "TableName", "BucketName") if name not in outputs]
     if missing:
         raise StackError(f"template.yaml has no output {', '.join(missing)}, which the local stack needs.")
-    first, second = (_admin(settings, outputs, "new-org", prints="org_") for _ in range(2))
-    for org in (first, second):
-        _admin(settings, outputs, "put-connection", "--org", org, "--slug", "custom:echo", "--base-url", settings.echo_url)
-
-    def key(org, actor, name, *more):
-        return _admin(settings, outputs, "create-key", "--org", org, "--actor", actor, "--name", name, *more, prints="qe_sk_")
-
     values = {
         "QE_BASE_URL": base_url(settings, outputs),
-        "QE_ORG": first,
-        "QE_API_KEY": key(first, "usr_ada", "Ada, all scopes", "--roles", "reviewer", "--teams", "payments"),
-        "QE_READ_API_KEY": key(first, "usr_ada", "Ada, runs:read", "--scopes", "runs:read"),
-        "QE_SECOND_API_KEY": key(first, "usr_grace", "Grace, all scopes"),
-        "QE_OTHER_API_KEY": key(second, "usr_linus", "Another organisation, all scopes"),
-        # On the local stack other keys may call as often as they like.
-        "QE_LIMITED_API_KEY": key(
-            second, "usr_linus", "Another organisation, rate limited", "--reads-per-minute", "5", "--writes-per-minute", "3"
-        ),
+        **organisations(settings, outputs),
         "QE_ECHO_URL": settings.echo_url,
         "QE_MODEL_URL": settings.model_url,
         "TABLE_NAME": outputs["TableName"],
@@ -50,6 +35,28 @@ def seed(settings, outputs):
     }
     stage.done("two organisations with their keys and a connection to the echo service")
     return values
+
+
+def organisations(settings, outputs):
+    """Two fresh organisations, as the values that name them and their keys."""
+    first, second = (_admin(settings, outputs, "new-org", prints="org_") for _ in range(2))
+    for org in (first, second):
+        _admin(settings, outputs, "put-connection", "--org", org, "--slug", "custom:echo", "--base-url", settings.echo_url)
+
+    def key(org, actor, name, *more):
+        return _admin(settings, outputs, "create-key", "--org", org, "--actor", actor, "--name", name, *more, prints="qe_sk_")
+
+    return {
+        "QE_ORG": first,
+        "QE_API_KEY": key(first, "usr_ada", "Ada, all scopes", "--roles", "reviewer", "--teams", "payments"),
+        "QE_READ_API_KEY": key(first, "usr_ada", "Ada, runs:read", "--scopes", "runs:read"),
+        "QE_SECOND_API_KEY": key(first, "usr_grace", "Grace, all scopes"),
+        "QE_OTHER_API_KEY": key(second, "usr_linus", "Another organisation, all scopes"),
+        # On the local stack other keys may call as often as they like.
+        "QE_LIMITED_API_KEY": key(
+            second, "usr_linus", "Another organisation, rate limited", "--reads-per-minute", "5", "--writes-per-minute", "3"
+        ),
+    }
 
 
 def write_env(settings, values):

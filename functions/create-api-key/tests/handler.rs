@@ -44,7 +44,7 @@ fn a_new_key_is_shown_once_and_works() {
         json!({
             "id": null, "key": null, "name": "Nightly import", "scopes": ["flows:read", "runs:write"], "actor": "import-service",
             "roles": ["operator"], "teams": ["payments"], "createdAt": "2026-01-01T00:00:00.000Z", "createdBy": "usr_ada",
-            "expiresAt": "2027-06-30T00:00:00.000Z",
+            "expiresAt": "2097-06-30T00:00:00.000Z",
         })
     );
     let clock = ManualClock::at(at(1));

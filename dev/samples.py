@@ -1,0 +1,161 @@
+"""Gives every sample event in `events/` to the function it is for, on a running stack, as `sam local invoke` would.
+
+The samples stand in an order in which they are true: a flow is created before it is read, a run waits before it is approved. Ids and
+the key in them are exchanged for those of an organisation that nobody else uses; nothing else is changed. `dev/tests/test_samples.py`
+sees to it that none is left out.
+"""
+
+import json
+import os
+import re
+import time
+from dataclasses import dataclass, replace
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from stack.console import StackError
+from stack.http_client import Unreachable, call
+from stack.seed import organisations, read_env
+from stack.settings import REGION, ROOT, Settings
+
+EVENTS = ROOT / "events"
+ENDED = ("failed", "cancelled", "succeeded")
+WAITS = ("awaiting_approval",)
+# What a worker answers: nothing that matters, as long as it is no error.
+DONE = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A sample, the status that its answer must have, and what must have happened to the run that it is about."""
+
+    sample: str
+    status: int | None
+    # The run is one that began just now for this step.
+    new_run: bool = False
+    run_is: tuple = ()
+
+
+STORY = (
+    Step("create-flow/draft-approve-execute", 201),
+    Step("get-flow/by-slug", 200),
+    Step("list-flows/second-page", 200),
+    Step("update-flow/new-version", 200),
+    Step("execute-flow/with-idempotency-key", 202),
+    Step("execute-flow/in-base64", 202),
+    Step("get-run/awaiting-approval", 200, run_is=WAITS),
+    Step("list-flow-runs/filtered", 200),
+    Step("list-approvals/mine", 200),
+    Step("get-step-output/of-a-draft", 200),
+    Step("get-step-output/input-of-a-draft", 200),
+    Step("advance-run/first-segment", DONE),
+    Step("advance-run/after-a-pause", DONE),
+    # Nobody has registered the service that the flow calls, so that there is a failed run to go on from.
+    Step("approve-run/with-override", 200),
+    Step("retry-run/from-the-failed-step", 202, run_is=ENDED),
+    Step("retry-run/from-a-node-on-the-latest-version", 202, run_is=ENDED),
+    Step("approve-run/as-proposed", 200, new_run=True, run_is=WAITS),
+    Step("reject-run/with-note", 200, new_run=True, run_is=WAITS),
+    Step("cancel-run/with-reason", 200, new_run=True, run_is=WAITS),
+    Step("settle-run/execution-failed", DONE),
+    Step("settle-run/execution-timed-out", DONE),
+    Step("settle-run/execution-aborted", DONE),
+    Step("purge-outputs/a-step-expired", DONE, run_is=ENDED),
+    Step("purge-outputs/a-run-ended-after-four-days", DONE),
+    Step("purge-run-outputs/an-ended-run", 200),
+    Step("reconcile-runs/tick", DONE),
+    Step("get-retention/any", 200),
+    Step("set-retention/on", 200),
+    Step("create-api-key/for-a-service", 201),
+    Step("list-api-keys/second-page", 200),
+    Step("revoke-api-key/by-id", 200),
+    Step("update-flow/pause", 200),
+)
+
+
+class Wrong(Exception):
+    """A sample was not answered as it should be."""
+
+
+def check(stack):
+    """Give all samples to their functions on the stack that the variables in `stack` (DEV_DIR, PORT) name. True if all is well."""
+    settings = replace(Settings.from_environment(), port=int(stack["PORT"]), dev_dir=(ROOT / stack["DEV_DIR"]).resolve())
+    try:
+        env = read_env(settings)
+        if env is None:
+            raise Wrong(f"No stack is running in {settings.dev_dir_name}; `make up` starts one.")
+        env |= organisations(settings, {"TableName": env["TABLE_NAME"], "BucketName": env["BUCKET_NAME"]})
+        teller = Teller(settings, env)
+        for step in STORY:
+            teller.tell(step)
+    except (Wrong, StackError, Unreachable, BotoCoreError, ClientError) as problem:
+        print(problem, flush=True)
+        return False
+    print(f"  {len(STORY)} sample events", flush=True)
+    return True
+
+
+class Teller:
+    """Knows which run and which key the story has come to."""
+
+    def __init__(self, settings, env):
+        self._env = env
+        credentials = {"aws_access_key_id": env["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": env["AWS_SECRET_ACCESS_KEY"]}
+        self._lambda = boto3.client("lambda", region_name=REGION, endpoint_url=settings.endpoint, **credentials)
+        pages = self._lambda.get_paginator("list_functions").paginate()
+        self._functions = [each["FunctionName"] for page in pages for each in page["Functions"]]
+        self._ids = {}
+
+    def tell(self, step):
+        if step.new_run:
+            url = f"{self._env['QE_BASE_URL']}/api/flows/refund-with-approval/execute"
+            status, body = call("POST", url, {"message": "The hinge is broken."}, self._env["QE_API_KEY"])
+            self._learn(status, body)
+        if step.run_is:
+            self._wait(step)
+        text = (EVENTS / f"{step.sample}.json").read_text(encoding="utf-8")
+        answered = self._lambda.invoke(FunctionName=self._named(step.sample.partition("/")[0]), Payload=self._of_now(text).encode())
+        payload = json.loads(answered["Payload"].read() or "null")
+        if "FunctionError" in answered:
+            raise Wrong(f"events/{step.sample}.json: the function failed: {payload}")
+        if step.status is not DONE:
+            if payload["statusCode"] != step.status:
+                raise Wrong(f"events/{step.sample}.json: answered {payload['statusCode']} instead of {step.status}: {payload['body']}")
+            self._learn(payload["statusCode"], json.loads(payload["body"]))
+
+    def _named(self, binary):
+        # Functions are called <stack>-<binary>.
+        return min((name for name in self._functions if name.endswith(f"-{binary}")), key=len)
+
+    def _learn(self, status, body):
+        """Keeps the ids of what was made."""
+        made = body["data"] if status in (201, 202) else {}
+        for kind, prefix in (("run", "run"), ("apiKey", "key")):
+            if kind in made:
+                self._ids[prefix] = made[kind]["id"]
+
+    def _of_now(self, text):
+        """The sample with the ids and the key that are there."""
+        for prefix, current in self._ids.items():
+            text = re.sub(rf"\b{prefix}_[0-9A-Z]{{26}}", current, text)
+        return re.sub(r"qe_sk_[a-z0-9_]+", self._env["QE_API_KEY"], text)
+
+    def _wait(self, step):
+        deadline = time.monotonic() + 60
+        status = None
+        while time.monotonic() < deadline:
+            _, body = call("GET", f"{self._env['QE_BASE_URL']}/api/runs/{self._ids['run']}", key=self._env["QE_API_KEY"])
+            status = body["data"]["run"]["status"]
+            if status in step.run_is:
+                return
+            time.sleep(0.1)
+        raise Wrong(f"events/{step.sample}.json: the run should have become {' or '.join(step.run_is)} before it, and is {status}")
+
+
+def main():
+    """By itself, on the stack that DEV_DIR and PORT name."""
+    return 0 if check({"DEV_DIR": os.environ.get("DEV_DIR") or ".dev", "PORT": os.environ.get("PORT") or "4566"}) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
