@@ -20,3 +20,4 @@ pub mod signature;
 pub mod step;
 pub mod template;
 pub mod time;
+pub mod webhook;

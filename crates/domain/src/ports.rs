@@ -1,6 +1,8 @@
 //! What the engine and the endpoints need from the world. `store`, `nodes` and the functions bring the real parts,
 //! `testkit` brings parts in memory.
 
+mod webhooks;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 
@@ -18,6 +20,8 @@ use crate::run::{Run, RunStatus, Trigger};
 use crate::secret::{Sealed, SecretPlace};
 use crate::step::{Answer, ObjectRef, Payload, StepRecord};
 use crate::time::Time;
+
+pub use webhooks::{Courier, Deliveries, DeliveryQueue, Posted, Unposted, WebhookEndpoints};
 
 /// A port failed. Nothing is known about whether the write took place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,6 +5,7 @@
 
 mod access;
 mod admission;
+mod changes;
 mod error;
 mod flows;
 mod items;
@@ -19,6 +20,7 @@ mod outputs;
 mod presigned;
 mod progress;
 mod runs;
+mod webhooks;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -28,6 +30,7 @@ use runtime::{BadSetting, setting};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use changes::change;
 pub use objects::Objects;
 pub use outputs::expired_record;
 pub use runs::RunStore;

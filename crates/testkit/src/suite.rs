@@ -12,11 +12,14 @@ mod outputs;
 mod payloads;
 mod runs;
 mod walks;
+mod webhooks;
 
 use std::future::Future;
 
 use domain::id::{OrgId, RunId};
-use domain::ports::{Connection, Connections, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs};
+use domain::ports::{
+    Connection, Connections, Deliveries, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs, WebhookEndpoints,
+};
 
 pub use actions::*;
 pub use flows::*;
@@ -28,13 +31,14 @@ pub use outputs::*;
 pub use payloads::*;
 pub use runs::*;
 pub use walks::*;
+pub use webhooks::*;
 
 /// A store under test: the ports it brings, and the ways into it that are no ports.
 pub trait Subject {
     /// Where runs are kept.
     type Runs: Runs + Outputs + RetentionJobs;
     /// Where the rest is kept.
-    type Table: RunLists + Flows + Keys + KeyRing + Connections + Organisations;
+    type Table: RunLists + Flows + Keys + KeyRing + Connections + Organisations + WebhookEndpoints + Deliveries;
 
     /// Runs, steps, gates.
     fn runs(&self) -> &Self::Runs;
@@ -134,6 +138,12 @@ macro_rules! store_suite {
             open_gates_come_oldest_first_page_by_page
             a_closed_gate_leaves_the_inbox
             indebted_runs_are_those_that_owe
+            endpoints_read_back_with_every_field
+            of_64_parallel_writes_of_endpoints_none_is_lost
+            an_event_is_kept_once_and_for_30_days
+            a_delivery_is_kept_once_and_changes_only_as_it_was_read
+            deliveries_are_listed_newest_first_page_by_page
+            webhooks_of_another_organisation_are_not_there
         );
     };
     (@cases $block_on:path, $open:path, $($case:ident)*) => {
