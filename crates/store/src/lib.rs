@@ -13,6 +13,7 @@ mod keys;
 mod lists;
 mod long_retention;
 mod merge;
+mod networks;
 mod objects;
 mod organisations;
 mod outputs;

@@ -4,11 +4,12 @@ mod flows;
 mod keys;
 mod lists;
 mod long_retention;
+mod networks;
 mod organisations;
 mod outputs;
 mod weak;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -17,6 +18,7 @@ use domain::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::json::{canonical, sha256_hex_of};
+use domain::network::PrivateRange;
 use domain::organisation::Organisation;
 use domain::ports::{CommitError, Connection, Idempotency, PortError, Runs};
 use domain::retention::RetentionJob;
@@ -92,6 +94,7 @@ struct State {
     counts: BTreeMap<(String, Bucket, Minute), u32>,
     connections: BTreeMap<(OrgId, ServiceSlug), Connection>,
     organisations: BTreeMap<OrgId, Organisation>,
+    private_ranges: BTreeMap<OrgId, BTreeSet<PrivateRange>>,
     weakness: Option<Weakness>,
 }
 
