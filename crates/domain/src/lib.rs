@@ -9,6 +9,7 @@ pub mod flow;
 pub mod gate;
 pub mod id;
 pub mod json;
+pub mod network;
 pub mod organisation;
 pub mod ports;
 pub mod problem;

@@ -10,11 +10,14 @@ mod bedrock;
 mod chat;
 mod egress;
 mod failure;
+mod guard;
 mod headers;
 mod http;
 mod llm;
+mod lookup;
 mod models;
 mod openai;
+mod outbound;
 mod received;
 mod request;
 mod schema;
@@ -22,7 +25,10 @@ mod service;
 mod settings;
 mod tools;
 
+use std::sync::Arc;
+
 use aws_config::SdkConfig;
+use domain::network::PrivateNetworks;
 use domain::ports::{CallContext, Connections, Effect, EffectError, Effects};
 use domain::request::Request;
 
@@ -32,7 +38,9 @@ use crate::models::Models;
 
 pub use crate::egress::{BadEgress, Egress};
 pub use crate::http::ClientError;
+pub use crate::lookup::{Looking, Lookup, SystemLookup};
 pub use crate::models::{BadModel, ModelName};
+pub use crate::outbound::{Message, NoReply, Outbound, Reply, UrlError};
 pub use crate::settings::{LlmSettings, Secret, Settings, SettingsError};
 
 /// The real world: the [`Effects`] of a deployment.
@@ -43,22 +51,22 @@ pub struct World<C> {
     connections: C,
 }
 
-impl<C: Connections> World<C> {
+impl<C: Connections + PrivateNetworks> World<C> {
     /// Builds the clients, once per process: they keep connections and the trusted roots. The one of Bedrock is built if a model
     /// of the deployment is Bedrock's.
     pub fn new(settings: Settings, connections: C, aws: &SdkConfig) -> Result<Self, ClientError> {
-        Ok(Self { client: Client::new(settings.egress)?, models: Models::new(settings.llm, aws), connections })
+        Ok(Self { client: Client::new(settings.egress, Arc::new(SystemLookup))?, models: Models::new(settings.llm, aws), connections })
     }
 }
 
-impl<C: Connections> Effects for World<C> {
+impl<C: Connections + PrivateNetworks> Effects for World<C> {
     async fn perform(&self, context: &CallContext, request: &Request) -> Result<Effect, EffectError> {
         let attempt = Attempt::begin(context);
         match request {
             Request::Llm(request) => llm::ask(&self.client, &self.connections, &self.models, &attempt, request).await,
             Request::Service(request) => service::call(&self.client, &self.connections, &attempt, request).await,
-            Request::Http(request) => request::call(&self.client, &attempt, request).await,
-            Request::Sink(request) => request::deliver(&self.client, &attempt, request).await,
+            Request::Http(request) => request::call(&self.client, &self.connections, &attempt, request).await,
+            Request::Sink(request) => request::deliver(&self.client, &self.connections, &attempt, request).await,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! One attempt is one conversation under one clock, and nothing in it is repeated: a provider that fails fails the attempt, and
 //! the engine begins the conversation anew. What that means for tools is in [`crate::tools`].
 
+use domain::network::PrivateNetworks;
 use domain::ports::{Connections, Effect, EffectError};
 use domain::request::LlmRequest;
 use domain::step::Answer;
@@ -26,7 +27,7 @@ const MAX_CALLS: usize = 100;
 const NAMED_CALLS: usize = 10;
 
 /// Output: the text, what it parses to, what was called for it, and what it cost.
-pub(crate) async fn ask<C: Connections>(
+pub(crate) async fn ask<C: Connections + PrivateNetworks>(
     client: &Client,
     connections: &C,
     models: &Models,
@@ -56,7 +57,7 @@ struct Talk<'a, C> {
     calls: Vec<Value>,
 }
 
-impl<C: Connections> Talk<'_, C> {
+impl<C: Connections + PrivateNetworks> Talk<'_, C> {
     /// Goes on until the model gives an answer that the flow can use.
     async fn converse(&mut self) -> Result<Effect, EffectError> {
         let mut cost = Cost::default();

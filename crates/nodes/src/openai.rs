@@ -10,7 +10,7 @@ use url::Url;
 use crate::attempt::Attempt;
 use crate::chat::{Completion, FILTERED, Question, Tokens, Turn, Wish};
 use crate::failure::cut;
-use crate::http::{Call, Client};
+use crate::http::{Call, Client, NothingOpen};
 use crate::received::Received;
 use crate::settings::Secret;
 
@@ -136,7 +136,7 @@ impl Model {
         let headers: BTreeMap<_, _> = authorization.into_iter().collect();
         let body = body(&self.url, &self.name, question);
         let call = Call { method: "POST", url: self.url.clone(), headers: &headers, body: Some(&body) };
-        read(&client.send(attempt, call).await?, &self.name, question)
+        read(&client.send(&NothingOpen, attempt, call).await?, &self.name, question)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `service_call`: calls a registered service below its base URL.
 
 use domain::flow::ServiceSlug;
+use domain::network::PrivateNetworks;
 use domain::ports::{CallContext, Connections, Effect, EffectError, PortError};
 use domain::request::ServiceRequest;
 use url::Url;
@@ -11,7 +12,7 @@ use crate::http::{Call, Client};
 use crate::request::dots;
 
 /// Output: the body. Status and headers go on the step. Anything but a 2xx fails it.
-pub(crate) async fn call<C: Connections>(
+pub(crate) async fn call<C: Connections + PrivateNetworks>(
     client: &Client,
     connections: &C,
     attempt: &Attempt<'_>,
@@ -23,7 +24,7 @@ pub(crate) async fn call<C: Connections>(
         url.query_pairs_mut().extend_pairs(&request.query);
     }
     let call = Call { method: &request.method, url, headers: &request.headers, body: request.body.as_ref() };
-    let received = client.send(attempt, call).await?.success()?;
+    let received = client.send(connections, attempt, call).await?.success()?;
     Ok(Effect { output: received.body(), answer: Some(received.answer()) })
 }
 

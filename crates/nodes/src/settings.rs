@@ -93,7 +93,7 @@ impl Settings {
         if !bare || base_url.fragment().is_some() {
             return Err(SettingsError::BaseUrl);
         }
-        egress.check(&base_url)?;
+        egress.check(&base_url, &[])?;
         let key = optional("LLM_API_KEY");
         if key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(SettingsError::Key);

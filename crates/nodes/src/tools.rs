@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use domain::flow::{ServiceSlug, Tool};
 use domain::json::canonical;
+use domain::network::PrivateNetworks;
 use domain::ports::{Connections, EffectError};
 use domain::step::MAX_INLINE_BYTES;
 use jsonschema::Validator;
@@ -75,7 +76,7 @@ impl<'a> Tools<'a> {
 
     /// Makes the step's `number`-th call, once. Whatever the service says, or if it says nothing, the model is told. What fails
     /// the step is what the model could do nothing about: no such connection, a forbidden address, the time is up.
-    pub(crate) async fn call<C: Connections>(
+    pub(crate) async fn call<C: Connections + PrivateNetworks>(
         &self,
         client: &Client,
         connections: &C,
@@ -100,7 +101,7 @@ impl<'a> Tools<'a> {
         url.set_fragment(None);
         let attempt = attempt.under(&format!("{number}-{}", short_hash(&json!([slug, arguments]))));
         let call = Call { method: "POST", url, headers: &BTreeMap::new(), body: Some(&arguments) };
-        let (told, status, outcome) = match client.send(&attempt, call).await {
+        let (told, status, outcome) = match client.send(connections, &attempt, call).await {
             Ok(received) => told_of(received),
             Err(error) if attempt.is_over() || (error.answer.is_none() && !error.retryable) => return Err(error),
             Err(error) => told_of_none(error),

@@ -14,6 +14,7 @@ mod keys;
 mod lists;
 mod long_retention;
 mod merge;
+mod networks;
 mod objects;
 mod organisations;
 mod outputs;

@@ -4,12 +4,13 @@ mod flows;
 mod keys;
 mod lists;
 mod long_retention;
+mod networks;
 mod organisations;
 mod outputs;
 mod weak;
 mod webhooks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -18,6 +19,7 @@ use domain::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::json::{canonical, sha256_hex_of};
+use domain::network::PrivateRange;
 use domain::organisation::Organisation;
 use domain::ports::{CommitError, Connection, Idempotency, PortError, Runs};
 use domain::retention::RetentionJob;
@@ -94,6 +96,7 @@ struct State {
     counts: BTreeMap<(String, Bucket, Minute), u32>,
     connections: BTreeMap<(OrgId, ServiceSlug), Connection>,
     organisations: BTreeMap<OrgId, Organisation>,
+    private_ranges: BTreeMap<OrgId, BTreeSet<PrivateRange>>,
     weakness: Option<Weakness>,
     webhooks: webhooks::Webhooks,
     /// What the stream would show, if somebody reads it.

@@ -7,6 +7,7 @@ mod flows;
 mod inbox;
 mod keys;
 mod lists;
+mod networks;
 mod organisations;
 mod outputs;
 mod payloads;
@@ -17,15 +18,16 @@ mod webhooks;
 use std::future::Future;
 
 use domain::id::{OrgId, RunId};
-use domain::ports::{
-    Connection, Connections, Deliveries, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs, WebhookEndpoints,
-};
+use domain::network::{PrivateNetworkSwitch, PrivateNetworks};
+use domain::ports::{Connection, Connections, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs};
+use domain::ports::{Deliveries, WebhookEndpoints};
 
 pub use actions::*;
 pub use flows::*;
 pub use inbox::*;
 pub use keys::*;
 pub use lists::*;
+pub use networks::*;
 pub use organisations::*;
 pub use outputs::*;
 pub use payloads::*;
@@ -38,7 +40,16 @@ pub trait Subject {
     /// Where runs are kept.
     type Runs: Runs + Outputs + RetentionJobs;
     /// Where the rest is kept.
-    type Table: RunLists + Flows + Keys + KeyRing + Connections + Organisations + WebhookEndpoints + Deliveries;
+    type Table: RunLists
+        + Flows
+        + Keys
+        + KeyRing
+        + Connections
+        + Organisations
+        + PrivateNetworks
+        + PrivateNetworkSwitch
+        + WebhookEndpoints
+        + Deliveries;
 
     /// Runs, steps, gates.
     fn runs(&self) -> &Self::Runs;
@@ -129,6 +140,7 @@ macro_rules! store_suite {
             an_organisation_reads_back_with_every_field
             the_secret_of_an_organisation_never_changes
             an_organisation_that_was_never_written_has_a_secret_all_the_same
+            private_ranges_are_open_to_one_organisation
             any_filter_and_any_page_gives_what_a_sorted_vector_gives
             a_span_of_time_includes_its_beginning_and_excludes_its_end
             a_cursor_outside_the_span_of_time_is_no_error

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use domain::access::{Actor, ApiKey, Environment, Grant, OwnLimits, Scope, Secret, parse_actor};
 use domain::flow::ServiceSlug;
 use domain::id::{KeyId, OrgId};
+use domain::network::{PrivateNetworkSwitch, PrivateNetworks, PrivateRange};
 use domain::organisation::{CursorSecret, Organisation};
 use domain::ports::{Clock, Connection, Entropy, KeyRing, Organisations};
 use domain::time::Time;
@@ -59,6 +60,30 @@ enum Command {
         /// Writes that it may make in a minute, if not as many as every key.
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         writes_per_minute: Option<u32>,
+    },
+    /// Opens a private network to the flows of an organisation, and prints all that are open to it.
+    AllowEgress {
+        /// The organisation whose flows may call into it, over https.
+        #[arg(long)]
+        org: OrgId,
+        /// Its addresses, e.g. 10.1.0.0/16. Only private ones can be opened.
+        #[arg(long)]
+        cidr: PrivateRange,
+    },
+    /// Closes a private network again, and prints all that are still open to the organisation.
+    ForbidEgress {
+        /// The organisation.
+        #[arg(long)]
+        org: OrgId,
+        /// Its addresses, as they were allowed.
+        #[arg(long)]
+        cidr: PrivateRange,
+    },
+    /// Prints the private networks that are open to the flows of an organisation, one a line.
+    ShowEgress {
+        /// The organisation.
+        #[arg(long)]
+        org: OrgId,
     },
     /// Registers or replaces a service connection.
     PutConnection {
@@ -113,11 +138,27 @@ async fn run(command: Command) -> Result<String, Box<dyn Error>> {
             table.create_key(&key, &secret.sha256()).await?;
             Ok(secret.reveal().to_owned())
         }
+        Command::AllowEgress { org, cidr } => {
+            let table = table().await?;
+            table.open_range(&org, &cidr).await?;
+            open_ranges(&table, &org).await
+        }
+        Command::ForbidEgress { org, cidr } => {
+            let table = table().await?;
+            table.close_range(&org, &cidr).await?;
+            open_ranges(&table, &org).await
+        }
+        Command::ShowEgress { org } => open_ranges(&table().await?, &org).await,
         Command::PutConnection { org, slug, base_url } => {
             table().await?.put_connection(&org, &Connection { slug: slug.clone(), base_url }).await?;
             Ok(slug.to_string())
         }
     }
+}
+
+async fn open_ranges(table: &Table, org: &OrgId) -> Result<String, Box<dyn Error>> {
+    let ranges = table.private_ranges(org).await?;
+    Ok(ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 async fn table() -> Result<Table, Box<dyn Error>> {

@@ -51,7 +51,7 @@ impl Model {
         let target = Target::named(format!("Bedrock model `{}`", self.id));
         let headers = headers::outgoing(attempt, &BTreeMap::new(), true).map_err(|why| target.unusable(&why))?;
         let body = canonical(&question::body(question));
-        let late = target.late(attempt.context.timeout_seconds);
+        let late = target.late(attempt.context.timeout_seconds.into());
         if attempt.is_over() {
             return Err(late);
         }

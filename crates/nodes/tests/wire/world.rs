@@ -7,6 +7,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use domain::flow::ServiceSlug;
 use domain::id::OrgId;
+use domain::network::{PrivateNetworks, PrivateRange};
 use domain::ports::{CallContext, Connection, Connections, Effect, EffectError, Effects, PortError};
 use domain::request::{HttpCall, LlmRequest, Request, ServiceRequest};
 use domain::time::Time;
@@ -27,6 +28,12 @@ const MODELS: &str = r#"{
 /// One connection of one organisation.
 pub struct Book {
     pub base_url: Result<String, fn() -> PortError>,
+}
+
+impl PrivateNetworks for Book {
+    async fn private_ranges(&self, _: &OrgId) -> Result<Vec<PrivateRange>, PortError> {
+        Ok(Vec::new())
+    }
 }
 
 impl Connections for Book {
