@@ -59,6 +59,44 @@ def test_only_what_purge_outputs_is_for_reaches_it():
     assert "OnFailure" in stream["DestinationConfig"]
 
 
+def test_what_reaches_publish_events_is_an_event_or_may_tell_of_one():
+    stream = FUNCTIONS["PublishEvents"]["Properties"]["Events"]["Stream"]["Properties"]
+    patterns = [json.loads(each["Pattern"]) for each in stream["FilterCriteria"]["Filters"]]
+    assert len(patterns) <= 5, "as many as a mapping has without asking AWS for more"
+    names = [pattern["dynamodb"]["Keys"]["sk"]["S"][0] for pattern in patterns]
+    # Keys are counted on with every request, and are none of these.
+    assert names == ["RUN", "RUN", "RUN", {"prefix": "GATE#"}, {"prefix": "STEP#"}]
+    assert stream["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert "OnFailure" in stream["DestinationConfig"]
+
+
+def test_the_stream_has_no_more_readers_than_it_may_have():
+    """Two for a shard; a third one would throttle them all."""
+    events = [event for function in FUNCTIONS.values() for event in function["Properties"].get("Events", {}).values()]
+    assert sum(event["Type"] == "DynamoDB" for event in events) == 2
+
+
+def test_deliveries_are_hidden_for_longer_than_an_attempt_may_take():
+    queue = resources("AWS::SQS::Queue")["Deliveries"]["Properties"]
+    assert queue["VisibilityTimeout"] >= 6 * FUNCTIONS["DeliverWebhook"]["Properties"]["Timeout"]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": "DeliveryDeadLetters.Arn"}
+    assert FUNCTIONS["DeliverWebhook"]["Properties"]["Events"]["Queue"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_secrets_of_webhooks_are_sealed_by_some_and_opened_by_one():
+    """Whoever may encrypt cannot read, and nobody reaches a secret of another kind."""
+    def using(action):
+        return {
+            name: statement["Condition"]
+            for name, function in FUNCTIONS.items()
+            for statement in statements(function)
+            if statement["Action"] == action and "webhook-endpoint" in str(statement)
+        }
+    only = {"StringEquals": {"kms:EncryptionContext:kind": "webhook-endpoint"}}
+    assert using("kms:Encrypt") == {"CreateWebhook": only, "RotateEndpointSecret": only}
+    assert using("kms:Decrypt") == {"DeliverWebhook": only}
+
+
 def test_whoever_has_a_route_counts_on_keys_and_updates_nothing_else():
     """Without this a function could admit nobody; with more it could write runs past their conditions."""
     counting = {
@@ -107,7 +145,7 @@ def test_no_route_is_taken_twice():
         for event in function["Properties"].get("Events", {}).values()
         if event["Type"] == "Api"
     ]
-    assert len(routes) == len(set(routes)) == 20
+    assert len(routes) == len(set(routes)) == 28
 
 
 def test_the_machines_are_called_what_the_functions_call_them():

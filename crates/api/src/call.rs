@@ -5,7 +5,7 @@ use std::str::FromStr;
 use domain::access::{ApiKey, Environment};
 use domain::fault::Fault;
 use domain::flow::{NodeId, Slug};
-use domain::id::{FlowId, KeyId, RunId};
+use domain::id::{DeliveryId, EndpointId, FlowId, KeyId, RunId};
 use domain::ports::FlowName;
 use domain::problem::FieldErrors;
 use lambda_http::{Request, RequestExt};
@@ -44,6 +44,16 @@ impl Call {
     /// The API key named by `{keyId}`.
     pub fn key_id(&self) -> Result<KeyId, Fault> {
         self.path_parameter("keyId").parse().map_err(|_| Fault::NotFound("API key"))
+    }
+
+    /// The webhook endpoint named by `{id}`.
+    pub fn webhook_id(&self) -> Result<EndpointId, Fault> {
+        self.path_parameter("id").parse().map_err(|_| Fault::NotFound("webhook"))
+    }
+
+    /// The delivery named by `{deliveryId}`.
+    pub fn delivery_id(&self) -> Result<DeliveryId, Fault> {
+        self.path_parameter("deliveryId").parse().map_err(|_| Fault::NotFound("delivery"))
     }
 
     /// The node named by `{nodeId}`: one that a flow may have.

@@ -21,7 +21,7 @@ use crate::secret::{Sealed, SecretPlace};
 use crate::step::{Answer, ObjectRef, Payload, StepRecord};
 use crate::time::Time;
 
-pub use webhooks::{Courier, Deliveries, DeliveryQueue, Posted, Unposted, WebhookEndpoints};
+pub use webhooks::{Courier, Deliveries, DeliveryQueue, WebhookEndpoints};
 
 /// A port failed. Nothing is known about whether the write took place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

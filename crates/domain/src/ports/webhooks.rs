@@ -4,7 +4,7 @@ use std::future::Future;
 
 use crate::id::{DeliveryId, EndpointId, EventId, OrgId};
 use crate::time::Time;
-use crate::webhook::{Delivery, Endpoints, Event, Message};
+use crate::webhook::{Attempted, Delivery, Endpoints, Event, Message};
 
 use super::{CommitError, Page, PortError, Window};
 
@@ -56,31 +56,8 @@ pub trait DeliveryQueue {
     fn set_aside(&self, body: &str) -> impl Future<Output = Result<(), PortError>>;
 }
 
-/// An answer to something that was posted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Posted {
-    /// Its HTTP status, whatever it is.
-    pub status: u16,
-    /// Its first bytes.
-    pub body: Vec<u8>,
-}
-
-/// There was no answer, for this reason.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unposted(pub String);
-
 /// Sends bytes to URLs of customers, past the egress guard.
 pub trait Courier {
-    /// What can be said against a URL without looking up its name. None of it may be called by that organisation.
-    fn check(&self, org: &OrgId, url: &str) -> Result<(), String>;
-    /// Posts a body with these headers, and nothing else of ours, within so many seconds.
-    fn post(
-        &self,
-        org: &OrgId,
-        url: &str,
-        headers: &[(&'static str, String)],
-        body: &str,
-        timeout_seconds: u32,
-    ) -> impl Future<Output = Result<Posted, Unposted>>;
+    /// Posts a body with these headers, and nothing else of ours. Any answer is one, whatever its status.
+    fn post(&self, org: &OrgId, url: &str, headers: &[(&'static str, String)], body: &str) -> impl Future<Output = Attempted>;
 }

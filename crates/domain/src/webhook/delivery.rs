@@ -155,7 +155,7 @@ fn beginning(body: &[u8]) -> String {
 }
 
 /// What the queue carries: whose turn it is. What is to be sent is in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Message {
     /// Whose.
@@ -166,6 +166,19 @@ pub struct Message {
     pub delivery: DeliveryId,
     /// The round that this message belongs to.
     pub round: u32,
+}
+
+impl Message {
+    /// As the queue carries it.
+    pub fn text(&self) -> String {
+        // Ids and a number always serialize.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What the queue carried, if it is a message.
+    pub fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
 }
 
 /// The headers of an attempt. The signature is of the raw body alone, as that of incoming webhooks.

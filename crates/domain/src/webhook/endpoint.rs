@@ -1,5 +1,6 @@
 //! The endpoints of an organisation.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
@@ -7,6 +8,7 @@ use serde_json::{Map, Value};
 use super::name::Subscription;
 use crate::fault::Fault;
 use crate::id::{EndpointId, OrgId};
+use crate::ports::{Page, Window};
 use crate::problem::FieldErrors;
 use crate::secret::{Sealed, SecretKind, SecretPlace};
 use crate::time::Time;
@@ -71,6 +73,18 @@ impl Endpoints {
     /// One of them.
     pub fn get(&self, id: &EndpointId) -> Result<&Endpoint, Fault> {
         self.all.iter().find(|endpoint| endpoint.id == *id).ok_or(Fault::NotFound("webhook"))
+    }
+
+    /// A page of them, newest first.
+    pub fn page(&self, window: &Window) -> Page<Endpoint> {
+        let is_behind = |endpoint: &&Endpoint| window.after.as_ref().is_none_or(|after| endpoint.id.to_string() < *after);
+        let mut newest_first: Vec<&Endpoint> = self.all.iter().filter(is_behind).collect();
+        newest_first.sort_by_key(|endpoint| Reverse(endpoint.id));
+        let rows: Vec<Endpoint> =
+            newest_first.iter().skip(window.skip).take(window.limit).map(|endpoint| Endpoint::clone(endpoint)).collect();
+        let more = newest_first.len() > window.skip + window.limit;
+        let next = rows.last().filter(|_| more).map(|endpoint| endpoint.id.to_string());
+        Page { rows, next, total: self.all.len() as u64 }
     }
 
     /// One more.
