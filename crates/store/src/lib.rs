@@ -3,8 +3,8 @@
 //! [`Table`] holds flows, keys, connections and lists; [`RunStore`] adds runs and their payloads. The items of the table are
 //! described in `items`, one type each; what their keys look like is in `keys`.
 
-mod access;
 mod admission;
+mod connections;
 mod error;
 mod flows;
 mod items;
@@ -19,6 +19,7 @@ mod organisations;
 mod outputs;
 mod presigned;
 mod progress;
+mod ring;
 mod runs;
 
 use aws_config::SdkConfig;
