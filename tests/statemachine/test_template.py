@@ -37,14 +37,19 @@ def test_a_policy_names_actions_and_resources(name):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_no_function_may_scan_or_delete_and_four_may_delete_objects(name):
-    """Items are never deleted: TTL does that. Objects go where outputs are purged, and where an upload found no record; what a
-    decision refers to lies under gates/, and no function may delete there."""
+    """Items are deleted by TTL alone, but for connections, whose keys must be gone. Objects go where outputs are purged, and where
+    an upload found no record; what a decision refers to lies under gates/, and no function may delete there."""
     deleting = [
         (action, statement["Resource"])
         for statement in statements(FUNCTIONS[name])
         for action in listed(statement["Action"])
         if "Delete" in action or action.endswith(":Scan")
     ]
+    if name == "DeleteConnection":
+        of_connections = [each for each in statements(FUNCTIONS[name]) if "dynamodb:DeleteItem" in listed(each["Action"])]
+        keys = [each["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] for each in of_connections]
+        assert keys == [["ORG#*#CONNECTION#*"], ["ORG#*#CONNECTIONS"]]
+        return
     may = name in ("AdvanceRun", "PurgeOutputs", "PurgeRunOutputs", "ReconcileRuns")
     assert deleting == ([("s3:DeleteObject", {"Fn::Sub": "${OutputsBucket.Arn}/org_*"})] if may else [])
 
@@ -97,6 +102,19 @@ def test_secrets_of_webhooks_are_sealed_by_some_and_opened_by_one():
     assert using("kms:Decrypt") == {"DeliverWebhook": only}
 
 
+def test_keys_of_connections_are_sealed_by_one_and_opened_by_those_who_call_them():
+    """Whoever may encrypt cannot read, and nobody reaches a secret of another kind."""
+    using = {"kms:Encrypt": [], "kms:Decrypt": []}
+    for name, function in FUNCTIONS.items():
+        for statement in statements(function):
+            kinds = statement.get("Condition", {}).get("StringEquals", {}).get("kms:EncryptionContext:kind", [])
+            for action in set(using).intersection(listed(statement["Action"])):
+                assert kinds, f"{name}: {action} for secrets of every kind"
+                if "service-connection" in listed(kinds):
+                    using[action].append(name)
+    assert using == {"kms:Encrypt": ["PutConnection"], "kms:Decrypt": ["CheckConnection", "AdvanceRun"]}
+
+
 def test_whoever_has_a_route_counts_on_keys_and_updates_nothing_else():
     """Without this a function could admit nobody; with more it could write runs past their conditions."""
     counting = {
@@ -109,7 +127,7 @@ def test_whoever_has_a_route_counts_on_keys_and_updates_nothing_else():
         updating = [each for each in statements(function) if "dynamodb:UpdateItem" in listed(each["Action"])]
         has_route = any(event["Type"] == "Api" for event in function["Properties"].get("Events", {}).values())
         assert updating[:1] == [counting] if has_route else counting not in updating, name
-        more = ("SetRetention", "PurgeRunOutputs")
+        more = ("SetRetention", "PurgeRunOutputs", "PutConnection", "CheckConnection")
         assert not has_route or len(updating) == 1 or name.startswith("List") or name in more, name
 
 
@@ -145,7 +163,7 @@ def test_no_route_is_taken_twice():
         for event in function["Properties"].get("Events", {}).values()
         if event["Type"] == "Api"
     ]
-    assert len(routes) == len(set(routes)) == 28
+    assert len(routes) == len(set(routes)) == 32
 
 
 def test_the_machines_are_called_what_the_functions_call_them():

@@ -1,5 +1,6 @@
 //! What callers see: flows, runs, steps, approvals and keys as JSON.
 
+mod connection;
 mod fit;
 mod gate;
 mod key;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::set;
 
+pub use connection::{connection, health};
 pub use fit::MAX_BYTES;
 pub use gate::{approvals, decided};
 pub use key::{api_key, new_api_key};

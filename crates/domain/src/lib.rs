@@ -4,7 +4,9 @@
 //! [`ports`] names what the rest of the system must bring.
 
 pub mod access;
+pub mod connection;
 pub mod fault;
+mod fields;
 pub mod flow;
 pub mod gate;
 pub mod id;

@@ -13,10 +13,12 @@ use domain::step::MAX_OUTPUT_BYTES;
 use reqwest::dns::Resolve;
 use reqwest::header::HeaderMap;
 use reqwest::{ClientBuilder, Method, Request, Response, redirect, retry};
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
 
 use crate::attempt::Attempt;
+use crate::credential::Credential;
 use crate::egress::{Egress, Refused};
 use crate::failure::{Target, hopeless, passing, refusal};
 use crate::guard::{Guard, Judged};
@@ -54,6 +56,8 @@ pub(crate) struct Call<'a> {
     pub(crate) method: &'a str,
     pub(crate) url: Url,
     pub(crate) headers: &'a BTreeMap<String, String>,
+    /// Over the headers; struck out of whatever is kept of the answer.
+    pub(crate) credential: Option<&'a Credential>,
     pub(crate) body: Option<&'a Value>,
 }
 
@@ -92,9 +96,11 @@ impl Client {
         attempt: &Attempt<'_>,
         call: Call<'_>,
     ) -> Result<Received, EffectError> {
-        let target = Target::new(call.method, &call.url, headers::secrets(call.headers));
+        let credential = call.credential;
+        let confidential = credential.map(|credential| credential.value.expose_secret());
+        let target = Target::new(call.method, &call.url, headers::secrets(call.headers).chain(confidential));
         let method = Method::from_bytes(call.method.as_bytes()).map_err(|_| target.unusable("its method is not one of HTTP's"))?;
-        let headers = headers::outgoing(attempt, call.headers, call.body.is_some()).map_err(|why| target.unusable(&why))?;
+        let headers = headers::outgoing(attempt, call.headers, credential, call.body.is_some()).map_err(|why| target.unusable(&why))?;
         let request = self.request(method, call.url, headers, call.body.map(|body| canonical(body).into_bytes()), &target)?;
         let late = target.late(attempt.context.timeout_seconds.into());
         if attempt.is_over() {
@@ -103,7 +109,7 @@ impl Client {
         let sender = Sender { org: &attempt.context.org, networks };
         let exchange = async {
             let response = self.dispatch(&sender, request, &target).await?;
-            receive(response, target).await
+            receive(response, target, credential).await
         };
         // One clock over everything: looking up the name, connecting, sending, reading to the end.
         tokio::time::timeout_at(attempt.until(), exchange).await.unwrap_or(Err(late))
@@ -186,9 +192,13 @@ fn unreadable(target: &Target, error: &PortError) -> EffectError {
     }
 }
 
-async fn receive(mut response: Response, target: Target) -> Result<Received, EffectError> {
+async fn receive(mut response: Response, target: Target, credential: Option<&Credential>) -> Result<Received, EffectError> {
     let status = response.status().as_u16();
-    let mut received = Received { target, status, headers: response.headers().clone(), body: Vec::new() };
+    let mut headers = response.headers().clone();
+    if let Some(credential) = credential {
+        credential.strike_from_headers(&mut headers);
+    }
+    let mut received = Received { target, status, headers, body: Vec::new() };
     let fine = received.is_success();
     let most = if fine { MAX_OUTPUT_BYTES } else { MAX_FAILURE_BYTES };
     if fine && response.content_length().is_some_and(|bytes| bytes > most as u64) {
@@ -201,13 +211,17 @@ async fn receive(mut response: Response, target: Target) -> Result<Received, Eff
             Ok(Some(chunk)) => {
                 let room = most - received.body.len();
                 received.body.extend(chunk.iter().take(room));
-                return Ok(received);
+                break;
             }
             Err(error) if fine => return Err(EffectError { answer: Some(received.answer()), ..received.target.broken(&error) }),
             // The end, or a failure: its status says enough, even if the page about it broke off.
-            Ok(None) | Err(_) => return Ok(received),
+            Ok(None) | Err(_) => break,
         }
     }
+    if let Some(credential) = credential {
+        credential.strike_from_body(&mut received.body);
+    }
+    Ok(received)
 }
 
 fn too_large(received: &Received) -> EffectError {

@@ -48,7 +48,7 @@ async fn send(
         // URLs resolve `%2E%2E` like `..`, so this value would call something else than the flow says.
         return Err(hopeless("`url` has a value of `.` or `..` in its path, which would change what is called; check the value"));
     }
-    let call = Call { method: &request.method, url, headers: &request.headers, body: request.body.as_ref() };
+    let call = Call { method: &request.method, url, headers: &request.headers, credential: None, body: request.body.as_ref() };
     client.send(networks, attempt, call).await?.success()
 }
 

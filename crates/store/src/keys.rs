@@ -103,6 +103,10 @@ pub(crate) fn deliveries(org: &OrgId, endpoint: &EndpointId) -> String {
     format!("ORG#{org}#WEBHOOK#{endpoint}")
 }
 
+pub(crate) fn connections(org: &OrgId) -> String {
+    format!("ORG#{org}#CONNECTIONS")
+}
+
 /// The caller's key is hashed: it may be long, and contain anything.
 pub(crate) fn idempotency(org: &OrgId, scope: &str, key: &str) -> String {
     format!("ORG#{org}#IDEMPOTENCY#{scope}#{}", sha256_hex_of(key.as_bytes()))

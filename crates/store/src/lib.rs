@@ -3,9 +3,9 @@
 //! [`Table`] holds flows, keys, connections and lists; [`RunStore`] adds runs and their payloads. The items of the table are
 //! described in `items`, one type each; what their keys look like is in `keys`.
 
-mod access;
 mod admission;
 mod changes;
+mod connections;
 mod error;
 mod flows;
 mod items;
@@ -20,6 +20,7 @@ mod organisations;
 mod outputs;
 mod presigned;
 mod progress;
+mod ring;
 mod runs;
 mod webhooks;
 

@@ -1,5 +1,6 @@
 //! Everything that `store` keeps, in memory, with the same promises.
 
+mod connections;
 mod flows;
 mod keys;
 mod lists;
@@ -15,13 +16,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::access::{ApiKey, Bucket, Minute};
+use domain::connection::Connection;
 use domain::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::json::{canonical, sha256_hex_of};
 use domain::network::PrivateRange;
 use domain::organisation::Organisation;
-use domain::ports::{CommitError, Connection, Idempotency, PortError, Runs};
+use domain::ports::{CommitError, Idempotency, PortError, Runs};
 use domain::retention::RetentionJob;
 use domain::run::{Debt, Run};
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
@@ -138,11 +140,6 @@ impl Memory {
     /// Everything that the stream has shown since it was opened.
     pub fn streamed(&self) -> Vec<Change> {
         self.state().changes.clone().unwrap_or_default()
-    }
-
-    /// Registers or replaces a connection.
-    pub fn put_connection(&self, org: &OrgId, connection: &Connection) {
-        self.state().connections.insert((*org, connection.slug.clone()), connection.clone());
     }
 
     /// What the Park state of `statemachine/resume.asl.json` does: `SET token ADD rev REMOVE owes`, if the run owes this very

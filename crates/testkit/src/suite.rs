@@ -3,6 +3,7 @@
 //! A case is given an empty store and keeps to itself, so a store may be opened once for each case or once for all.
 
 mod actions;
+mod connections;
 mod flows;
 mod inbox;
 mod keys;
@@ -17,12 +18,13 @@ mod webhooks;
 
 use std::future::Future;
 
-use domain::id::{OrgId, RunId};
+use domain::id::RunId;
 use domain::network::{PrivateNetworkSwitch, PrivateNetworks};
-use domain::ports::{Connection, Connections, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs};
+use domain::ports::{ConnectionBook, Connections, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs};
 use domain::ports::{Deliveries, WebhookEndpoints};
 
 pub use actions::*;
+pub use connections::*;
 pub use flows::*;
 pub use inbox::*;
 pub use keys::*;
@@ -45,6 +47,7 @@ pub trait Subject {
         + Keys
         + KeyRing
         + Connections
+        + ConnectionBook
         + Organisations
         + PrivateNetworks
         + PrivateNetworkSwitch
@@ -55,8 +58,6 @@ pub trait Subject {
     fn runs(&self) -> &Self::Runs;
     /// Lists, flows, keys, connections, organisations.
     fn table(&self) -> &Self::Table;
-    /// Keeps a connection.
-    fn put_connection(&self, org: &OrgId, connection: &Connection) -> impl Future<Output = ()>;
     /// What the Park state does, word for word. False: its condition failed.
     fn park(&self, run: &RunId, execution: &str, token: &str) -> impl Future<Output = bool>;
 }
@@ -71,10 +72,6 @@ impl Subject for crate::Memory {
 
     fn table(&self) -> &Self {
         self
-    }
-
-    async fn put_connection(&self, org: &OrgId, connection: &Connection) {
-        Self::put_connection(self, org, connection);
     }
 
     async fn park(&self, run: &RunId, execution: &str, token: &str) -> bool {
@@ -128,6 +125,10 @@ macro_rules! store_suite {
             flows_are_listed_newest_first_page_by_page
             what_belongs_to_another_organisation_is_not_found
             connections_read_back
+            a_connection_is_replaced_and_stays_the_same_one
+            a_connection_is_deleted_once
+            what_happened_to_a_connection_is_noted_while_it_is_there
+            connections_are_listed_newest_first_page_by_page
             a_key_is_admitted_with_every_field
             what_is_no_key_is_not_admitted
             requests_are_counted_by_key_bucket_and_minute
