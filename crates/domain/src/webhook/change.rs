@@ -145,3 +145,78 @@ impl Occasion {
         EventId::derived(&self.run(), &format!("{}#{node}", self.name().unwrap_or_default()), self.at())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::flow::{NodeIx, Spec};
+    use crate::id::FlowId;
+    use crate::run::{Exit, NewRun, Trigger};
+
+    fn at(seconds: u64) -> Time {
+        Time::from_millis(seconds * 1000)
+    }
+
+    fn world() -> (Spec, Run, NodeIx) {
+        let llm = json!({"id": "draft", "type": "llm_step", "model": "m", "userPrompt": "x", "retry": {"maxAttempts": 2}});
+        let last = json!({"id": "last", "type": "transform", "output": 1});
+        let spec = json!({"startNodeId": "draft", "nodes": [llm, last], "edges": [{"from": "draft", "to": "last"}]});
+        let spec = Spec::parse(&spec).unwrap();
+        let new = NewRun {
+            id: RunId::new(at(0), 1),
+            org: OrgId::new(at(0), 1),
+            flow: FlowId::new(at(0), 1),
+            flow_slug: "flow".parse().unwrap(),
+            flow_version: 1,
+            trigger: Trigger::Manual,
+            started_by: "usr_ada".to_owned(),
+            retried: None,
+            trace_id: "0".repeat(32),
+        };
+        let (run, draft) = (Run::new(new, &spec, at(0)), spec.position(&"draft".parse().unwrap()).unwrap());
+        (spec, run, draft)
+    }
+
+    /// What is told of the step from one state of a run to the next.
+    fn told(before: &Run, after: &Run) -> Vec<(&'static str, EventId)> {
+        let change = Change::Run { before: Some(Box::new(before.clone())), after: Box::new(after.clone()) };
+        occasions(&change).iter().map(|occasion| (occasion.name().unwrap(), occasion.event_id())).collect()
+    }
+
+    #[test]
+    fn a_generation_starts_once_however_often_it_is_attempted() {
+        let (spec, run, draft) = world();
+        let mut attempt = run.clone();
+        attempt.start(&spec, draft, at(5)).unwrap();
+        assert_eq!(attempt.generating, [("draft".parse().unwrap(), at(5))].into());
+        let first = told(&run, &attempt);
+        assert_eq!(first.iter().map(|(name, _)| *name).collect::<Vec<_>>(), [names::GENERATION_STARTED]);
+        let mut waiting = attempt.clone();
+        waiting.retry_at(&spec, draft, at(9), at(6)).unwrap();
+        assert!(waiting.generating.is_empty() && told(&attempt, &waiting).is_empty());
+        let mut second = waiting.clone();
+        second.start(&spec, draft, at(9)).unwrap();
+        assert_eq!(told(&waiting, &second), first, "the same event");
+        assert!(told(&second, &Run { rev: 7, ..second.clone() }).is_empty());
+        let mut done = second.clone();
+        done.succeed(&spec, draft, Exit::Normal, at(10)).unwrap();
+        assert!(done.generating.is_empty() && told(&second, &done).is_empty(), "its record tells of the end");
+    }
+
+    #[test]
+    fn an_end_is_told_once_and_has_an_id_of_its_own() {
+        let (spec, run, draft) = world();
+        let mut cancelled = run.clone();
+        cancelled.start(&spec, draft, at(5)).unwrap();
+        cancelled.cancel("usr_ada", None, at(6)).unwrap();
+        assert!(cancelled.generating.is_empty());
+        let end = told(&run, &cancelled);
+        assert_eq!(end.iter().map(|(name, _)| *name).collect::<Vec<_>>(), [names::RUN_CANCELLED]);
+        assert!(told(&cancelled, &Run { rev: 9, ..cancelled.clone() }).is_empty(), "what is tidied up afterwards is no event");
+        let started = occasions(&Change::Run { before: None, after: Box::new(run) });
+        assert_eq!(started.len(), 1);
+        assert_ne!(started[0].event_id(), end[0].1);
+    }
+}
