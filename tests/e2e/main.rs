@@ -44,3 +44,4 @@ mod support;
 mod tour;
 mod validation;
 mod waits;
+mod webhooks_out;

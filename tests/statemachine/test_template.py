@@ -39,14 +39,19 @@ def test_a_policy_names_actions_and_resources(name):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_no_function_may_scan_or_delete_and_four_may_delete_objects(name):
-    """Items are never deleted: TTL does that. Objects go where outputs are purged, and where an upload found no record; what a
-    decision refers to lies under gates/, and no function may delete there."""
+    """Items are deleted by TTL alone, but for connections, whose keys must be gone. Objects go where outputs are purged, and where
+    an upload found no record; what a decision refers to lies under gates/, and no function may delete there."""
     deleting = [
         (action, statement["Resource"])
         for statement in statements(FUNCTIONS[name])
         for action in listed(statement["Action"])
         if "Delete" in action or action.endswith(":Scan")
     ]
+    if name == "DeleteConnection":
+        of_connections = [each for each in statements(FUNCTIONS[name]) if "dynamodb:DeleteItem" in listed(each["Action"])]
+        keys = [each["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] for each in of_connections]
+        assert keys == [["ORG#*#CONNECTION#*"], ["ORG#*#CONNECTIONS"]]
+        return
     may = name in ("AdvanceRun", "PurgeOutputs", "PurgeRunOutputs", "ReconcileRuns")
     assert deleting == ([("s3:DeleteObject", {"Fn::Sub": "${OutputsBucket.Arn}/org_*"})] if may else [])
 
@@ -61,6 +66,57 @@ def test_only_what_purge_outputs_is_for_reaches_it():
     assert "OnFailure" in stream["DestinationConfig"]
 
 
+def test_what_reaches_publish_events_is_an_event_or_may_tell_of_one():
+    stream = FUNCTIONS["PublishEvents"]["Properties"]["Events"]["Stream"]["Properties"]
+    patterns = [json.loads(each["Pattern"]) for each in stream["FilterCriteria"]["Filters"]]
+    assert len(patterns) <= 5, "as many as a mapping has without asking AWS for more"
+    names = [pattern["dynamodb"]["Keys"]["sk"]["S"][0] for pattern in patterns]
+    # Keys are counted on with every request, and are none of these.
+    assert names == ["RUN", "RUN", "RUN", {"prefix": "GATE#"}, {"prefix": "STEP#"}]
+    assert stream["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert "OnFailure" in stream["DestinationConfig"]
+
+
+def test_the_stream_has_no_more_readers_than_it_may_have():
+    """Two for a shard; a third one would throttle them all."""
+    events = [event for function in FUNCTIONS.values() for event in function["Properties"].get("Events", {}).values()]
+    assert sum(event["Type"] == "DynamoDB" for event in events) == 2
+
+
+def test_deliveries_are_hidden_for_longer_than_an_attempt_may_take():
+    queue = resources("AWS::SQS::Queue")["Deliveries"]["Properties"]
+    assert queue["VisibilityTimeout"] >= 6 * FUNCTIONS["DeliverWebhook"]["Properties"]["Timeout"]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": "DeliveryDeadLetters.Arn"}
+    assert FUNCTIONS["DeliverWebhook"]["Properties"]["Events"]["Queue"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_secrets_of_webhooks_are_sealed_by_some_and_opened_by_one():
+    """Whoever may encrypt cannot read, and nobody reaches a secret of another kind."""
+    def using(action):
+        return {
+            name: statement["Condition"]
+            for name, function in FUNCTIONS.items()
+            for statement in statements(function)
+            if statement["Action"] == action and "webhook-endpoint" in str(statement)
+        }
+    only = {"StringEquals": {"kms:EncryptionContext:kind": "webhook-endpoint"}}
+    assert using("kms:Encrypt") == {"CreateWebhook": only, "RotateEndpointSecret": only}
+    assert using("kms:Decrypt") == {"DeliverWebhook": only}
+
+
+def test_keys_of_connections_are_sealed_by_one_and_opened_by_those_who_call_them():
+    """Whoever may encrypt cannot read, and nobody reaches a secret of another kind."""
+    using = {"kms:Encrypt": [], "kms:Decrypt": []}
+    for name, function in FUNCTIONS.items():
+        for statement in statements(function):
+            kinds = statement.get("Condition", {}).get("StringEquals", {}).get("kms:EncryptionContext:kind", [])
+            for action in set(using).intersection(listed(statement["Action"])):
+                assert kinds, f"{name}: {action} for secrets of every kind"
+                if "service-connection" in listed(kinds):
+                    using[action].append(name)
+    assert using == {"kms:Encrypt": ["PutConnection"], "kms:Decrypt": ["CheckConnection", "AdvanceRun"]}
+
+
 def test_whoever_has_a_route_counts_on_keys_and_updates_nothing_else():
     """Without this a function could admit nobody; with more it could write runs past their conditions."""
     counting = {
@@ -73,7 +129,7 @@ def test_whoever_has_a_route_counts_on_keys_and_updates_nothing_else():
         updating = [each for each in statements(function) if "dynamodb:UpdateItem" in listed(each["Action"])]
         has_route = any(event["Type"] == "Api" for event in function["Properties"].get("Events", {}).values())
         assert updating[:1] == [counting] if has_route and name not in OPEN else counting not in updating, name
-        more = ("SetRetention", "PurgeRunOutputs")
+        more = ("SetRetention", "PurgeRunOutputs", "PutConnection", "CheckConnection")
         assert not has_route or name in OPEN or len(updating) == 1 or name.startswith("List") or name in more, name
 
 
@@ -114,7 +170,7 @@ def test_no_route_is_taken_twice():
         for event in function["Properties"].get("Events", {}).values()
         if event["Type"] == "Api"
     ]
-    assert len(routes) == len(set(routes)) == 22
+    assert len(routes) == len(set(routes)) == 34
 
 
 def test_the_machines_are_called_what_the_functions_call_them():

@@ -4,11 +4,12 @@ use std::str::FromStr;
 
 use domain::access::{ApiKey, Environment};
 use domain::fault::Fault;
-use domain::flow::{NodeId, Slug};
-use domain::id::{FlowId, KeyId, RunId};
+use domain::flow::{NodeId, ServiceSlug, Slug};
+use domain::id::{DeliveryId, EndpointId, FlowId, KeyId, RunId};
 use domain::ports::FlowName;
 use domain::problem::FieldErrors;
 use lambda_http::{Request, RequestExt};
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::Refused;
@@ -44,6 +45,22 @@ impl Call {
     /// The API key named by `{keyId}`.
     pub fn key_id(&self) -> Result<KeyId, Fault> {
         self.path_parameter("keyId").parse().map_err(|_| Fault::NotFound("API key"))
+    }
+
+    /// The webhook endpoint named by `{id}`.
+    pub fn webhook_id(&self) -> Result<EndpointId, Fault> {
+        self.path_parameter("id").parse().map_err(|_| Fault::NotFound("webhook"))
+    }
+
+    /// The delivery named by `{deliveryId}`.
+    pub fn delivery_id(&self) -> Result<DeliveryId, Fault> {
+        self.path_parameter("deliveryId").parse().map_err(|_| Fault::NotFound("delivery"))
+    }
+
+    /// The service connection named by `{slug}`, whose colon may come percent-encoded: no slug has a `%`.
+    pub fn service_slug(&self) -> Result<ServiceSlug, Fault> {
+        let slug = percent_decode_str(self.path_parameter("slug")).decode_utf8().ok();
+        slug.and_then(|slug| slug.parse().ok()).ok_or(Fault::NotFound("service connection"))
     }
 
     /// The node named by `{nodeId}`: one that a flow may have.

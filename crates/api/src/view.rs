@@ -1,10 +1,12 @@
 //! What callers see: flows, runs, steps, approvals and keys as JSON.
 
+mod connection;
 mod fit;
 mod gate;
 mod key;
 mod payload;
 mod run;
+mod webhook;
 
 use domain::flow::{Flow, Version};
 use domain::ports::RunSummary;
@@ -15,10 +17,12 @@ use serde_json::{Value, json};
 
 use crate::set;
 
+pub use connection::{connection, health};
 pub use fit::MAX_BYTES;
 pub use gate::{approvals, decided};
 pub use key::{api_key, new_api_key};
 pub use run::{PARTS_OF_STEPS, part_of_step, run_with_steps};
+pub use webhook::{delivery, webhook, webhook_with_secret};
 
 /// A flow's head: a row of a list.
 pub fn flow(flow: &Flow) -> Value {

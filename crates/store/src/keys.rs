@@ -1,7 +1,7 @@
 //! The keys of the table, and of its indexes.
 
 use domain::flow::{NodeId, ServiceSlug, Slug};
-use domain::id::{FlowId, OrgId, RunId};
+use domain::id::{EndpointId, EventId, FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::run::{RunStatus, Trigger};
 use domain::time::Time;
@@ -17,6 +17,8 @@ pub(crate) const IDEMPOTENCY: &str = "IDEMPOTENCY";
 pub(crate) const RUN_PREFIX: &str = "RUN#";
 pub(crate) const RETENTION: &str = "RETENTION";
 pub(crate) const PURGE: &str = "PURGE";
+pub(crate) const WEBHOOKS: &str = "WEBHOOKS";
+pub(crate) const EVENT: &str = "EVENT";
 pub(crate) const STEP_PREFIX: &str = "STEP#";
 pub(crate) const GATE_PREFIX: &str = "GATE#";
 
@@ -86,6 +88,23 @@ pub(crate) fn key_ring(org: &OrgId) -> String {
 
 pub(crate) fn connection(org: &OrgId, slug: &ServiceSlug) -> String {
     format!("ORG#{org}#CONNECTION#{slug}")
+}
+
+pub(crate) fn webhooks(org: &OrgId) -> String {
+    format!("ORG#{org}#WEBHOOKS")
+}
+
+pub(crate) fn event(org: &OrgId, id: &EventId) -> String {
+    format!("ORG#{org}#EVENT#{id}")
+}
+
+/// Deliveries to an endpoint, each under its id.
+pub(crate) fn deliveries(org: &OrgId, endpoint: &EndpointId) -> String {
+    format!("ORG#{org}#WEBHOOK#{endpoint}")
+}
+
+pub(crate) fn connections(org: &OrgId) -> String {
+    format!("ORG#{org}#CONNECTIONS")
 }
 
 /// The caller's key is hashed: it may be long, and contain anything.

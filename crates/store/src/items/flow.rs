@@ -1,9 +1,9 @@
-//! Flows, their versions, slugs; service connections.
+//! Flows, their versions, slugs.
 
-use domain::flow::{Flow, FlowStatus, ServiceSlug, Slug, Version};
+use domain::flow::{Flow, FlowStatus, Slug, Version};
 use domain::id::{FlowId, OrgId};
 use domain::json::canonical;
-use domain::ports::{Connection, PortError};
+use domain::ports::PortError;
 use domain::time::Time;
 use serde::{Deserialize, Serialize};
 
@@ -133,29 +133,5 @@ pub(crate) struct SlugItem {
 impl SlugItem {
     pub(crate) fn of(flow: &Flow) -> Self {
         Self { pk: keys::slug(&flow.org, &flow.slug), sk: keys::SLUG.to_owned(), flow: flow.id }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ConnectionItem {
-    pk: String,
-    sk: String,
-    slug: ServiceSlug,
-    base_url: String,
-}
-
-impl ConnectionItem {
-    pub(crate) fn of(org: &OrgId, connection: &Connection) -> Self {
-        Self {
-            pk: keys::connection(org, &connection.slug),
-            sk: keys::CONNECTION.to_owned(),
-            slug: connection.slug.clone(),
-            base_url: connection.base_url.clone(),
-        }
-    }
-
-    pub(crate) fn into_connection(self) -> Connection {
-        Connection { slug: self.slug, base_url: self.base_url }
     }
 }

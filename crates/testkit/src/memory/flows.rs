@@ -1,10 +1,10 @@
-//! Flows and connections in memory.
+//! Flows in memory.
 
 use std::sync::Arc;
 
-use domain::flow::{Flow, ServiceSlug, Version};
+use domain::flow::{Flow, Version};
 use domain::id::{FlowId, OrgId};
-use domain::ports::{CommitError, Connection, Connections, FlowName, Flows, Page, PortError, Window};
+use domain::ports::{CommitError, FlowName, Flows, Page, PortError, Window};
 
 use super::lists::cut;
 use super::{Memory, State};
@@ -69,11 +69,5 @@ impl Flows for Memory {
 
     async fn flows(&self, org: &OrgId, window: &Window) -> Result<Page<Flow>, PortError> {
         self.faults.read("flows", || Ok(self.state().flows(org, window))).await
-    }
-}
-
-impl Connections for Memory {
-    async fn connection(&self, org: &OrgId, slug: &ServiceSlug) -> Result<Option<Connection>, PortError> {
-        self.faults.read("connection", || Ok(self.state().connections.get(&(*org, slug.clone())).cloned())).await
     }
 }
