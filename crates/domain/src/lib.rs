@@ -4,6 +4,7 @@
 //! [`ports`] names what the rest of the system must bring.
 
 pub mod access;
+pub mod cron;
 pub mod fault;
 pub mod flow;
 pub mod gate;
