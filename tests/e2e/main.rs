@@ -40,3 +40,4 @@ mod secrecy;
 mod support;
 mod validation;
 mod waits;
+mod webhook_trigger;

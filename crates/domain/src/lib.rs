@@ -21,3 +21,4 @@ pub mod signature;
 pub mod step;
 pub mod template;
 pub mod time;
+pub mod webhook;

@@ -8,6 +8,7 @@ mod purge;
 mod retention;
 mod run;
 mod step;
+mod webhook;
 
 pub(crate) use flow::{ConnectionItem, FlowItem, SlugItem, VersionItem};
 pub(crate) use gate::GateItem;
@@ -16,6 +17,7 @@ pub(crate) use purge::PurgeItem;
 pub(crate) use retention::JobItem;
 pub(crate) use run::{IdempotencyItem, InputItem, RunItem, SummaryItem};
 pub(crate) use step::StepItem;
+pub(crate) use webhook::{GoneItem, TokenItem, WebhookItem};
 
 use domain::json::canonical;
 use domain::ports::PortError;

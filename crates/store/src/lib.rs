@@ -5,6 +5,7 @@
 
 mod access;
 mod admission;
+mod cron;
 mod error;
 mod flows;
 mod items;
@@ -19,6 +20,7 @@ mod outputs;
 mod presigned;
 mod progress;
 mod runs;
+mod webhooks;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;

@@ -1,7 +1,7 @@
 //! Short ways to write down flows, runs, people and keys.
 
 use domain::access::{Actor, ApiKey, Grant, OwnLimits};
-use domain::flow::{Flow, FlowStatus, Spec, Version};
+use domain::flow::{Flow, FlowStatus, FlowTrigger, Spec, Version};
 use domain::gate::{Ballot, Gate};
 use domain::id::{ApprovalId, FlowId, KeyId, OrgId, RunId};
 use domain::ports::Entropy;
@@ -149,6 +149,7 @@ impl Maker {
             name: format!("Flow {slug}"),
             description: "What it is for".to_owned(),
             status: FlowStatus::Active,
+            trigger: FlowTrigger::Api,
             version: 1,
             created_at: now,
             updated_at: now,

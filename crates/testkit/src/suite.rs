@@ -11,12 +11,15 @@ mod organisations;
 mod outputs;
 mod payloads;
 mod runs;
+mod triggers;
 mod walks;
 
 use std::future::Future;
 
 use domain::id::{OrgId, RunId};
-use domain::ports::{Connection, Connections, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs};
+use domain::ports::{
+    Connection, Connections, CronFlows, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs, Webhooks,
+};
 
 pub use actions::*;
 pub use flows::*;
@@ -27,6 +30,7 @@ pub use organisations::*;
 pub use outputs::*;
 pub use payloads::*;
 pub use runs::*;
+pub use triggers::*;
 pub use walks::*;
 
 /// A store under test: the ports it brings, and the ways into it that are no ports.
@@ -34,7 +38,7 @@ pub trait Subject {
     /// Where runs are kept.
     type Runs: Runs + Outputs + RetentionJobs;
     /// Where the rest is kept.
-    type Table: RunLists + Flows + Keys + KeyRing + Connections + Organisations;
+    type Table: RunLists + Flows + Keys + KeyRing + Connections + Organisations + Webhooks + CronFlows;
 
     /// Runs, steps, gates.
     fn runs(&self) -> &Self::Runs;
@@ -134,6 +138,12 @@ macro_rules! store_suite {
             open_gates_come_oldest_first_page_by_page
             a_closed_gate_leaves_the_inbox
             indebted_runs_are_those_that_owe
+            the_trigger_of_a_flow_reads_back
+            a_webhook_is_found_by_its_token_until_it_is_deleted
+            flows_are_due_from_their_time_on_and_the_oldest_comes_first
+            a_due_time_becomes_one_run_and_moves_the_schedule
+            of_64_ticks_at_the_same_time_one_starts_the_flow
+            an_edit_and_the_clock_do_not_overwrite_each_other
         );
     };
     (@cases $block_on:path, $open:path, $($case:ident)*) => {

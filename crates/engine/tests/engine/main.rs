@@ -23,3 +23,4 @@ mod parallel;
 mod retries;
 mod starting;
 mod waits;
+mod webhook;
