@@ -140,11 +140,14 @@ def test_park_reaches_run_items_only():
     assert update["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["RUN#*"]}}
 
 
-def test_a_webhook_reaches_no_key():
+def test_a_webhook_reaches_no_key_and_the_clock_only_schedules():
     """Who calls a webhook has shown no key; what it may read and write is what starting a run takes."""
     receive = statements(FUNCTIONS["ReceiveWebhook"])
     prefixes = [s["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] for s in receive if "dynamodb" in str(s["Action"])]
     assert prefixes == [["HOOK#*", "ORG#*", "RUN#*"], ["ORG#*"], ["RUN#*", "ORG#*#IDEMPOTENCY#*"]]
+    (update,) = (s for s in statements(FUNCTIONS["TickCron"]) if s["Action"] == "dynamodb:UpdateItem")
+    attributes = update["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]
+    assert attributes == ["pk", "sk", "updatedAt", "nextCronRunAt", "lastCronRunAt", "outboxPk", "outboxSk"]
 
 
 def test_secrets_of_webhooks_are_sealed_and_opened_as_such_and_by_few():

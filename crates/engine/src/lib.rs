@@ -2,13 +2,14 @@
 //!
 //! Everything that happens to a run goes through here, one module each: [`start`](Engine::start), [`advance`](Engine::advance),
 //! [`decide`](Engine::decide), [`cancel`](Engine::cancel), [`retry`](Engine::retry),
-//! [`settle`](Engine::settle), [`reconcile`](Engine::reconcile), [`purge`](Engine::purge); and so does what starts
-//! one from outside, [`deliver`](Engine::deliver) for webhooks.
+//! [`settle`](Engine::settle), [`reconcile`](Engine::reconcile), [`purge`](Engine::purge); and so do those who start one from
+//! outside, [`deliver`](Engine::deliver) for webhooks and [`tick`](Engine::tick) for the clock.
 //! Each loads the run, lets the domain decide, and writes on the condition that nobody else has written meanwhile. A write
 //! that is refused means: load again and *decide again*; never: write the same once more.
 
 mod advance;
 mod attempt;
+mod cron;
 mod decide;
 mod ending;
 mod knowledge;
@@ -30,6 +31,7 @@ use domain::run::{NodeStatus, Run};
 use domain::time::Time;
 
 pub use advance::{Invocation, Outcome};
+pub use cron::Ticked;
 pub use decide::Decided;
 pub use retry::Again;
 pub use segment::{BadSegmentName, SegmentName};

@@ -10,6 +10,7 @@
 mod again;
 mod canonical;
 mod crashes;
+mod cron;
 mod debts;
 mod endings;
 mod expiry;
