@@ -79,6 +79,13 @@ impl Table {
         Ok(TransactWriteItem::builder().put(put.build().map_err(error::corrupt)?).build())
     }
 
+    /// Writes an item unless there is such an item already: `Err(Changed)`.
+    pub(crate) async fn put_if_new(&self, item: Item) -> Result<(), CommitError> {
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
+        put.condition_expression("attribute_not_exists(pk)").send().await.map_err(error::put)?;
+        Ok(())
+    }
+
     /// All of `writes` or none of them.
     pub(crate) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), CommitError> {
         self.client.transact_write_items().set_transact_items(Some(writes)).send().await.map_err(error::transaction)?;

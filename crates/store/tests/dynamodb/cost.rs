@@ -59,6 +59,7 @@ fn a_node_with_a_small_output_costs_at_most_three_write_units() {
         println!("chain of 10: {at_ten} units a node in {} writes", ten.len());
         println!("chain of 100: {at_hundred} units a node in {} writes", hundred.len());
         assert!(!ten.is_empty(), "the engine under the store reports no capacity");
+        assert!((units(&starting) + units(&ten)) / 10.0 <= 3.0, "with the start of the run: {starting:?} {ten:?}");
         assert!(at_ten <= 3.0, "{at_ten} units a node: {ten:?}");
         assert!(at_hundred <= 1.5 * at_ten, "{at_hundred} units a node at 100 nodes, {at_ten} at 10");
     });

@@ -9,6 +9,7 @@ mod list_cost;
 mod moving;
 mod opened;
 mod retention;
+mod starting;
 mod template;
 mod uploads;
 mod wire;
