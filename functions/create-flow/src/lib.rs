@@ -5,7 +5,7 @@ use domain::access::Scope;
 use domain::fault::Fault;
 use domain::flow::{Draft, MAX_BODY_BYTES};
 use domain::id::FlowId;
-use domain::ports::{Clock, CommitError, Entropy, Flows, Vault, Webhooks};
+use domain::ports::{Clock, CommitError, Entropy, FlowName, Flows, Vault, Webhooks};
 use domain::webhook::WebhookToken;
 use engine::WebhookKeeper;
 
@@ -29,14 +29,17 @@ pub async fn handle(
         Some(token) => Some(keeper.prepare(entropy, &flow, token).await?),
         None => None,
     };
-    match flows.create_flow(&flow, &version).await {
-        Ok(()) => Ok(Reply::created(under("flow", view::flow_with_spec(&flow, &version, secret.as_ref())))),
-        Err(CommitError::Changed) => {
-            if let Some(token) = token {
-                keeper.forget(&flow, token).await;
-            }
-            Err(Fault::Conflict(format!("there is a flow with the slug `{}` already", flow.slug)).into())
-        }
-        Err(CommitError::Port(error)) => Err(error.into()),
+    let is_there = match flows.create_flow(&flow, &version).await {
+        Ok(()) => true,
+        // The slug is taken, unless it is by this very flow: it was written twice, and the first answer was lost.
+        Err(CommitError::Changed) => flows.flow(&flow.org, &FlowName::Id(flow.id)).await?.is_some(),
+        Err(CommitError::Port(error)) => return Err(error.into()),
+    };
+    if is_there {
+        return Ok(Reply::created(under("flow", view::flow_with_spec(&flow, &version, secret.as_ref()))));
     }
+    if let Some(token) = token {
+        keeper.forget(&flow, token).await;
+    }
+    Err(Fault::Conflict(format!("there is a flow with the slug `{}` already", flow.slug)).into())
 }

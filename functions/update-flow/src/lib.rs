@@ -24,23 +24,32 @@ pub async fn handle(
 ) -> Result<Reply, Refused> {
     let draft = Draft::parse_changes(&call.json_object(MAX_BODY_BYTES)?)?;
     let name = call.flow_name()?;
+    // The token if the flow becomes a webhook, and the secret once that is so.
+    let fresh = WebhookToken::new([entropy.random(), entropy.random()]);
+    let mut secret = None;
     let mut seen: Option<Flow> = None;
     for _ in 0..TRIES {
         let before = flows.flow(&call.key.org, &name).await?.ok_or(Fault::NotFound("flow"))?;
-        // The clock has moved it on, or somebody else has edited it, and has not seen this change.
-        if seen.as_ref().is_some_and(|seen| (seen.version, seen.updated_at) != (before.version, before.updated_at)) {
-            break;
-        }
         let current = flows.version(&before.org, &before.id, before.version).await?;
         let current = current.ok_or_else(|| PortError::Corrupt(format!("{} has no version {}", before.id, before.version)))?;
-        let fresh = WebhookToken::new([entropy.random(), entropy.random()]);
-        let (flow, version) = draft.clone().applied_to(&before, &current, fresh, keeper.clock.now())?;
+        if before.trigger.webhook_token() == Some(&fresh) {
+            // The try before was written, and its answer lost.
+            return Ok(Reply::ok(under("flow", view::flow_with_spec(&before, &current, secret.as_ref()))));
+        }
+        // It is the clock that has moved the flow on, or else somebody who has edited it, and has not seen this change.
+        if let Some(seen) = seen
+            && (seen.version, seen.updated_at) != (before.version, before.updated_at)
+        {
+            if secret.is_some() {
+                keeper.forget(&before, &fresh).await;
+            }
+            break;
+        }
+        let (flow, version) = draft.clone().applied_to(&before, &current, fresh.clone(), keeper.clock.now())?;
         let (old, new) = (before.trigger.webhook_token(), flow.trigger.webhook_token());
-        let token = new.filter(|new| old != Some(*new));
-        let secret = match token {
-            Some(token) => Some(keeper.prepare(entropy, &flow, token).await?),
-            None => None,
-        };
+        if new == Some(&fresh) && secret.is_none() {
+            secret = Some(keeper.prepare(entropy, &flow, &fresh).await?);
+        }
         match flows.update_flow(&before, &flow, version.as_ref()).await {
             Ok(()) => {
                 if let Some(old) = old.filter(|old| new != Some(*old)) {
@@ -49,14 +58,9 @@ pub async fn handle(
                 let view = view::flow_with_spec(&flow, version.as_ref().unwrap_or(&current), secret.as_ref());
                 return Ok(Reply::ok(under("flow", view)));
             }
-            Err(CommitError::Changed) => {
-                if let Some(token) = token {
-                    keeper.forget(&flow, token).await;
-                }
-            }
+            Err(CommitError::Changed) => seen = Some(before),
             Err(CommitError::Port(error)) => return Err(error.into()),
         }
-        seen = Some(before);
     }
     Err(Fault::Conflict("the flow was changed by somebody else at the same time; read it again".to_owned()).into())
 }
