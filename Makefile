@@ -37,7 +37,7 @@ test: .venv/.tests ## Run every test there is; say what was skipped
 simulate: ## Run the simulation on more seeds: make simulate SEEDS=1000000 (DEEP=1: explore more, too)
 	SEEDS=$(or $(SEEDS),100000) cargo test -p engine --test simulation -- --nocapture
 
-bench: .venv/.stack ## Measure cost, cold start and size into docs/benchmarks.md: make bench ONLY=flows|cold|size
+bench: .venv/.stack ## Measure cost, cold start and size into docs/benchmarks.md: make bench ONLY=flows|cold|cron|size
 	@$(BENCH) $(ONLY)
 
 build: ## Build every binary (debug)

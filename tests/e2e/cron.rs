@@ -117,7 +117,7 @@ async fn a_wrong_schedule_is_refused_at_its_field() {
         (json!({"triggerType": "webhook", "cronEnabled": true}), "cronEnabled", "belongs to a flow whose triggerType is cron"),
     ] {
         let answer = stack.ada.send(Method::PATCH, &path, &changes).await;
-        let found = answer.field_error(400, field).to_owned();
+        let found = answer.field_error(400, field);
         assert!(found.starts_with(problem), "{changes}: {found}");
     }
     assert_eq!(read(&stack, &flow).await, flow);

@@ -4,7 +4,7 @@
 //! is done once, however many ticks see it, and a crash comes before it or after it. After it the run owes its first segment like
 //! any other.
 
-use std::collections::VecDeque;
+use std::cell::Cell;
 
 use domain::flow::Flow;
 use domain::id::{FlowId, OrgId, RunId};
@@ -16,8 +16,11 @@ use serde_json::json;
 
 use crate::Engine;
 
-/// Flows that are seen to at the same time: more than that, and the state machines refuse starts by the hundred.
+/// Flows that are seen to at the same time.
 const AT_ONCE: usize = 48;
+/// Executions that may be refused in a second before no more are tried in it. Step Functions takes some hundred a second, and a refusal
+/// costs as much as a start.
+const REFUSALS: usize = 20;
 /// Flows that one tick looks at. What is due beyond them waits for the next one.
 const MOST: usize = 20_000;
 /// How often a flow is looked at again that changed while its run was being created.
@@ -54,47 +57,84 @@ enum Seen {
     Failed,
 }
 
+/// Starts executions as fast as they are taken, and not much faster.
+#[derive(Default)]
+struct Pace {
+    second: Cell<u64>,
+    refused: Cell<usize>,
+}
+
+impl Pace {
+    fn allows(&self, now: Time) -> bool {
+        if self.second.replace(now.seconds()) != now.seconds() {
+            self.refused.set(0);
+        }
+        self.refused.get() < REFUSALS
+    }
+
+    fn refused(&self) {
+        self.refused.set(self.refused.get() + 1);
+    }
+}
+
 impl<R, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
     /// Starts every flow that is due, many at a time, and begins nothing after `stop_at`. One that fails does not hold up the others.
     pub async fn tick(&self, entropy: &impl Entropy, cron: &impl CronFlows, stop_at: Time) -> Result<Ticked, PortError> {
         let due = cron.due_flows(self.clock.now(), MOST).await?;
-        let mut seen = iter(due).map(|(org, id)| self.start_due(entropy, cron, org, id, stop_at)).buffer_unordered(AT_ONCE);
-        let (mut ticked, mut owing) = (Ticked::default(), VecDeque::new());
+        let pace = Pace::default();
+        let mut seen = iter(due).map(|(org, id)| self.start_due(entropy, cron, &pace, (org, id), stop_at)).buffer_unordered(AT_ONCE);
+        let (mut ticked, mut owing) = (Ticked::default(), Vec::new());
         while let Some(seen) = seen.next().await {
             match seen {
                 Seen::Nothing => {}
                 Seen::Started => ticked.created += 1,
                 Seen::Owing(run) => {
                     ticked.created += 1;
-                    owing.push_back(run);
+                    owing.push(*run);
                 }
                 Seen::Left => ticked.left += 1,
                 Seen::Failed => ticked.failed += 1,
             }
         }
         drop(seen);
-        ticked.owed = self.start_again(owing, stop_at).await;
+        ticked.owed = self.start_again(owing, &pace, stop_at).await;
         Ok(ticked)
     }
 
-    async fn start_due(&self, entropy: &impl Entropy, cron: &impl CronFlows, org: OrgId, id: FlowId, stop_at: Time) -> Seen {
+    async fn start_due(
+        &self,
+        entropy: &impl Entropy,
+        cron: &impl CronFlows,
+        pace: &Pace,
+        (org, id): (OrgId, FlowId),
+        stop_at: Time,
+    ) -> Seen {
         if self.clock.now() >= stop_at {
             return Seen::Left;
         }
         match self.create(entropy, cron, &org, &id).await {
             Ok(None) => Seen::Nothing,
-            Ok(Some(run)) => match self.segments.start(&run, self.clock.now()).await {
-                Ok(()) => Seen::Started,
-                Err(error) => {
-                    tracing::debug!(run = %run.id, %error, "a first segment was not started at once");
-                    Seen::Owing(Box::new(run))
-                }
-            },
+            Ok(Some(run)) if self.was_started(&run, pace).await => Seen::Started,
+            Ok(Some(run)) => Seen::Owing(Box::new(run)),
             Err(error) => {
                 tracing::error!(%org, flow = %id, %error, "a flow that is due was not started");
                 Seen::Failed
             }
         }
+    }
+
+    /// Starts the first execution of a run, if the pace allows it and it is taken.
+    async fn was_started(&self, run: &Run, pace: &Pace) -> bool {
+        let now = self.clock.now();
+        if !pace.allows(now) {
+            return false;
+        }
+        let started = self.segments.start(run, now).await;
+        if let Err(error) = &started {
+            tracing::debug!(run = %run.id, %error, "a first segment was not started at once");
+            pace.refused();
+        }
+        started.is_ok()
     }
 
     /// The run for a flow's due time, and its schedule moved on. None: it is not due any more.
@@ -131,16 +171,16 @@ impl<R, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         Ok(Run::new(new, &spec, now))
     }
 
-    /// Starts executions that were refused, as those of many runs at once may be, until all are started or there is no time. Gives
+    /// Starts the executions that were refused, as those of many runs at once are, until all are started or there is no time. Gives
     /// how many are not.
-    async fn start_again(&self, mut owing: VecDeque<Box<Run>>, stop_at: Time) -> usize {
+    async fn start_again(&self, mut owing: Vec<Run>, pace: &Pace, stop_at: Time) -> usize {
         while !owing.is_empty() && self.clock.now().plus_millis(PAUSE_MILLIS) < stop_at {
             self.clock.sleep(PAUSE_MILLIS).await;
-            let starts = owing.drain(..).map(|run| async move {
-                let is_refused = self.clock.now() >= stop_at || self.segments.start(&run, self.clock.now()).await.is_err();
-                is_refused.then_some(run)
+            let starts = owing.into_iter().map(|run| async move {
+                let is_started = self.clock.now() < stop_at && self.was_started(&run, pace).await;
+                (!is_started).then_some(run)
             });
-            owing = iter(starts).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect::<Vec<_>>().await.into();
+            owing = iter(starts).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await;
         }
         for run in &owing {
             tracing::warn!(run = %run.id, trace = run.trace_id, "the first segment was not started; it is owed");
