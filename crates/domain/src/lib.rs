@@ -21,4 +21,4 @@ pub mod signature;
 pub mod step;
 pub mod template;
 pub mod time;
-pub mod webhook;
+pub mod webhook_trigger;

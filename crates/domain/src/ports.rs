@@ -6,7 +6,7 @@ mod triggers;
 use std::collections::BTreeSet;
 use std::future::Future;
 
-pub use triggers::{CronFlows, Webhooks};
+pub use triggers::{CronFlows, WebhookTriggers};
 
 use secrecy::SecretString;
 use serde_json::Value;

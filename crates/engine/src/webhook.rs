@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use domain::access::Actor;
 use domain::fault::Fault;
 use domain::flow::{Flow, FlowStatus};
-use domain::ports::{Clock, CommitError, Entropy, FlowName, Flows, PortError, Runs, Segments, Vault, Webhooks};
+use domain::ports::{Clock, CommitError, Entropy, FlowName, Flows, PortError, Runs, Segments, Vault, WebhookTriggers};
 use domain::problem::FieldErrors;
 use domain::run::Trigger;
 use domain::secret::new_signing_secret;
 use domain::signature;
-use domain::webhook::{Webhook, WebhookToken};
+use domain::webhook_trigger::{Webhook, WebhookToken};
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ pub struct WebhookKeeper<W, V, C> {
     pub clock: C,
 }
 
-impl<W: Webhooks, V: Vault, C: Clock> WebhookKeeper<W, V, C> {
+impl<W: WebhookTriggers, V: Vault, C: Clock> WebhookKeeper<W, V, C> {
     /// Makes the secret of a webhook that `flow` is about to have under `token`, and keeps it. Until the flow itself names the token
     /// it opens nothing.
     pub async fn prepare(&self, entropy: &impl Entropy, flow: &Flow, token: &WebhookToken) -> Result<SecretString, PortError> {

@@ -8,7 +8,7 @@ mod purge;
 mod retention;
 mod run;
 mod step;
-mod webhook;
+mod webhook_trigger;
 
 pub(crate) use flow::{ConnectionItem, FlowItem, SlugItem, VersionItem};
 pub(crate) use gate::GateItem;
@@ -17,7 +17,7 @@ pub(crate) use purge::PurgeItem;
 pub(crate) use retention::JobItem;
 pub(crate) use run::{IdempotencyItem, InputItem, RunItem, SummaryItem};
 pub(crate) use step::StepItem;
-pub(crate) use webhook::{GoneItem, TokenItem, WebhookItem};
+pub(crate) use webhook_trigger::{GoneItem, TokenItem, WebhookItem};
 
 use domain::json::canonical;
 use domain::ports::PortError;

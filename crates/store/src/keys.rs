@@ -5,7 +5,7 @@ use domain::id::{FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::run::{RunStatus, Trigger};
 use domain::time::Time;
-use domain::webhook::WebhookToken;
+use domain::webhook_trigger::WebhookToken;
 
 pub(crate) const ORG: &str = "ORG";
 pub(crate) const RUN: &str = "RUN";
@@ -18,7 +18,7 @@ pub(crate) const IDEMPOTENCY: &str = "IDEMPOTENCY";
 pub(crate) const RUN_PREFIX: &str = "RUN#";
 pub(crate) const RETENTION: &str = "RETENTION";
 pub(crate) const PURGE: &str = "PURGE";
-pub(crate) const WEBHOOK: &str = "HOOK";
+pub(crate) const WEBHOOK_TRIGGER: &str = "HOOK";
 pub(crate) const STEP_PREFIX: &str = "STEP#";
 pub(crate) const GATE_PREFIX: &str = "GATE#";
 
@@ -82,7 +82,7 @@ pub(crate) fn api_key(secret_sha256: &str) -> String {
     format!("KEY#{secret_sha256}")
 }
 
-pub(crate) fn webhook(token: &WebhookToken) -> String {
+pub(crate) fn webhook_trigger(token: &WebhookToken) -> String {
     format!("HOOK#{}", token.sha256())
 }
 

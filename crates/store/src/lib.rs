@@ -20,7 +20,7 @@ mod outputs;
 mod presigned;
 mod progress;
 mod runs;
-mod webhooks;
+mod webhook_triggers;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;

@@ -24,7 +24,7 @@ use domain::retention::RetentionJob;
 use domain::run::{Debt, Run};
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
 use domain::time::Time;
-use domain::webhook::{Webhook, WebhookToken};
+use domain::webhook_trigger::{Webhook, WebhookToken};
 use outputs::{Kept, Wish};
 use serde_json::Value;
 
@@ -94,7 +94,7 @@ struct State {
     counts: BTreeMap<(String, Bucket, Minute), u32>,
     connections: BTreeMap<(OrgId, ServiceSlug), Connection>,
     organisations: BTreeMap<OrgId, Organisation>,
-    webhooks: BTreeMap<WebhookToken, Webhook>,
+    webhook_triggers: BTreeMap<WebhookToken, Webhook>,
     weakness: Option<Weakness>,
 }
 

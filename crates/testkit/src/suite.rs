@@ -18,7 +18,7 @@ use std::future::Future;
 
 use domain::id::{OrgId, RunId};
 use domain::ports::{
-    Connection, Connections, CronFlows, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs, Webhooks,
+    Connection, Connections, CronFlows, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs, WebhookTriggers,
 };
 
 pub use actions::*;
@@ -38,7 +38,7 @@ pub trait Subject {
     /// Where runs are kept.
     type Runs: Runs + Outputs + RetentionJobs;
     /// Where the rest is kept.
-    type Table: RunLists + Flows + Keys + KeyRing + Connections + Organisations + Webhooks + CronFlows;
+    type Table: RunLists + Flows + Keys + KeyRing + Connections + Organisations + WebhookTriggers + CronFlows;
 
     /// Runs, steps, gates.
     fn runs(&self) -> &Self::Runs;

@@ -5,8 +5,8 @@ use domain::access::Scope;
 use domain::fault::Fault;
 use domain::flow::{Draft, MAX_BODY_BYTES};
 use domain::id::FlowId;
-use domain::ports::{Clock, CommitError, Entropy, FlowName, Flows, Vault, Webhooks};
-use domain::webhook::WebhookToken;
+use domain::ports::{Clock, CommitError, Entropy, FlowName, Flows, Vault, WebhookTriggers};
+use domain::webhook_trigger::WebhookToken;
 use engine::WebhookKeeper;
 
 /// This endpoint.
@@ -16,7 +16,7 @@ pub const ENDPOINT: Endpoint = Endpoint { name: "create-flow", method: "POST", p
 /// is taken.
 pub async fn handle(
     flows: &impl Flows,
-    keeper: &WebhookKeeper<impl Webhooks, impl Vault, impl Clock>,
+    keeper: &WebhookKeeper<impl WebhookTriggers, impl Vault, impl Clock>,
     entropy: &impl Entropy,
     call: Call,
 ) -> Result<Reply, Refused> {

@@ -3,7 +3,7 @@
 use api::{Call, Endpoint, Refused, Reply, under, view};
 use domain::access::Scope;
 use domain::fault::Fault;
-use domain::ports::{Clock, Flows, PortError, Vault, Webhooks};
+use domain::ports::{Clock, Flows, PortError, Vault, WebhookTriggers};
 use engine::WebhookKeeper;
 
 /// This endpoint.
@@ -12,7 +12,7 @@ pub const ENDPOINT: Endpoint = Endpoint { name: "get-flow", method: "GET", path:
 /// 200 with the flow, and with its `webhookSecret` if it has a webhook; `{id}` is an id or a slug.
 pub async fn handle(
     flows: &impl Flows,
-    keeper: &WebhookKeeper<impl Webhooks, impl Vault, impl Clock>,
+    keeper: &WebhookKeeper<impl WebhookTriggers, impl Vault, impl Clock>,
     call: Call,
 ) -> Result<Reply, Refused> {
     let flow = flows.flow(&call.key.org, &call.flow_name()?).await?.ok_or(Fault::NotFound("flow"))?;

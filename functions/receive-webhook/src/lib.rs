@@ -1,7 +1,7 @@
 //! `POST /api/triggers/wh/{token}`: a signed call starts a run of the flow that has this token; the body is its input.
 
 use api::{OpenCall, OpenEndpoint, Refused, Reply, under, view};
-use domain::ports::{Clock, Entropy, Flows, Runs, Segments, Vault, Webhooks};
+use domain::ports::{Clock, Entropy, Flows, Runs, Segments, Vault, WebhookTriggers};
 use domain::problem::FieldErrors;
 use engine::{Delivery, Engine, WebhookKeeper};
 use serde_json::json;
@@ -24,7 +24,7 @@ const MAX_DELIVERY_CHARS: usize = 255;
 /// JSON after all, or a name of a delivery that is not 1 to 255 characters.
 pub async fn handle<R: Runs, F: Flows, S: Segments, C: Clock>(
     engine: &Engine<R, F, S, C>,
-    keeper: &WebhookKeeper<impl Webhooks, impl Vault, impl Clock>,
+    keeper: &WebhookKeeper<impl WebhookTriggers, impl Vault, impl Clock>,
     entropy: &impl Entropy,
     call: OpenCall,
 ) -> Result<Reply, Refused> {

@@ -3,7 +3,7 @@
 use api::{Call, Endpoint, Refused, Reply, under, view};
 use domain::access::Scope;
 use domain::fault::Fault;
-use domain::ports::{Clock, Entropy, Flows, PortError, Vault, Webhooks};
+use domain::ports::{Clock, Entropy, Flows, PortError, Vault, WebhookTriggers};
 use engine::WebhookKeeper;
 
 /// This endpoint.
@@ -14,7 +14,7 @@ pub const ENDPOINT: Endpoint =
 /// flow has no webhook; 409 if somebody else rotates at the same time.
 pub async fn handle(
     flows: &impl Flows,
-    keeper: &WebhookKeeper<impl Webhooks, impl Vault, impl Clock>,
+    keeper: &WebhookKeeper<impl WebhookTriggers, impl Vault, impl Clock>,
     entropy: &impl Entropy,
     call: Call,
 ) -> Result<Reply, Refused> {

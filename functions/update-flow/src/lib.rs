@@ -4,8 +4,8 @@ use api::{Call, Endpoint, Refused, Reply, under, view};
 use domain::access::Scope;
 use domain::fault::Fault;
 use domain::flow::{Draft, Flow, MAX_BODY_BYTES};
-use domain::ports::{Clock, CommitError, Entropy, Flows, PortError, Vault, Webhooks};
-use domain::webhook::WebhookToken;
+use domain::ports::{Clock, CommitError, Entropy, Flows, PortError, Vault, WebhookTriggers};
+use domain::webhook_trigger::WebhookToken;
 use engine::WebhookKeeper;
 
 /// This endpoint. PUT does the same, for clients that cannot PATCH.
@@ -18,7 +18,7 @@ const TRIES: usize = 3;
 /// they began with.
 pub async fn handle(
     flows: &impl Flows,
-    keeper: &WebhookKeeper<impl Webhooks, impl Vault, impl Clock>,
+    keeper: &WebhookKeeper<impl WebhookTriggers, impl Vault, impl Clock>,
     entropy: &impl Entropy,
     call: Call,
 ) -> Result<Reply, Refused> {

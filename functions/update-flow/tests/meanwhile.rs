@@ -5,7 +5,7 @@ use api::Door;
 use domain::access::Limits;
 use domain::flow::{CronTrigger, Flow, FlowTrigger};
 use domain::json::sha256_hex_of;
-use domain::ports::{CronFlows, FlowName, Flows, KeyRing, Webhooks};
+use domain::ports::{CronFlows, FlowName, Flows, KeyRing, WebhookTriggers};
 use engine::WebhookKeeper;
 use serde_json::{Value, json};
 use testkit::build::{actor, at, chain};

@@ -9,7 +9,7 @@ use crate::id::{FlowId, OrgId};
 use crate::json::canonical;
 use crate::problem::FieldErrors;
 use crate::time::Time;
-use crate::webhook::WebhookToken;
+use crate::webhook_trigger::WebhookToken;
 
 /// The most bytes the body of a flow may have: the spec, and what stands around it.
 pub const MAX_BODY_BYTES: usize = MAX_SPEC_BYTES + 64 * 1024;

@@ -3,7 +3,7 @@
 use super::{Flow, FlowStatus, word_enum};
 use crate::cron::{BadSchedule, Schedule};
 use crate::time::Time;
-use crate::webhook::WebhookToken;
+use crate::webhook_trigger::WebhookToken;
 
 word_enum!(
     /// The kind of a flow's trigger.

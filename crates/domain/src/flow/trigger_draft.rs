@@ -5,7 +5,7 @@ use super::{CronTrigger, FlowStatus, FlowTrigger, TriggerType};
 use crate::cron::{BadTimezone, DEFAULT_TIMEZONE, Expression, Schedule, timezone};
 use crate::problem::FieldErrors;
 use crate::time::Time;
-use crate::webhook::WebhookToken;
+use crate::webhook_trigger::WebhookToken;
 
 const EXPRESSION: &str = "cronExpression";
 const TIMEZONE: &str = "cronTimezone";

@@ -9,10 +9,10 @@ use crate::flow::Flow;
 use crate::id::{FlowId, OrgId};
 use crate::run::Run;
 use crate::time::Time;
-use crate::webhook::{Webhook, WebhookToken};
+use crate::webhook_trigger::{Webhook, WebhookToken};
 
 /// Webhooks of flows, found by the hash of their token.
-pub trait Webhooks {
+pub trait WebhookTriggers {
     /// What is kept under a token.
     fn webhook(&self, token: &WebhookToken) -> impl Future<Output = Result<Option<Webhook>, PortError>>;
     /// Keeps a webhook under a token, if what is there is as `before` (none: nothing). `Err(Changed)`: it is not.

@@ -1,10 +1,10 @@
 //! Signed calls of a webhook start runs, and nothing else does.
 
 use domain::flow::{Flow, FlowStatus, FlowTrigger};
-use domain::ports::{Flows, Webhooks};
+use domain::ports::{Flows, WebhookTriggers};
 use domain::run::{RunStatus, Trigger};
 use domain::signature::sign;
-use domain::webhook::WebhookToken;
+use domain::webhook_trigger::WebhookToken;
 use engine::{Delivery, Started, WebhookKeeper};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};

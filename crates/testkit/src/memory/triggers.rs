@@ -2,10 +2,10 @@
 
 use domain::flow::Flow;
 use domain::id::{FlowId, OrgId};
-use domain::ports::{CommitError, CronFlows, PortError, Webhooks};
+use domain::ports::{CommitError, CronFlows, PortError, WebhookTriggers};
 use domain::run::Run;
 use domain::time::Time;
-use domain::webhook::{Webhook, WebhookToken};
+use domain::webhook_trigger::{Webhook, WebhookToken};
 use serde_json::Value;
 
 use super::{Memory, State};
@@ -32,19 +32,19 @@ impl State {
     }
 }
 
-impl Webhooks for Memory {
+impl WebhookTriggers for Memory {
     async fn webhook(&self, token: &WebhookToken) -> Result<Option<Webhook>, PortError> {
-        self.faults.read("webhook", || Ok(self.state().webhooks.get(token).cloned())).await
+        self.faults.read("webhook", || Ok(self.state().webhook_triggers.get(token).cloned())).await
     }
 
     async fn put_webhook(&self, token: &WebhookToken, webhook: &Webhook, before: Option<&Webhook>) -> Result<(), CommitError> {
         let put = || {
             let mut state = self.state();
-            let secret = state.webhooks.get(token).map(|webhook| webhook.secret.clone());
+            let secret = state.webhook_triggers.get(token).map(|webhook| webhook.secret.clone());
             if secret.as_ref() != before.map(|webhook| &webhook.secret) {
                 return Err(CommitError::Changed);
             }
-            state.webhooks.insert(token.clone(), webhook.clone());
+            state.webhook_triggers.insert(token.clone(), webhook.clone());
             Ok(())
         };
         self.faults.call("put_webhook", true, put).await
@@ -52,7 +52,7 @@ impl Webhooks for Memory {
 
     async fn delete_webhook(&self, token: &WebhookToken, _: Time) -> Result<(), PortError> {
         let delete = || {
-            self.state().webhooks.remove(token);
+            self.state().webhook_triggers.remove(token);
             Ok(())
         };
         self.faults.call("delete_webhook", true, delete).await

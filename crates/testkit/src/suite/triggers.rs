@@ -1,12 +1,12 @@
 //! Webhooks, and flows that the clock starts.
 
 use domain::flow::{CronTrigger, Flow, FlowTrigger, Version};
-use domain::ports::{CommitError, CronFlows, FlowName, Flows, Runs, Webhooks, Window};
+use domain::ports::{CommitError, CronFlows, FlowName, Flows, Runs, WebhookTriggers, Window};
 use domain::run::Run;
 use domain::secret::Sealed;
 use domain::step::Payload;
 use domain::time::Time;
-use domain::webhook::{Webhook, WebhookToken};
+use domain::webhook_trigger::{Webhook, WebhookToken};
 use futures_util::future::join_all;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use domain::id::{FlowId, OrgId};
 use domain::secret::Sealed;
 use domain::time::Time;
-use domain::webhook::{Webhook, WebhookToken};
+use domain::webhook_trigger::{Webhook, WebhookToken};
 use serde::{Deserialize, Serialize};
 
 use crate::keys;
@@ -53,7 +53,7 @@ pub(crate) struct GoneItem {
 
 impl GoneItem {
     pub(crate) fn of(token: &WebhookToken, now: Time) -> Self {
-        Self { pk: keys::webhook(token), sk: keys::WEBHOOK.to_owned(), expires_at: now.seconds() }
+        Self { pk: keys::webhook_trigger(token), sk: keys::WEBHOOK_TRIGGER.to_owned(), expires_at: now.seconds() }
     }
 }
 
@@ -61,8 +61,8 @@ impl WebhookItem {
     pub(crate) fn of(token: &WebhookToken, webhook: &Webhook) -> Self {
         let (previous_secret, previous_until) = webhook.previous.clone().unzip();
         Self {
-            pk: keys::webhook(token),
-            sk: keys::WEBHOOK.to_owned(),
+            pk: keys::webhook_trigger(token),
+            sk: keys::WEBHOOK_TRIGGER.to_owned(),
             org: webhook.org,
             flow: webhook.flow,
             secret: webhook.secret.clone(),

@@ -1,15 +1,15 @@
 //! Webhooks of flows.
 
-use domain::ports::{CommitError, PortError, Webhooks};
+use domain::ports::{CommitError, PortError, WebhookTriggers};
 use domain::time::Time;
-use domain::webhook::{Webhook, WebhookToken};
+use domain::webhook_trigger::{Webhook, WebhookToken};
 
 use crate::items::{GoneItem, TokenItem, WebhookItem};
 use crate::{Table, error, keys, text, write};
 
-impl Webhooks for Table {
+impl WebhookTriggers for Table {
     async fn webhook(&self, token: &WebhookToken) -> Result<Option<Webhook>, PortError> {
-        Ok(self.get::<TokenItem>(&keys::webhook(token), keys::WEBHOOK).await?.and_then(TokenItem::into_webhook))
+        Ok(self.get::<TokenItem>(&keys::webhook_trigger(token), keys::WEBHOOK_TRIGGER).await?.and_then(TokenItem::into_webhook))
     }
 
     async fn put_webhook(&self, token: &WebhookToken, webhook: &Webhook, before: Option<&Webhook>) -> Result<(), CommitError> {
