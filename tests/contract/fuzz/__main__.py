@@ -6,6 +6,7 @@ Several processes at once, each with its own operations: the stack waits more th
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +16,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 SEED = 20261125
+# It runs elsewhere, so that what it leaves behind is not found here; and each run begins with nothing.
+HOOKS = {"PYTHONPATH": str(HERE), "SCHEMATHESIS_HOOKS": "hooks"}
 # What the chains must have come to.
 CHAIN = [("createFlow", 201), ("executeFlow", 202), ("getRun", 200), ("approveRun", 200)]
 # By the time they take. What is in no group is in the last one.
@@ -57,13 +60,14 @@ def main():
     given = arguments.parse_args()
     started = time.monotonic()
     folder = ROOT / os.environ.get("DEV_DIR", ".dev") / "fuzz"
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     running = []
     for name in [given.only] if given.only else GROUPS:
         with (folder / f"{name}.log").open("w") as log:
-            environment = {**os.environ, "FUZZ_GROUP": name, "FUZZ_SEEN": str(folder / f"{name}.json")}
+            environment = {**os.environ, "FUZZ_GROUP": name, "FUZZ_SEEN": str(folder / f"{name}.json"), **HOOKS}
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.STDOUT}
-            running.append((name, subprocess.Popen(command(name, given.long), cwd=HERE, env=environment, **streams)))
+            running.append((name, subprocess.Popen(command(name, given.long), cwd=folder, env=environment, **streams)))
     failed = False
     for name, process in running:
         code = process.wait()
