@@ -121,6 +121,20 @@ def test_an_operation_shows_what_was_really_sent_and_answered(operation):
     assert shown == wanted
 
 
+@OPERATIONS
+def test_every_link_leads_from_the_recorded_answer_to_an_operation_that_takes_it(operation):
+    for status, response in operation.responses.items():
+        for name, link in response.get("links", {}).items():
+            (target,) = (each for each in operations() if each.id == link["operationId"])
+            answer = resolved(response["content"]["application/json"]["examples"]["recorded"])["value"]
+            for parameter, expression in link["parameters"].items():
+                value = answer
+                for part in expression.removeprefix("$response.body#/").split("/"):
+                    value = value[int(part)] if isinstance(value, list) else value[part]
+                (taken,) = (each for each in target.parameters if each["name"] == parameter)
+                assert problems(validator(taken["schema"], strict=False), value) == [], f"{status} {name}: {parameter}"
+
+
 def test_no_example_gives_a_key_or_an_address_away():
     text = FILE.read_text(encoding="utf-8")
     assert set(re.findall(r"qe_sk_(?:sandbox|live)_([a-z2-7]{32})", text)) <= {32 * "a"}

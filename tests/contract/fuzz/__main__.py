@@ -6,6 +6,7 @@ Several processes at once, each with its own operations: the stack waits more th
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,17 +16,24 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 SEED = 20261125
-# What the chains must have come to.
-CHAIN = [("createFlow", 201), ("executeFlow", 202), ("getRun", 200), ("approveRun", 200)]
+# It runs elsewhere, so that what it leaves behind is not found here; and each run begins with nothing.
+HOOKS = {"PYTHONPATH": str(HERE), "SCHEMATHESIS_HOOKS": "hooks"}
+# What the chains must have come to. (That every link leads somewhere is seen on the recorded answers: tests/contract/test_document.py.)
+CHAIN = [("createFlow", 201), ("executeFlow", 202), ("approveRun", 200)]
+# What links lead through. Only good requests: a wrong one ends a chain, and the other groups send those.
+LIFE_OF_A_RUN = [
+    "createFlow", "executeFlow", "listFlowRuns", "listApprovals", "getRun", "getStepOutput", "approveRun", "rejectRun", "cancelRun", "retryRun",
+    "purgeRunOutputs",
+]  # fmt: skip
 # By the time they take. What is in no group is in the last one.
 GROUPS = {
     "create": (["createFlow"], "coverage,fuzzing"),
     "update": (["updateFlow"], "coverage,fuzzing"),
     "put": (["updateFlowByPut"], "fuzzing"),  # the same function as PATCH: its coverage is that one's
     "others": ([], "coverage,fuzzing"),
-    "chains": (None, "stateful"),
+    "chains": (LIFE_OF_A_RUN, "stateful"),
 }
-EXAMPLES = {"coverage,fuzzing": (12, 400), "fuzzing": (12, 400), "stateful": (40, 500)}
+EXAMPLES = {"coverage,fuzzing": (12, 400), "fuzzing": (12, 400), "stateful": (60, 600)}
 
 
 def command(name, long):
@@ -33,10 +41,11 @@ def command(name, long):
     if long and name == "put":
         phases = "coverage,fuzzing"
     examples = EXAMPLES[GROUPS[name][1]][long]
-    chosen = []
-    if operations is not None:
-        named = operations or [each for others, _ in GROUPS.values() for each in others or []]
-        chosen = [word for each in named for word in (f"--{'include' if operations else 'exclude'}-operation-id", each)]
+    # The last group of operations is what the groups before it have left.
+    named = operations or [each for others in ("create", "update", "put") for each in GROUPS[others][0]]
+    chosen = [word for each in named for word in (f"--{'include' if operations else 'exclude'}-operation-id", each)]
+    if phases == "stateful":
+        chosen += ["--mode", "positive"]
     seed = SEED if not long else int(time.time())
     return [
         SCHEMATHESIS, "--config-file", HERE / "schemathesis.toml", "run", ROOT / "openapi.yaml", "--url", os.environ["QE_BASE_URL"],
@@ -57,13 +66,14 @@ def main():
     given = arguments.parse_args()
     started = time.monotonic()
     folder = ROOT / os.environ.get("DEV_DIR", ".dev") / "fuzz"
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     running = []
     for name in [given.only] if given.only else GROUPS:
         with (folder / f"{name}.log").open("w") as log:
-            environment = {**os.environ, "FUZZ_GROUP": name, "FUZZ_SEEN": str(folder / f"{name}.json")}
+            environment = {**os.environ, "FUZZ_GROUP": name, "FUZZ_SEEN": str(folder / f"{name}.json"), **HOOKS}
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.STDOUT}
-            running.append((name, subprocess.Popen(command(name, given.long), cwd=HERE, env=environment, **streams)))
+            running.append((name, subprocess.Popen(command(name, given.long), cwd=folder, env=environment, **streams)))
     failed = False
     for name, process in running:
         code = process.wait()
