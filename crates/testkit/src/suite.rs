@@ -155,6 +155,7 @@ macro_rules! store_suite {
             of_64_parallel_writes_of_endpoints_none_is_lost
             an_event_is_kept_once_and_for_30_days
             a_delivery_is_kept_once_and_changes_only_as_it_was_read
+            what_is_owed_to_an_endpoint_is_found_when_it_is_due
             deliveries_are_listed_newest_first_page_by_page
             webhooks_of_another_organisation_are_not_there
         );

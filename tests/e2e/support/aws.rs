@@ -71,16 +71,39 @@ impl Aws {
         assert_eq!(status, 200, "{answer}");
     }
 
+    /// Lets a delivery's next attempt be due now: time passes.
+    pub async fn bring_forward(&self, org: &str, webhook: &str, delivery: &str) {
+        let key = json!({"pk": {"S": format!("ORG#{org}#WEBHOOK#{webhook}")}, "sk": {"S": delivery}});
+        let body = json!({"TableName": self.table, "Key": key, "ConsistentRead": true});
+        let (_, answer) = self.call("dynamodb", "DynamoDB_20120810.GetItem", "1.0", &body).await;
+        let owed = answer["Item"]["outboxSk"]["S"].as_str().unwrap_or_else(|| panic!("{delivery} owes nothing: {answer}"));
+        let now = format!("{:.3}", jiff::Timestamp::now());
+        let (_, rest) = owed.split_once('#').unwrap();
+        let body = json!({
+            "TableName": self.table,
+            "Key": key,
+            "UpdateExpression": "SET nextAttemptAt = :at, outboxSk = :owed",
+            "ExpressionAttributeValues": {":at": {"S": now}, ":owed": {"S": format!("{now}#{rest}")}},
+        });
+        let (status, answer) = self.call("dynamodb", "DynamoDB_20120810.UpdateItem", "1.0", &body).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
     /// Invokes the worker that the schedule invokes every five minutes, and waits for it.
     pub async fn reconcile(&self) {
+        self.tick("reconcile-runs").await;
+    }
+
+    /// Invokes a worker that a schedule invokes, and waits for it.
+    pub async fn tick(&self, worker: &str) {
         let (_, machine) = self.run_machine.rsplit_once(':').unwrap();
-        let url = format!("{}/2015-03-31/functions/{}-reconcile-runs/invocations", self.endpoint, machine.trim_end_matches("-run"));
+        let url = format!("{}/2015-03-31/functions/{}-{worker}/invocations", self.endpoint, machine.trim_end_matches("-run"));
         let scope = format!("20260101/{}/lambda/aws4_request", self.region);
         let authorization = format!("AWS4-HMAC-SHA256 Credential=local/{scope}, SignedHeaders=host, Signature=00");
         let response = self.client.post(url).header("authorization", authorization).body("{}").send().await.unwrap();
         let (status, failed) = (response.status(), response.headers().contains_key("x-amz-function-error"));
         let text = response.text().await.unwrap();
-        assert!(status.is_success() && !failed, "reconcile-runs: {status} {text}");
+        assert!(status.is_success() && !failed, "{worker}: {status} {text}");
     }
 
     /// The status of a segment's execution, by the segment's number; none if there is no such execution.

@@ -110,6 +110,35 @@ pub async fn a_delivery_is_kept_once_and_changes_only_as_it_was_read(store: &imp
     }
 }
 
+/// And not once it has been attempted, nor before the first attempt.
+pub async fn what_is_owed_to_an_endpoint_is_found_when_it_is_due(store: &impl Subject) {
+    let maker = Maker::new(87);
+    let (org, table) = (maker.org(), store.table());
+    // The suite may share a store: only those of this organisation count.
+    let due = async |now| {
+        let due = table.due(now).await.unwrap();
+        due.into_iter().filter(|(_, message)| message.org == org).collect::<Vec<_>>()
+    };
+    let new: Vec<Delivery> = (0..9).map(|_| Delivery::new(&event(&maker, org, at(5)), endpoint(&maker).id)).collect();
+    for delivery in &new {
+        table.put_delivery(delivery).await.unwrap();
+    }
+    assert_eq!(due(at(500)).await, [], "the stream sees to those");
+    let answered = |status| Attempted::Answered { status, body: Vec::new() };
+    let failed = table.update_delivery(new[0].attempted(answered(500), at(6))).await.unwrap();
+    let early = table.update_delivery(new[1].attempted(answered(500), at(4))).await.unwrap();
+    let again = table.update_delivery(new[2].again(at(65))).await.unwrap();
+    table.update_delivery(new[3].attempted(answered(200), at(6))).await.unwrap();
+    let expected = [(at(64), early.message()), (at(65), again.message()), (at(66), failed.message())];
+    assert_eq!(due(at(63)).await, []);
+    assert_eq!(due(at(65)).await, expected[..2]);
+    assert_eq!(due(at(66)).await, expected);
+    table.update_delivery(failed.attempted(answered(200), at(66))).await.unwrap();
+    let later = table.update_delivery(early.attempted(answered(500), at(66))).await.unwrap();
+    assert_eq!(due(at(67)).await, expected[1..2]);
+    assert_eq!(due(at(400)).await, [(at(65), again.message()), (at(366), later.message())]);
+}
+
 /// Those whose time is up are not among them, nor counted.
 pub async fn deliveries_are_listed_newest_first_page_by_page(store: &impl Subject) {
     let maker = Maker::new(85);
