@@ -4,6 +4,7 @@ use domain::fault::Fault;
 use domain::ports::{Clock, Entropy};
 use domain::signature::verify;
 use domain::webhook::{Delivery, DeliveryStatus};
+use futures_util::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use testkit::build::{Maker, chain};
@@ -193,6 +194,28 @@ fn a_slow_endpoint_keeps_nobody_else_waiting() {
     let parcels = house.courier.parcels();
     let after: Vec<(&str, u64)> = parcels.iter().map(|parcel| (parcel.url.as_str(), parcel.at.millis_since(begun))).collect();
     assert_eq!(after, [(b, 0), (A, 9_000), (A, 9_000)], "all at once, in one batch");
+}
+
+#[test]
+fn of_64_deliveries_that_come_twice_in_many_invocations_at_once_each_is_recorded_once() {
+    let (house, endpoint) = house();
+    let (clock, store) = (&house.world.clock, &house.world.store);
+    house.deliver_all();
+    block_on(clock, async {
+        for _ in 0..64 {
+            webhooks::test(store, &house.queue, clock, &house.world.org, &endpoint, house.world.entropy.random()).await.unwrap();
+        }
+    });
+    let messages: Vec<String> = house.queue.receive(64).into_iter().map(|(_, body)| body).collect();
+    assert_eq!(messages.len(), 64);
+    house.world.faults.pause_at_every_call(true);
+    // Sixteen invocations of eight messages each, every message in two of them.
+    let batches = messages.chunks(8).chain(messages.chunks(8)).map(|batch| house.deliverer.deliver(batch, clock));
+    let done: Vec<bool> = block_on(clock, join_all(batches)).into_iter().flatten().collect();
+    house.world.faults.pause_at_every_call(false);
+    assert!(done.len() == 128 && done.into_iter().all(|done| done));
+    let deliveries = house.deliveries(&endpoint);
+    assert!(deliveries.len() == 65 && deliveries.iter().all(|each| (each.status, each.attempts) == (DeliveryStatus::Succeeded, 1)));
 }
 
 #[test]
