@@ -17,6 +17,7 @@ mod api_keys;
 mod cancel;
 mod canonical;
 mod concurrency;
+mod connections;
 mod decisions;
 mod faults;
 mod flows;

@@ -58,6 +58,38 @@ impl Aws {
         answer["Item"].clone()
     }
 
+    /// The item of a service connection, by the connection's id. The table of a test is small enough to be looked through.
+    pub async fn connection_item(&self, id: &str) -> Value {
+        let mut body = json!({
+            "TableName": self.table,
+            "ConsistentRead": true,
+            "FilterExpression": "id = :id AND sk = :sk",
+            "ExpressionAttributeValues": {":id": {"S": id}, ":sk": {"S": "CONNECTION"}},
+        });
+        loop {
+            let (status, answer) = self.call("dynamodb", "DynamoDB_20120810.Scan", "1.0", &body).await;
+            assert_eq!(status, 200, "{answer}");
+            if let Some(item) = answer["Items"].get(0) {
+                return item.clone();
+            }
+            assert!(answer["LastEvaluatedKey"].is_object(), "there is no connection {id}");
+            body["ExclusiveStartKey"] = answer["LastEvaluatedKey"].clone();
+        }
+    }
+
+    /// Puts another ciphertext into a connection's item, as somebody could who may write to the table.
+    pub async fn replace_sealed_key(&self, item: &Value, sealed: &Value) {
+        let body = json!({
+            "TableName": self.table,
+            "Key": {"pk": item["pk"], "sk": item["sk"]},
+            "UpdateExpression": "SET sealedKey = :sealed",
+            "ConditionExpression": "attribute_exists(sealedKey)",
+            "ExpressionAttributeValues": {":sealed": sealed},
+        });
+        let (status, answer) = self.call("dynamodb", "DynamoDB_20120810.UpdateItem", "1.0", &body).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
     /// Lets the time of a step's record be up at `seconds` since the epoch: half a year passes.
     pub async fn expire_step(&self, run: &str, node: &str, seconds: u64) {
         let body = json!({

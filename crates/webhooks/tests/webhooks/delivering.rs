@@ -1,13 +1,14 @@
 //! From the queue to endpoints: signatures, repetitions, secrets, and who waits for whom.
 
 use domain::fault::Fault;
-use domain::ports::{Clock, Entropy};
+use domain::id::EndpointId;
+use domain::ports::{Clock, Entropy, WebhookEndpoints};
 use domain::signature::verify;
-use domain::webhook::{Delivery, DeliveryStatus};
+use domain::webhook::{Delivery, DeliveryStatus, Endpoint};
 use futures_util::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use testkit::build::{Maker, chain};
+use testkit::build::{Maker, at, chain};
 use testkit::{Fate, MemoryVault, block_on};
 
 use crate::house::House;
@@ -15,7 +16,7 @@ use crate::house::House;
 const A: &str = "https://a.test/hook";
 
 /// A house with one event for `A` in its queue.
-fn house() -> (House, domain::id::EndpointId) {
+fn house() -> (House, EndpointId) {
     let house = House::of(&chain(1));
     let endpoint = house.endpoint(A, &["flow.run.started"]);
     house.world.start(json!({"ticket": 1}));
@@ -23,7 +24,7 @@ fn house() -> (House, domain::id::EndpointId) {
     (house, endpoint)
 }
 
-fn only(house: &House, endpoint: &domain::id::EndpointId) -> Delivery {
+fn only(house: &House, endpoint: &EndpointId) -> Delivery {
     let mut all = house.deliveries(endpoint);
     assert_eq!(all.len(), 1);
     all.remove(0)
@@ -156,6 +157,28 @@ fn a_new_secret_signs_from_the_next_attempt_on() {
     let signed_by =
         |at: usize, secret: &SecretString| verify(secret, parcels[at].body.as_bytes(), &parcels[at].headers["x-quantum-signature"]);
     assert!(signed_by(0, &SecretString::from(A)) && signed_by(1, &secret) && !signed_by(1, &SecretString::from(A)));
+}
+
+#[test]
+fn a_change_whose_answer_was_lost_is_one_change() {
+    let (house, endpoint) = house();
+    let (clock, store, org) = (&house.world.clock, &house.world.store, house.world.org);
+    let all = || block_on(clock, store.endpoints(&org)).unwrap();
+    let kept = all().all[0].clone();
+    let other = Endpoint { id: EndpointId::new(at(9), 9), ..kept.clone() };
+    let twice = || house.world.faults.strike_call("put_endpoints", 1, Fate::Twice);
+    twice();
+    block_on(clock, webhooks::changed(store, &org, |endpoints| endpoints.add(other.clone()))).unwrap();
+    assert_eq!((all().all, all().rev), (vec![kept.clone(), other.clone()], 2));
+    twice();
+    let sealed = domain::secret::Sealed::from_text("new");
+    let rotated = block_on(clock, webhooks::changed(store, &org, |endpoints| endpoints.rotate(&other.id, sealed.clone(), at(10)))).unwrap();
+    assert_eq!((all().all, all().rev), (vec![kept, rotated], 3));
+    twice();
+    let gone = block_on(clock, webhooks::changed(store, &org, |endpoints| endpoints.remove(&endpoint))).unwrap();
+    assert_eq!((gone.id, all().all.len(), all().rev), (endpoint, 1, 4));
+    let unknown = block_on(clock, webhooks::changed(store, &org, |endpoints| endpoints.remove(&endpoint)));
+    assert!(matches!(unknown, Err(Fault::NotFound("webhook"))));
 }
 
 #[test]
