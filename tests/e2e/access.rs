@@ -4,7 +4,7 @@ use domain::access::Scope;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Api, Flow, Method, Route, Run, Stack, WITHOUT_KEY, eventually, one_gate, routes};
+use crate::support::{Answer, Api, Flow, Method, Route, Run, Stack, WITHOUT_KEY, eventually, one_gate, routes, unique};
 
 /// What the paths of the route table are about: things of organisation A that are there.
 struct Subjects {
@@ -12,6 +12,8 @@ struct Subjects {
     run: Run,
     /// A key that nobody uses.
     key: String,
+    /// The slug of a connection that nobody uses.
+    connection: String,
     /// A webhook that nothing happens for.
     webhook: String,
     /// A delivery to it, that was made.
@@ -22,9 +24,12 @@ impl Subjects {
     async fn of(stack: &Stack) -> Self {
         let (flow, run) = parked(stack).await;
         let (key, _) = made(stack, &json!({"name": "Nobody's", "scopes": ["flows:read"], "actor": "usr_nobody"})).await;
+        let connection = format!("custom:{}", unique("access"));
+        let body = json!({"serviceSlug": connection, "baseUrl": "https://crm.example.com", "apiKey": "not-a-real-key"});
+        stack.ada.post("/api/service-connections", &body).await.data(201);
         let webhook = quiet_webhook(stack).await;
         let delivery = delivered(stack, &webhook).await;
-        Self { flow, run, key, webhook, delivery }
+        Self { flow, run, key, connection, webhook, delivery }
     }
 
     /// A route with its parameters filled in.
@@ -36,6 +41,7 @@ impl Subjects {
             .replace("{deliveryId}", &self.delivery)
             .replace("{runId}", &self.run.id)
             .replace("{keyId}", &self.key)
+            .replace("{slug}", &self.connection)
             .replace("{nodeId}/output", "review/output?of=proposedAction");
         assert!(!path.contains('{'), "{path}: say here what its parameter stands for");
         path
@@ -44,11 +50,13 @@ impl Subjects {
     /// Everything about them that a call could have changed.
     async fn state(&self, stack: &Stack) -> Vec<Value> {
         let keys = listed(&stack.ada).await;
+        let connections = stack.ada.get("/api/service-connections?limit=100").await.body;
         vec![
             self.run.view().await.run,
             stack.ada.get(&format!("/api/flows/{}", self.flow.id)).await.body,
             stack.ada.get(&format!("/api/flows/{}/runs", self.flow.id)).await.body,
             keys.into_iter().find(|key| key["id"] == self.key).unwrap(),
+            connections["data"].as_array().unwrap().iter().find(|each| each["serviceSlug"] == self.connection).unwrap().clone(),
             stack.ada.get(&format!("/api/webhooks/{}", self.webhook)).await.body,
             listed_delivery(stack, &self.webhook, &self.delivery).await.unwrap(),
         ]
@@ -194,7 +202,15 @@ async fn at_no_endpoint_does_another_organisation_find_or_touch_anything() {
     let stack = Stack::shared();
     let subjects = Subjects::of(&stack).await;
     let before = subjects.state(&stack).await;
-    let ours = [&subjects.flow.id, &subjects.flow.slug, &subjects.run.id, &subjects.key, &subjects.webhook, &subjects.delivery];
+    let ours = [
+        &subjects.flow.id,
+        &subjects.flow.slug,
+        &subjects.run.id,
+        &subjects.key,
+        &subjects.connection,
+        &subjects.webhook,
+        &subjects.delivery,
+    ];
     for route in routes() {
         let answer = call(&stack.other, &route.method, &subjects.path(&route)).await;
         let place = format!("{} {}: {}", route.method, route.path, answer.body);

@@ -46,8 +46,8 @@ async fn a_due_time_runs_once_however_many_ticks_see_it() {
     let due = ago(90);
     stack.aws.make_due(id(&flow), &due).await;
     // The schedule of the stack may be a third.
-    join(stack.aws.tick(), stack.aws.tick()).await;
-    stack.aws.tick().await;
+    join(stack.aws.tick("tick-cron"), stack.aws.tick("tick-cron")).await;
+    stack.aws.tick("tick-cron").await;
     let runs = runs(&stack, &flow).await;
     assert_eq!(runs.len(), 1, "{runs:?}");
     let view = Run::of(&stack.ada, &runs[0]).wait("succeeded").await;
@@ -64,7 +64,7 @@ async fn after_an_outage_the_latest_time_that_was_missed_runs() {
     let flow = scheduled(&stack, "*/30 * * * *", &json!({"cronTimezone": "europe/berlin"})).await;
     assert_eq!(flow["cronTimezone"], "Europe/Berlin");
     stack.aws.make_due(id(&flow), &ago(60 * 24 * 3)).await;
-    stack.aws.tick().await;
+    stack.aws.tick("tick-cron").await;
     let after = read(&stack, &flow).await;
     let last: Timestamp = after["lastCronRunAt"].as_str().unwrap().parse().unwrap();
     let next: Timestamp = after["nextCronRunAt"].as_str().unwrap().parse().unwrap();
@@ -96,7 +96,7 @@ async fn a_flow_that_is_paused_or_switched_off_or_started_by_something_else_is_n
         let off = change(off).await;
         assert!(off.get("nextCronRunAt").is_none(), "{off}");
         let before = runs(&stack, &flow).await.len();
-        stack.aws.tick().await;
+        stack.aws.tick("tick-cron").await;
         assert_eq!(runs(&stack, &flow).await.len(), before, "{off}");
         assert!(stack.aws.flow_item(id(&flow)).await.get("outboxPk").is_none());
     }

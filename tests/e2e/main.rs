@@ -20,6 +20,7 @@ mod cli;
 mod concurrency;
 mod contract;
 mod cron;
+mod connections;
 mod decisions;
 mod faults;
 mod flows;

@@ -204,14 +204,25 @@ async fn what_fails_waits_for_its_next_attempt_and_can_be_asked_for_at_once() {
     let at = |name: &str| failed[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     assert_eq!(at("nextAttemptAt").duration_since(at("lastAttemptAt")).as_secs(), 60);
 
+    let first = stack.echo.only(&hook.path).await;
+    stack.aws.bring_forward(first.body()["orgId"].as_str().unwrap(), &hook.id, asked["id"].as_str().unwrap()).await;
+    stack.aws.tick("repeat-deliveries").await;
+    let repeated = hook.attempted(&asked["id"], 2).await;
+    let at = |name: &str| repeated[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert_eq!(at("nextAttemptAt").duration_since(at("lastAttemptAt")).as_secs(), 300);
+
     let again = hook.redeliver(&asked["id"]).await;
     let again = &again.data(202)["delivery"];
     assert_eq!((&again["id"], &again["eventId"], &again["status"]), (&asked["id"], &asked["eventId"], &json!("pending")));
-    hook.attempted(&asked["id"], 2).await;
+    hook.attempted(&asked["id"], 3).await;
     let sent = stack.echo.sent_to(&hook.path).await;
-    assert_eq!((sent.len(), sent[0].raw()), (2, sent[1].raw()), "the same to the byte");
-    assert_eq!(sent[0].header("x-quantum-delivery"), sent[1].header("x-quantum-delivery"));
-    assert_eq!((sent[0].header("x-quantum-attempt"), sent[1].header("x-quantum-attempt")), ("1", "2"));
+    assert_eq!(sent.len(), 3);
+    for (number, parcel) in sent.iter().enumerate() {
+        assert_eq!(parcel.raw(), first.raw(), "the same to the byte");
+        assert_eq!(parcel.header("x-quantum-delivery"), first.header("x-quantum-delivery"));
+        assert_eq!(parcel.header("x-quantum-attempt"), (number + 1).to_string());
+        assert!(hook.signed(parcel));
+    }
     let unknown = hook.redeliver(&json!("whd_01JZZZZZZZZZZZZZZZZZZZZZZZ")).await;
     assert_eq!(unknown.error(404), "delivery not found");
     hook.delete().await;

@@ -354,7 +354,7 @@ mod tests {
             ("apiKey", "\"quoted\\key\"".to_owned(), "sk-12345678\r\nX-Evil: 1".to_owned()),
             ("baseUrl", format!("https://a.example/{}", "x".repeat(2_030)), format!("https://a.example/{}", "x".repeat(2_031))),
             ("baseUrl", "https://a.example/?api=7".to_owned(), "https://a.example/#x".to_owned()),
-            ("baseUrl", "https://a.example/@x".to_owned(), "https://a\\@b.example@c/".to_owned()),
+            ("baseUrl", "https://a.example/@x".to_owned(), "https://a:b@c.example/".to_owned()),
             ("authHeader", "x".repeat(64), "x".repeat(65)),
             ("authHeader", "X-Key".to_owned(), "X Key".to_owned()),
             ("authHeader", "Cookie".to_owned(), "Idempotency-Key".to_owned()),

@@ -115,6 +115,7 @@ impl Client {
         tokio::time::timeout_at(attempt.until(), exchange).await.unwrap_or(Err(late))
     }
 
+    /// A request that may be sent as it is, or if its sender has private networks open.
     pub(crate) fn request(
         &self,
         method: Method,
@@ -123,6 +124,11 @@ impl Client {
         body: Option<Vec<u8>>,
         target: &Target,
     ) -> Result<Request, EffectError> {
+        if let Err(refused) = self.guard.egress.check(&url, &[])
+            && refused.private().is_none()
+        {
+            return Err(target.refused(&refused));
+        }
         let request = self.shared.request(method, url).headers(headers);
         let request = if let Some(body) = body { request.body(body) } else { request };
         request.build().map_err(|error| target.broken(&error))
@@ -229,4 +235,86 @@ fn too_large(received: &Received) -> EffectError {
         "its body is larger than {} MiB, the most an output may have; ask for less, or page through it",
         MAX_OUTPUT_BYTES / MEBIBYTE
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use domain::ports::CallContext;
+    use domain::time::Time;
+
+    use super::*;
+    use crate::lookup::Looking;
+
+    /// Says that every name is at this address, and counts.
+    #[derive(Debug)]
+    struct At(IpAddr, AtomicUsize);
+
+    impl Lookup for At {
+        fn lookup(&self, _: &str) -> Looking {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            let address = self.0;
+            Box::pin(async move { Ok(vec![address]) })
+        }
+    }
+
+    struct Open(&'static str);
+
+    impl PrivateNetworks for Open {
+        async fn private_ranges(&self, _: &OrgId) -> Result<Vec<PrivateRange>, PortError> {
+            match self.0 {
+                "" => Err(PortError::Unavailable("ORG#secret".to_owned())),
+                range => Ok(vec![range.parse().unwrap()]),
+            }
+        }
+    }
+
+    /// What becomes of a call of `url` by somebody with this range open, and how often a name was looked up. No packet leaves: from
+    /// loopback the kernel connects to nothing else.
+    async fn call(url: &str, address: &str, open: &'static str) -> (EffectError, usize) {
+        let names = Arc::new(At(address.parse().unwrap(), AtomicUsize::new(0)));
+        let lookup: Arc<dyn Lookup> = names.clone();
+        let client = Client::from_source(Egress::default(), lookup, Some(Ipv4Addr::LOCALHOST.into())).unwrap();
+        let org = OrgId::new(Time::from_millis(1), 1);
+        let context = CallContext { org, trace_id: "t".to_owned(), idempotency_key: "stp_1".to_owned(), timeout_seconds: 20 };
+        let headers = BTreeMap::new();
+        let call = Call { method: "GET", url: url.parse().unwrap(), headers: &headers, credential: None, body: None };
+        let error = client.send(&Open(open), &Attempt::begin(&context), call).await.unwrap_err();
+        (error, names.1.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn an_address_in_an_open_range_is_looked_up_once_and_connected_to() {
+        let (error, lookups) = call("https://crm.internal/", "10.1.2.3", "10.1.0.0/16").await;
+        assert!(error.retryable && error.message.starts_with("GET crm.internal/ could not be reached"), "{error}");
+        assert_eq!(lookups, 1);
+        let (error, lookups) = call("https://10.1.2.3/", "1.1.1.1", "10.1.0.0/16").await;
+        assert!(error.retryable && error.message.starts_with("GET 10.1.2.3/ could not be reached"), "{error}");
+        assert_eq!(lookups, 0);
+    }
+
+    #[tokio::test]
+    async fn an_address_outside_of_it_is_not() {
+        for (url, address, open, lookups) in [
+            ("https://crm.internal/", "10.2.2.3", "10.1.0.0/16", 1),
+            ("https://crm.internal/", "::ffff:10.1.2.3", "10.1.0.0/16", 1),
+            ("https://crm.internal/", "169.254.169.254", "10.1.0.0/16", 1),
+            ("https://crm.internal/", "100.100.100.200", "100.64.0.0/10", 1),
+            ("https://10.2.2.3/", "10.1.2.3", "10.1.0.0/16", 0),
+        ] {
+            let (error, asked) = call(url, address, open).await;
+            assert!(!error.retryable && error.message.contains("was not sent"), "{url} {address}: {error}");
+            assert_eq!(asked, lookups, "{url} {address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_just_now_is_tried_again_and_not_told() {
+        let (error, _) = call("https://crm.internal/", "10.1.2.3", "").await;
+        assert!(error.retryable && error.message.contains("just now") && !error.message.contains("secret"), "{error}");
+        let (error, _) = call("https://crm.internal/", "127.0.0.1", "").await;
+        assert!(!error.retryable, "nothing is asked for what is never open: {error}");
+    }
 }

@@ -67,12 +67,6 @@ impl DeliveryQueue for SqsQueue {
         outcomes
     }
 
-    async fn postpone(&self, handle: &str, seconds: u64) -> Result<(), PortError> {
-        let request = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(handle);
-        request.visibility_timeout(i32::try_from(seconds).unwrap_or(i32::MAX)).send().await.map_err(unavailable)?;
-        Ok(())
-    }
-
     async fn set_aside(&self, body: &str) -> Result<(), PortError> {
         self.client.send_message().queue_url(&self.dead_letters).message_body(body).send().await.map_err(unavailable)?;
         Ok(())

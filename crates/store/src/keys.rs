@@ -1,11 +1,12 @@
 //! The keys of the table, and of its indexes.
 
 use domain::flow::{NodeId, ServiceSlug, Slug};
-use domain::id::{EndpointId, EventId, FlowId, OrgId, RunId};
+use domain::id::{DeliveryId, EndpointId, EventId, FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::run::{RunStatus, Trigger};
 use domain::time::Time;
 use domain::webhook_trigger::WebhookToken;
+use domain::webhook::Message;
 
 pub(crate) const ORG: &str = "ORG";
 pub(crate) const RUN: &str = "RUN";
@@ -178,6 +179,31 @@ pub(crate) fn purge_due(at: Time, run: &RunId) -> String {
 /// The run of a key that [`purge_due`] made.
 pub(crate) fn parse_purge_due(key: &str) -> Option<RunId> {
     key.split_once('#')?.1.parse().ok()
+}
+
+/// Attempts of deliveries that are owed. In the outbox too, in partitions of their own, sorted by when they are due.
+pub(crate) fn deliveries_owed(id: &DeliveryId) -> String {
+    // The last character of a ULID is random.
+    deliveries_owed_shard(id.to_string().bytes().last().unwrap_or_default() % OUTBOX_SHARDS)
+}
+
+pub(crate) fn deliveries_owed_shard(shard: u8) -> String {
+    format!("DELIVERIES#{shard}")
+}
+
+/// The whole message: nothing else has to be read.
+pub(crate) fn delivery_due(at: Time, message: &Message) -> String {
+    let Message { org, endpoint, delivery, round } = message;
+    format!("{at}#{org}#{endpoint}#{delivery}#{round}")
+}
+
+/// What [`delivery_due`] made a key of.
+pub(crate) fn parse_delivery_due(key: &str) -> Option<(Time, Message)> {
+    let mut parts = key.split('#');
+    let mut next = || parts.next();
+    let at = next()?.parse().ok()?;
+    let (org, endpoint, delivery) = (next()?.parse().ok()?, next()?.parse().ok()?, next()?.parse().ok()?);
+    Some((at, Message { org, endpoint, delivery, round: next()?.parse().ok()? }))
 }
 
 pub(crate) fn outbox_shard(shard: u8) -> String {

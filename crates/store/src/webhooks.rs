@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use domain::id::{DeliveryId, EndpointId, EventId, OrgId};
 use domain::ports::{COUNT_CAP, CommitError, Deliveries, Page, PortError, WebhookEndpoints, Window};
 use domain::time::Time;
-use domain::webhook::{Delivery, Endpoints, Event, KEPT_SECONDS};
+use domain::webhook::{Delivery, Endpoints, Event, KEPT_SECONDS, Message};
+use futures_util::future::try_join_all;
 
 use crate::items::{DeliveryItem, EndpointsItem, EventItem};
 use crate::{Item, Table, error, keys, number, read, text, write};
@@ -54,6 +55,13 @@ impl Deliveries for Table {
         found.map_or(Ok(None), |item| item.into_delivery_at(now))
     }
 
+    async fn due(&self, now: Time) -> Result<Vec<(Time, Message)>, PortError> {
+        let shards = try_join_all((0..keys::OUTBOX_SHARDS).map(|shard| self.due_in(keys::deliveries_owed_shard(shard), now))).await?;
+        let mut due: Vec<(Time, Message)> = shards.into_iter().flatten().collect();
+        due.sort_by_key(|(at, _)| *at);
+        Ok(due)
+    }
+
     async fn deliveries(&self, org: &OrgId, endpoint: &EndpointId, window: &Window, now: Time) -> Result<Page<Delivery>, PortError> {
         let pk = keys::deliveries(org, endpoint);
         let wanted = window.skip + window.limit + 1;
@@ -85,6 +93,23 @@ impl Table {
         };
         put.send().await.map_err(error::put)?;
         Ok(())
+    }
+
+    /// One page: what is beyond it waits for the next look.
+    async fn due_in(&self, shard: String, now: Time) -> Result<Vec<(Time, Message)>, PortError> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(keys::OUTBOX)
+            .key_condition_expression("outboxPk = :pk AND outboxSk < :end")
+            .projection_expression("outboxSk")
+            .expression_attribute_values(":pk", text(shard))
+            // `$` is the character after `#`: everything that is due at `now` or before.
+            .expression_attribute_values(":end", text(format!("{now}$")));
+        let items = request.send().await.map_err(error::port)?.items.unwrap_or_default();
+        let due = |item: &Item| item.get("outboxSk").and_then(|key| key.as_s().ok()).and_then(|key| keys::parse_delivery_due(key));
+        Ok(items.iter().filter_map(due).collect())
     }
 
     /// What is kept of an endpoint's deliveries: an id says when its event happened, so those whose time is up are not even read.

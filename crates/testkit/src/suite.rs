@@ -156,9 +156,10 @@ macro_rules! store_suite {
             a_closed_gate_leaves_the_inbox
             indebted_runs_are_those_that_owe
             endpoints_read_back_with_every_field
-            of_64_parallel_writes_of_endpoints_none_is_lost
+            of_16_parallel_writes_of_endpoints_none_is_lost
             an_event_is_kept_once_and_for_30_days
             a_delivery_is_kept_once_and_changes_only_as_it_was_read
+            what_is_owed_to_an_endpoint_is_found_when_it_is_due
             deliveries_are_listed_newest_first_page_by_page
             webhooks_of_another_organisation_are_not_there
             the_trigger_of_a_flow_reads_back

@@ -100,18 +100,6 @@ impl DeliveryQueue for MemoryQueue {
         outcomes
     }
 
-    async fn postpone(&self, handle: &str, seconds: u64) -> Result<(), PortError> {
-        assert!(seconds <= 12 * 3600, "SQS hides a message for twelve hours at most");
-        let until = self.clock.now().plus_seconds(seconds);
-        let hide = || {
-            if let Some(message) = self.state().waiting.get_mut(&handle.parse().unwrap()) {
-                message.visible_at = until;
-            }
-            Ok(())
-        };
-        self.faults.call("postpone", true, hide).await
-    }
-
     async fn set_aside(&self, body: &str) -> Result<(), PortError> {
         let put = || {
             self.state().dead.push(body.to_owned());

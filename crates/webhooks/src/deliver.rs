@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::id::OrgId;
 use domain::ports::{Clock, CommitError, Courier, Deliveries, DeliveryQueue, PortError, Vault, WebhookEndpoints};
 use domain::signature::sign;
-use domain::webhook::{Delivery, DeliveryStatus, Endpoint, Endpoints, Message, headers};
+use domain::webhook::{Attempted, Delivery, DeliveryStatus, Endpoint, Endpoints, Message, headers};
 use futures_util::future::join_all;
 
 /// Delivers what the queue says is due.
@@ -21,42 +21,31 @@ pub struct Deliverer<W, Q, V, C> {
     pub courier: C,
 }
 
-/// A message as it came out of the queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Received {
-    /// By which the queue knows that it was received.
-    pub handle: String,
-    /// A [`Message`] as JSON.
-    pub body: String,
-}
-
 /// What becomes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// It has done its work, or there is none.
+    /// It has done its work, or there is none. A delivery whose attempt failed owes the next one, whether or not there is a message.
     Done,
-    /// It has to come again, after so many seconds.
-    Later(u64),
     /// All attempts failed.
     SetAside,
 }
 
 impl<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: Courier> Deliverer<W, Q, V, C> {
-    /// Delivers a batch, all of it at the same time: an endpoint that takes its time keeps no other waiting. Says of each message, in
+    /// Delivers a batch of messages as they came out of the queue, each JSON of a [`Message`], all of it at the same time: an endpoint that takes its time keeps no other waiting. Says of each message, in
     /// order, whether the queue may forget it.
-    pub async fn deliver(&self, batch: &[Received], clock: &impl Clock) -> Vec<bool> {
-        let messages: Vec<Option<Message>> = batch.iter().map(|received| Message::read(&received.body)).collect();
+    pub async fn deliver(&self, batch: &[String], clock: &impl Clock) -> Vec<bool> {
+        let messages: Vec<Option<Message>> = batch.iter().map(|body| Message::read(body)).collect();
         let orgs: BTreeSet<OrgId> = messages.iter().flatten().map(|message| message.org).collect();
         let read = orgs.into_iter().map(async |org| (org, self.webhooks.endpoints(&org).await));
         let endpoints: BTreeMap<OrgId, Result<Endpoints, PortError>> = join_all(read).await.into_iter().collect();
-        let each = batch.iter().zip(&messages).map(async |(received, message)| {
+        let each = batch.iter().zip(&messages).map(async |(body, message)| {
             let verdict = if let Some(message) = message {
                 self.attempt(message, endpoints.get(&message.org), clock).await
             } else {
                 tracing::error!("a message of the queue of deliveries cannot be read; it is set aside");
                 Ok(Verdict::SetAside)
             };
-            match self.settle(received, verdict).await {
+            match self.settle(body, verdict).await {
                 Ok(is_done) => is_done,
                 Err(error) => {
                     let delivery = message.map(|message| message.delivery.to_string());
@@ -69,11 +58,10 @@ impl<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: Courier> D
     }
 
     /// Lets the queue know; true if it may forget the message.
-    async fn settle(&self, received: &Received, verdict: Result<Verdict, PortError>) -> Result<bool, PortError> {
+    async fn settle(&self, body: &str, verdict: Result<Verdict, PortError>) -> Result<bool, PortError> {
         match verdict? {
             Verdict::Done => Ok(true),
-            Verdict::Later(seconds) => self.queue.postpone(&received.handle, seconds).await.map(|()| false),
-            Verdict::SetAside => self.queue.set_aside(&received.body).await.map(|()| true),
+            Verdict::SetAside => self.queue.set_aside(body).await.map(|()| true),
         }
     }
 
@@ -89,28 +77,53 @@ impl<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: Courier> D
             Some(Err(error)) => return Err(error.clone()),
             None => return Ok(Verdict::Done),
         };
-        // Whoever deletes an endpoint wants nothing more of what is on its way.
-        let Ok(endpoint) = endpoints.get(endpoint) else { return Ok(Verdict::Done) };
+        let Ok(endpoint) = endpoints.get(endpoint) else { return self.abandon(message, clock).await };
         let Some(delivery) = self.webhooks.delivery(org, &endpoint.id, delivery, clock.now()).await? else { return Ok(Verdict::Done) };
         if let Some(verdict) = without_attempt(&delivery, *round, clock) {
             return Ok(verdict);
         }
         let Some(event) = self.webhooks.event(org, &delivery.event, clock.now()).await? else { return Ok(Verdict::Done) };
-        let secret = self.vault.open(&Endpoint::secret_place(org, &endpoint.id), &endpoint.secret).await?;
-        let headers = headers(&delivery, sign(&secret, event.body.as_bytes()), clock.now());
-        let how = self.courier.post(org, &endpoint.url, &headers, &event.body).await;
+        let how = match self.vault.open(&Endpoint::secret_place(org, &endpoint.id), &endpoint.secret).await {
+            Ok(secret) => {
+                let headers = headers(&delivery, sign(&secret, event.body.as_bytes()), clock.now());
+                self.courier.post(org, &endpoint.url, &headers, &event.body).await
+            }
+            // It will not open later either, so it must not come again and again; with a new secret it may be asked for again.
+            Err(PortError::Corrupt(problem)) => {
+                tracing::error!(endpoint = %endpoint.id, problem, "a webhook's secret cannot be opened");
+                Attempted::Failed("the webhook's secret cannot be read; rotate it".to_owned())
+            }
+            Err(error) => return Err(error),
+        };
         match self.webhooks.update_delivery(delivery.attempted(how, clock.now())).await {
             Ok(after) => {
                 tracing::info!(delivery = %after.id, endpoint = %after.endpoint, status = %after.status, attempts = after.attempts, code = after.last_status_code, "attempted");
-                Ok(without_attempt(&after, *round, clock).unwrap_or(Verdict::Later(0)))
+                Ok(if after.status == DeliveryStatus::Dead { Verdict::SetAside } else { Verdict::Done })
             }
-            // Another message for the same delivery came at the same time, or somebody asks for it again: look at it as it is now.
+            // Another message for the same delivery came at the same time and has recorded its attempt, or somebody asks for it again.
             Err(CommitError::Changed) => {
                 let now = self.webhooks.delivery(org, &endpoint.id, &delivery.id, clock.now()).await?;
-                Ok(now.map_or(Verdict::Done, |now| without_attempt(&now, *round, clock).unwrap_or(Verdict::Later(0))))
+                let is_dead = now.is_some_and(|now| now.round == *round && now.status == DeliveryStatus::Dead);
+                Ok(if is_dead { Verdict::SetAside } else { Verdict::Done })
             }
             Err(CommitError::Port(error)) => Err(error),
         }
+    }
+}
+
+impl<W: Deliveries, Q, V, C> Deliverer<W, Q, V, C> {
+    /// Whoever deletes an endpoint wants nothing more of what is on its way.
+    async fn abandon(&self, message: &Message, clock: &impl Clock) -> Result<Verdict, PortError> {
+        let Message { org, endpoint, delivery, .. } = message;
+        let found = self.webhooks.delivery(org, endpoint, delivery, clock.now()).await?;
+        if let Some(owing) = found.filter(|delivery| delivery.owed_at().is_some()) {
+            match self.webhooks.update_delivery(owing.abandoned()).await {
+                // Whoever else changes it does this, or finds the endpoint gone as well.
+                Ok(_) | Err(CommitError::Changed) => {}
+                Err(CommitError::Port(error)) => return Err(error),
+            }
+        }
+        Ok(Verdict::Done)
     }
 }
 
@@ -121,9 +134,7 @@ fn without_attempt(delivery: &Delivery, round: u32, clock: &impl Clock) -> Optio
         _ if delivery.round != round => Some(Verdict::Done),
         DeliveryStatus::Succeeded => Some(Verdict::Done),
         DeliveryStatus::Dead => Some(Verdict::SetAside),
-        DeliveryStatus::Pending | DeliveryStatus::Failed => {
-            let wait = delivery.next_attempt_at.map_or(0, |due| clock.now().seconds_until(due));
-            (wait > 0).then_some(Verdict::Later(wait))
-        }
+        DeliveryStatus::Failed if delivery.next_attempt_at.is_some_and(|due| due > clock.now()) => Some(Verdict::Done),
+        DeliveryStatus::Pending | DeliveryStatus::Failed => None,
     }
 }

@@ -18,18 +18,27 @@ pub async fn made(vault: &impl Vault, org: &OrgId, id: &EndpointId, random: [u12
     Ok((secret, sealed))
 }
 
-/// Changes the endpoints of an organisation, on what is there when it is written.
+/// Changes the endpoints of an organisation, on what is there when it is written. A write that was refused may be our own, whose first
+/// answer was lost: what is already as it should be is not written again, and what is gone by then was taken away as it should be.
 pub async fn changed<T>(
     webhooks: &impl WebhookEndpoints,
     org: &OrgId,
     change: impl Fn(&mut Endpoints) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
+    let mut refused = None;
     for _ in 0..MAX_TRIES {
-        let mut endpoints = webhooks.endpoints(org).await?;
-        let done = change(&mut endpoints)?;
+        let before = webhooks.endpoints(org).await?;
+        let mut endpoints = before.clone();
+        let done = match (change(&mut endpoints), refused.take()) {
+            (Err(Fault::NotFound(_)), Some(done)) => return Ok(done),
+            (done, _) => done?,
+        };
+        if endpoints == before {
+            return Ok(done);
+        }
         match webhooks.put_endpoints(endpoints).await {
             Ok(_) => return Ok(done),
-            Err(CommitError::Changed) => {}
+            Err(CommitError::Changed) => refused = Some(done),
             Err(CommitError::Port(error)) => return Err(error.into()),
         }
     }

@@ -7,7 +7,9 @@
 mod deliver;
 mod endpoints;
 mod publish;
+mod repeat;
 
-pub use deliver::{Deliverer, Received};
+pub use deliver::Deliverer;
 pub use endpoints::{changed, made};
 pub use publish::{Publisher, ask_again, test};
+pub use repeat::{TICK_SECONDS, send_due};

@@ -1,5 +1,5 @@
-//! The worker that signs and sends. The queue gives it the deliveries whose turn it is; it sends them all at once, notes how it went,
-//! and lets those that failed come again later.
+//! The worker that signs and sends. The queue gives it the deliveries whose turn it is; it sends them all at once and notes how it
+//! went. Those that failed are then owed another attempt, which `repeat-deliveries` finds when it is due.
 
 mod courier;
 
@@ -7,7 +7,7 @@ use domain::ports::{Clock, Courier, Deliveries, DeliveryQueue, Vault, WebhookEnd
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use webhooks::{Deliverer, Received};
+use webhooks::Deliverer;
 
 pub use courier::GuardedCourier;
 
@@ -22,7 +22,6 @@ pub struct Event {
 #[serde(rename_all = "camelCase")]
 struct Record {
     message_id: String,
-    receipt_handle: String,
     body: String,
 }
 
@@ -32,12 +31,7 @@ pub async fn handle<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault
     clock: &impl Clock,
     event: LambdaEvent<Event>,
 ) -> Result<Value, Error> {
-    let (ids, batch): (Vec<String>, Vec<Received>) = event
-        .payload
-        .records
-        .into_iter()
-        .map(|record| (record.message_id, Received { handle: record.receipt_handle, body: record.body }))
-        .unzip();
+    let (ids, batch): (Vec<String>, Vec<String>) = event.payload.records.into_iter().map(|record| (record.message_id, record.body)).unzip();
     let done = deliverer.deliver(&batch, clock).await;
     let kept = ids.into_iter().zip(done).filter(|(_, is_done)| !is_done);
     let failures: Vec<Value> = kept.map(|(id, _)| json!({"itemIdentifier": id})).collect();

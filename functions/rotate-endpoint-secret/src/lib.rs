@@ -20,6 +20,7 @@ pub async fn handle(
     // Whoever names none that is there learns so before KMS is asked.
     table.endpoints(&org).await?.get(&id)?;
     let (secret, sealed) = webhooks::made(vault, &org, &id, [entropy.random(), entropy.random()]).await?;
-    let endpoint = webhooks::changed(table, &org, |endpoints| endpoints.rotate(&id, sealed.clone(), clock.now())).await?;
+    let now = clock.now();
+    let endpoint = webhooks::changed(table, &org, |endpoints| endpoints.rotate(&id, sealed.clone(), now)).await?;
     Ok(Reply::ok(under("webhook", view::webhook_with_secret(&endpoint, &secret))))
 }

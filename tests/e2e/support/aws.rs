@@ -62,6 +62,38 @@ impl Aws {
         answer["Item"].clone()
     }
 
+    /// The item of a service connection, by the connection's id. The table of a test is small enough to be looked through.
+    pub async fn connection_item(&self, id: &str) -> Value {
+        let mut body = json!({
+            "TableName": self.table,
+            "ConsistentRead": true,
+            "FilterExpression": "id = :id AND sk = :sk",
+            "ExpressionAttributeValues": {":id": {"S": id}, ":sk": {"S": "CONNECTION"}},
+        });
+        loop {
+            let (status, answer) = self.call("dynamodb", "DynamoDB_20120810.Scan", "1.0", &body).await;
+            assert_eq!(status, 200, "{answer}");
+            if let Some(item) = answer["Items"].get(0) {
+                return item.clone();
+            }
+            assert!(answer["LastEvaluatedKey"].is_object(), "there is no connection {id}");
+            body["ExclusiveStartKey"] = answer["LastEvaluatedKey"].clone();
+        }
+    }
+
+    /// Puts another ciphertext into a connection's item, as somebody could who may write to the table.
+    pub async fn replace_sealed_key(&self, item: &Value, sealed: &Value) {
+        let body = json!({
+            "TableName": self.table,
+            "Key": {"pk": item["pk"], "sk": item["sk"]},
+            "UpdateExpression": "SET sealedKey = :sealed",
+            "ConditionExpression": "attribute_exists(sealedKey)",
+            "ExpressionAttributeValues": {":sealed": sealed},
+        });
+        let (status, answer) = self.call("dynamodb", "DynamoDB_20120810.UpdateItem", "1.0", &body).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
     /// Lets the time of a step's record be up at `seconds` since the epoch: half a year passes.
     pub async fn expire_step(&self, run: &str, node: &str, seconds: u64) {
         let body = json!({
@@ -75,25 +107,39 @@ impl Aws {
         assert_eq!(status, 200, "{answer}");
     }
 
+    /// Lets a delivery's next attempt be due now: time passes.
+    pub async fn bring_forward(&self, org: &str, webhook: &str, delivery: &str) {
+        let key = json!({"pk": {"S": format!("ORG#{org}#WEBHOOK#{webhook}")}, "sk": {"S": delivery}});
+        let body = json!({"TableName": self.table, "Key": key, "ConsistentRead": true});
+        let (_, answer) = self.call("dynamodb", "DynamoDB_20120810.GetItem", "1.0", &body).await;
+        let owed = answer["Item"]["outboxSk"]["S"].as_str().unwrap_or_else(|| panic!("{delivery} owes nothing: {answer}"));
+        let now = format!("{:.3}", jiff::Timestamp::now());
+        let (_, rest) = owed.split_once('#').unwrap();
+        let body = json!({
+            "TableName": self.table,
+            "Key": key,
+            "UpdateExpression": "SET nextAttemptAt = :at, outboxSk = :owed",
+            "ExpressionAttributeValues": {":at": {"S": now}, ":owed": {"S": format!("{now}#{rest}")}},
+        });
+        let (status, answer) = self.call("dynamodb", "DynamoDB_20120810.UpdateItem", "1.0", &body).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
     /// Invokes the worker that the schedule invokes every five minutes, and waits for it.
     pub async fn reconcile(&self) {
-        self.invoke("reconcile-runs").await;
+        self.tick("reconcile-runs").await;
     }
 
-    /// Invokes the worker that the schedule invokes every minute, and waits for it.
-    pub async fn tick(&self) -> Value {
-        self.invoke("tick-cron").await
-    }
-
-    async fn invoke(&self, function: &str) -> Value {
+    /// Invokes a worker that a schedule invokes, waits for it, and gives what it says.
+    pub async fn tick(&self, worker: &str) -> Value {
         let (_, machine) = self.run_machine.rsplit_once(':').unwrap();
-        let url = format!("{}/2015-03-31/functions/{}-{function}/invocations", self.endpoint, machine.trim_end_matches("-run"));
+        let url = format!("{}/2015-03-31/functions/{}-{worker}/invocations", self.endpoint, machine.trim_end_matches("-run"));
         let scope = format!("20260101/{}/lambda/aws4_request", self.region);
         let authorization = format!("AWS4-HMAC-SHA256 Credential=local/{scope}, SignedHeaders=host, Signature=00");
         let response = self.client.post(url).header("authorization", authorization).body("{}").send().await.unwrap();
         let (status, failed) = (response.status(), response.headers().contains_key("x-amz-function-error"));
         let text = response.text().await.unwrap();
-        assert!(status.is_success() && !failed, "{function}: {status} {text}");
+        assert!(status.is_success() && !failed, "{worker}: {status} {text}");
         serde_json::from_str(&text).unwrap()
     }
 

@@ -35,6 +35,9 @@ pub trait Deliveries {
         id: &DeliveryId,
         now: Time,
     ) -> impl Future<Output = Result<Option<Delivery>, PortError>>;
+    /// Messages for deliveries that have failed, or were asked for again, and whose next attempt is due at `now`, with the time since which it
+    /// is: a bounded number of them, the longest due first.
+    fn due(&self, now: Time) -> impl Future<Output = Result<Vec<(Time, Message)>, PortError>>;
     /// Deliveries to an endpoint, newest event first.
     fn deliveries(
         &self,
@@ -50,8 +53,6 @@ pub trait DeliveryQueue {
     /// Puts messages into the queue, each fairly beside those of other organisations. Says of each, in order, whether it is there
     /// for certain.
     fn send(&self, messages: &[Message]) -> impl Future<Output = Vec<Result<(), PortError>>>;
-    /// Hides a message that was received under this handle for so many seconds, 12 hours at most.
-    fn postpone(&self, handle: &str, seconds: u64) -> impl Future<Output = Result<(), PortError>>;
     /// Puts a message with the dead letters, for an operator to see. `body` as it was in the queue.
     fn set_aside(&self, body: &str) -> impl Future<Output = Result<(), PortError>>;
 }

@@ -8,7 +8,7 @@ use crate::id::{DeliveryId, EndpointId, EventId, OrgId};
 use crate::time::Time;
 
 /// How long to wait after the first failed attempt, the second, …, in seconds: eight repetitions within 24 hours, each later than
-/// the one before. No wait is longer than the 12 hours that SQS can hide a message for.
+/// the one before.
 pub const RETRY_AFTER_SECONDS: [u64; 8] = [60, 5 * 60, 14 * 60, 40 * 60, 2 * 3600, 4 * 3600, 7 * 3600, 10 * 3600];
 /// How long events and their deliveries are kept, in seconds: 30 days.
 pub const KEPT_SECONDS: u64 = 30 * 24 * 3600;
@@ -103,6 +103,13 @@ impl Delivery {
         }
     }
 
+    /// When its next attempt is owed, if no message is certain to be on its way: it has failed, or somebody has asked for it again. A
+    /// new one owes nothing: the stream delivers again what could not be queued.
+    pub fn owed_at(&self) -> Option<Time> {
+        let owes = self.status == DeliveryStatus::Failed || (self.status == DeliveryStatus::Pending && self.round > 1);
+        self.next_attempt_at.filter(|_| owes)
+    }
+
     /// When nobody can ask for it any more.
     pub fn expires_at(&self) -> Time {
         self.created_at.plus_seconds(KEPT_SECONDS)
@@ -137,6 +144,13 @@ impl Delivery {
             error,
             ..self.clone()
         }
+    }
+
+    /// Its endpoint is gone: there is nothing to be done any more.
+    #[must_use]
+    pub fn abandoned(&self) -> Self {
+        let error = Some("the webhook was deleted".to_owned());
+        Self { status: DeliveryStatus::Dead, next_attempt_at: None, error, ..self.clone() }
     }
 
     /// Somebody asks for it again, whatever became of it: the same event under the same id, with all attempts ahead of it.
@@ -214,7 +228,6 @@ mod tests {
     fn eight_repetitions_take_24_hours_and_the_ninth_attempt_is_the_last() {
         assert_eq!(RETRY_AFTER_SECONDS.iter().sum::<u64>(), 24 * 3600);
         assert!(RETRY_AFTER_SECONDS.windows(2).all(|pair| pair[0] < pair[1]));
-        assert!(RETRY_AFTER_SECONDS.iter().all(|seconds| *seconds < 12 * 3600), "what SQS can hide a message for");
         let (mut now, mut delivery) = (at(0), delivery());
         for attempt in 1..=8 {
             delivery = delivery.attempted(answered(500), now);

@@ -87,8 +87,11 @@ impl Endpoints {
         Page { rows, next, total: self.all.len() as u64 }
     }
 
-    /// One more.
+    /// One more, unless it is there.
     pub fn add(&mut self, endpoint: Endpoint) -> Result<(), Fault> {
+        if self.all.iter().any(|known| known.id == endpoint.id) {
+            return Ok(());
+        }
         if self.all.len() >= MAX_ENDPOINTS {
             let message = format!("an organisation may have {MAX_ENDPOINTS} webhooks; delete one that is no longer needed");
             return Err(Fault::Unprocessable { message, fields: FieldErrors::new() });

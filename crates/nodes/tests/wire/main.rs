@@ -5,17 +5,27 @@ mod bedrock;
 #[cfg(test)]
 mod carried;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod guard;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod llm;
+#[cfg(test)]
+mod names;
+#[cfg(test)]
+mod outbound;
 #[cfg(test)]
 mod outputs;
 #[cfg(test)]
 mod repair;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod ssrf;
 #[cfg(test)]
 mod talk;
 #[cfg(test)]

@@ -69,6 +69,11 @@ pub fn world(url: &str, allow: &str) -> World<Book, MemoryVault> {
 }
 
 pub fn world_with(base_url: Result<String, fn() -> PortError>, llm: &str, allow: &str) -> World<Book, MemoryVault> {
+    world_of(Book { base_url }, llm, allow)
+}
+
+/// A world with these connections.
+pub fn world_of<C: Connections + PrivateNetworks>(connections: C, llm: &str, allow: &str) -> World<C, MemoryVault> {
     let settings = Settings::read(|name| {
         let value = match name {
             "EGRESS_ALLOW" => allow,
@@ -79,7 +84,7 @@ pub fn world_with(base_url: Result<String, fn() -> PortError>, llm: &str, allow:
         };
         Some(value.to_owned())
     });
-    World::new(settings.unwrap(), Book { base_url }, MemoryVault, &aws(llm)).unwrap()
+    World::new(settings.unwrap(), connections, MemoryVault, &aws(llm)).unwrap()
 }
 
 /// An AWS whose every endpoint is `url`.

@@ -129,6 +129,11 @@ pub(crate) struct DeliveryItem {
     error: Option<String>,
     created_at: Time,
     rev: u64,
+    /// Only while an attempt is owed: its message, by when it is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outbox_pk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outbox_sk: Option<String>,
     /// TTL, in seconds since the epoch.
     expires_at: u64,
 }
@@ -154,6 +159,8 @@ impl DeliveryItem {
             error: delivery.error.clone(),
             created_at: delivery.created_at,
             rev: delivery.rev,
+            outbox_pk: delivery.owed_at().map(|_| keys::deliveries_owed(&delivery.id)),
+            outbox_sk: delivery.owed_at().map(|at| keys::delivery_due(at, &delivery.message())),
             expires_at: delivery.expires_at().seconds(),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::id::{DeliveryId, EndpointId, EventId, OrgId};
 use domain::ports::{CommitError, Deliveries, Page, PortError, WebhookEndpoints, Window};
 use domain::time::Time;
-use domain::webhook::{Delivery, Endpoints, Event, KEPT_SECONDS};
+use domain::webhook::{Delivery, Endpoints, Event, KEPT_SECONDS, Message};
 
 use super::Memory;
 use super::lists::cut;
@@ -38,6 +38,13 @@ impl Webhooks {
         let stored = stored.filter(|stored| stored.rev == delivery.rev).ok_or(CommitError::Changed)?;
         *stored = Delivery { rev: delivery.rev + 1, ..delivery };
         Ok(stored.clone())
+    }
+
+    fn due(&self, now: Time) -> Vec<(Time, Message)> {
+        let due = |delivery: &Delivery| Some((delivery.owed_at().filter(|at| *at <= now)?, delivery.message()));
+        let mut due: Vec<(Time, Message)> = self.deliveries.values().filter_map(due).collect();
+        due.sort_by_key(|(at, _)| *at);
+        due
     }
 
     fn deliveries(&self, org: &OrgId, endpoint: &EndpointId, window: &Window, now: Time) -> Page<Delivery> {
@@ -93,6 +100,10 @@ impl Deliveries for Memory {
         let key = (*org, *endpoint, *id);
         let found = self.faults.read("delivery", || Ok(self.state().webhooks.deliveries.get(&key).cloned())).await?;
         Ok(found.filter(|delivery| is_kept(delivery.created_at, now)))
+    }
+
+    async fn due(&self, now: Time) -> Result<Vec<(Time, Message)>, PortError> {
+        self.faults.read("due", || Ok(self.state().webhooks.due(now))).await
     }
 
     async fn deliveries(&self, org: &OrgId, endpoint: &EndpointId, window: &Window, now: Time) -> Result<Page<Delivery>, PortError> {

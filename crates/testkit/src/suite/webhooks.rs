@@ -52,10 +52,15 @@ pub async fn endpoints_read_back_with_every_field(store: &impl Subject) {
 }
 
 /// Each thinks again on what is there when it was refused.
-pub async fn of_64_parallel_writes_of_endpoints_none_is_lost(store: &impl Subject) {
+pub async fn of_16_parallel_writes_of_endpoints_none_is_lost(store: &impl Subject) {
     let maker = Maker::new(82);
     let (org, table) = (maker.org(), store.table());
-    let added = join_all((0..64).map(|_| endpoint(&maker)).map(async |endpoint| {
+    let mut before = table.endpoints(&org).await.unwrap();
+    for _ in 0..40 {
+        before.add(endpoint(&maker)).unwrap();
+    }
+    table.put_endpoints(before).await.unwrap();
+    let added = join_all((0..16).map(|_| endpoint(&maker)).map(async |endpoint| {
         loop {
             let mut endpoints = table.endpoints(&org).await.unwrap();
             if endpoints.add(endpoint.clone()).is_err() {
@@ -68,7 +73,7 @@ pub async fn of_64_parallel_writes_of_endpoints_none_is_lost(store: &impl Subjec
         }
     }));
     let added = added.await.into_iter().filter(|added| *added).count();
-    assert_eq!((added, table.endpoints(&org).await.unwrap().all.len()), (50, 50));
+    assert_eq!((added, table.endpoints(&org).await.unwrap().all.len()), (10, 50));
 }
 
 /// To the byte; a second one with its id changes nothing.
@@ -108,6 +113,35 @@ pub async fn a_delivery_is_kept_once_and_changes_only_as_it_was_read(store: &imp
     for (now, found) in [(later().plus_seconds(4), true), (later().plus_seconds(5), false)] {
         assert_eq!(read(now).await, found.then(|| refused.clone()), "{now}");
     }
+}
+
+/// And not once it has been attempted, nor before the first attempt.
+pub async fn what_is_owed_to_an_endpoint_is_found_when_it_is_due(store: &impl Subject) {
+    let maker = Maker::new(87);
+    let (org, table) = (maker.org(), store.table());
+    // The suite may share a store: only those of this organisation count.
+    let due = async |now| {
+        let due = table.due(now).await.unwrap();
+        due.into_iter().filter(|(_, message)| message.org == org).collect::<Vec<_>>()
+    };
+    let new: Vec<Delivery> = (0..9).map(|_| Delivery::new(&event(&maker, org, at(5)), endpoint(&maker).id)).collect();
+    for delivery in &new {
+        table.put_delivery(delivery).await.unwrap();
+    }
+    assert_eq!(due(at(500)).await, [], "the stream sees to those");
+    let answered = |status| Attempted::Answered { status, body: Vec::new() };
+    let failed = table.update_delivery(new[0].attempted(answered(500), at(6))).await.unwrap();
+    let early = table.update_delivery(new[1].attempted(answered(500), at(4))).await.unwrap();
+    let again = table.update_delivery(new[2].again(at(65))).await.unwrap();
+    table.update_delivery(new[3].attempted(answered(200), at(6))).await.unwrap();
+    let expected = [(at(64), early.message()), (at(65), again.message()), (at(66), failed.message())];
+    assert_eq!(due(at(63)).await, []);
+    assert_eq!(due(at(65)).await, expected[..2]);
+    assert_eq!(due(at(66)).await, expected);
+    table.update_delivery(failed.attempted(answered(200), at(66))).await.unwrap();
+    let later = table.update_delivery(early.attempted(answered(500), at(66))).await.unwrap();
+    assert_eq!(due(at(67)).await, expected[1..2]);
+    assert_eq!(due(at(400)).await, [(at(65), again.message()), (at(366), later.message())]);
 }
 
 /// Those whose time is up are not among them, nor counted.

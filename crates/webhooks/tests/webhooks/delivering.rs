@@ -1,12 +1,14 @@
 //! From the queue to endpoints: signatures, repetitions, secrets, and who waits for whom.
 
 use domain::fault::Fault;
-use domain::ports::{Clock, Entropy};
+use domain::id::EndpointId;
+use domain::ports::{Clock, Entropy, WebhookEndpoints};
 use domain::signature::verify;
-use domain::webhook::{Delivery, DeliveryStatus};
+use domain::webhook::{Delivery, DeliveryStatus, Endpoint};
+use futures_util::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use testkit::build::{Maker, chain};
+use testkit::build::{Maker, at, chain};
 use testkit::{Fate, MemoryVault, block_on};
 
 use crate::house::House;
@@ -14,7 +16,7 @@ use crate::house::House;
 const A: &str = "https://a.test/hook";
 
 /// A house with one event for `A` in its queue.
-fn house() -> (House, domain::id::EndpointId) {
+fn house() -> (House, EndpointId) {
     let house = House::of(&chain(1));
     let endpoint = house.endpoint(A, &["flow.run.started"]);
     house.world.start(json!({"ticket": 1}));
@@ -22,7 +24,7 @@ fn house() -> (House, domain::id::EndpointId) {
     (house, endpoint)
 }
 
-fn only(house: &House, endpoint: &domain::id::EndpointId) -> Delivery {
+fn only(house: &House, endpoint: &EndpointId) -> Delivery {
     let mut all = house.deliveries(endpoint);
     assert_eq!(all.len(), 1);
     all.remove(0)
@@ -133,6 +135,7 @@ fn a_deleted_endpoint_gets_nothing_more_of_what_is_on_its_way() {
     house.deliver_all();
     assert_eq!(house.courier.parcels().len(), 1);
     assert!(house.queue.messages().is_empty() && house.queue.dead().is_empty());
+    assert_eq!(only(&house, &endpoint).owed_at(), None, "nobody looks for it any more");
     let refused = again(&house, &only(&house, &endpoint)).unwrap_err();
     assert!(matches!(refused, Fault::NotFound("webhook")));
 }
@@ -157,6 +160,28 @@ fn a_new_secret_signs_from_the_next_attempt_on() {
 }
 
 #[test]
+fn a_change_whose_answer_was_lost_is_one_change() {
+    let (house, endpoint) = house();
+    let (clock, store, org) = (&house.world.clock, &house.world.store, house.world.org);
+    let all = || block_on(clock, store.endpoints(&org)).unwrap();
+    let kept = all().all[0].clone();
+    let other = Endpoint { id: EndpointId::new(at(9), 9), ..kept.clone() };
+    let twice = || house.world.faults.strike_call("put_endpoints", 1, Fate::Twice);
+    twice();
+    block_on(clock, webhooks::changed(store, &org, |endpoints| endpoints.add(other.clone()))).unwrap();
+    assert_eq!((all().all, all().rev), (vec![kept.clone(), other.clone()], 2));
+    twice();
+    let sealed = domain::secret::Sealed::from_text("new");
+    let rotated = block_on(clock, webhooks::changed(store, &org, |endpoints| endpoints.rotate(&other.id, sealed.clone(), at(10)))).unwrap();
+    assert_eq!((all().all, all().rev), (vec![kept, rotated], 3));
+    twice();
+    let gone = block_on(clock, webhooks::changed(store, &org, |endpoints| endpoints.remove(&endpoint))).unwrap();
+    assert_eq!((gone.id, all().all.len(), all().rev), (endpoint, 1, 4));
+    let unknown = block_on(clock, webhooks::changed(store, &org, |endpoints| endpoints.remove(&endpoint)));
+    assert!(matches!(unknown, Err(Fault::NotFound("webhook"))));
+}
+
+#[test]
 fn a_secret_that_was_sealed_for_another_place_signs_nothing() {
     let (house, endpoint) = house();
     let clock = &house.world.clock;
@@ -169,7 +194,8 @@ fn a_secret_that_was_sealed_for_another_place_signs_nothing() {
     });
     house.deliver();
     assert!(house.courier.parcels().is_empty());
-    assert_eq!(house.queue.messages().len(), 1, "it stays until somebody has looked at it");
+    let delivery = only(&house, &endpoint);
+    assert_eq!((delivery.status, delivery.error.unwrap().contains("rotate")), (DeliveryStatus::Failed, true));
 }
 
 #[test]
@@ -194,6 +220,28 @@ fn a_slow_endpoint_keeps_nobody_else_waiting() {
 }
 
 #[test]
+fn of_64_deliveries_that_come_twice_in_many_invocations_at_once_each_is_recorded_once() {
+    let (house, endpoint) = house();
+    let (clock, store) = (&house.world.clock, &house.world.store);
+    house.deliver_all();
+    block_on(clock, async {
+        for _ in 0..64 {
+            webhooks::test(store, &house.queue, clock, &house.world.org, &endpoint, house.world.entropy.random()).await.unwrap();
+        }
+    });
+    let messages: Vec<String> = house.queue.receive(64).into_iter().map(|(_, body)| body).collect();
+    assert_eq!(messages.len(), 64);
+    house.world.faults.pause_at_every_call(true);
+    // Sixteen invocations of eight messages each, every message in two of them.
+    let batches = messages.chunks(8).chain(messages.chunks(8)).map(|batch| house.deliverer.deliver(batch, clock));
+    let done: Vec<bool> = block_on(clock, join_all(batches)).into_iter().flatten().collect();
+    house.world.faults.pause_at_every_call(false);
+    assert!(done.len() == 128 && done.into_iter().all(|done| done));
+    let deliveries = house.deliveries(&endpoint);
+    assert!(deliveries.len() == 65 && deliveries.iter().all(|each| (each.status, each.attempts) == (DeliveryStatus::Succeeded, 1)));
+}
+
+#[test]
 fn whatever_breaks_on_the_way_nothing_is_lost_and_what_is_done_stays_done() {
     // The nth call of the store or the queue breaks, in each way that a call can break.
     for fate in [Fate::FailBefore, Fate::LoseAnswer, Fate::Twice] {
@@ -203,9 +251,7 @@ fn whatever_breaks_on_the_way_nothing_is_lost_and_what_is_done_stays_done() {
             house.world.faults.strike(nth, fate);
             house.deliver();
             house.world.faults.clear();
-            for call in ["postpone", "set_aside"] {
-                house.queue_faults.strike_call(call, 1, fate);
-            }
+            house.queue_faults.strike_call("send", 1, fate);
             house.deliver_all();
             let delivery = only(&house, &endpoint);
             assert_eq!(delivery.status, DeliveryStatus::Succeeded, "{fate:?} of call {nth}");

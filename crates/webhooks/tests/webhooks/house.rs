@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use domain::id::{EndpointId, OrgId};
-use domain::ports::{Clock, Deliveries, Entropy, Vault, WebhookEndpoints, Window};
+use domain::ports::{Clock, Deliveries, Entropy, PortError, Vault, WebhookEndpoints, Window};
 use domain::secret::Sealed;
 use domain::webhook::{Change, Delivery, Endpoint, Message};
 use secrecy::SecretString;
 use serde_json::Value;
 use testkit::{Faults, Memory, MemoryQueue, MemoryVault, ScriptedCourier, World, block_on};
-use webhooks::{Deliverer, Publisher, Received};
+use webhooks::{Deliverer, Publisher};
 
 pub struct House {
     pub world: World,
@@ -80,20 +80,32 @@ impl House {
 
     /// One invocation of the worker that delivers, with what the queue gives it. How many messages that were.
     pub fn deliver(&self) -> usize {
-        let batch: Vec<Received> = self.queue.receive(10).into_iter().map(|(handle, body)| Received { handle, body }).collect();
+        let (handles, batch): (Vec<String>, Vec<String>) = self.queue.receive(10).into_iter().unzip();
         let done = block_on(&self.world.clock, self.deliverer.deliver(&batch, &self.world.clock));
-        for (received, _) in batch.iter().zip(done).filter(|(_, done)| *done) {
-            self.queue.delete(&received.handle);
+        for (handle, _) in handles.iter().zip(done).filter(|(_, done)| *done) {
+            self.queue.delete(handle);
         }
         batch.len()
     }
 
-    /// Delivers until the queue is empty, however long that takes.
+    /// The tick that looks for what is owed.
+    pub fn tick(&self) -> Result<usize, PortError> {
+        block_on(&self.world.clock, webhooks::send_due(&self.world.store, &self.queue, &self.world.clock))
+    }
+
+    /// Delivers until the queue is empty and nothing is owed, however long that takes.
     pub fn deliver_all(&self) {
-        for _ in 0..10_000 {
-            if self.deliver() == 0 {
-                let Some(next) = self.queue.next() else { return };
-                self.world.clock.set(next);
+        for _ in 0..20_000 {
+            if self.deliver() > 0 {
+                continue;
+            }
+            let far = self.world.clock.now().plus_seconds(2 * 24 * 3600);
+            let owed = block_on(&self.world.clock, self.world.store.due(far)).unwrap();
+            let Some(next) = owed.iter().map(|(at, _)| *at).chain(self.queue.next()).min() else { return };
+            self.world.clock.set(next);
+            // What fails is due at the next tick as well.
+            if self.tick() == Ok(0) && self.queue.next().is_none_or(|next| next > self.world.clock.now()) {
+                self.world.clock.advance(webhooks::TICK_SECONDS);
             }
         }
         panic!("the queue does not get empty");
