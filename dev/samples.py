@@ -141,7 +141,7 @@ class Teller:
         return re.sub(r"qe_sk_[a-z0-9_]+", self._env["QE_API_KEY"], text)
 
     def _wait(self, step):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         status = None
         while time.monotonic() < deadline:
             _, body = call("GET", f"{self._env['QE_BASE_URL']}/api/runs/{self._ids['run']}", key=self._env["QE_API_KEY"])
