@@ -23,6 +23,8 @@ ENDED = ("failed", "cancelled", "succeeded")
 WAITS = ("awaiting_approval",)
 # What a worker answers: nothing that matters, as long as it is no error.
 DONE = None
+# What an answer calls a thing that was made, and what the ids of such things begin with.
+MADE = {"flow": "flw", "run": "run", "apiKey": "key", "webhook": "whe", "delivery": "whd"}
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Teller:
         self._lambda = boto3.client("lambda", region_name=REGION, endpoint_url=settings.endpoint, **credentials)
         pages = self._lambda.get_paginator("list_functions").paginate()
         self._functions = [each["FunctionName"] for page in pages for each in page["Functions"]]
-        self._ids = {}
+        self._ids = {"org": env["QE_ORG"]}
 
     def tell(self, step):
         if step.new_run:
@@ -130,9 +132,7 @@ class Teller:
     def _learn(self, status, body):
         """Keeps the ids of what was made."""
         made = body["data"] if status in (201, 202) else {}
-        for kind, prefix in (("run", "run"), ("apiKey", "key")):
-            if kind in made:
-                self._ids[prefix] = made[kind]["id"]
+        self._ids |= {prefix: made[kind]["id"] for kind, prefix in MADE.items() if kind in made}
 
     def _of_now(self, text):
         """The sample with the ids and the key that are there."""
