@@ -111,8 +111,8 @@ class Teller:
     def tell(self, step):
         if step.new_run:
             url = f"{self._env['QE_BASE_URL']}/api/flows/refund-with-approval/execute"
-            status, body = call("POST", url, {"message": "The hinge is broken."}, self._env["QE_API_KEY"])
-            self._learn(status, body)
+            _, body = call("POST", url, {"message": "The hinge is broken."}, self._env["QE_API_KEY"])
+            self._learn(body)
         if step.run_is:
             self._wait(step)
         text = (EVENTS / f"{step.sample}.json").read_text(encoding="utf-8")
@@ -123,15 +123,16 @@ class Teller:
         if step.status is not DONE:
             if payload["statusCode"] != step.status:
                 raise Wrong(f"events/{step.sample}.json: answered {payload['statusCode']} instead of {step.status}: {payload['body']}")
-            self._learn(payload["statusCode"], json.loads(payload["body"]))
+            if step.status in (201, 202):
+                self._learn(json.loads(payload["body"]))
 
     def _named(self, binary):
         # Functions are called <stack>-<binary>.
         return min((name for name in self._functions if name.endswith(f"-{binary}")), key=len)
 
-    def _learn(self, status, body):
+    def _learn(self, body):
         """Keeps the ids of what was made."""
-        made = body["data"] if status in (201, 202) else {}
+        made = body["data"]
         self._ids |= {prefix: made[kind]["id"] for kind, prefix in MADE.items() if kind in made}
 
     def _of_now(self, text):
