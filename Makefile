@@ -7,13 +7,13 @@ export PORT PYTHON
 STACK := .venv/bin/python dev/stack
 # A stack of its own, whatever else runs.
 BENCH := DEV_DIR=.dev-bench PORT=24566 .venv/bin/python dev/bench
-TEST_REQUIREMENTS := dev/requirements.txt tests/statemachine/requirements.txt
+TEST_REQUIREMENTS := dev/requirements.txt tests/statemachine/requirements.txt tests/contract/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run up demo down status test simulate bench build lint fmt clean
+.PHONY: help run up demo down status test simulate contract-fuzz record-examples bench build lint fmt clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  PORT=4700 uses other ports (PORT, PORT+1 and PORT+2; 4566 to 4568 otherwise)."
 
 run: .venv/.stack ## Start the local stack, show the demo, serve until Ctrl-C
@@ -37,7 +37,13 @@ test: .venv/.tests ## Run every test there is; say what was skipped
 simulate: ## Run the simulation on more seeds: make simulate SEEDS=1000000 (DEEP=1: explore more, too)
 	SEEDS=$(or $(SEEDS),100000) cargo test -p engine --test simulation -- --nocapture
 
-bench: .venv/.stack ## Measure cost, cold start and size into docs/benchmarks.md: make bench ONLY=flows|cold|size
+contract-fuzz: .venv/.tests ## Let schemathesis ask for longer, on a stack of its own
+	@.venv/bin/python dev/contract.py fuzz
+
+record-examples: .venv/.tests ## Take the examples of openapi.yaml anew, from the end-to-end tests
+	@.venv/bin/python dev/contract.py examples
+
+bench: .venv/.stack ## Measure cost, cold start and size into docs/benchmarks.md: make bench ONLY=flows|cold|cron|size
 	@$(BENCH) $(ONLY)
 
 build: ## Build every binary (debug)
@@ -52,8 +58,8 @@ fmt: ## Format the Rust code
 	cargo fmt --all
 
 clean: ## Stop the stack; remove everything that make made
-	@if [ -x .venv/bin/python ]; then $(STACK) down; DEV_DIR=.dev-test $(STACK) down; DEV_DIR=.dev-bench $(STACK) down; fi
-	rm -rf .venv .venv-sam .venv-tools .dev .dev-test .dev-bench dev/*/node_modules
+	@if [ -x .venv/bin/python ]; then $(STACK) down; DEV_DIR=.dev-test $(STACK) down; DEV_DIR=.dev-bench $(STACK) down; DEV_DIR=.dev-fuzz $(STACK) down; DEV_DIR=.dev-examples $(STACK) down; fi
+	rm -rf .venv .venv-sam .venv-contract .venv-tools .dev .dev-test .dev-bench .dev-fuzz .dev-examples dev/*/node_modules
 	cargo clean
 
 .venv/.stack: dev/requirements.txt dev/setup.sh

@@ -45,7 +45,7 @@ def attach(file, *, dynamodb, s3, stepfunctions, lambda_svc, lambda_runtime):
     _meter_s3(ledger, s3)
     _meter_states(ledger, stepfunctions)
     _meter_lambda(ledger, lambda_runtime.ProvidedWorker)
-    _tell_functions_their_names(lambda_svc)
+    tell_functions_their_names(lambda_svc)
     return ledger
 
 
@@ -185,7 +185,7 @@ def _meter_lambda(ledger, worker):
     worker.invoke, worker._record_result, worker._build_handler_class = metered, answered, without_nagle
 
 
-def _tell_functions_their_names(lambda_svc):
+def tell_functions_their_names(lambda_svc):
     """A function puts its name into the user agent of its SDK calls: that is how a call is laid at a function's door."""
     environment = lambda_svc._provided_worker_env
 

@@ -5,12 +5,14 @@ Started like `python -m ministack`, with the same environment and arguments. Wha
 * Step Functions ignores `TimeoutSecondsPath`, so a parked run would never meet its deadline.
 * CloudFormation ignores a table's `TimeToLiveSpecification` and `PointInTimeRecoverySpecification`, so nothing would expire.
 * TTL deletes without a word: the table's stream does not show it, and it sweeps once a minute only.
+* A batch of a table's stream of which a function reports failures counts as done, so what failed would never come again.
 * API Gateway ignores the gateway responses of an imported API, so an unknown path would break the error envelope.
 
 It also binds to loopback unless BIND_HOST says otherwise: MiniStack's own default is every interface. With STACK_LEDGER it
-notes in that file what everything costs (dev/ledger.py).
+notes in that file what everything costs (dev/ledger.py), with STACK_ACCESSES what functions ask for (dev/accesses.py).
 """
 
+import json
 import os
 import sys
 import threading
@@ -117,6 +119,52 @@ def mend_expiry(dynamodb):
     threading.Thread(target=keep_sweeping, daemon=True, name=sweeper).start()
 
 
+def mend_stream_failures(lambda_svc, dynamodb):
+    """A function that reports failures of a stream's batch gets it again from the first record that failed, after a while."""
+    execute_function = lambda_svc._execute_function
+
+    def failures(result):
+        body = result.get("body")
+        try:
+            body = json.loads(body) if isinstance(body, str) else body
+            return {failure["itemIdentifier"] for failure in body["batchItemFailures"]}
+        except (TypeError, ValueError, KeyError):
+            return set()
+
+    def mappings(function, stream):
+        return [
+            mapping
+            for _account, _region, mapping in lambda_svc._iter_all_esms()
+            if mapping["FunctionName"] == function["config"]["FunctionName"]
+            and mapping.get("EventSourceArn") == stream
+            and "ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", [])
+        ]
+
+    def go_back_to_failed(mapping, stream, failed):
+        table = stream.split("/stream/")[0].split("/")[-1]
+        with lambda_svc._dynamodb_stream_positions_lock:
+            position = lambda_svc._dynamodb_stream_positions[mapping["UUID"]]
+            batch = dynamodb.stream_records_since(table, position, mapping.get("BatchSize", 100))
+            first = next((at for at, record in enumerate(batch) if record["dynamodb"]["SequenceNumber"] in failed), 0)
+            lambda_svc._dynamodb_stream_positions[mapping["UUID"]] = position + first
+
+    def executed(function, event, *args, **kwargs):
+        result = execute_function(function, event, *args, **kwargs)
+        records = event.get("Records") if isinstance(event, dict) else None
+        if not records or records[0].get("eventSource") != "aws:dynamodb" or result.get("error"):
+            return result
+        stream = records[0].get("eventSourceARN")
+        for mapping in mappings(function, stream):
+            if failed := failures(result):
+                go_back_to_failed(mapping, stream, failed)
+                # What MiniStack takes for an error it does not go past.
+                message = f"{len(failed)} records of the batch failed"
+                return {**result, "error": True, "body": {"errorType": "BatchItemFailures", "errorMessage": message}}
+        return result
+
+    lambda_svc._execute_function = executed
+
+
 def mend_gateway_responses(apigateway):
     """Take over the gateway responses of an OpenAPI document, which SAM writes there."""
     import_rest_api = apigateway._import_rest_api
@@ -140,20 +188,26 @@ def main():
             "install the pinned version (dev/requirements.txt), or check each patch against the new one."
         )
     from ministack.app import main as ministack
-    from ministack.services import apigateway_v1, dynamodb, stepfunctions
+    from ministack.services import apigateway_v1, dynamodb, lambda_svc, stepfunctions
     from ministack.services.cloudformation import provisioners
 
     mend_timeout_seconds_path(stepfunctions)
     mend_table_settings(provisioners, dynamodb)
     mend_expiry(dynamodb)
+    mend_stream_failures(lambda_svc, dynamodb)
     mend_gateway_responses(apigateway_v1)
     if ledger_file := os.environ.get("STACK_LEDGER"):
         import ledger
         from ministack.core import lambda_runtime
-        from ministack.services import lambda_svc, s3
+        from ministack.services import s3
 
         modules = {"dynamodb": dynamodb, "s3": s3, "stepfunctions": stepfunctions}
         ledger.attach(ledger_file, **modules, lambda_svc=lambda_svc, lambda_runtime=lambda_runtime)
+    if accesses_file := os.environ.get("STACK_ACCESSES"):
+        import accesses
+        from ministack.services import lambda_svc, s3
+
+        accesses.attach(accesses_file, dynamodb=dynamodb, s3=s3, stepfunctions=stepfunctions, lambda_svc=lambda_svc)
     ministack()
 
 

@@ -4,7 +4,7 @@ use domain::access::Scope;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Api, Flow, Method, Route, Run, Stack, eventually, one_gate, routes};
+use crate::support::{Answer, Api, Flow, Method, Route, Run, Stack, WITHOUT_KEY, eventually, one_gate, routes};
 
 /// What the paths of the route table are about: things of organisation A that are there.
 struct Subjects {
@@ -12,20 +12,28 @@ struct Subjects {
     run: Run,
     /// A key that nobody uses.
     key: String,
+    /// A webhook that nothing happens for.
+    webhook: String,
+    /// A delivery to it, that was made.
+    delivery: String,
 }
 
 impl Subjects {
     async fn of(stack: &Stack) -> Self {
         let (flow, run) = parked(stack).await;
         let (key, _) = made(stack, &json!({"name": "Nobody's", "scopes": ["flows:read"], "actor": "usr_nobody"})).await;
-        Self { flow, run, key }
+        let webhook = quiet_webhook(stack).await;
+        let delivery = delivered(stack, &webhook).await;
+        Self { flow, run, key, webhook, delivery }
     }
 
     /// A route with its parameters filled in.
     fn path(&self, route: &Route) -> String {
+        let id = if route.path.starts_with("/api/webhooks/") { &self.webhook } else { &self.flow.id };
         let path = route
             .path
-            .replace("{id}", &self.flow.id)
+            .replace("{id}", id)
+            .replace("{deliveryId}", &self.delivery)
             .replace("{runId}", &self.run.id)
             .replace("{keyId}", &self.key)
             .replace("{nodeId}/output", "review/output?of=proposedAction");
@@ -41,8 +49,35 @@ impl Subjects {
             stack.ada.get(&format!("/api/flows/{}", self.flow.id)).await.body,
             stack.ada.get(&format!("/api/flows/{}/runs", self.flow.id)).await.body,
             keys.into_iter().find(|key| key["id"] == self.key).unwrap(),
+            stack.ada.get(&format!("/api/webhooks/{}", self.webhook)).await.body,
+            listed_delivery(stack, &self.webhook, &self.delivery).await.unwrap(),
         ]
     }
+}
+
+/// The webhook that these tests share: an organisation may have so many only.
+async fn quiet_webhook(stack: &Stack) -> String {
+    const DESCRIPTION: &str = "Of the tests of access";
+    let id = |webhook: &Value| webhook["id"].as_str().unwrap().to_owned();
+    let there = stack.ada.get("/api/webhooks?limit=100").await;
+    if let Some(webhook) = there.rows().iter().find(|webhook| webhook["description"] == DESCRIPTION) {
+        return id(webhook);
+    }
+    let body = json!({"url": format!("{}/access", stack.echo.url), "events": ["nothing.*"], "description": DESCRIPTION});
+    id(&stack.ada.post("/api/webhooks", &body).await.data(201)["webhook"])
+}
+
+/// A delivery that has come to rest.
+async fn delivered(stack: &Stack, webhook: &str) -> String {
+    let asked = stack.ada.post(&format!("/api/webhooks/{webhook}/test"), &json!({})).await;
+    let id = asked.data(202)["delivery"]["id"].as_str().unwrap().to_owned();
+    eventually("a delivery", async || listed_delivery(stack, webhook, &id).await.filter(|row| row["status"] == "succeeded")).await;
+    id
+}
+
+async fn listed_delivery(stack: &Stack, webhook: &str, id: &str) -> Option<Value> {
+    let page = stack.ada.get(&format!("/api/webhooks/{webhook}/deliveries?limit=100")).await;
+    page.rows().iter().find(|row| row["id"] == id).cloned()
 }
 
 /// Every key of an organisation.
@@ -103,7 +138,9 @@ fn unauthenticated(answer: &Answer) {
 fn the_route_table_is_read_whole() {
     let template = include_str!("../../template.yaml");
     let routes = routes();
-    assert_eq!(routes.len(), template.matches("RestApiId: !Ref Api").count(), "{routes:?}");
+    let open = ["/api/openapi.json", "/api/docs"];
+    assert!(!routes.iter().any(|route| open.contains(&route.path.as_str())), "they ask for no key");
+    assert_eq!(routes.len() + WITHOUT_KEY.len(), template.matches("RestApiId: !Ref Api").count(), "{routes:?}");
     let is_there = |method: Method, path: &str, scope| {
         routes.iter().any(|route| (&route.method, route.path.as_str(), route.scope) == (&method, path, scope))
     };
@@ -157,7 +194,7 @@ async fn at_no_endpoint_does_another_organisation_find_or_touch_anything() {
     let stack = Stack::shared();
     let subjects = Subjects::of(&stack).await;
     let before = subjects.state(&stack).await;
-    let ours = [&subjects.flow.id, &subjects.flow.slug, &subjects.run.id, &subjects.key];
+    let ours = [&subjects.flow.id, &subjects.flow.slug, &subjects.run.id, &subjects.key, &subjects.webhook, &subjects.delivery];
     for route in routes() {
         let answer = call(&stack.other, &route.method, &subjects.path(&route)).await;
         let place = format!("{} {}: {}", route.method, route.path, answer.body);

@@ -8,7 +8,13 @@ from cfnlint.api import lint_file
 from definitions import ROOT, TEMPLATE, resources, template
 
 FUNCTIONS = resources("AWS::Serverless::Function")
+# What everybody may call. `api::serve_open` looks at no key, and these say the same to all.
+OPEN = {"GetOpenapi", "GetDocs"}
 MACHINES = resources("AWS::Serverless::StateMachine")
+
+
+# Routes that take no API key, each known by something else.
+WITHOUT_KEY = ("ReceiveWebhook",)
 
 
 def statements(resource: dict) -> list[dict]:
@@ -37,14 +43,19 @@ def test_a_policy_names_actions_and_resources(name):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_no_function_may_scan_or_delete_and_four_may_delete_objects(name):
-    """Items are never deleted: TTL does that. Objects go where outputs are purged, and where an upload found no record; what a
-    decision refers to lies under gates/, and no function may delete there."""
+    """Items are deleted by TTL alone, but for connections, whose keys must be gone. Objects go where outputs are purged, and where
+    an upload found no record; what a decision refers to lies under gates/, and no function may delete there."""
     deleting = [
         (action, statement["Resource"])
         for statement in statements(FUNCTIONS[name])
         for action in listed(statement["Action"])
         if "Delete" in action or action.endswith(":Scan")
     ]
+    if name == "DeleteConnection":
+        of_connections = [each for each in statements(FUNCTIONS[name]) if "dynamodb:DeleteItem" in listed(each["Action"])]
+        keys = [each["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] for each in of_connections]
+        assert keys == [["ORG#*#CONNECTION#*"], ["ORG#*#CONNECTIONS"]]
+        return
     may = name in ("AdvanceRun", "PurgeOutputs", "PurgeRunOutputs", "ReconcileRuns")
     assert deleting == ([("s3:DeleteObject", {"Fn::Sub": "${OutputsBucket.Arn}/org_*"})] if may else [])
 
@@ -59,6 +70,57 @@ def test_only_what_purge_outputs_is_for_reaches_it():
     assert "OnFailure" in stream["DestinationConfig"]
 
 
+def test_what_reaches_publish_events_is_an_event_or_may_tell_of_one():
+    stream = FUNCTIONS["PublishEvents"]["Properties"]["Events"]["Stream"]["Properties"]
+    patterns = [json.loads(each["Pattern"]) for each in stream["FilterCriteria"]["Filters"]]
+    assert len(patterns) <= 5, "as many as a mapping has without asking AWS for more"
+    names = [pattern["dynamodb"]["Keys"]["sk"]["S"][0] for pattern in patterns]
+    # Keys are counted on with every request, and are none of these.
+    assert names == ["RUN", "RUN", "RUN", {"prefix": "GATE#"}, {"prefix": "STEP#"}]
+    assert stream["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert "OnFailure" in stream["DestinationConfig"]
+
+
+def test_the_stream_has_no_more_readers_than_it_may_have():
+    """Two for a shard; a third one would throttle them all."""
+    events = [event for function in FUNCTIONS.values() for event in function["Properties"].get("Events", {}).values()]
+    assert sum(event["Type"] == "DynamoDB" for event in events) == 2
+
+
+def test_deliveries_are_hidden_for_longer_than_an_attempt_may_take():
+    queue = resources("AWS::SQS::Queue")["Deliveries"]["Properties"]
+    assert queue["VisibilityTimeout"] >= 6 * FUNCTIONS["DeliverWebhook"]["Properties"]["Timeout"]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": "DeliveryDeadLetters.Arn"}
+    assert FUNCTIONS["DeliverWebhook"]["Properties"]["Events"]["Queue"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_secrets_of_webhooks_are_sealed_by_some_and_opened_by_one():
+    """Whoever may encrypt cannot read, and nobody reaches a secret of another kind."""
+    def using(action):
+        return {
+            name: statement["Condition"]
+            for name, function in FUNCTIONS.items()
+            for statement in statements(function)
+            if statement["Action"] == action and "webhook-endpoint" in str(statement)
+        }
+    only = {"StringEquals": {"kms:EncryptionContext:kind": "webhook-endpoint"}}
+    assert using("kms:Encrypt") == {"CreateWebhook": only, "RotateEndpointSecret": only}
+    assert using("kms:Decrypt") == {"DeliverWebhook": only}
+
+
+def test_keys_of_connections_are_sealed_by_one_and_opened_by_those_who_call_them():
+    """Whoever may encrypt cannot read, and nobody reaches a secret of another kind."""
+    using = {"kms:Encrypt": [], "kms:Decrypt": []}
+    for name, function in FUNCTIONS.items():
+        for statement in statements(function):
+            kinds = statement.get("Condition", {}).get("StringEquals", {}).get("kms:EncryptionContext:kind", [])
+            for action in set(using).intersection(listed(statement["Action"])):
+                assert kinds, f"{name}: {action} for secrets of every kind"
+                if "service-connection" in listed(kinds):
+                    using[action].append(name)
+    assert using == {"kms:Encrypt": ["PutConnection"], "kms:Decrypt": ["CheckConnection", "AdvanceRun"]}
+
+
 def test_whoever_has_a_route_counts_on_keys_and_updates_nothing_else():
     """Without this a function could admit nobody; with more it could write runs past their conditions."""
     counting = {
@@ -70,9 +132,15 @@ def test_whoever_has_a_route_counts_on_keys_and_updates_nothing_else():
     for name, function in FUNCTIONS.items():
         updating = [each for each in statements(function) if "dynamodb:UpdateItem" in listed(each["Action"])]
         has_route = any(event["Type"] == "Api" for event in function["Properties"].get("Events", {}).values())
-        assert updating[:1] == [counting] if has_route else counting not in updating, name
-        more = ("SetRetention", "PurgeRunOutputs")
-        assert not has_route or len(updating) == 1 or name.startswith("List") or name in more, name
+        has_key = has_route and name not in OPEN and name not in WITHOUT_KEY
+        assert updating[:1] == [counting] if has_key else counting not in updating, name
+        more = ("SetRetention", "PurgeRunOutputs", "PutConnection", "CheckConnection")
+        assert not has_key or len(updating) == 1 or name.startswith("List") or name in more, name
+
+
+def test_what_everybody_may_call_may_do_nothing():
+    for name in OPEN:
+        assert FUNCTIONS[name]["Properties"]["Policies"] == [], name
 
 
 def test_the_limits_are_those_of_the_contract():
@@ -107,7 +175,7 @@ def test_no_route_is_taken_twice():
         for event in function["Properties"].get("Events", {}).values()
         if event["Type"] == "Api"
     ]
-    assert len(routes) == len(set(routes)) == 20
+    assert len(routes) == len(set(routes)) == 36
 
 
 def test_the_machines_are_called_what_the_functions_call_them():
@@ -133,6 +201,38 @@ def test_no_index_projects_more_attributes_than_dynamodb_takes():
 def test_park_reaches_run_items_only():
     (update,) = (s for s in statements(MACHINES["ResumeStateMachine"]) if s["Action"] == "dynamodb:UpdateItem")
     assert update["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["RUN#*"]}}
+
+
+def test_a_webhook_reaches_no_key_and_the_clock_only_schedules():
+    """Who calls a webhook has shown no key; what it may read and write is what starting a run takes."""
+    receive = statements(FUNCTIONS["ReceiveWebhook"])
+    prefixes = [s["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] for s in receive if "dynamodb" in str(s["Action"])]
+    assert prefixes == [["HOOK#*", "ORG#*", "RUN#*"], ["ORG#*"], ["RUN#*", "ORG#*#IDEMPOTENCY#*"]]
+    (update,) = (s for s in statements(FUNCTIONS["TickCron"]) if s["Action"] == "dynamodb:UpdateItem")
+    attributes = update["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]
+    assert attributes == ["pk", "sk", "updatedAt", "nextCronRunAt", "lastCronRunAt", "outboxPk", "outboxSk"]
+
+
+def test_secrets_of_webhooks_are_sealed_and_opened_as_such_and_by_few():
+    may = {
+        name: (statement["Action"], statement["Condition"]["StringEquals"]["kms:EncryptionContext:kind"])
+        for name, function in FUNCTIONS.items()
+        for statement in statements(function)
+        if "flow-webhook" in str(statement)
+    }
+    sealing = {name: ("kms:Encrypt", "flow-webhook") for name in ("CreateFlow", "UpdateFlow", "RotateWebhookSecret")}
+    assert may == sealing | {name: ("kms:Decrypt", "flow-webhook") for name in ("GetFlow", "ReceiveWebhook")}
+
+
+def test_what_takes_no_key_is_throttled():
+    """Each method whose callers are counted on no key has a limit of its own at API Gateway."""
+    limited = {
+        (setting["HttpMethod"], setting["ResourcePath"].replace("~1", "/").removeprefix("/"))
+        for setting in template()["Resources"]["Api"]["Properties"]["MethodSettings"]
+        if setting["ThrottlingRateLimit"] <= 200
+    }
+    (event,) = FUNCTIONS["ReceiveWebhook"]["Properties"]["Events"].values()
+    assert (event["Properties"]["Method"], event["Properties"]["Path"]) in limited
 
 
 def test_lists_write_nothing_but_a_cursor_secret():

@@ -7,12 +7,17 @@
 mod event;
 mod rows;
 
+use domain::connection::Connection;
 use domain::flow::ServiceSlug;
-use domain::id::OrgId;
-use domain::ports::{CallContext, Clock, Connection, Connections, Effects, PortError};
+use domain::id::{ConnectionId, OrgId};
+use domain::network::{PrivateNetworks, PrivateRange};
+use domain::ports::{CallContext, Clock, Connections, Effects, Entropy, PortError, Vault};
+use domain::secret::{Sealed, SecretPlace};
+use domain::time::Time;
 use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
 use nodes::{Settings, World};
-use runtime::{SystemClock, setting};
+use runtime::{OsEntropy, SystemClock, setting};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::event::{Event, Work};
@@ -26,7 +31,47 @@ struct Registered {
 
 impl Connections for Registered {
     async fn connection(&self, _: &OrgId, slug: &ServiceSlug) -> Result<Option<Connection>, PortError> {
-        Ok(Some(Connection { slug: slug.clone(), base_url: self.base_url.clone() }))
+        let now = SystemClock.now();
+        Ok(Some(Connection {
+            id: ConnectionId::new(now, OsEntropy.random()),
+            slug: slug.clone(),
+            base_url: self.base_url.clone(),
+            health_path: None,
+            key: None,
+            active: true,
+            last_healthy_at: None,
+            // This design notes nothing.
+            last_used_at: Some(now),
+            updated_at: now,
+        }))
+    }
+
+    async fn note_use(&self, _: &OrgId, _: &Connection, _: Time) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    async fn note_health(&self, _: &OrgId, _: &Connection, _: Time) -> Result<(), PortError> {
+        Ok(())
+    }
+}
+
+impl PrivateNetworks for Registered {
+    async fn private_ranges(&self, _: &OrgId) -> Result<Vec<PrivateRange>, PortError> {
+        Ok(Vec::new())
+    }
+}
+
+/// No connection here has a key.
+#[derive(Debug)]
+struct NoVault;
+
+impl Vault for NoVault {
+    async fn seal(&self, _: &SecretPlace, _: &SecretString) -> Result<Sealed, PortError> {
+        Err(PortError::Unavailable("there is no vault".to_owned()))
+    }
+
+    async fn open(&self, _: &SecretPlace, _: &Sealed) -> Result<SecretString, PortError> {
+        Err(PortError::Unavailable("there is no vault".to_owned()))
     }
 }
 
@@ -35,11 +80,11 @@ async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let aws = runtime::aws().await;
     let rows = Rows::from_env(&aws)?;
-    let world = World::new(Settings::from_env()?, Registered { base_url: setting("SERVICE_URL")? }, &aws)?;
+    let world = World::new(Settings::from_env()?, Registered { base_url: setting("SERVICE_URL")? }, NoVault, &aws)?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| take_turn(&rows, &world, event.payload))).await
 }
 
-async fn take_turn(rows: &Rows, world: &World<Registered>, event: Event) -> Result<Value, Error> {
+async fn take_turn(rows: &Rows, world: &World<Registered, NoVault>, event: Event) -> Result<Value, Error> {
     let Event { run_id, node_id, org_id, trace_id, is_last, work } = event;
     let started = SystemClock.now();
     if let Work::Gate { action_label, proposed_action: action, assign_to, task_token: token } = work {

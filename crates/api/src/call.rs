@@ -4,11 +4,14 @@ use std::str::FromStr;
 
 use domain::access::{ApiKey, Environment};
 use domain::fault::Fault;
-use domain::flow::{NodeId, Slug};
-use domain::id::{FlowId, KeyId, RunId};
+use domain::flow::{NodeId, ServiceSlug, Slug};
+use domain::id::{DeliveryId, EndpointId, FlowId, KeyId, RunId};
 use domain::ports::FlowName;
 use domain::problem::FieldErrors;
+use lambda_http::http::HeaderMap;
+use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::{Request, RequestExt};
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::Refused;
@@ -44,6 +47,22 @@ impl Call {
     /// The API key named by `{keyId}`.
     pub fn key_id(&self) -> Result<KeyId, Fault> {
         self.path_parameter("keyId").parse().map_err(|_| Fault::NotFound("API key"))
+    }
+
+    /// The webhook endpoint named by `{id}`.
+    pub fn webhook_id(&self) -> Result<EndpointId, Fault> {
+        self.path_parameter("id").parse().map_err(|_| Fault::NotFound("webhook"))
+    }
+
+    /// The delivery named by `{deliveryId}`.
+    pub fn delivery_id(&self) -> Result<DeliveryId, Fault> {
+        self.path_parameter("deliveryId").parse().map_err(|_| Fault::NotFound("delivery"))
+    }
+
+    /// The service connection named by `{slug}`, whose colon may come percent-encoded: no slug has a `%`.
+    pub fn service_slug(&self) -> Result<ServiceSlug, Fault> {
+        let slug = percent_decode_str(self.path_parameter("slug")).decode_utf8().ok();
+        slug.and_then(|slug| slug.parse().ok()).ok_or(Fault::NotFound("service connection"))
     }
 
     /// The node named by `{nodeId}`: one that a flow may have.
@@ -99,13 +118,10 @@ impl Call {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
-        let media_type = self.header("content-type").unwrap_or("application/json");
-        let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if essence != "application/json" && !essence.ends_with("+json") {
+        if !is_json(self.request.headers()) {
             return Err(Refused::MediaType);
         }
-        let value = serde_json::from_slice(bytes).map_err(|problem| FieldErrors::one("body", format!("is not JSON: {problem}")))?;
-        Ok(Some(value))
+        json_of(bytes)
     }
 
     /// The body as a JSON object; no body is an empty one.
@@ -116,6 +132,22 @@ impl Call {
             Some(_) => Err(FieldErrors::one("body", "must be a JSON object").into()),
         }
     }
+}
+
+/// Whether a body is JSON by its own account; one that says nothing is.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(CONTENT_TYPE).map_or(Some("application/json"), |value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || essence.ends_with("+json")
+}
+
+/// The JSON in a body, if there is any.
+pub(crate) fn json_of(bytes: &[u8]) -> Result<Option<Value>, Refused> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    let value = serde_json::from_slice(bytes).map_err(|problem| FieldErrors::one("body", format!("is not JSON: {problem}")))?;
+    Ok(Some(value))
 }
 
 /// An id or a slug, as paths and filters name a flow.

@@ -48,6 +48,10 @@ kinds! {
     KeyKind = "key" => KeyId;
     /// An event.
     EventKind = "evt" => EventId;
+    /// A webhook endpoint.
+    EndpointKind = "whe" => EndpointId;
+    /// The delivery of an event to an endpoint.
+    DeliveryKind = "whd" => DeliveryId;
     /// A service connection.
     ConnectionKind = "scn" => ConnectionId;
 }

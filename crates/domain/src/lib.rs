@@ -4,11 +4,15 @@
 //! [`ports`] names what the rest of the system must bring.
 
 pub mod access;
+pub mod connection;
+pub mod cron;
 pub mod fault;
+mod fields;
 pub mod flow;
 pub mod gate;
 pub mod id;
 pub mod json;
+pub mod network;
 pub mod organisation;
 pub mod ports;
 pub mod problem;
@@ -20,3 +24,5 @@ pub mod signature;
 pub mod step;
 pub mod template;
 pub mod time;
+pub mod webhook;
+pub mod webhook_trigger;

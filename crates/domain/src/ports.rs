@@ -1,14 +1,20 @@
 //! What the engine and the endpoints need from the world. `store`, `nodes` and the functions bring the real parts,
 //! `testkit` brings parts in memory.
 
+mod connections;
+mod webhooks;
+mod triggers;
+
 use std::collections::BTreeSet;
 use std::future::Future;
+
+pub use triggers::{CronFlows, WebhookTriggers};
 
 use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::access::{ApiKey, Bucket, Limits, Revocation, Usage};
-use crate::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
+use crate::flow::{Flow, NodeId, Slug, Version};
 use crate::gate::Gate;
 use crate::id::{FlowId, KeyId, OrgId, RunId};
 use crate::organisation::{CursorSecret, Organisation};
@@ -18,6 +24,9 @@ use crate::run::{Run, RunStatus, Trigger};
 use crate::secret::{Sealed, SecretPlace};
 use crate::step::{Answer, ObjectRef, Payload, StepRecord};
 use crate::time::Time;
+
+pub use connections::{ConnectionBook, Connections, Registered};
+pub use webhooks::{Courier, Deliveries, DeliveryQueue, WebhookEndpoints};
 
 /// A port failed. Nothing is known about whether the write took place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -243,7 +252,8 @@ pub enum FlowName {
 pub trait Flows {
     /// Writes a new flow with its first version. `Err(Changed)`: the slug is taken.
     fn create_flow(&self, flow: &Flow, version: &Version) -> impl Future<Output = Result<(), CommitError>>;
-    /// Writes a changed head, with a new version if there is one, if the head is still as `before`.
+    /// Writes a changed head, with a new version if there is one, if the head is still as `before`: nobody has edited it, and the
+    /// clock has not moved it on.
     fn update_flow(&self, before: &Flow, flow: &Flow, version: Option<&Version>) -> impl Future<Output = Result<(), CommitError>>;
     /// The head of a flow.
     fn flow(&self, org: &OrgId, name: &FlowName) -> impl Future<Output = Result<Option<Flow>, PortError>>;
@@ -302,21 +312,6 @@ pub trait Vault {
     fn seal(&self, place: &SecretPlace, secret: &SecretString) -> impl Future<Output = Result<Sealed, PortError>>;
     /// Decrypts it in that place. `Err(Corrupt)`: it was sealed for another one, or is no ciphertext.
     fn open(&self, place: &SecretPlace, sealed: &Sealed) -> impl Future<Output = Result<SecretString, PortError>>;
-}
-
-/// A registered service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connection {
-    /// Its name.
-    pub slug: ServiceSlug,
-    /// Paths are appended to it.
-    pub base_url: String,
-}
-
-/// Service connections.
-pub trait Connections {
-    /// The connection of that name.
-    fn connection(&self, org: &OrgId, slug: &ServiceSlug) -> impl Future<Output = Result<Option<Connection>, PortError>>;
 }
 
 /// What every outbound call carries.

@@ -138,6 +138,13 @@ fn a_sink_needs_a_url_and_an_event_a_name() {
     accepts(&json!({"type": "webhook_emit", "event": "order.refunded", "data": {"id": "${run.id}"}}));
     refuses(&json!({"type": "webhook_emit"}), "event: is required");
     refuses(&json!({"type": "webhook_emit", "event": "a b"}), "event: must be 1 to 64 letters, digits, `.`, `_` or `-`");
+    for event in ["flow.run.succeeded", "generation.x", "webhook.test"] {
+        refuses(
+            &json!({"type": "webhook_emit", "event": event}),
+            "event: must not begin with `flow.run.`, `generation.` or `webhook.`: those are this service's own events",
+        );
+    }
+    accepts(&json!({"type": "webhook_emit", "event": "flow.runs"}));
 }
 
 #[test]

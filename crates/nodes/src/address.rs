@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// An address that is not a public host on the internet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
+    /// Where a cloud tells its machines about themselves, credentials among it: at whatever kind of address that is.
+    Metadata,
     Unspecified,
     Loopback,
     Private,
@@ -22,6 +24,7 @@ pub(crate) enum Class {
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Metadata => "cloud metadata",
             Self::Unspecified => "unspecified",
             Self::Loopback => "loopback",
             Self::Private => "private",
@@ -39,6 +42,14 @@ impl fmt::Display for Class {
 
 /// Prefix, its length, what it is. The first that matches counts.
 const V4: &[(Ipv4Addr, u32, Class)] = &[
+    // AWS, Azure, Google Cloud and most others; then credentials of containers on AWS, ECS and EKS.
+    (Ipv4Addr::new(169, 254, 169, 254), 32, Class::Metadata),
+    (Ipv4Addr::new(169, 254, 170, 2), 32, Class::Metadata),
+    (Ipv4Addr::new(169, 254, 170, 23), 32, Class::Metadata),
+    // Alibaba Cloud, in the space of carrier-grade NAT.
+    (Ipv4Addr::new(100, 100, 100, 200), 32, Class::Metadata),
+    // Azure's "wire server", in public space.
+    (Ipv4Addr::new(168, 63, 129, 16), 32, Class::Metadata),
     (Ipv4Addr::UNSPECIFIED, 8, Class::Unspecified),
     (Ipv4Addr::new(10, 0, 0, 0), 8, Class::Private),
     (Ipv4Addr::new(100, 64, 0, 0), 10, Class::SharedCarrier),
@@ -59,6 +70,9 @@ const V4: &[(Ipv4Addr, u32, Class)] = &[
 
 /// The same for IPv6. What is neither here nor in [`EMBEDDING`] is public only inside `2000::/3`.
 const V6: &[(Ipv6Addr, u32, Class)] = &[
+    // What AWS offers on every machine (metadata, credentials of containers, names, time) and Google Cloud's metadata.
+    (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32, Class::Metadata),
+    (Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0), 32, Class::Metadata),
     (Ipv6Addr::UNSPECIFIED, 128, Class::Unspecified),
     (Ipv6Addr::LOCALHOST, 128, Class::Loopback),
     // NAT64 of a local network (RFC 8215), Teredo, ORCHID and other protocol assignments.
@@ -91,6 +105,11 @@ const EMBEDDING: &[(Ipv6Addr, u32, u32)] = &[
 const GLOBAL_UNICAST: Ipv6Addr = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
 
 impl Class {
+    /// Whether whoever deploys may open addresses of this class to an organisation: those of networks of one's own.
+    pub(crate) fn can_be_opened(self) -> bool {
+        matches!(self, Self::Private | Self::SharedCarrier | Self::UniqueLocal)
+    }
+
     /// What the address is, unless it is public.
     pub(crate) fn of(address: IpAddr) -> Option<Self> {
         match address {
@@ -139,7 +158,7 @@ mod tests {
             ("10.0.0.0", "10.255.255.255", Class::Private),
             ("100.64.0.0", "100.127.255.255", Class::SharedCarrier),
             ("127.0.0.1", "127.255.255.255", Class::Loopback),
-            ("169.254.0.0", "169.254.169.254", Class::LinkLocal),
+            ("169.254.0.0", "169.254.255.255", Class::LinkLocal),
             ("172.16.0.0", "172.31.255.255", Class::Private),
             ("192.0.0.0", "192.0.0.255", Class::Reserved),
             ("192.0.2.0", "192.0.2.255", Class::Documentation),
@@ -161,7 +180,9 @@ mod tests {
             ("::", Class::Unspecified),
             ("::1", Class::Loopback),
             ("fc00::1", Class::UniqueLocal),
-            ("fd00:ec2::254", Class::UniqueLocal),
+            ("fd00:ec2::254", Class::Metadata),
+            ("fd20:ce::254", Class::Metadata),
+            ("fd00:ec1::254", Class::UniqueLocal),
             ("fe80::1", Class::LinkLocal),
             ("febf::1", Class::LinkLocal),
             ("fec0::1", Class::Private),
@@ -185,7 +206,8 @@ mod tests {
             for (inner, expected) in [
                 ("127.0.0.1", Some(Class::Loopback)),
                 ("10.1.2.3", Some(Class::Private)),
-                ("169.254.169.254", Some(Class::LinkLocal)),
+                ("169.254.169.254", Some(Class::Metadata)),
+                ("169.254.169.253", Some(Class::LinkLocal)),
                 ("100.64.0.1", Some(Class::SharedCarrier)),
                 ("224.0.0.1", Some(Class::Multicast)),
                 ("255.255.255.255", Some(Class::Broadcast)),
@@ -195,7 +217,7 @@ mod tests {
             }
         }
         assert_eq!(class("2002:7f00:1::1"), Some(Class::Loopback));
-        assert_eq!(class("2002:a9fe:a9fe::"), Some(Class::LinkLocal));
+        assert_eq!(class("2002:a9fe:a9fe::"), Some(Class::Metadata));
         assert_eq!(class("2002:0a00:1::"), Some(Class::Private));
         assert_eq!(class("2002:0808:0808::"), None);
         assert_eq!(class("64:ff9b::"), Some(Class::Unspecified));

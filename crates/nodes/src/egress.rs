@@ -3,11 +3,15 @@
 //! Flows are written by customers and run inside the deployment's network, so a URL must not be a way into that network. Names
 //! are judged by what they resolve to, in the resolver of the HTTP client itself: the address that was checked is the address
 //! that is connected to, and a second answer of the DNS cannot slip in between.
+//!
+//! Whoever deploys may open private ranges to an organisation ([`PrivateRange`]). They are asked for only when an address turned out
+//! to be private. Only the address itself opens: IPv4 dressed up as IPv6 (mapped, NAT64, 6to4 and the like) stays shut, since nobody
+//! writes that who means the address. https stays required.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use domain::network::PrivateRange;
 use url::{Host, Url};
 
 use crate::address::Class;
@@ -49,16 +53,35 @@ pub(crate) enum Refused {
     #[error("the URL names no host; use one such as https://api.example.com/path")]
     NoHost,
     #[error("`{host}` is a {class} address, and this deployment forbids calls to those")]
-    Literal { host: String, class: Class },
+    Literal { host: String, class: Class, address: IpAddr },
     #[error("`{host}` resolves to a {class} address, and this deployment forbids calls to those")]
-    Resolved { host: String, class: Class },
+    Resolved { host: String, class: Class, addresses: Vec<IpAddr> },
     #[error("`{host}` resolves to an address that is not loopback, although its name says so")]
     FalseLocalhost { host: String },
 }
 
+impl Refused {
+    /// The addresses that would have been connected to, if all that is wrong with them is that they are private: the organisation
+    /// may have the range open.
+    pub(crate) fn private(&self) -> Option<&[IpAddr]> {
+        let addresses = match self {
+            Self::Literal { address, .. } => std::slice::from_ref(address),
+            Self::Resolved { addresses, .. } => addresses,
+            _ => return None,
+        };
+        let private = |address: &IpAddr| Class::of(*address).is_none_or(Class::can_be_opened);
+        addresses.iter().all(private).then_some(addresses)
+    }
+}
+
 impl Egress {
+    /// What the environment allows (`EGRESS_ALLOW`); nothing if it is not set.
+    pub fn from_env() -> Result<Self, BadEgress> {
+        std::env::var("EGRESS_ALLOW").unwrap_or_default().parse()
+    }
+
     /// Checks what can be told from the URL alone. An IP literal never reaches the resolver, so it is judged here.
-    pub(crate) fn check(self, url: &Url) -> Result<(), Refused> {
+    pub(crate) fn check(self, url: &Url, open: &[PrivateRange]) -> Result<(), Refused> {
         let host = url.host().ok_or(Refused::NoHost)?;
         let (literal, local) = match host {
             Host::Ipv4(address) => (Some(IpAddr::V4(address)), address.is_loopback()),
@@ -71,27 +94,32 @@ impl Egress {
             "http" => return Err(Refused::Plain),
             other => return Err(Refused::Scheme(other.to_owned())),
         }
-        match literal.and_then(Class::of) {
-            Some(class) if !self.permits(class) => Err(Refused::Literal { host: host.to_string(), class }),
+        let Some(address) = literal else { return Ok(()) };
+        match Class::of(address) {
+            Some(class) if !self.permits(class, address, open) => Err(Refused::Literal { host: host.to_string(), class, address }),
             _ => Ok(()),
         }
     }
 
     /// Checks what a name resolved to: one forbidden address among several is enough, since it is never an accident worth serving.
-    fn check_resolved(self, host: &str, addresses: &[SocketAddr]) -> Result<(), Refused> {
-        for class in addresses.iter().map(|address| Class::of(address.ip())) {
-            match class {
-                Some(class) if !self.permits(class) => return Err(Refused::Resolved { host: host.to_owned(), class }),
-                // Plain http is allowed to these names, so nothing but loopback may answer to them.
-                None if says_loopback(host) => return Err(Refused::FalseLocalhost { host: host.to_owned() }),
-                _ => {}
-            }
+    pub(crate) fn check_resolved(self, host: &str, addresses: &[IpAddr], open: &[PrivateRange]) -> Result<(), Refused> {
+        let forbidden = addresses.iter().find_map(|address| {
+            let class = Class::of(*address)?;
+            (!self.permits(class, *address, open)).then_some(class)
+        });
+        if let Some(class) = forbidden {
+            return Err(Refused::Resolved { host: host.to_owned(), class, addresses: addresses.to_vec() });
+        }
+        // Plain http is allowed to these names, so nothing but loopback may answer to them.
+        if says_loopback(host) && addresses.iter().any(|address| Class::of(*address) != Some(Class::Loopback)) {
+            return Err(Refused::FalseLocalhost { host: host.to_owned() });
         }
         Ok(())
     }
 
-    fn permits(self, class: Class) -> bool {
-        self.loopback && class == Class::Loopback
+    fn permits(self, class: Class, address: IpAddr, open: &[PrivateRange]) -> bool {
+        let opened = || class.can_be_opened() && open.iter().any(|range| range.contains(address));
+        (self.loopback && class == Class::Loopback) || opened()
     }
 }
 
@@ -101,24 +129,12 @@ fn says_loopback(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-impl Resolve for Egress {
-    fn resolve(&self, name: Name) -> Resolving {
-        let egress = *self;
-        Box::pin(async move {
-            // Port 0: the client puts in the one of the URL.
-            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            egress.check_resolved(name.as_str(), &addresses)?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn check(allow: &str, url: &str) -> Result<(), String> {
-        allow.parse::<Egress>().unwrap().check(&url.parse().unwrap()).map_err(|refused| refused.to_string())
+        allow.parse::<Egress>().unwrap().check(&url.parse().unwrap(), &[]).map_err(|refused| refused.to_string())
     }
 
     #[test]
@@ -155,12 +171,12 @@ mod tests {
             ("https://[::1]/", "loopback"),
             ("https://[::ffff:127.0.0.1]/", "loopback"),
             ("https://0/", "unspecified"),
-            ("https://169.254.169.254/latest/meta-data", "link-local"),
-            ("https://[::ffff:169.254.169.254]/", "link-local"),
-            ("https://[64:ff9b::a9fe:a9fe]/", "link-local"),
-            ("https://[fd00:ec2::254]/", "unique-local"),
+            ("https://169.254.169.254/latest/meta-data", "cloud metadata"),
+            ("https://[::ffff:169.254.169.254]/", "cloud metadata"),
+            ("https://[64:ff9b::a9fe:a9fe]/", "cloud metadata"),
+            ("https://[fd00:ec2::254]/", "cloud metadata"),
             ("https://10.0.0.1/", "private"),
-            ("https://100.100.100.200/", "carrier-grade NAT"),
+            ("https://100.100.100.200/", "cloud metadata"),
         ] {
             let error = check("", url).unwrap_err();
             assert!(error.contains(&format!("is a {class} address")) && error.contains("forbids"), "{url}: {error}");
@@ -173,8 +189,8 @@ mod tests {
     #[test]
     fn one_forbidden_address_refuses_the_name() {
         let resolved = |allow: &str, host, addresses: &[&str]| {
-            let addresses: Vec<_> = addresses.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 0)).collect();
-            allow.parse::<Egress>().unwrap().check_resolved(host, &addresses)
+            let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+            allow.parse::<Egress>().unwrap().check_resolved(host, &addresses, &[])
         };
         assert_eq!(resolved("", "api.example.com", &["1.1.1.1", "2606:4700::1"]), Ok(()));
         let refused = resolved("", "db.example.com", &["1.1.1.1", "10.0.0.5"]).unwrap_err().to_string();
@@ -183,5 +199,52 @@ mod tests {
         assert_eq!(resolved("loopback", "localhost", &["127.0.0.1", "::1"]), Ok(()));
         assert!(resolved("loopback", "localhost", &["127.0.0.1", "1.1.1.1"]).is_err());
         assert!(resolved("loopback", "imds.example.com", &["169.254.169.254"]).is_err());
+    }
+
+    #[test]
+    fn an_open_range_opens_its_addresses_and_nothing_else() {
+        let open: Vec<PrivateRange> = ["10.1.0.0/16", "100.64.0.0/10", "fc00::/7"].map(|range| range.parse().unwrap()).into();
+        let literal = |url: &str| Egress::default().check(&url.parse().unwrap(), &open).map_err(|refused| refused.to_string());
+        for url in ["https://10.1.2.3/", "https://100.64.0.1/", "https://[fd12::1]/"] {
+            assert_eq!(literal(url), Ok(()), "{url}");
+        }
+        for url in [
+            "https://10.2.0.1/",
+            "https://127.0.0.1/",
+            "https://169.254.169.254/",
+            // Inside the open ranges, and yet no network of anybody's own.
+            "https://100.100.100.200/",
+            "https://[fd00:ec2::254]/",
+            "https://[fd20:ce::254]/",
+            "https://[::ffff:10.1.2.3]/",
+            "https://[::10.1.2.3]/",
+            "https://[64:ff9b::a01:203]/",
+            "https://[2002:a01:203::]/",
+            "http://10.1.2.3/",
+        ] {
+            assert!(literal(url).is_err(), "{url}");
+        }
+        let resolved = |host: &str, addresses: &[&str]| {
+            let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+            "loopback".parse::<Egress>().unwrap().check_resolved(host, &addresses, &open)
+        };
+        assert_eq!(resolved("crm.internal", &["10.1.2.3", "fd12::1", "1.1.1.1"]), Ok(()));
+        assert!(resolved("crm.internal", &["10.1.2.3", "10.2.0.1"]).is_err());
+        assert!(resolved("crm.internal", &["::ffff:10.1.2.3"]).is_err());
+        let false_name = resolved("crm.localhost", &["10.1.2.3"]).unwrap_err();
+        assert_eq!(false_name, Refused::FalseLocalhost { host: "crm.localhost".to_owned() });
+    }
+
+    #[test]
+    fn only_what_is_private_alone_is_worth_asking_for_the_open_ranges() {
+        let refused = |addresses: &[&str]| {
+            let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+            Egress::default().check_resolved("a.example", &addresses, &[]).unwrap_err()
+        };
+        assert_eq!(refused(&["10.1.2.3", "1.1.1.1"]).private().map(<[IpAddr]>::len), Some(2));
+        assert_eq!(refused(&["10.1.2.3", "127.0.0.1"]).private(), None);
+        assert_eq!(refused(&["169.254.169.254"]).private(), None);
+        assert_eq!(refused(&["100.100.100.200"]).private(), None);
+        assert_eq!(Refused::Plain.private(), None);
     }
 }

@@ -60,6 +60,12 @@ pub(crate) fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 
     cause
 }
 
+/// The guard's own word, if that is why nothing was sent.
+pub(crate) fn refusal(error: &reqwest::Error) -> Option<&Refused> {
+    // It has no cause.
+    deepest(error).downcast_ref::<Refused>()
+}
+
 /// What was called, as messages name it.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
@@ -112,19 +118,23 @@ impl Target {
         hopeless(format!("{} was not sent: {why}", self.name))
     }
 
+    /// The time was up.
+    pub(crate) fn silent(&self, seconds: u64) -> EffectError {
+        passing(format!("{} gave no complete answer within {seconds} s", self.name))
+    }
+
     /// The time of the attempt was up.
-    pub(crate) fn late(&self, seconds: u32) -> EffectError {
-        let name = &self.name;
-        passing(format!("{name} gave no complete answer within {seconds} s; if it needs longer, raise the node's timeoutSeconds"))
+    pub(crate) fn late(&self, seconds: u64) -> EffectError {
+        let EffectError { message, .. } = self.silent(seconds);
+        passing(format!("{message}; if it needs longer, raise the node's timeoutSeconds"))
     }
 
     /// The connection could not be made, or broke.
     pub(crate) fn broken(&self, error: &reqwest::Error) -> EffectError {
-        let cause = deepest(error);
-        // The guard's own word has no cause.
-        if let Some(refused) = cause.downcast_ref::<Refused>() {
+        if let Some(refused) = refusal(error) {
             return self.refused(refused);
         }
+        let cause = deepest(error);
         let name = &self.name;
         if error.is_builder() {
             return self.unusable("the request cannot be built from what the flow says");

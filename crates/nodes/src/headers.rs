@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use domain::json::sha256_hex_of;
 use domain::ports::CallContext;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
 use crate::attempt::Attempt;
+use crate::credential::Credential;
 
 const TRACE_ID: HeaderName = HeaderName::from_static("x-quantum-trace-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -18,7 +20,12 @@ const MAX_KEPT_BYTES: usize = 16 * 1024;
 const PLAIN: [&str; 4] = ["accept", "accept-language", "content-type", "user-agent"];
 
 /// What the flow asks for, and over it what every call carries.
-pub(crate) fn outgoing(attempt: &Attempt<'_>, chosen: &BTreeMap<String, String>, json_body: bool) -> Result<HeaderMap, String> {
+pub(crate) fn outgoing(
+    attempt: &Attempt<'_>,
+    chosen: &BTreeMap<String, String>,
+    credential: Option<&Credential>,
+    json_body: bool,
+) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     if json_body {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -29,6 +36,13 @@ pub(crate) fn outgoing(attempt: &Attempt<'_>, chosen: &BTreeMap<String, String>,
         // Any of them may be a credential: none shows up in debug output or in a compression table.
         value.set_sensitive(true);
         headers.insert(header, value);
+    }
+    if let Some(Credential { header, value, .. }) = credential {
+        // Over what the flow says: who calls through a connection calls with its key.
+        let name = HeaderName::try_from(header.as_str()).map_err(|_| format!("`{header}` is not a header name"))?;
+        let mut value = header_value(header, value.expose_secret())?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
     }
     headers.insert(TRACE_ID, header_value("X-Quantum-Trace-Id", &attempt.context.trace_id)?);
     headers.insert(IDEMPOTENCY_KEY, header_value("Idempotency-Key", attempt.key())?);
@@ -110,7 +124,7 @@ mod tests {
             ("traceparent".to_owned(), "mine".to_owned()),
             ("content-type".to_owned(), "application/merge-patch+json".to_owned()),
         ]);
-        let headers = outgoing(&Attempt::begin(&context("t")), &chosen, true).unwrap();
+        let headers = outgoing(&Attempt::begin(&context("t")), &chosen, None, true).unwrap();
         assert_eq!(headers.get("idempotency-key").unwrap(), "stp_1");
         assert_eq!(headers.get("traceparent"), None);
         assert_eq!(headers.get("content-type").unwrap(), "application/merge-patch+json");
@@ -119,7 +133,7 @@ mod tests {
     #[test]
     fn a_value_that_would_start_a_new_header_is_refused_and_not_repeated() {
         let chosen = BTreeMap::from([("X-Note".to_owned(), "a\r\nX-Evil: 1".to_owned())]);
-        let error = outgoing(&Attempt::begin(&context("t")), &chosen, true).unwrap_err();
+        let error = outgoing(&Attempt::begin(&context("t")), &chosen, None, true).unwrap_err();
         assert_eq!(error, "the value of header `X-Note` has a line break or another control character");
     }
 

@@ -1,20 +1,29 @@
-//! The one outbound HTTP client.
+//! The one HTTP client: what it sends, where to, and how much of an answer it reads.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::id::OrgId;
 use domain::json::canonical;
-use domain::ports::EffectError;
+use domain::network::{PrivateNetworks, PrivateRange};
+use domain::ports::{EffectError, PortError};
 use domain::step::MAX_OUTPUT_BYTES;
-use reqwest::{Method, Response, redirect, retry};
+use reqwest::dns::Resolve;
+use reqwest::header::HeaderMap;
+use reqwest::{ClientBuilder, Method, Request, Response, redirect, retry};
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
 
 use crate::attempt::Attempt;
-use crate::egress::Egress;
-use crate::failure::Target;
+use crate::credential::Credential;
+use crate::egress::{Egress, Refused};
+use crate::failure::{Target, hopeless, passing, refusal};
+use crate::guard::{Guard, Judged};
 use crate::headers;
+use crate::lookup::Lookup;
 use crate::received::Received;
 
 /// A host that does not take a connection by then is down, however long its answers may take.
@@ -33,8 +42,12 @@ pub struct ClientError(#[source] reqwest::Error);
 /// Sends requests, past the egress guard.
 #[derive(Debug)]
 pub(crate) struct Client {
-    inner: reqwest::Client,
-    egress: Egress,
+    /// For whatever needs no range opened. Organisations share its connections, and may: it reaches nothing that one of them may
+    /// reach and another may not.
+    shared: reqwest::Client,
+    guard: Guard,
+    /// Where connections come from; a test that must not reach any network gives an address that leads nowhere.
+    source: Option<IpAddr>,
 }
 
 /// One request.
@@ -43,55 +56,149 @@ pub(crate) struct Call<'a> {
     pub(crate) method: &'a str,
     pub(crate) url: Url,
     pub(crate) headers: &'a BTreeMap<String, String>,
+    /// Over the headers; struck out of whatever is kept of the answer.
+    pub(crate) credential: Option<&'a Credential>,
     pub(crate) body: Option<&'a Value>,
 }
 
+/// Whose request it is: what is open to them counts.
+pub(crate) struct Sender<'a, N> {
+    pub(crate) org: &'a OrgId,
+    pub(crate) networks: &'a N,
+}
+
+/// For the deployment's own URLs: nothing is open.
+pub(crate) struct NothingOpen;
+
+impl PrivateNetworks for NothingOpen {
+    async fn private_ranges(&self, _: &OrgId) -> Result<Vec<PrivateRange>, PortError> {
+        Ok(Vec::new())
+    }
+}
+
 impl Client {
-    pub(crate) fn new(egress: Egress) -> Result<Self, ClientError> {
-        // Fails if a provider is installed already, which is then as good as ours.
-        _ = rustls::crypto::ring::default_provider().install_default();
-        let inner = reqwest::Client::builder()
-            .user_agent(concat!("quantum-runs/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .dns_resolver(Arc::new(egress))
-            // A proxy would resolve names itself, behind the guard's back.
-            .no_proxy()
-            // A redirect leads to a URL that nobody has approved, with our headers.
-            .redirect(redirect::Policy::none())
-            // Attempts are counted and recorded by the engine.
-            .retry(retry::never())
-            .build()
-            .map_err(ClientError)?;
-        Ok(Self { inner, egress })
+    pub(crate) fn new(egress: Egress, lookup: Arc<dyn Lookup>) -> Result<Self, ClientError> {
+        Self::from_source(egress, lookup, None)
     }
 
-    /// Sends one request, once, and reads the answer whatever its status.
-    pub(crate) async fn send(&self, attempt: &Attempt<'_>, call: Call<'_>) -> Result<Received, EffectError> {
-        let target = Target::new(call.method, &call.url, headers::secrets(call.headers));
-        self.egress.check(&call.url).map_err(|refused| target.refused(&refused))?;
+    fn from_source(egress: Egress, lookup: Arc<dyn Lookup>, source: Option<IpAddr>) -> Result<Self, ClientError> {
+        // Fails if a provider is installed already, which is then as good as ours.
+        _ = rustls::crypto::ring::default_provider().install_default();
+        let guard = Guard { egress, lookup };
+        let shared = builder(guard.clone(), source).build().map_err(ClientError)?;
+        Ok(Self { shared, guard, source })
+    }
+
+    /// Sends one request of a step, once, and reads the answer whatever its status.
+    pub(crate) async fn send(
+        &self,
+        networks: &impl PrivateNetworks,
+        attempt: &Attempt<'_>,
+        call: Call<'_>,
+    ) -> Result<Received, EffectError> {
+        let credential = call.credential;
+        let confidential = credential.map(|credential| credential.value.expose_secret());
+        let target = Target::new(call.method, &call.url, headers::secrets(call.headers).chain(confidential));
         let method = Method::from_bytes(call.method.as_bytes()).map_err(|_| target.unusable("its method is not one of HTTP's"))?;
-        let headers = headers::outgoing(attempt, call.headers, call.body.is_some()).map_err(|why| target.unusable(&why))?;
-        let mut request = self.inner.request(method, call.url).headers(headers);
-        if let Some(body) = call.body {
-            request = request.body(canonical(body));
-        }
-        let late = target.late(attempt.context.timeout_seconds);
+        let headers = headers::outgoing(attempt, call.headers, credential, call.body.is_some()).map_err(|why| target.unusable(&why))?;
+        let request = self.request(method, call.url, headers, call.body.map(|body| canonical(body).into_bytes()), &target)?;
+        let late = target.late(attempt.context.timeout_seconds.into());
         if attempt.is_over() {
             return Err(late);
         }
+        let sender = Sender { org: &attempt.context.org, networks };
         let exchange = async {
-            let response = request.send().await.map_err(|error| target.broken(&error))?;
-            receive(response, target).await
+            let response = self.dispatch(&sender, request, &target).await?;
+            receive(response, target, credential).await
         };
         // One clock over everything: looking up the name, connecting, sending, reading to the end.
         tokio::time::timeout_at(attempt.until(), exchange).await.unwrap_or(Err(late))
     }
+
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Option<Vec<u8>>,
+        target: &Target,
+    ) -> Result<Request, EffectError> {
+        let request = self.shared.request(method, url).headers(headers);
+        let request = if let Some(body) = body { request.body(body) } else { request };
+        request.build().map_err(|error| target.broken(&error))
+    }
+
+    /// Sends a request past the guard, and gives its answer as soon as that begins.
+    pub(crate) async fn dispatch(
+        &self,
+        sender: &Sender<'_, impl PrivateNetworks>,
+        request: Request,
+        target: &Target,
+    ) -> Result<Response, EffectError> {
+        if let Err(refused) = self.guard.egress.check(request.url(), &[]) {
+            return self.dispatch_privately(sender, request, target, &refused).await;
+        }
+        // A body of bytes can always be had again.
+        let again = request.try_clone();
+        match self.shared.execute(request).await {
+            Ok(response) => Ok(response),
+            Err(error) => match (refusal(&error), again) {
+                (Some(refused), Some(request)) => self.dispatch_privately(sender, request, target, refused).await,
+                _ => Err(target.broken(&error)),
+            },
+        }
+    }
+
+    /// Sends a request that was refused and has not left, if its sender has the addresses open. The client is one for this request:
+    /// it connects to the very addresses that were judged, and no other organisation comes upon the connection in a pool.
+    async fn dispatch_privately(
+        &self,
+        sender: &Sender<'_, impl PrivateNetworks>,
+        request: Request,
+        target: &Target,
+        refused: &Refused,
+    ) -> Result<Response, EffectError> {
+        let addresses = refused.private().ok_or_else(|| target.refused(refused))?;
+        let open = sender.networks.private_ranges(sender.org).await.map_err(|error| unreadable(target, &error))?;
+        let host = request.url().host_str().unwrap_or_default();
+        self.guard.egress.check(request.url(), &open).map_err(|refused| target.refused(&refused))?;
+        self.guard.egress.check_resolved(host, addresses, &open).map_err(|_| target.refused(refused))?;
+        let client = builder(Judged(addresses.to_vec()), self.source).build().map_err(|error| target.broken(&error))?;
+        client.execute(request).await.map_err(|error| target.broken(&error))
+    }
 }
 
-async fn receive(mut response: Response, target: Target) -> Result<Received, EffectError> {
+fn builder(resolver: impl Resolve + 'static, source: Option<IpAddr>) -> ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("quantum-runs/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .local_address(source)
+        .dns_resolver(Arc::new(resolver))
+        // A proxy would resolve names itself, behind the guard's back.
+        .no_proxy()
+        // A redirect leads to a URL that nobody has approved, with our headers.
+        .redirect(redirect::Policy::none())
+        // Attempts are counted and recorded by the engine.
+        .retry(retry::never())
+}
+
+fn unreadable(target: &Target, error: &PortError) -> EffectError {
+    // The step is shown to the flow's owner, so what the store says of itself is for the log alone.
+    tracing::warn!(%error, "the private ranges of an organisation could not be read");
+    match error {
+        PortError::Unavailable(_) => passing(target.said("was not sent: what private networks are open could not be read just now")),
+        PortError::Corrupt(_) => hopeless(target.said("was not sent: what private networks are open cannot be read")),
+    }
+}
+
+async fn receive(mut response: Response, target: Target, credential: Option<&Credential>) -> Result<Received, EffectError> {
     let status = response.status().as_u16();
-    let mut received = Received { target, status, headers: response.headers().clone(), body: Vec::new() };
+    let mut headers = response.headers().clone();
+    if let Some(credential) = credential {
+        credential.strike_from_headers(&mut headers);
+    }
+    let mut received = Received { target, status, headers, body: Vec::new() };
     let fine = received.is_success();
     let most = if fine { MAX_OUTPUT_BYTES } else { MAX_FAILURE_BYTES };
     if fine && response.content_length().is_some_and(|bytes| bytes > most as u64) {
@@ -104,13 +211,17 @@ async fn receive(mut response: Response, target: Target) -> Result<Received, Eff
             Ok(Some(chunk)) => {
                 let room = most - received.body.len();
                 received.body.extend(chunk.iter().take(room));
-                return Ok(received);
+                break;
             }
             Err(error) if fine => return Err(EffectError { answer: Some(received.answer()), ..received.target.broken(&error) }),
             // The end, or a failure: its status says enough, even if the page about it broke off.
-            Ok(None) | Err(_) => return Ok(received),
+            Ok(None) | Err(_) => break,
         }
     }
+    if let Some(credential) = credential {
+        credential.strike_from_body(&mut received.body);
+    }
+    Ok(received)
 }
 
 fn too_large(received: &Received) -> EffectError {

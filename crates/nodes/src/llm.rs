@@ -3,7 +3,8 @@
 //! One attempt is one conversation under one clock, and nothing in it is repeated: a provider that fails fails the attempt, and
 //! the engine begins the conversation anew. What that means for tools is in [`crate::tools`].
 
-use domain::ports::{Connections, Effect, EffectError};
+use domain::network::PrivateNetworks;
+use domain::ports::{Connections, Effect, EffectError, Vault};
 use domain::request::LlmRequest;
 use domain::step::Answer;
 use jsonschema::Validator;
@@ -16,6 +17,7 @@ use crate::failure::hopeless;
 use crate::http::Client;
 use crate::models::{Model, Models};
 use crate::schema::{Violation, parse, validator};
+use crate::services::Services;
 use crate::tools::Tools;
 
 /// Answers with tool calls that are followed; one more fails the step.
@@ -26,9 +28,9 @@ const MAX_CALLS: usize = 100;
 const NAMED_CALLS: usize = 10;
 
 /// Output: the text, what it parses to, what was called for it, and what it cost.
-pub(crate) async fn ask<C: Connections>(
+pub(crate) async fn ask<C: Connections + PrivateNetworks, V: Vault>(
     client: &Client,
-    connections: &C,
+    services: &Services<C, V>,
     models: &Models,
     attempt: &Attempt<'_>,
     request: &LlmRequest,
@@ -38,14 +40,14 @@ pub(crate) async fn ask<C: Connections>(
     let tools = Tools::of(&request.tools)?;
     let system = request.system_prompt.iter().map(|prompt| Turn::System(prompt.clone()));
     let turns = system.chain([Turn::User(request.user_prompt.clone())]).collect();
-    let mut talk = Talk { client, connections, attempt, request, model, schema, tools, turns, calls: Vec::new() };
+    let mut talk = Talk { client, services, attempt, request, model, schema, tools, turns, calls: Vec::new() };
     talk.converse().await.map_err(|error| talk.with_calls(error))
 }
 
 /// A conversation as far as it has come.
-struct Talk<'a, C> {
+struct Talk<'a, C, V> {
     client: &'a Client,
-    connections: &'a C,
+    services: &'a Services<C, V>,
     attempt: &'a Attempt<'a>,
     request: &'a LlmRequest,
     model: &'a Model,
@@ -56,7 +58,7 @@ struct Talk<'a, C> {
     calls: Vec<Value>,
 }
 
-impl<C: Connections> Talk<'_, C> {
+impl<C: Connections + PrivateNetworks, V: Vault> Talk<'_, C, V> {
     /// Goes on until the model gives an answer that the flow can use.
     async fn converse(&mut self) -> Result<Effect, EffectError> {
         let mut cost = Cost::default();
@@ -122,7 +124,7 @@ impl<C: Connections> Talk<'_, C> {
             if number > MAX_CALLS {
                 return Err(hopeless(format!("the model asks for more than {MAX_CALLS} tool calls, the most a step may have")));
             }
-            let made = self.tools.call(self.client, self.connections, self.attempt, number, &wish).await?;
+            let made = self.tools.call(self.client, self.services, self.attempt, number, &wish).await?;
             self.calls.push(made.record);
             self.turns.push(Turn::Tool { id: wish.id, content: made.told });
         }

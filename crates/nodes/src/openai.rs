@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use domain::connection::Carrier;
 use domain::ports::EffectError;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::attempt::Attempt;
 use crate::chat::{Completion, FILTERED, Question, Tokens, Turn, Wish};
+use crate::credential::Credential;
 use crate::failure::cut;
-use crate::http::{Call, Client};
+use crate::http::{Call, Client, NothingOpen};
 use crate::received::Received;
-use crate::settings::Secret;
 
 /// A turn of the conversation, in the protocol's words.
 #[derive(Debug, Serialize)]
@@ -115,14 +117,14 @@ impl Called {
 #[derive(Debug)]
 pub(crate) struct Model {
     url: Url,
-    key: Option<Secret>,
+    credential: Option<Credential>,
     name: String,
 }
 
 impl Model {
     /// The model that the server knows by this name.
-    pub(crate) fn new(base: &Url, key: Option<Secret>, name: String) -> Self {
-        Self { url: endpoint(base), key, name }
+    pub(crate) fn new(base: &Url, key: Option<SecretString>, name: String) -> Self {
+        Self { url: endpoint(base), credential: key.map(|key| Credential::new(&Carrier::default(), key)), name }
     }
 
     /// Sends the conversation, once.
@@ -132,11 +134,10 @@ impl Model {
         attempt: &Attempt<'_>,
         question: &Question<'_>,
     ) -> Result<Completion, EffectError> {
-        let authorization = self.key.as_ref().map(|key| ("authorization".to_owned(), format!("Bearer {}", key.reveal())));
-        let headers: BTreeMap<_, _> = authorization.into_iter().collect();
         let body = body(&self.url, &self.name, question);
-        let call = Call { method: "POST", url: self.url.clone(), headers: &headers, body: Some(&body) };
-        read(&client.send(attempt, call).await?, &self.name, question)
+        let (url, credential) = (self.url.clone(), self.credential.as_ref());
+        let call = Call { method: "POST", url, headers: &BTreeMap::new(), credential, body: Some(&body) };
+        read(&client.send(&NothingOpen, attempt, call).await?, &self.name, question)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `http_request` and `http_sink`: call a URL.
 
+use domain::network::PrivateNetworks;
 use domain::ports::{Effect, EffectError};
 use domain::request::HttpCall;
 use serde_json::json;
@@ -12,28 +13,43 @@ use crate::received::Received;
 
 /// Output: status, headers and body. Anything but a 2xx fails the step, with the status in the message and on the step, as it does
 /// for a `service_call`: a flow that means to go on says so with `onError`, and cannot go on by accident.
-pub(crate) async fn call(client: &Client, attempt: &Attempt<'_>, request: &HttpCall) -> Result<Effect, EffectError> {
-    let received = send(client, attempt, request).await?;
+pub(crate) async fn call(
+    client: &Client,
+    networks: &impl PrivateNetworks,
+    attempt: &Attempt<'_>,
+    request: &HttpCall,
+) -> Result<Effect, EffectError> {
+    let received = send(client, networks, attempt, request).await?;
     let answer = received.answer();
     let output = json!({"status": answer.status, "headers": answer.headers, "body": received.body()});
     Ok(Effect { output, answer: Some(answer) })
 }
 
 /// Output: the status, which is a 2xx. What else the answer says is nobody's concern.
-pub(crate) async fn deliver(client: &Client, attempt: &Attempt<'_>, request: &HttpCall) -> Result<Effect, EffectError> {
-    let answer = send(client, attempt, request).await?.answer();
+pub(crate) async fn deliver(
+    client: &Client,
+    networks: &impl PrivateNetworks,
+    attempt: &Attempt<'_>,
+    request: &HttpCall,
+) -> Result<Effect, EffectError> {
+    let answer = send(client, networks, attempt, request).await?.answer();
     Ok(Effect { output: json!({"status": answer.status}), answer: Some(answer) })
 }
 
-async fn send(client: &Client, attempt: &Attempt<'_>, request: &HttpCall) -> Result<Received, EffectError> {
+async fn send(
+    client: &Client,
+    networks: &impl PrivateNetworks,
+    attempt: &Attempt<'_>,
+    request: &HttpCall,
+) -> Result<Received, EffectError> {
     let url = Url::parse(&request.url)
         .map_err(|why| hopeless(format!("`url` is not an absolute URL such as https://api.example.com/path: {why}")))?;
     if has_encoded_dots(&request.url) {
         // URLs resolve `%2E%2E` like `..`, so this value would call something else than the flow says.
         return Err(hopeless("`url` has a value of `.` or `..` in its path, which would change what is called; check the value"));
     }
-    let call = Call { method: &request.method, url, headers: &request.headers, body: request.body.as_ref() };
-    client.send(attempt, call).await?.success()
+    let call = Call { method: &request.method, url, headers: &request.headers, credential: None, body: request.body.as_ref() };
+    client.send(networks, attempt, call).await?.success()
 }
 
 /// Whether a path segment is `.` or `..` with its dots encoded. Nobody writes that; it is what a template makes of such a value.

@@ -1,59 +1,47 @@
 //! `service_call`: calls a registered service below its base URL.
 
-use domain::flow::ServiceSlug;
-use domain::ports::{CallContext, Connections, Effect, EffectError, PortError};
+use domain::network::PrivateNetworks;
+use domain::ports::{Connections, Effect, EffectError, Vault};
 use domain::request::ServiceRequest;
 use url::Url;
 
 use crate::attempt::Attempt;
-use crate::failure::{hopeless, passing};
+use crate::failure::hopeless;
 use crate::http::{Call, Client};
+use crate::received::Received;
 use crate::request::dots;
+use crate::services::Services;
 
 /// Output: the body. Status and headers go on the step. Anything but a 2xx fails it.
-pub(crate) async fn call<C: Connections>(
+pub(crate) async fn call<C: Connections + PrivateNetworks, V: Vault>(
     client: &Client,
-    connections: &C,
+    services: &Services<C, V>,
     attempt: &Attempt<'_>,
     request: &ServiceRequest,
 ) -> Result<Effect, EffectError> {
-    let base = base(connections, attempt, &request.service).await?;
-    let mut url = below(&base, &request.path).map_err(|why| hopeless(format!("`path` {why}")))?;
+    let service = services.service(attempt, &request.service).await?;
+    let mut url = below(&service.base, &request.path).map_err(|why| hopeless(format!("`path` {why}")))?;
     if !request.query.is_empty() {
         url.query_pairs_mut().extend_pairs(&request.query);
     }
-    let call = Call { method: &request.method, url, headers: &request.headers, body: request.body.as_ref() };
-    let received = client.send(attempt, call).await?.success()?;
+    let credential = service.credential.as_ref();
+    let call = Call { method: &request.method, url, headers: &request.headers, credential, body: request.body.as_ref() };
+    let answer = client.send(&services.ports, attempt, call).await;
+    if was_sent(&answer) {
+        services.used(&attempt.context.org, &service).await;
+    }
+    let received = answer?.success()?;
     Ok(Effect { output: received.body(), answer: Some(received.answer()) })
 }
 
-/// Where a registered service is.
-pub(crate) async fn base<C: Connections>(connections: &C, attempt: &Attempt<'_>, slug: &ServiceSlug) -> Result<Url, EffectError> {
-    let found = connections.connection(&attempt.context.org, slug).await.map_err(|error| unreadable(attempt.context, &error))?;
-    let connection =
-        found.ok_or_else(|| hopeless(format!("no service connection `{slug}`; register it with POST /api/service-connections")))?;
-    let base = Url::parse(&connection.base_url).ok().filter(Url::has_host);
-    base.ok_or_else(|| {
-        hopeless(format!(
-            "the base URL of service connection `{slug}` is not an absolute URL; register it again with POST /api/service-connections"
-        ))
-    })
-}
-
-fn unreadable(context: &CallContext, error: &PortError) -> EffectError {
-    // The step is shown to the flow's owner, so what the store says of itself is for the log alone.
-    tracing::warn!(%error, trace_id = context.trace_id, "a service connection could not be read");
-    match error {
-        PortError::Unavailable(_) => passing("the service connection could not be read just now"),
-        PortError::Corrupt(_) => {
-            hopeless("the stored service connection cannot be read; register it again with POST /api/service-connections")
-        }
-    }
+/// Whether anything may have left. What was refused before that is hopeless, and has no answer.
+pub(crate) fn was_sent(answer: &Result<Received, EffectError>) -> bool {
+    answer.as_ref().err().is_none_or(|error| error.retryable || error.answer.is_some())
 }
 
 /// The URL of `path` below `base`. Whoever registered the connection allowed that part of that host, and no value that a template
 /// writes into the path may lead out of it.
-fn below(base: &Url, path: &str) -> Result<Url, String> {
+pub(crate) fn below(base: &Url, path: &str) -> Result<Url, String> {
     if !path.starts_with('/') {
         return Err("must start with `/`".to_owned());
     }

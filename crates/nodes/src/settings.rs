@@ -1,15 +1,15 @@
 //! What the environment says, read once at the start: a wrong setting stops the process with a sentence, not a step with a riddle.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
+use secrecy::SecretString;
 use url::Url;
 
 use crate::egress::{BadEgress, Egress, Refused};
 use crate::models::{BadModel, ModelName};
 
 /// Settings of a [`World`](crate::World).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// What may be called (`EGRESS_ALLOW`).
     pub egress: Egress,
@@ -18,31 +18,14 @@ pub struct Settings {
 }
 
 /// The language model providers of the deployment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct LlmSettings {
     /// Base URL of an OpenAI-compatible API (`LLM_BASE_URL`); `/chat/completions` is appended.
     pub base_url: Url,
     /// Its key (`LLM_API_KEY`); a local server needs none.
-    pub key: Option<Secret>,
+    pub key: Option<SecretString>,
     /// Model ids of flows, and the provider's model that each stands for (`LLM_MODELS`).
     pub models: BTreeMap<String, ModelName>,
-}
-
-/// A value that no log shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The value itself.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
 }
 
 /// A setting is missing or wrong.
@@ -93,7 +76,7 @@ impl Settings {
         if !bare || base_url.fragment().is_some() {
             return Err(SettingsError::BaseUrl);
         }
-        egress.check(&base_url)?;
+        egress.check(&base_url, &[])?;
         let key = optional("LLM_API_KEY");
         if key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(SettingsError::Key);
@@ -104,12 +87,14 @@ impl Settings {
             Err(why) => Err(SettingsError::Model(id, why)),
         });
         let models = models.collect::<Result<_, _>>()?;
-        Ok(Self { egress, llm: LlmSettings { base_url, key: key.map(Secret), models } })
+        Ok(Self { egress, llm: LlmSettings { base_url, key: key.map(SecretString::from), models } })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     const GOOD: [(&str, &str); 4] = [
@@ -129,9 +114,9 @@ mod tests {
         let settings = read(&[]).unwrap();
         assert_eq!(settings.egress, Egress::default());
         assert_eq!(settings.llm.models["quantum-ai:default"], ModelName::OpenAi("gpt-4o-mini".to_owned()));
-        assert_eq!(settings.llm.key.as_ref().unwrap().reveal(), "sk-secret");
+        assert_eq!(settings.llm.key.as_ref().unwrap().expose_secret(), "sk-secret");
         assert!(!format!("{settings:?}").contains("sk-secret"));
-        assert_eq!(read(&[("LLM_API_KEY", "")]).unwrap().llm.key, None);
+        assert!(read(&[("LLM_API_KEY", "")]).unwrap().llm.key.is_none());
     }
 
     #[test]

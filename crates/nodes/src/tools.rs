@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 
 use domain::flow::{ServiceSlug, Tool};
 use domain::json::canonical;
-use domain::ports::{Connections, EffectError};
+use domain::network::PrivateNetworks;
+use domain::ports::{Connections, EffectError, Vault};
 use domain::step::MAX_INLINE_BYTES;
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -23,7 +24,8 @@ use crate::failure::{cut, hopeless};
 use crate::http::{Call, Client};
 use crate::received::Received;
 use crate::schema::{validator, violations};
-use crate::service;
+use crate::service::was_sent;
+use crate::services::Services;
 
 /// As much as a model is told of one result, and as much of it as is kept.
 const MAX_RESULT_BYTES: usize = MAX_INLINE_BYTES;
@@ -75,10 +77,10 @@ impl<'a> Tools<'a> {
 
     /// Makes the step's `number`-th call, once. Whatever the service says, or if it says nothing, the model is told. What fails
     /// the step is what the model could do nothing about: no such connection, a forbidden address, the time is up.
-    pub(crate) async fn call<C: Connections>(
+    pub(crate) async fn call<C: Connections + PrivateNetworks, V: Vault>(
         &self,
         client: &Client,
-        connections: &C,
+        services: &Services<C, V>,
         attempt: &Attempt<'_>,
         number: usize,
         wish: &Wish,
@@ -96,16 +98,23 @@ impl<'a> Tools<'a> {
             Err(why) => return Ok(not_sent(slug.as_str(), &as_said(&wish.arguments), why)),
         };
 
-        let mut url = service::base(connections, attempt, slug).await?;
+        let service = services.service(attempt, slug).await?;
+        let mut url = service.base.clone();
         url.set_fragment(None);
         let attempt = attempt.under(&format!("{number}-{}", short_hash(&json!([slug, arguments]))));
-        let call = Call { method: "POST", url, headers: &BTreeMap::new(), body: Some(&arguments) };
-        let (told, status, outcome) = match client.send(&attempt, call).await {
+        let credential = service.credential.as_ref();
+        let call = Call { method: "POST", url, headers: &BTreeMap::new(), credential, body: Some(&arguments) };
+        let answer = client.send(&services.ports, &attempt, call).await;
+        let millis = millis_since(begun);
+        if was_sent(&answer) {
+            services.used(&attempt.context.org, &service).await;
+        }
+        let (told, status, outcome) = match answer {
             Ok(received) => told_of(received),
             Err(error) if attempt.is_over() || (error.answer.is_none() && !error.retryable) => return Err(error),
             Err(error) => told_of_none(error),
         };
-        let record = record(slug.as_str(), &arguments, status, outcome, millis_since(begun));
+        let record = record(slug.as_str(), &arguments, status, outcome, millis);
         Ok(Made { told: bounded(told), record })
     }
 }

@@ -1,5 +1,6 @@
 //! The items of the table, one type each, and what they mean to the domain.
 
+pub(crate) mod connection;
 mod flow;
 mod gate;
 mod key;
@@ -8,14 +9,19 @@ mod purge;
 mod retention;
 mod run;
 mod step;
+mod webhook;
+mod webhook_trigger;
 
-pub(crate) use flow::{ConnectionItem, FlowItem, SlugItem, VersionItem};
+pub(crate) use connection::{ConnectionEntry, ConnectionItem};
+pub(crate) use flow::{FlowItem, SlugItem, VersionItem};
 pub(crate) use gate::GateItem;
 pub(crate) use key::{KeyItem, RingItem, counter, old_counters};
 pub(crate) use purge::PurgeItem;
 pub(crate) use retention::JobItem;
 pub(crate) use run::{IdempotencyItem, InputItem, RunItem, SummaryItem};
 pub(crate) use step::StepItem;
+pub(crate) use webhook::{DeliveryItem, EndpointsItem, EventItem};
+pub(crate) use webhook_trigger::{GoneItem, TokenItem, WebhookItem};
 
 use domain::json::canonical;
 use domain::ports::PortError;

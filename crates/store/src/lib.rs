@@ -3,8 +3,10 @@
 //! [`Table`] holds flows, keys, connections and lists; [`RunStore`] adds runs and their payloads. The items of the table are
 //! described in `items`, one type each; what their keys look like is in `keys`.
 
-mod access;
 mod admission;
+mod changes;
+mod connections;
+mod cron;
 mod error;
 mod flows;
 mod items;
@@ -13,12 +15,16 @@ mod keys;
 mod lists;
 mod long_retention;
 mod merge;
+mod networks;
 mod objects;
 mod organisations;
 mod outputs;
 mod presigned;
 mod progress;
+mod ring;
 mod runs;
+mod webhooks;
+mod webhook_triggers;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -28,6 +34,7 @@ use runtime::{BadSetting, setting};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use changes::change;
 pub use objects::Objects;
 pub use outputs::expired_record;
 pub use runs::RunStore;

@@ -1,11 +1,13 @@
 //! Short ways to write down flows, runs, people and keys.
 
 use domain::access::{Actor, ApiKey, Grant, OwnLimits};
-use domain::flow::{Flow, FlowStatus, Spec, Version};
+use domain::connection::{Carrier, Connection, ConnectionKey};
+use domain::flow::{Flow, FlowStatus, FlowTrigger, Spec, Version};
 use domain::gate::{Ballot, Gate};
-use domain::id::{ApprovalId, FlowId, KeyId, OrgId, RunId};
+use domain::id::{ApprovalId, ConnectionId, FlowId, KeyId, OrgId, RunId};
 use domain::ports::Entropy;
 use domain::run::{NewRun, Run, Trigger};
+use domain::secret::Sealed;
 use domain::step::Payload;
 use domain::time::Time;
 use serde_json::{Map, Value, json};
@@ -149,6 +151,7 @@ impl Maker {
             name: format!("Flow {slug}"),
             description: "What it is for".to_owned(),
             status: FlowStatus::Active,
+            trigger: FlowTrigger::Api,
             version: 1,
             created_at: now,
             updated_at: now,
@@ -191,6 +194,26 @@ impl Maker {
             outcome: None,
             closed_at: None,
             reused_from: None,
+        }
+    }
+
+    /// A connection with a key that was sealed for nobody.
+    pub fn connection(&self, slug: &str, now: Time) -> Connection {
+        let key = ConnectionKey {
+            sealed: Sealed::from_text("sealed"),
+            hash: "hmac-sha256:0123456789abcdef".to_owned(),
+            carrier: Carrier::default(),
+        };
+        Connection {
+            id: ConnectionId::new(now, self.entropy.random()),
+            slug: slug.parse().unwrap(),
+            base_url: "https://service.test/v1".to_owned(),
+            health_path: None,
+            key: Some(key),
+            active: true,
+            last_healthy_at: None,
+            last_used_at: None,
+            updated_at: now,
         }
     }
 

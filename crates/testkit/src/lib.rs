@@ -24,6 +24,7 @@ mod memory;
 mod segments;
 pub mod suite;
 mod vault;
+mod webhooks;
 mod world;
 
 pub use clock::ManualClock;
@@ -34,4 +35,5 @@ pub use faults::{Call, Fate, Faults};
 pub use memory::{Memory, Weakness};
 pub use segments::{Execution, RecordedSegments, Stage};
 pub use vault::MemoryVault;
+pub use webhooks::{MemoryQueue, Parcel, ScriptedCourier};
 pub use world::{ATTEMPTS, Invoked, World};

@@ -1,28 +1,36 @@
 //! Everything that `store` keeps, in memory, with the same promises.
 
+mod connections;
 mod flows;
 mod keys;
 mod lists;
 mod long_retention;
+mod networks;
 mod organisations;
 mod outputs;
+mod triggers;
 mod weak;
+mod webhooks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::access::{ApiKey, Bucket, Minute};
+use domain::connection::Connection;
 use domain::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::json::{canonical, sha256_hex_of};
+use domain::network::PrivateRange;
 use domain::organisation::Organisation;
-use domain::ports::{CommitError, Connection, Idempotency, PortError, Runs};
+use domain::ports::{CommitError, Idempotency, PortError, Runs};
 use domain::retention::RetentionJob;
 use domain::run::{Debt, Run};
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
 use domain::time::Time;
+use domain::webhook::Change;
+use domain::webhook_trigger::{Webhook, WebhookToken};
 use outputs::{Kept, Wish};
 use serde_json::Value;
 
@@ -92,7 +100,12 @@ struct State {
     counts: BTreeMap<(String, Bucket, Minute), u32>,
     connections: BTreeMap<(OrgId, ServiceSlug), Connection>,
     organisations: BTreeMap<OrgId, Organisation>,
+    private_ranges: BTreeMap<OrgId, BTreeSet<PrivateRange>>,
+    webhook_triggers: BTreeMap<WebhookToken, Webhook>,
     weakness: Option<Weakness>,
+    webhooks: webhooks::Webhooks,
+    /// What the stream would show, if somebody reads it.
+    changes: Option<Vec<Change>>,
 }
 
 impl Memory {
@@ -122,9 +135,14 @@ impl Memory {
         self.state().weakness = Some(weakness);
     }
 
-    /// Registers or replaces a connection.
-    pub fn put_connection(&self, org: &OrgId, connection: &Connection) {
-        self.state().connections.insert((*org, connection.slug.clone()), connection.clone());
+    /// From now on it keeps what the table's stream would show.
+    pub fn open_stream(&self) {
+        self.state().changes.get_or_insert_default();
+    }
+
+    /// Everything that the stream has shown since it was opened.
+    pub fn streamed(&self) -> Vec<Change> {
+        self.state().changes.clone().unwrap_or_default()
     }
 
     /// What the Park state of `statemachine/resume.asl.json` does: `SET token ADD rev REMOVE owes`, if the run owes this very
@@ -138,9 +156,12 @@ impl Memory {
         } else if run.drive.owes != Some(Debt::Start) || run.execution_name() != execution {
             return false;
         }
+        let before = run.clone();
         run.drive.token = Some(token.to_owned());
         run.drive.owes = None;
         run.rev += 1;
+        let after = run.clone();
+        state.show(|| Change::Run { before: Some(Box::new(before)), after: Box::new(after) });
         true
     }
 
@@ -181,6 +202,12 @@ impl Memory {
 }
 
 impl State {
+    fn show(&mut self, change: impl FnOnce() -> Change) {
+        if let Some(changes) = &mut self.changes {
+            changes.push(change());
+        }
+    }
+
     /// A large payload lies beside its record.
     fn offload(&mut self, run: &Run, place: &str, payload: Payload) -> Payload {
         if payload.value().is_some() && payload.bytes() <= MAX_INLINE_BYTES {
@@ -209,6 +236,7 @@ impl State {
         let input = self.offload(run, "@input", Payload::of(input.clone()));
         self.runs.insert(run.id, run.clone());
         self.inputs.insert(run.id, input);
+        self.show(|| Change::Run { before: None, after: Box::new(run.clone()) });
         if let (Some(name), Some(key)) = (name, key) {
             self.idempotency.insert(name, key.clone());
         }
@@ -226,12 +254,15 @@ impl State {
             return Err(CommitError::Changed);
         }
         let run = Run { rev: stored.rev + 1, ..run.clone() };
-        self.runs.insert(run.id, run.clone());
+        let before = self.runs.insert(run.id, run.clone()).map(Box::new);
+        self.show(|| Change::Run { before, after: Box::new(run.clone()) });
         if run.must_reschedule_records() {
             self.ended_late.push(run.id);
         }
         for gate in gates {
-            self.gates.insert((gate.run, gate.node.clone()), gate.clone());
+            if self.gates.insert((gate.run, gate.node.clone()), gate.clone()).is_none() {
+                self.show(|| Change::Gate(Box::new(gate.clone())));
+            }
         }
         Ok(run)
     }
@@ -249,6 +280,9 @@ impl State {
         let ours = Kept { record: step.clone(), expires_at: self.retention(&run.org).of_step(run, step.completed_at) };
         if self.weakness == Some(Weakness::OverwritesSteps) {
             self.steps.insert((step.run, step.node.clone()), ours.clone());
+        }
+        if !self.steps.contains_key(&(step.run, step.node.clone())) {
+            self.show(|| Change::Step(Box::new(step.clone())));
         }
         let kept = self.steps.entry((step.run, step.node.clone())).or_insert(ours).record.clone();
         let referred: Vec<&ObjectRef> = kept.objects().collect();

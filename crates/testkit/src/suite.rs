@@ -3,45 +3,65 @@
 //! A case is given an empty store and keeps to itself, so a store may be opened once for each case or once for all.
 
 mod actions;
+mod connections;
 mod flows;
 mod inbox;
 mod keys;
 mod lists;
+mod networks;
 mod organisations;
 mod outputs;
 mod payloads;
 mod runs;
+mod triggers;
 mod walks;
+mod webhooks;
 
 use std::future::Future;
 
-use domain::id::{OrgId, RunId};
-use domain::ports::{Connection, Connections, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs};
+use domain::id::RunId;
+use domain::network::{PrivateNetworkSwitch, PrivateNetworks};
+use domain::ports::{ConnectionBook, Connections, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs};
+use domain::ports::{CronFlows, Deliveries, WebhookEndpoints, WebhookTriggers};
 
 pub use actions::*;
+pub use connections::*;
 pub use flows::*;
 pub use inbox::*;
 pub use keys::*;
 pub use lists::*;
+pub use networks::*;
 pub use organisations::*;
 pub use outputs::*;
 pub use payloads::*;
 pub use runs::*;
+pub use triggers::*;
 pub use walks::*;
+pub use webhooks::*;
 
 /// A store under test: the ports it brings, and the ways into it that are no ports.
 pub trait Subject {
     /// Where runs are kept.
     type Runs: Runs + Outputs + RetentionJobs;
     /// Where the rest is kept.
-    type Table: RunLists + Flows + Keys + KeyRing + Connections + Organisations;
+    type Table: RunLists
+        + Flows
+        + Keys
+        + KeyRing
+        + Connections
+        + ConnectionBook
+        + Organisations
+        + PrivateNetworks
+        + PrivateNetworkSwitch
+        + WebhookEndpoints
+        + Deliveries
+        + WebhookTriggers
+        + CronFlows;
 
     /// Runs, steps, gates.
     fn runs(&self) -> &Self::Runs;
     /// Lists, flows, keys, connections, organisations.
     fn table(&self) -> &Self::Table;
-    /// Keeps a connection.
-    fn put_connection(&self, org: &OrgId, connection: &Connection) -> impl Future<Output = ()>;
     /// What the Park state does, word for word. False: its condition failed.
     fn park(&self, run: &RunId, execution: &str, token: &str) -> impl Future<Output = bool>;
 }
@@ -56,10 +76,6 @@ impl Subject for crate::Memory {
 
     fn table(&self) -> &Self {
         self
-    }
-
-    async fn put_connection(&self, org: &OrgId, connection: &Connection) {
-        Self::put_connection(self, org, connection);
     }
 
     async fn park(&self, run: &RunId, execution: &str, token: &str) -> bool {
@@ -113,6 +129,10 @@ macro_rules! store_suite {
             flows_are_listed_newest_first_page_by_page
             what_belongs_to_another_organisation_is_not_found
             connections_read_back
+            a_connection_is_replaced_and_stays_the_same_one
+            a_connection_is_deleted_once
+            what_happened_to_a_connection_is_noted_while_it_is_there
+            connections_are_listed_newest_first_page_by_page
             a_key_is_admitted_with_every_field
             what_is_no_key_is_not_admitted
             requests_are_counted_by_key_bucket_and_minute
@@ -125,6 +145,7 @@ macro_rules! store_suite {
             an_organisation_reads_back_with_every_field
             the_secret_of_an_organisation_never_changes
             an_organisation_that_was_never_written_has_a_secret_all_the_same
+            private_ranges_are_open_to_one_organisation
             any_filter_and_any_page_gives_what_a_sorted_vector_gives
             a_span_of_time_includes_its_beginning_and_excludes_its_end
             a_cursor_outside_the_span_of_time_is_no_error
@@ -134,6 +155,18 @@ macro_rules! store_suite {
             open_gates_come_oldest_first_page_by_page
             a_closed_gate_leaves_the_inbox
             indebted_runs_are_those_that_owe
+            endpoints_read_back_with_every_field
+            of_64_parallel_writes_of_endpoints_none_is_lost
+            an_event_is_kept_once_and_for_30_days
+            a_delivery_is_kept_once_and_changes_only_as_it_was_read
+            deliveries_are_listed_newest_first_page_by_page
+            webhooks_of_another_organisation_are_not_there
+            the_trigger_of_a_flow_reads_back
+            a_webhook_is_found_by_its_token_until_it_is_deleted
+            flows_are_due_from_their_time_on_and_the_oldest_comes_first
+            a_due_time_becomes_one_run_and_moves_the_schedule
+            of_64_ticks_at_the_same_time_one_starts_the_flow
+            an_edit_and_the_clock_do_not_overwrite_each_other
         );
     };
     (@cases $block_on:path, $open:path, $($case:ident)*) => {

@@ -7,6 +7,7 @@ use nodes::{Settings, World};
 use runtime::{OsEntropy, SystemClock};
 use segments::StepFunctions;
 use store::RunStore;
+use vault::KmsVault;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -14,7 +15,11 @@ async fn main() -> Result<(), Error> {
     let aws = runtime::aws().await;
     let runs = RunStore::from_env(&aws)?;
     let table = runs.table.clone();
-    let world = World::new(Settings::from_env()?, table.clone(), &aws)?;
+    let world = World::new(Settings::from_env()?, table.clone(), KmsVault::from_env(&aws)?, &aws)?;
     let engine = Engine { runs, flows: table, segments: StepFunctions::from_env(&aws)?, clock: SystemClock };
-    lambda_runtime::run(service_fn(|event| handle(&engine, &world, &OsEntropy, event))).await
+    let advance = |event| {
+        world.begin_invocation();
+        handle(&engine, &world, &OsEntropy, event)
+    };
+    lambda_runtime::run(service_fn(advance)).await
 }

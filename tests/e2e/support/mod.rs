@@ -3,7 +3,9 @@
 mod api;
 mod aws;
 mod processes;
+mod qe;
 mod recorder;
+mod recording;
 mod routes;
 mod run;
 mod server;
@@ -14,9 +16,10 @@ use std::time::Duration;
 
 pub use api::{Answer, Api, Rate};
 pub use aws::Aws;
+pub use qe::{Ended, Qe};
 pub use recorder::{Recorded, Recorder};
 pub use reqwest::Method;
-pub use routes::{Route, routes};
+pub use routes::{Route, WITHOUT_KEY, routes};
 pub use run::{Run, RunView};
 pub use server::{AnsweringServer, json_answer};
 pub use specs::{approval_flow, echo_call, edge, gate, one_gate, spec, transform};

@@ -1,5 +1,5 @@
-//! Creates what no endpoint can: an organisation's first key, and (until there is an endpoint) its service connections.
-//! For whoever deploys; reads `TABLE_NAME` and the usual AWS environment.
+//! Creates what no endpoint can: an organisation's first key, and what private networks are open to it; and registers service
+//! connections before there is a key. For whoever deploys; reads `TABLE_NAME` and the usual AWS environment.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -7,13 +7,16 @@ use std::io::Write as _;
 
 use clap::{Parser, Subcommand};
 use domain::access::{Actor, ApiKey, Environment, Grant, OwnLimits, Scope, Secret, parse_actor};
+use domain::connection::{Carrier, Connection, ConnectionKey, HealthPath, key_hash, parse_base_url, parse_key, parse_slug};
 use domain::flow::ServiceSlug;
-use domain::id::{KeyId, OrgId};
+use domain::id::{ConnectionId, KeyId, OrgId};
+use domain::network::{PrivateNetworkSwitch, PrivateNetworks, PrivateRange};
 use domain::organisation::{CursorSecret, Organisation};
-use domain::ports::{Clock, Connection, Entropy, KeyRing, Organisations};
+use domain::ports::{Clock, ConnectionBook, Entropy, KeyRing, Organisations, Vault};
 use domain::time::Time;
 use runtime::{OsEntropy, SystemClock};
 use store::Table;
+use vault::KmsVault;
 
 /// Sets up organisations: what is printed is the id or the key, and nothing else.
 #[derive(Parser)]
@@ -60,17 +63,54 @@ enum Command {
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         writes_per_minute: Option<u32>,
     },
+    /// Opens a private network to the flows of an organisation, and prints all that are open to it.
+    AllowEgress {
+        /// The organisation whose flows may call into it, over https.
+        #[arg(long)]
+        org: OrgId,
+        /// Its addresses, e.g. 10.1.0.0/16. Only private ones can be opened.
+        #[arg(long)]
+        cidr: PrivateRange,
+    },
+    /// Closes a private network again, and prints all that are still open to the organisation.
+    ForbidEgress {
+        /// The organisation.
+        #[arg(long)]
+        org: OrgId,
+        /// Its addresses, as they were allowed.
+        #[arg(long)]
+        cidr: PrivateRange,
+    },
+    /// Prints the private networks that are open to the flows of an organisation, one a line.
+    ShowEgress {
+        /// The organisation.
+        #[arg(long)]
+        org: OrgId,
+    },
     /// Registers or replaces a service connection.
     PutConnection {
         /// The organisation that calls through it.
         #[arg(long)]
         org: OrgId,
         /// Its name, e.g. `aml` or `custom:crm`.
-        #[arg(long)]
+        #[arg(long, value_parser = parse_slug)]
         slug: ServiceSlug,
         /// Paths of service calls are appended to it.
-        #[arg(long)]
+        #[arg(long, value_parser = parse_base_url)]
         base_url: String,
+        /// Reads the service's key from the standard input, and keeps it encrypted (under `SECRETS_KEY_ARN`). Without this, calls
+        /// carry no key.
+        #[arg(long)]
+        api_key_stdin: bool,
+        /// The header that carries the key, if not `Authorization: Bearer`.
+        #[arg(long, requires = "api_key_stdin")]
+        auth_header: Option<String>,
+        /// What stands before the key in that header.
+        #[arg(long, requires = "api_key_stdin")]
+        auth_scheme: Option<String>,
+        /// What a health check asks for, below the base URL.
+        #[arg(long)]
+        health_path: Option<HealthPath>,
     },
 }
 
@@ -113,11 +153,39 @@ async fn run(command: Command) -> Result<String, Box<dyn Error>> {
             table.create_key(&key, &secret.sha256()).await?;
             Ok(secret.reveal().to_owned())
         }
-        Command::PutConnection { org, slug, base_url } => {
-            table().await?.put_connection(&org, &Connection { slug: slug.clone(), base_url }).await?;
-            Ok(slug.to_string())
+        Command::AllowEgress { org, cidr } => {
+            let table = table().await?;
+            table.open_range(&org, &cidr).await?;
+            open_ranges(&table, &org).await
+        }
+        Command::ForbidEgress { org, cidr } => {
+            let table = table().await?;
+            table.close_range(&org, &cidr).await?;
+            open_ranges(&table, &org).await
+        }
+        Command::ShowEgress { org } => open_ranges(&table().await?, &org).await,
+        Command::PutConnection { org, slug, base_url, api_key_stdin, auth_header, auth_scheme, health_path } => {
+            let (id, table) = (ConnectionId::new(now, OsEntropy.random()), table().await?);
+            let key = if api_key_stdin {
+                let key = parse_key(std::io::read_to_string(std::io::stdin())?.trim_end_matches(['\r', '\n']))?;
+                let hash = key_hash(&table.cursor_secret(&org).await?, &slug, &key);
+                let vault = KmsVault::from_env(&runtime::operator_aws().await)?;
+                let sealed = vault.seal(&Connection::place(&org, &slug), &key).await?;
+                Some(ConnectionKey { sealed, hash, carrier: Carrier::parse(auth_header.as_deref(), auth_scheme.as_deref())? })
+            } else {
+                None
+            };
+            let (active, last_healthy_at, last_used_at) = (true, None, None);
+            let connection = Connection { id, slug, base_url, health_path, key, active, last_healthy_at, last_used_at, updated_at: now };
+            table.register(&org, &connection).await?;
+            Ok(connection.slug.to_string())
         }
     }
+}
+
+async fn open_ranges(table: &Table, org: &OrgId) -> Result<String, Box<dyn Error>> {
+    let ranges = table.private_ranges(org).await?;
+    Ok(ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 async fn table() -> Result<Table, Box<dyn Error>> {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Actor, ApiKey, Grant, OwnLimits};
 use crate::fault::Fault;
+use crate::fields::Fields;
 use crate::id::KeyId;
 use crate::problem::FieldErrors;
 use crate::time::Time;
@@ -34,7 +35,7 @@ pub struct NewKey {
 impl NewKey {
     /// Reads a body; all problems at once, each at its path.
     pub fn parse(body: &Map<String, Value>, now: Time) -> Result<Self, FieldErrors> {
-        let mut fields = Fields { rest: body.clone(), errors: FieldErrors::new() };
+        let mut fields = Fields::of(body);
         let name = fields.text("name", |name| {
             let fits = !name.trim().is_empty() && name.chars().count() <= MAX_NAME_CHARS && !name.chars().any(char::is_control);
             if fits {
@@ -104,66 +105,6 @@ pub fn parse_actor(text: &str) -> Result<String, BadActor> {
 fn parse_group(text: &str) -> Result<String, String> {
     let fits = !text.is_empty() && text.chars().count() <= MAX_GROUP_CHARS && text.trim() == text && !text.chars().any(char::is_control);
     if fits { Ok(text.to_owned()) } else { Err(format!("must have 1 to {MAX_GROUP_CHARS} characters, without blanks around them")) }
-}
-
-/// A body whose fields are taken out one by one; what is left over is an error.
-struct Fields {
-    rest: Map<String, Value>,
-    errors: FieldErrors,
-}
-
-impl Fields {
-    /// `null` counts as left out.
-    fn take(&mut self, name: &str) -> Option<Value> {
-        self.rest.remove(name).filter(|value| !value.is_null())
-    }
-
-    fn noted<T>(&mut self, path: &str, read: Result<T, String>) -> Option<T> {
-        read.map_err(|problem| self.errors.add(path, problem)).ok()
-    }
-
-    /// A required string.
-    fn text<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
-        let read = match self.take(name) {
-            None => Err("is required".to_owned()),
-            Some(Value::String(text)) => read(&text),
-            Some(_) => Err("must be a string".to_owned()),
-        };
-        self.noted(name, read)
-    }
-
-    /// An array of strings, if it is there; those that can be read.
-    fn texts<T>(&mut self, name: &str, max: usize, read: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
-        let items = match self.take(name)? {
-            Value::Array(items) if items.len() <= max => items,
-            _ => {
-                self.errors.add(name, format!("must be an array of at most {max} strings"));
-                return None;
-            }
-        };
-        let read_item = |(at, item): (usize, &Value)| {
-            let read = item.as_str().ok_or_else(|| "must be a string".to_owned()).and_then(&read);
-            self.noted(&format!("{name}[{at}]"), read)
-        };
-        Some(items.iter().enumerate().filter_map(read_item).collect())
-    }
-
-    /// A time that has not come yet, if it is there.
-    fn time_ahead(&mut self, name: &str, now: Time) -> Option<Time> {
-        let time = match self.take(name)? {
-            Value::String(text) => text.parse::<Time>().map_err(|problem| problem.to_string()),
-            _ => Err("must be a string".to_owned()),
-        };
-        let ahead = time.and_then(|time| if time > now { Ok(time) } else { Err("must lie in the future".to_owned()) });
-        self.noted(name, ahead)
-    }
-
-    fn finish(mut self) -> FieldErrors {
-        for name in self.rest.keys() {
-            self.errors.add(name.as_str(), "is not a field that belongs here");
-        }
-        self.errors
-    }
 }
 
 #[cfg(test)]

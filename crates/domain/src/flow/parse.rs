@@ -11,6 +11,7 @@ use crate::access::Assignee;
 use crate::problem::FieldErrors;
 use crate::template::{Template, Text};
 use crate::time::Time;
+use crate::webhook::{is_event_name, is_reserved};
 
 const TYPES: &str = "llm_step, service_call, http_request, http_sink, webhook_emit, decision, transform, wait, human_approval";
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
@@ -269,11 +270,11 @@ fn sink(fields: &mut Fields<'_>) -> Option<HttpSink> {
 
 fn emit(fields: &mut Fields<'_>) -> Option<WebhookEmit> {
     let event = fields.string("event");
-    let is_name = |text: &str| {
-        text.len() <= 64 && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-    };
-    if event.is_some_and(|event| !is_name(event)) {
+    if event.is_some_and(|event| !is_event_name(event)) {
         fields.problem("event", "must be 1 to 64 letters, digits, `.`, `_` or `-`");
+    } else if event.is_some_and(is_reserved) {
+        // Whoever receives `flow.run.succeeded` must be able to rely on it.
+        fields.problem("event", "must not begin with `flow.run.`, `generation.` or `webhook.`: those are this service's own events");
     }
     let data = fields.optional_template("data");
     Some(WebhookEmit { event: event?.to_owned(), data })

@@ -8,6 +8,8 @@ mod plan;
 mod retry;
 mod state;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 pub use drive::{Debt, Drive};
@@ -15,7 +17,7 @@ pub use plan::Plan;
 pub use retry::{Retried, Reuse};
 pub use state::{Exit, NodeState, NodeStatus, Progress, RunStatus, Trigger};
 
-use crate::flow::{NodeIx, NodeKind, Route, Slug, Spec};
+use crate::flow::{NodeId, NodeIx, NodeKind, Route, Slug, Spec};
 use crate::gate::Verdict;
 use crate::id::{FlowId, OrgId, RunId};
 use crate::time::Time;
@@ -58,6 +60,9 @@ pub struct Run {
     pub progress: Progress,
     /// What drives it, and what is owed to it.
     pub drive: Drive,
+    /// The `llm_step`s under way, and when the first attempt of each began; follows from the rest. A run knows the types of its nodes
+    /// only while it is driven, and whoever reads its changes wants to know when a generation starts.
+    pub generating: BTreeMap<NodeId, Time>,
     /// The records of its steps are kept until then at least: it was about to wait longer than they would have been.
     pub kept_until: Option<Time>,
     /// Counts the writes; the next one is conditional on it.
@@ -146,6 +151,7 @@ impl Run {
             cancellation: None,
             progress: Progress::new(spec.len()),
             drive: Drive { segment: 1, owner: None, token: None, owes: Some(Debt::Start), parked_until: None },
+            generating: BTreeMap::new(),
             kept_until: None,
             rev: 0,
         }
@@ -189,6 +195,7 @@ impl Run {
                 ..state
             },
         );
+        self.note_generating(spec);
         Ok(())
     }
 
@@ -337,6 +344,16 @@ impl Run {
         } else {
             self.status = RunStatus::Running;
         }
+        self.note_generating(spec);
+    }
+
+    fn note_generating(&mut self, spec: &Spec) {
+        let asks = |ix: &NodeIx| matches!(spec.node(*ix).kind, NodeKind::Llm(_));
+        let since = |ix: NodeIx| {
+            let begun = Some(self.progress.get(ix)).filter(NodeState::is_under_way)?.started_at?;
+            Some((spec.node(ix).id.clone(), begun))
+        };
+        self.generating = spec.order().filter(asks).filter_map(since).collect();
     }
 
     fn end(&mut self, status: RunStatus, now: Time) {
@@ -348,6 +365,7 @@ impl Run {
         self.drive.owner = None;
         self.drive.owes = None;
         self.drive.parked_until = None;
+        self.generating.clear();
     }
 }
 

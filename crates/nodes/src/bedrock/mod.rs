@@ -49,9 +49,9 @@ impl Model {
     /// Sends the conversation, once.
     pub(crate) async fn complete(&self, attempt: &Attempt<'_>, question: &Question<'_>) -> Result<Completion, EffectError> {
         let target = Target::named(format!("Bedrock model `{}`", self.id));
-        let headers = headers::outgoing(attempt, &BTreeMap::new(), true).map_err(|why| target.unusable(&why))?;
+        let headers = headers::outgoing(attempt, &BTreeMap::new(), None, true).map_err(|why| target.unusable(&why))?;
         let body = canonical(&question::body(question));
-        let late = target.late(attempt.context.timeout_seconds);
+        let late = target.late(attempt.context.timeout_seconds.into());
         if attempt.is_over() {
             return Err(late);
         }

@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use domain::connection::Connection;
 use domain::flow::ServiceSlug;
 use domain::id::OrgId;
-use domain::ports::{CallContext, Connection, Connections, Effect, EffectError, Effects, PortError};
+use domain::network::{PrivateNetworks, PrivateRange};
+use domain::ports::{CallContext, Connections, Effect, EffectError, Effects, PortError};
 use domain::request::{HttpCall, LlmRequest, Request, ServiceRequest};
 use domain::time::Time;
 use nodes::{Settings, World};
 use serde_json::Value;
+use testkit::MemoryVault;
+use testkit::build::Maker;
 
 pub const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 pub const STEP: &str = "stp_01HXY0000000000000000000000";
@@ -29,11 +33,25 @@ pub struct Book {
     pub base_url: Result<String, fn() -> PortError>,
 }
 
+impl PrivateNetworks for Book {
+    async fn private_ranges(&self, _: &OrgId) -> Result<Vec<PrivateRange>, PortError> {
+        Ok(Vec::new())
+    }
+}
+
 impl Connections for Book {
     async fn connection(&self, org: &OrgId, slug: &ServiceSlug) -> Result<Option<Connection>, PortError> {
         let base_url = self.base_url.clone().map_err(|error| error())?;
         let known = *org == organisation() && slug.to_string() == "custom:echo";
-        Ok(known.then(|| Connection { slug: slug.clone(), base_url }))
+        Ok(known.then(|| Connection { base_url, key: None, ..Maker::new(1).connection(slug.as_str(), Time::from_millis(1)) }))
+    }
+
+    async fn note_use(&self, _: &OrgId, _: &Connection, _: Time) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    async fn note_health(&self, _: &OrgId, _: &Connection, _: Time) -> Result<(), PortError> {
+        Ok(())
     }
 }
 
@@ -46,11 +64,11 @@ pub fn context() -> CallContext {
 }
 
 /// A world whose only service and whose model providers are at `url`.
-pub fn world(url: &str, allow: &str) -> World<Book> {
+pub fn world(url: &str, allow: &str) -> World<Book, MemoryVault> {
     world_with(Ok(url.to_owned()), if allow.is_empty() { "https://llm.invalid/v1" } else { url }, allow)
 }
 
-pub fn world_with(base_url: Result<String, fn() -> PortError>, llm: &str, allow: &str) -> World<Book> {
+pub fn world_with(base_url: Result<String, fn() -> PortError>, llm: &str, allow: &str) -> World<Book, MemoryVault> {
     let settings = Settings::read(|name| {
         let value = match name {
             "EGRESS_ALLOW" => allow,
@@ -61,7 +79,7 @@ pub fn world_with(base_url: Result<String, fn() -> PortError>, llm: &str, allow:
         };
         Some(value.to_owned())
     });
-    World::new(settings.unwrap(), Book { base_url }, &aws(llm)).unwrap()
+    World::new(settings.unwrap(), Book { base_url }, MemoryVault, &aws(llm)).unwrap()
 }
 
 /// An AWS whose every endpoint is `url`.

@@ -9,6 +9,7 @@ use domain::run::{Cancellation, Debt, Drive, Retried, Run, RunError, RunStatus, 
 use domain::step::{ObjectRef, Payload};
 use domain::time::Time;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{join, split};
 use crate::error::corrupt;
@@ -69,6 +70,9 @@ pub(crate) struct RunItem {
     outbox_pk: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_sk: Option<String>,
+    /// JSON, and there only while an `llm_step` is under way: `publish-events` is shown the changes of runs that have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generating: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kept_until: Option<Time>,
     /// Only on a run whose records are to expire at another time than they say now that it has ended: how many days it lasted.
@@ -117,6 +121,7 @@ impl RunItem {
             outbox_pk: owes.as_ref().map(|_| keys::outbox(&run.id)),
             outbox_sk: owes.as_ref().map(|_| run.id.to_string()),
             owes,
+            generating: Some(&run.generating).filter(|nodes| !nodes.is_empty()).map(|nodes| json!(nodes).to_string()),
             kept_until: run.kept_until,
             lasted_days: run.finished_at.filter(|_| run.must_reschedule_records()).map(|end| end.millis_since(run.started_at) / DAY_MILLIS),
             list_pk: keys::run_list(&run.flow, run.status, run.trigger),
@@ -154,6 +159,7 @@ impl RunItem {
                 owes,
                 parked_until: self.parked_until.map(Time::from_millis),
             },
+            generating: self.generating.map(|nodes| serde_json::from_str(&nodes).map_err(corrupt)).transpose()?.unwrap_or_default(),
             kept_until: self.kept_until,
             rev: self.rev,
         })

@@ -7,8 +7,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::id::{OrgId, RunId};
-use domain::ports::Connection;
+use domain::id::RunId;
 use serde_json::Value;
 use store::{Objects, RunStore, Table};
 use testkit::suite::Subject;
@@ -82,10 +81,6 @@ impl Subject for Opened {
 
     fn table(&self) -> &Table {
         &self.runs.table
-    }
-
-    async fn put_connection(&self, org: &OrgId, connection: &Connection) {
-        self.runs.table.put_connection(org, connection).await.unwrap();
     }
 
     async fn park(&self, run: &RunId, execution: &str, token: &str) -> bool {

@@ -1,10 +1,10 @@
-//! Flows and connections in memory.
+//! Flows in memory.
 
 use std::sync::Arc;
 
-use domain::flow::{Flow, ServiceSlug, Version};
+use domain::flow::{Flow, Version};
 use domain::id::{FlowId, OrgId};
-use domain::ports::{CommitError, Connection, Connections, FlowName, Flows, Page, PortError, Window};
+use domain::ports::{CommitError, FlowName, Flows, Page, PortError, Window};
 
 use super::lists::cut;
 use super::{Memory, State};
@@ -23,8 +23,8 @@ impl State {
 
     fn update_flow(&mut self, before: &Flow, flow: &Flow, version: Option<&Version>) -> Result<(), CommitError> {
         let name = (flow.org, flow.id);
-        let as_before =
-            self.flows.get(&name).is_some_and(|stored| (stored.version, stored.updated_at) == (before.version, before.updated_at));
+        let state = |flow: &Flow| (flow.version, flow.updated_at, flow.trigger.cron().and_then(|cron| cron.next_run_at));
+        let as_before = self.flows.get(&name).is_some_and(|stored| state(stored) == state(before));
         let taken = version.is_some_and(|version| self.versions.contains_key(&(version.org, version.flow, version.number)));
         if !as_before || taken {
             return Err(CommitError::Changed);
@@ -69,11 +69,5 @@ impl Flows for Memory {
 
     async fn flows(&self, org: &OrgId, window: &Window) -> Result<Page<Flow>, PortError> {
         self.faults.read("flows", || Ok(self.state().flows(org, window))).await
-    }
-}
-
-impl Connections for Memory {
-    async fn connection(&self, org: &OrgId, slug: &ServiceSlug) -> Result<Option<Connection>, PortError> {
-        self.faults.read("connection", || Ok(self.state().connections.get(&(*org, slug.clone())).cloned())).await
     }
 }

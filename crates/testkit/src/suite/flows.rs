@@ -2,7 +2,7 @@
 
 use domain::flow::{Flow, FlowStatus, Version};
 use domain::json::canonical;
-use domain::ports::{CommitError, Connection, Connections, FlowName, Flows, Window};
+use domain::ports::{CommitError, ConnectionBook, Connections, FlowName, Flows, Window};
 use serde_json::json;
 
 use super::Subject;
@@ -149,29 +149,19 @@ pub async fn what_belongs_to_another_organisation_is_not_found(store: &impl Subj
     let (ours, theirs) = (maker.org(), maker.org());
     let (flow, version) = maker.flow(ours, "flow", chain(1), at(0));
     store.table().create_flow(&flow, &version).await.unwrap();
-    let connection = Connection { slug: "custom:crm".parse().unwrap(), base_url: "https://crm.test".to_owned() };
-    store.put_connection(&ours, &connection).await;
+    let connection = maker.connection("custom:crm", at(0));
+    store.table().register(&ours, &connection).await.unwrap();
     for name in [FlowName::Id(flow.id), FlowName::Slug(flow.slug.clone())] {
         assert_eq!(store.table().flow(&theirs, &name).await.unwrap(), None);
     }
     assert_eq!(store.table().version(&theirs, &flow.id, 1).await.unwrap(), None);
     assert_eq!(store.table().flows(&theirs, &page(None, 0, 5)).await.unwrap().total, 0);
     assert_eq!(store.table().connection(&theirs, &connection.slug).await.unwrap(), None);
+    assert_eq!(store.table().delete_connection(&theirs, &connection.slug).await.unwrap(), None);
+    assert_eq!(store.table().connections(&theirs, &page(None, 0, 5)).await.unwrap().total, 0);
     // A change in the name of another organisation finds nothing to change.
     let moved = Flow { org: theirs, ..flow.clone() };
     is_changed(&store.table().update_flow(&moved, &moved, None).await);
     assert_eq!(stored(store, &flow).await, flow);
-}
-
-/// Every field survives, and a connection can be replaced.
-pub async fn connections_read_back(store: &impl Subject) {
-    let maker = Maker::new(37);
-    let org = maker.org();
-    let slug = "custom:crm".parse().unwrap();
-    assert_eq!(store.table().connection(&org, &slug).await.unwrap(), None);
-    for base_url in ["https://crm.test/v1", "https://crm.test/v2"] {
-        let connection = Connection { slug: slug.clone(), base_url: base_url.to_owned() };
-        store.put_connection(&org, &connection).await;
-        assert_eq!(store.table().connection(&org, &slug).await.unwrap(), Some(connection));
-    }
+    assert_eq!(store.table().connection(&ours, &connection.slug).await.unwrap(), Some(connection));
 }

@@ -1,0 +1,119 @@
+//! Flows: apply a file, list, show.
+
+use std::path::Path;
+
+use reqwest::Method;
+use runs_client::types;
+use serde_json::{Map, Value};
+
+use crate::args::{FlowsCommand, Paging};
+use crate::failure::Failure;
+use crate::list::{Page, collect};
+use crate::session::Session;
+use crate::{input, out};
+
+/// Does what was typed.
+pub async fn run(session: &Session, command: FlowsCommand, json: bool) -> Result<(), Failure> {
+    match command {
+        FlowsCommand::Apply { file, dry_run } => apply(session, &file, dry_run, json).await,
+        FlowsCommand::List(paging) => list(session, &paging, json).await,
+        FlowsCommand::Show { flow } => show(session, &flow, json).await,
+    }
+}
+
+/// The file is sent as it is: what is wrong in it the API says, at its JSON path.
+async fn apply(session: &Session, file: &Path, dry_run: bool, json: bool) -> Result<(), Failure> {
+    let Value::Object(wanted) = input::file(file)? else {
+        return Err(Failure::usage(format!("{} is no JSON object", file.display())));
+    };
+    let slug = wanted.get("slug").and_then(Value::as_str).filter(|slug| is_slug(slug));
+    let slug = slug.ok_or_else(|| Failure::usage(format!("{} names no `slug` of lower-case letters, digits and `-`", file.display())))?;
+    let path = format!("/api/flows/{slug}");
+    let there = session.raw(Method::GET, &path, None).await?.and_then(|data| data.get("flow").cloned());
+    let change = there.as_ref().and_then(|there| out::diff(&there_of(there, &wanted), &Value::Object(wanted.clone())));
+    if let (Some(there), None) = (&there, &change) {
+        if json {
+            return out::json(there);
+        }
+        return out::line(format!("{slug} is as the file says (version {})", version(there)));
+    }
+    if let (Some(change), false) = (&change, json) {
+        out::line(change)?;
+    }
+    if dry_run {
+        return out::remark(if there.is_some() { format!("{slug} would change") } else { format!("{slug} would be created") });
+    }
+    let body = Value::Object(wanted.clone());
+    let saved = match &there {
+        Some(_) => session.raw(Method::PATCH, &path, Some(&body)).await?,
+        None => session.raw(Method::POST, "/api/flows", Some(&body)).await?,
+    };
+    let flow = saved.and_then(|data| data.get("flow").cloned()).ok_or_else(|| Failure::refused("the flow is gone"))?;
+    if json {
+        return out::json(&flow);
+    }
+    let did = if there.is_some() { "changed" } else { "created" };
+    out::line(format!("{slug} {did}: version {}, {}", version(&flow), out::status(text(&flow, "status"))))
+}
+
+fn is_slug(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+/// The fields of what is there that the file speaks of.
+fn there_of(there: &Value, wanted: &Map<String, Value>) -> Value {
+    Value::Object(wanted.keys().filter_map(|name| Some((name.clone(), there.get(name)?.clone()))).collect())
+}
+
+fn version(flow: &Value) -> u64 {
+    flow.get("version").and_then(Value::as_u64).unwrap_or_default()
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+async fn list(session: &Session, paging: &Paging, json: bool) -> Result<(), Failure> {
+    let flows = collect(paging.limit, async |limit, cursor: Option<types::CursorText>| {
+        let mut request = session.api.list_flows().limit(limit);
+        if let Some(cursor) = cursor {
+            request = request.cursor(cursor);
+        }
+        let page = request.send().await?.into_inner();
+        Ok(Page { rows: page.data, next: page.meta.next_cursor })
+    });
+    let flows = flows.await?;
+    if json {
+        return out::json(&flows);
+    }
+    let row = |flow: types::FlowSummary| {
+        let status = out::status(&flow.status.to_string());
+        vec![
+            flow.slug.to_string(),
+            status,
+            flow.version.to_string(),
+            flow.trigger_type.to_string(),
+            out::plain(&flow.name),
+            flow.id.to_string(),
+        ]
+    };
+    out::table(&["slug", "status", "version", "trigger", "name", "id"], flows.into_iter().map(row))
+}
+
+async fn show(session: &Session, flow: &str, json: bool) -> Result<(), Failure> {
+    let flow = session.api.get_flow().id(flow.to_owned()).send().await?.into_inner().data.flow;
+    if json {
+        return out::json(&flow);
+    }
+    out::line(format!(
+        "{} {} version {}  {}",
+        flow.slug.as_str(),
+        out::status(&flow.status.to_string()),
+        flow.version,
+        out::plain(&flow.name)
+    ))?;
+    if !flow.description.is_empty() {
+        out::line(out::plain(&flow.description))?;
+    }
+    out::json(&flow.spec)
+}

@@ -1,0 +1,60 @@
+//! JSON that is typed, lies in a file, or comes through standard input.
+
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// `-` is standard input, `@file` a file, anything else the JSON itself.
+pub fn json(argument: &str) -> Result<Value, Failure> {
+    let (text, from) = match argument.strip_prefix('@') {
+        Some(file) => (read(Path::new(file))?, file),
+        None if argument == "-" => (read(Path::new("-"))?, "standard input"),
+        None => (argument.to_owned(), "the argument"),
+    };
+    parse(&text, from)
+}
+
+/// What a file holds; `-` is standard input.
+pub fn file(path: &Path) -> Result<Value, Failure> {
+    parse(&read(path)?, &path.display().to_string())
+}
+
+fn parse(text: &str, from: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text).map_err(|problem| Failure::usage(format!("{from} is not JSON: {problem}")))
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(path).map_err(|problem| Failure::usage(format!("{}: {problem}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn json_is_typed_or_lies_in_a_file() {
+        assert_eq!(json(r#"{"a": 1}"#).unwrap(), json!({"a": 1}));
+        let file = std::env::temp_dir().join(format!("qe-input-{}", std::process::id()));
+        std::fs::write(&file, "[1, 2]").unwrap();
+        assert_eq!(json(&format!("@{}", file.display())).unwrap(), json!([1, 2]));
+        assert_eq!(super::file(&file).unwrap(), json!([1, 2]));
+        std::fs::remove_file(&file).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_json_is_said_with_its_place() {
+        assert_eq!(json("{").unwrap_err().to_string(), "the argument is not JSON: EOF while parsing an object at line 1 column 1");
+        assert!(json("@/nowhere/at-all").unwrap_err().to_string().starts_with("/nowhere/at-all: "));
+        assert_eq!(json("{").unwrap_err().code, crate::failure::USAGE);
+    }
+}

@@ -1,0 +1,45 @@
+//! `qe`: Runs from a terminal.
+
+mod args;
+mod decide;
+mod failure;
+mod flows;
+mod input;
+mod list;
+mod out;
+mod runs;
+mod session;
+mod show;
+mod watch;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use failure::Failure;
+use session::Session;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // There is nobody to tell if that fails.
+            _ = out::remark(format!("qe: {failure}"));
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let json = cli.json;
+    match cli.command {
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "qe", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Flows(command) => flows::run(&Session::from_env()?, command, json).await,
+        Command::Runs(command) => runs::run(&Session::from_env()?, command, json).await,
+        Command::Approvals(args) => runs::approvals(&Session::from_env()?, args, json).await,
+    }
+}

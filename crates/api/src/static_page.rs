@@ -1,0 +1,109 @@
+//! What everybody may read without a key. It is settled when the function is built, never changes while the
+//! process lives, and says nothing about anybody.
+
+use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use lambda_http::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use lambda_http::http::{HeaderMap, HeaderValue};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Body, LambdaEvent, Request, lambda_runtime, service_fn, tracing};
+
+use crate::Error;
+
+/// A text that is the same for everybody.
+#[derive(Debug, Clone, Copy)]
+pub struct StaticPage {
+    /// Its media type, with the charset if it has one.
+    pub media_type: &'static str,
+    /// The whole of it.
+    pub text: &'static str,
+    /// Names this text and no other one (RFC 9110, section 8.8.3), quotation marks included.
+    pub etag: &'static str,
+    /// What a browser may load and run for it.
+    pub content_security_policy: &'static str,
+}
+
+/// Browsers and proxies may show it for five minutes without asking, and then ask whether it is still the same.
+const CACHED: &str = "public, max-age=300";
+
+/// Serves a page until the platform ends the process.
+pub async fn serve_page(page: StaticPage) -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let service = async |event: LambdaEvent<LambdaRequest>| Ok::<_, Error>(page.answer(Request::from(event.payload).headers()));
+    lambda_runtime::run(service_fn(service)).await
+}
+
+impl StaticPage {
+    /// 200 with the page, or 304 if the caller has it already.
+    pub fn answer(&self, request: &HeaderMap) -> ApiGatewayProxyResponse {
+        let known = request.get_all(IF_NONE_MATCH).iter().any(|value| value.to_str().is_ok_and(|known| matches(known, self.etag)));
+        let mut headers = HeaderMap::new();
+        headers.insert(ETAG, HeaderValue::from_static(self.etag));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(CACHED));
+        if !known {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+            headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(self.content_security_policy));
+            headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        }
+        let mut response = ApiGatewayProxyResponse::default();
+        response.status_code = if known { 304 } else { 200 };
+        response.headers = headers;
+        response.body = (!known).then(|| Body::Text(self.text.to_owned()));
+        response
+    }
+}
+
+/// Whether `If-None-Match` names the text; the weak comparison of RFC 9110, section 13.1.2.
+fn matches(known: &str, etag: &str) -> bool {
+    known.trim() == "*" || known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: StaticPage = StaticPage {
+        media_type: "text/plain; charset=utf-8",
+        text: "all there is",
+        etag: "\"7\"",
+        content_security_policy: "default-src 'none'",
+    };
+
+    fn asked(known: &str) -> ApiGatewayProxyResponse {
+        PAGE.answer(&HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::from_str(known).unwrap())]))
+    }
+
+    #[test]
+    fn a_page_is_sent_whole_with_what_a_browser_must_know() {
+        let answer = PAGE.answer(&HeaderMap::new());
+        assert_eq!((answer.status_code, answer.body), (200, Some(Body::Text("all there is".to_owned()))));
+        let header = |name: &str| answer.headers[name].to_str().unwrap().to_owned();
+        assert_eq!(header("content-type"), "text/plain; charset=utf-8");
+        assert_eq!(header("content-security-policy"), "default-src 'none'");
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!((header("etag"), header("cache-control")), ("\"7\"".to_owned(), CACHED.to_owned()));
+        assert!(!answer.is_base64_encoded);
+    }
+
+    #[test]
+    fn the_sample_event_of_a_second_visit_is_answered_by_its_etag() {
+        let event = lambda_http::request::from_str(include_str!("../../../events/get-docs/again.json")).unwrap();
+        assert_eq!(PAGE.answer(event.headers()).status_code, 200, "it has another one");
+        let same = StaticPage { etag: "\"0123456789abcdef0123456789abcdef\"", ..PAGE };
+        assert_eq!(same.answer(event.headers()).status_code, 304);
+    }
+
+    #[test]
+    fn who_has_it_already_is_told_so() {
+        for known in ["\"7\"", "W/\"7\"", "\"6\", \"7\"", "*"] {
+            let answer = asked(known);
+            assert_eq!((answer.status_code, &answer.body), (304, &None), "{known}");
+            assert_eq!(answer.headers["etag"], "\"7\"");
+        }
+        for other in ["\"8\"", "7", "\"\"", "W/\"77\""] {
+            assert_eq!(asked(other).status_code, 200, "{other}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Webhooks as their organisation sees them. A secret is shown once, by whoever has just made it.
+
+use domain::webhook::{Delivery, Endpoint};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use super::without_nulls;
+use crate::set;
+
+/// A webhook without its secret.
+pub fn webhook(endpoint: &Endpoint) -> Value {
+    without_nulls(json!({
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "events": endpoint.events,
+        "description": endpoint.description,
+        "createdAt": endpoint.id.created_at(),
+        "createdBy": endpoint.created_by,
+        "secretRotatedAt": Some(endpoint.secret_since).filter(|since| *since != endpoint.id.created_at()),
+    }))
+}
+
+/// A webhook whose secret was just made: the only answers that ever have it.
+pub fn webhook_with_secret(endpoint: &Endpoint, secret: &SecretString) -> Value {
+    let mut view = webhook(endpoint);
+    set(&mut view, "secret", secret.expose_secret().into());
+    view
+}
+
+/// How a delivery stands. What was sent is not shown: the endpoint has it, or will.
+pub fn delivery(delivery: &Delivery) -> Value {
+    without_nulls(json!({
+        "id": delivery.id,
+        "webhookId": delivery.endpoint,
+        "eventId": delivery.event,
+        "event": delivery.event_name,
+        "status": delivery.status,
+        "attempts": delivery.attempts,
+        "lastAttemptAt": delivery.last_attempt_at,
+        "lastStatusCode": delivery.last_status_code,
+        "answer": delivery.answer,
+        "error": delivery.error,
+        "nextAttemptAt": delivery.next_attempt_at,
+        "createdAt": delivery.created_at,
+        "expiresAt": delivery.expires_at(),
+    }))
+}

@@ -1,0 +1,297 @@
+//! What an event says. Its body is made once and kept, so that every attempt sends the same bytes.
+//!
+//! What is large is not sent: a payload that lies in object storage, and the largest of the others until the body has at most
+//! [`MAX_BODY_BYTES`], stand as `<name>Ref {url, bytes, sha256}`, where `url` is a path of this API that gives them to whoever has a
+//! key, as in the answer of `GET /api/runs/{runId}`.
+
+use std::cmp::Reverse;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::change::Occasion;
+use super::name::names;
+use crate::flow::{NodeId, NodeIx, NodeKind, Spec};
+use crate::gate::Gate;
+use crate::id::{EventId, OrgId, RunId};
+use crate::json::{canonical, sha256_hex_of};
+use crate::run::{NodeStatus, Run, RunStatus};
+use crate::step::{Payload, StepRecord, step_id};
+use crate::time::Time;
+
+/// The most bytes that the body of an event has.
+pub const MAX_BODY_BYTES: usize = 200_000;
+/// What is around its `data`.
+const ENVELOPE_BYTES: usize = 1_000;
+/// The most bytes of what went wrong in a step, in a list of steps.
+const MAX_ERROR_BYTES: usize = 300;
+
+/// An event that somebody wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its id: the same however often it is seen.
+    pub id: EventId,
+    /// Its name.
+    pub name: String,
+    /// Whose it is.
+    pub org: OrgId,
+    /// When it happened.
+    pub occurred_at: Time,
+    /// The JSON that is sent, to the byte.
+    pub body: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    id: EventId,
+    event: &'a str,
+    occurred_at: Time,
+    org_id: OrgId,
+    data: Value,
+}
+
+impl Event {
+    /// The event with this to say.
+    pub fn new(id: EventId, name: &str, org: OrgId, occurred_at: Time, data: Value) -> Self {
+        let body = Body { id, event: name, occurred_at, org_id: org, data };
+        // Maps with string keys and finite numbers always serialize.
+        let body = serde_json::to_string(&body).unwrap_or_default();
+        Self { id, name: name.to_owned(), org, occurred_at, body }
+    }
+}
+
+/// The event that tries out an endpoint.
+pub fn test_event(id: EventId, org: OrgId, now: Time) -> Event {
+    Event::new(id, names::TEST, org, now, json!({"source": "test"}))
+}
+
+/// What was read to tell of an occasion, beside the occasion itself. Each needs some of it.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The run's input: of a run that began.
+    pub input: Option<Payload>,
+    /// The spec of the run: of a run that succeeded, of a generation that began.
+    pub spec: Option<Spec>,
+    /// The records of its steps: of a run that succeeded.
+    pub steps: Vec<StepRecord>,
+    /// Its gates: of a run that succeeded.
+    pub gates: Vec<Gate>,
+    /// A payload of the step that lies beside its record: the output of a generation, the input of a `webhook_emit`.
+    pub fetched: Option<Value>,
+}
+
+/// The `data` of an event, at most so large that its body has [`MAX_BODY_BYTES`].
+pub fn data_of(occasion: &Occasion, reading: &Reading) -> Value {
+    let mut draft = Draft::default();
+    match occasion {
+        Occasion::Started(run) => {
+            draft.data = json!({"runId": run.id, "flowId": run.flow, "flowSlug": run.flow_slug, "trigger": run.trigger});
+            if let Some(input) = &reading.input {
+                draft.put("", "input", input, format!("/api/runs/{}", run.id));
+            }
+        }
+        Occasion::Ended(run) => draft.of_ended(run, reading),
+        Occasion::Opened(gate) => {
+            draft.data = json!({
+                "runId": gate.run, "flowId": gate.flow, "stepId": step_id(&gate.run, &gate.node), "nodeId": gate.node, "approvalId": gate.id,
+                "actionLabel": gate.action_label, "assignTo": gate.assign_to, "expiresAt": gate.deadline,
+            });
+            draft.put("", "proposedAction", &gate.proposed_action, url_of(&gate.run, &gate.node, "?of=proposedAction"));
+        }
+        Occasion::Generating { run, node, .. } => {
+            let spec = reading.spec.as_ref();
+            let kind = spec.and_then(|spec| Some(&spec.node(spec.position(node)?).kind));
+            let model = match kind {
+                Some(NodeKind::Llm(step)) => Some(&step.model),
+                _ => None,
+            };
+            draft.data = json!({"runId": run.id, "stepId": step_id(&run.id, node), "nodeId": node, "model": model});
+        }
+        Occasion::Generated(step) => draft.of_generated(step, reading),
+        Occasion::Emitted(step) => return emitted(step, reading),
+    }
+    draft.shrunk()
+}
+
+/// What a `webhook_emit` says is what its flow wrote there, and nothing of ours.
+fn emitted(step: &StepRecord, reading: &Reading) -> Value {
+    let input = value_or(step.input.as_ref(), reading);
+    let data = input.and_then(|input| input.get("data")).cloned().unwrap_or_else(|| json!({}));
+    let most = MAX_BODY_BYTES - ENVELOPE_BYTES;
+    let sent = step.input.as_ref().filter(|_| canonical(&data).len() > most);
+    sent.map_or(data, |input| {
+        // All that the node made: the name of the event, and `data`.
+        let place = reference(&url_of(&step.run, &step.node, "?of=input"), input.bytes(), &input.sha256());
+        json!({"runId": step.run, "stepId": step_id(&step.run, &step.node), "nodeId": step.node, "inputRef": place})
+    })
+}
+
+/// A payload of a step, wherever it was read from.
+fn value_or<'a>(payload: Option<&'a Payload>, reading: &'a Reading) -> Option<&'a Value> {
+    payload.and_then(Payload::value).map(AsRef::as_ref).or(reading.fetched.as_ref())
+}
+
+/// Where a part of a step can be fetched: a path below the address of the API.
+fn url_of(run: &RunId, node: &NodeId, query: &str) -> String {
+    format!("/api/runs/{run}/steps/{node}/output{query}")
+}
+
+fn reference(url: &str, bytes: usize, sha256: &str) -> Value {
+    json!({"url": url, "bytes": bytes, "sha256": sha256})
+}
+
+/// Something that may be left out.
+#[derive(Debug)]
+struct Place {
+    /// JSON Pointer of the object that has it.
+    holder: String,
+    field: &'static str,
+    /// Where it can be fetched.
+    url: String,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Draft {
+    data: Value,
+    places: Vec<Place>,
+}
+
+impl Draft {
+    /// Sets a field of the object at `holder` to a payload, or to where it can be fetched.
+    fn put(&mut self, holder: &str, field: &'static str, payload: &Payload, url: String) {
+        let Some(object) = self.data.pointer_mut(holder).and_then(Value::as_object_mut) else { return };
+        match payload {
+            Payload::Inline(value) => {
+                self.places.push(Place { holder: holder.to_owned(), field, url, bytes: payload.bytes() });
+                object.insert(field.to_owned(), Value::clone(value));
+            }
+            Payload::Stored(_) => {
+                object.insert(format!("{field}Ref"), reference(&url, payload.bytes(), &payload.sha256()));
+            }
+        }
+    }
+
+    fn of_ended(&mut self, run: &Run, reading: &Reading) {
+        self.data = json!({
+            "runId": run.id, "flowId": run.flow, "flowSlug": run.flow_slug, "status": run.status, "finishedAt": run.finished_at,
+        });
+        let Some(fields) = self.data.as_object_mut() else { return };
+        match run.status {
+            RunStatus::Succeeded => self.put_steps(run, reading),
+            RunStatus::Cancelled => {
+                let cancellation = run.cancellation.as_ref();
+                fields.insert("reason".to_owned(), json!(cancellation.and_then(|cancellation| cancellation.reason.as_ref())));
+                fields.insert("actor".to_owned(), json!(cancellation.map(|cancellation| &cancellation.actor)));
+            }
+            RunStatus::Failed | RunStatus::Running | RunStatus::AwaitingApproval => {
+                let error = run.error.as_ref();
+                let node: Option<NodeId> = error.and_then(|error| error.node.as_ref()).and_then(|node| node.parse().ok());
+                fields.insert("failedStepId".to_owned(), json!(node.as_ref().map(|node| step_id(&run.id, node))));
+                fields.insert("failedNodeId".to_owned(), json!(node));
+                fields.insert("errorMessage".to_owned(), json!(error.map(|error| &error.message)));
+            }
+        }
+    }
+
+    /// The steps, in the order in which they began; those that did not begin come last.
+    fn put_steps(&mut self, run: &Run, reading: &Reading) {
+        let Some(spec) = &reading.spec else { return };
+        let mut steps: Vec<Step<'_>> = spec.order().map(|ix| Step::of(spec, ix, reading)).collect();
+        steps.retain(|step| !step.node.is_internal());
+        steps.sort_by_key(|step| step.span.map_or((true, None), |(began, _)| (false, Some(began))));
+        let rows: Vec<Value> = steps.iter().map(|step| step.row(run)).collect();
+        if let Some(fields) = self.data.as_object_mut() {
+            fields.insert("steps".to_owned(), Value::Array(rows));
+        }
+        for (at, step) in steps.iter().enumerate() {
+            if let Some(output) = &step.output {
+                self.put(&format!("/steps/{at}"), "output", output, url_of(&run.id, step.node, ""));
+            }
+        }
+    }
+
+    fn of_generated(&mut self, step: &StepRecord, reading: &Reading) {
+        let output = value_or(step.output.as_ref(), reading);
+        let of_output = |field: &str| output.and_then(|output| output.get(field)).cloned();
+        self.data = json!({"runId": step.run, "stepId": step_id(&step.run, &step.node), "nodeId": step.node});
+        let Some(fields) = self.data.as_object_mut() else { return };
+        if step.status == NodeStatus::Succeeded {
+            for field in ["model", "tokens", "inferenceMs"] {
+                fields.insert(field.to_owned(), of_output(field).unwrap_or_default());
+            }
+        } else {
+            fields.insert("errorMessage".to_owned(), json!(step.error));
+        }
+    }
+
+    /// The data, with as many references as it takes, the largest first.
+    fn shrunk(mut self) -> Value {
+        let most = MAX_BODY_BYTES - ENVELOPE_BYTES;
+        let mut bytes = canonical(&self.data).len();
+        self.places.sort_by_key(|place| Reverse(place.bytes));
+        for place in self.places {
+            if bytes <= most {
+                break;
+            }
+            let Some(object) = self.data.pointer_mut(&place.holder).and_then(Value::as_object_mut) else { continue };
+            let Some(value) = object.remove(place.field) else { continue };
+            let text = canonical(&value);
+            let reference = reference(&place.url, text.len(), &sha256_hex_of(text.as_bytes()));
+            bytes = (bytes + canonical(&reference).len() + "Ref".len()).saturating_sub(text.len());
+            object.insert(format!("{}Ref", place.field), reference);
+        }
+        self.data
+    }
+}
+
+/// A step of a run that succeeded.
+struct Step<'a> {
+    ix: NodeIx,
+    node: &'a NodeId,
+    kind: &'static str,
+    /// When it began and when it was done; none if it did not begin.
+    span: Option<(Time, Option<Time>)>,
+    output: Option<Payload>,
+    record: Option<&'a StepRecord>,
+}
+
+impl<'a> Step<'a> {
+    fn of(spec: &'a Spec, ix: NodeIx, reading: &'a Reading) -> Self {
+        let node = &spec.node(ix).id;
+        let record = reading.steps.iter().find(|record| record.node == *node);
+        let gate = reading.gates.iter().find(|gate| gate.node == *node);
+        let decided = gate.and_then(|gate| gate.outcome.as_ref()).map(|outcome| match &outcome.decided_action {
+            Payload::Inline(action) => Payload::of(outcome.output(action)),
+            stored @ Payload::Stored(_) => stored.clone(),
+        });
+        Self {
+            ix,
+            node,
+            kind: spec.node(ix).kind.name(),
+            span: record.map(|record| (record.started_at, Some(record.completed_at))).or(gate.map(|gate| (gate.opened_at, gate.closed_at))),
+            output: record.and_then(|record| record.output.clone()).or(decided),
+            record,
+        }
+    }
+
+    fn row(&self, run: &Run) -> Value {
+        let error = self.record.and_then(|record| record.error.as_deref());
+        let mut row = json!({
+            "id": step_id(&run.id, self.node),
+            "nodeId": self.node,
+            "type": self.kind,
+            "status": run.progress.get(self.ix).status,
+            "attempts": self.record.map(|record| record.attempts),
+            "startedAt": self.span.map(|(began, _)| began),
+            "completedAt": self.span.and_then(|(_, done)| done),
+            "durationMs": self.span.and_then(|(began, done)| Some(done?.millis_since(began))),
+            "error": error.map(|error| error.get(..error.floor_char_boundary(MAX_ERROR_BYTES)).unwrap_or_default()),
+        });
+        if let Some(fields) = row.as_object_mut() {
+            fields.retain(|_, field| !field.is_null());
+        }
+        row
+    }
+}

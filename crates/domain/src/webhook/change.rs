@@ -1,0 +1,222 @@
+//! What the table's stream shows, and what of it is an event.
+
+use crate::flow::NodeId;
+use crate::gate::Gate;
+use crate::id::{EventId, OrgId, RunId};
+use crate::run::{NodeStatus, Run, RunStatus};
+use crate::step::{Payload, StepRecord};
+use crate::time::Time;
+
+use super::name::names;
+
+/// A write, as the stream shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A run was created or changed.
+    Run {
+        /// As it was; none: it was created.
+        before: Option<Box<Run>>,
+        /// As it is.
+        after: Box<Run>,
+    },
+    /// A gate was put for the first time.
+    Gate(Box<Gate>),
+    /// A record of a step was put for the first time.
+    Step(Box<StepRecord>),
+}
+
+/// Something that happened, and that somebody may want to hear of.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Occasion {
+    /// A run began.
+    Started(Box<Run>),
+    /// A run has ended.
+    Ended(Box<Run>),
+    /// A gate opened.
+    Opened(Box<Gate>),
+    /// An `llm_step` began.
+    Generating {
+        /// Its run.
+        run: Box<Run>,
+        /// The node.
+        node: NodeId,
+        /// When its first attempt began.
+        at: Time,
+    },
+    /// An `llm_step` is done.
+    Generated(Box<StepRecord>),
+    /// A `webhook_emit` has recorded an event.
+    Emitted(Box<StepRecord>),
+}
+
+/// What happened in a change. It follows from the change alone, so one that is seen twice tells of the same.
+pub fn occasions(change: &Change) -> Vec<Occasion> {
+    match change {
+        Change::Run { before: None, after } => {
+            let started = Some(Occasion::Started(after.clone()));
+            started.into_iter().chain(generating(None, after)).chain(ended(None, after)).collect()
+        }
+        Change::Run { before: Some(before), after } => generating(Some(before), after).chain(ended(Some(before), after)).collect(),
+        // One that was taken over from another run was decided there.
+        Change::Gate(gate) if gate.is_open() && gate.reused_from.is_none() => vec![Occasion::Opened(gate.clone())],
+        Change::Gate(_) => Vec::new(),
+        // What was taken over happened in another run; a receipt only says that something is gone.
+        Change::Step(step) if step.reused_from.is_some() || step.purged.is_some() => Vec::new(),
+        Change::Step(step) => match (step.kind.as_str(), step.status) {
+            ("llm_step", NodeStatus::Succeeded | NodeStatus::Failed) => vec![Occasion::Generated(step.clone())],
+            ("webhook_emit", NodeStatus::Succeeded) => vec![Occasion::Emitted(step.clone())],
+            _ => Vec::new(),
+        },
+    }
+}
+
+fn ended(before: Option<&Run>, after: &Run) -> Option<Occasion> {
+    let just_ended = after.has_ended() && before.is_none_or(|before| !before.has_ended());
+    just_ended.then(|| Occasion::Ended(Box::new(after.clone())))
+}
+
+fn generating<'a>(before: Option<&'a Run>, after: &'a Run) -> impl Iterator<Item = Occasion> + 'a {
+    let new = after.generating.iter().filter(move |(node, _)| before.is_none_or(|before| !before.generating.contains_key(*node)));
+    new.map(|(node, at)| Occasion::Generating { run: Box::new(after.clone()), node: node.clone(), at: *at })
+}
+
+impl Occasion {
+    /// The run in which it happened.
+    pub fn run(&self) -> RunId {
+        match self {
+            Self::Started(run) | Self::Ended(run) | Self::Generating { run, .. } => run.id,
+            Self::Opened(gate) => gate.run,
+            Self::Generated(step) | Self::Emitted(step) => step.run,
+        }
+    }
+
+    /// Whose run that is, if this says so by itself.
+    pub fn org(&self) -> Option<OrgId> {
+        match self {
+            Self::Started(run) | Self::Ended(run) | Self::Generating { run, .. } => Some(run.org),
+            Self::Opened(gate) => Some(gate.org),
+            Self::Generated(_) | Self::Emitted(_) => None,
+        }
+    }
+
+    /// The name of the event; none if the flow has given it one.
+    pub fn name(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Started(_) => names::RUN_STARTED,
+            Self::Ended(run) => match run.status {
+                RunStatus::Succeeded => names::RUN_SUCCEEDED,
+                RunStatus::Cancelled => names::RUN_CANCELLED,
+                // An ended run is one of the three.
+                RunStatus::Failed | RunStatus::Running | RunStatus::AwaitingApproval => names::RUN_FAILED,
+            },
+            Self::Opened(_) => names::AWAITING_APPROVAL,
+            Self::Generating { .. } => names::GENERATION_STARTED,
+            Self::Generated(step) if step.status == NodeStatus::Succeeded => names::GENERATION_COMPLETED,
+            Self::Generated(_) => names::GENERATION_FAILED,
+            Self::Emitted(_) => return None,
+        })
+    }
+
+    /// When it happened.
+    pub fn at(&self) -> Time {
+        match self {
+            Self::Started(run) => run.started_at,
+            Self::Ended(run) => run.finished_at.unwrap_or(run.started_at),
+            Self::Opened(gate) => gate.opened_at,
+            Self::Generating { at, .. } => *at,
+            Self::Generated(step) | Self::Emitted(step) => step.completed_at,
+        }
+    }
+
+    /// The id of the event: the same however often it is seen. The one of an emitted event is the output of its step.
+    pub fn event_id(&self) -> EventId {
+        let node = match self {
+            Self::Started(_) | Self::Ended(_) => "",
+            Self::Opened(gate) => gate.node.as_str(),
+            Self::Generating { node, .. } => node.as_str(),
+            Self::Generated(step) => step.node.as_str(),
+            Self::Emitted(step) => {
+                let output = step.output.as_ref().and_then(Payload::value);
+                let recorded = output.and_then(|id| id.as_str()).and_then(|id| id.parse().ok());
+                return recorded.unwrap_or_else(|| EventId::derived(&step.run, step.node.as_str(), step.run.created_at()));
+            }
+        };
+        // No node has a `#` in its name.
+        EventId::derived(&self.run(), &format!("{}#{node}", self.name().unwrap_or_default()), self.at())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::flow::{NodeIx, Spec};
+    use crate::id::FlowId;
+    use crate::run::{Exit, NewRun, Trigger};
+
+    fn at(seconds: u64) -> Time {
+        Time::from_millis(seconds * 1000)
+    }
+
+    fn world() -> (Spec, Run, NodeIx) {
+        let llm = json!({"id": "draft", "type": "llm_step", "model": "m", "userPrompt": "x", "retry": {"maxAttempts": 2}});
+        let last = json!({"id": "last", "type": "transform", "output": 1});
+        let spec = json!({"startNodeId": "draft", "nodes": [llm, last], "edges": [{"from": "draft", "to": "last"}]});
+        let spec = Spec::parse(&spec).unwrap();
+        let new = NewRun {
+            id: RunId::new(at(0), 1),
+            org: OrgId::new(at(0), 1),
+            flow: FlowId::new(at(0), 1),
+            flow_slug: "flow".parse().unwrap(),
+            flow_version: 1,
+            trigger: Trigger::Manual,
+            started_by: "usr_ada".to_owned(),
+            retried: None,
+            trace_id: "0".repeat(32),
+        };
+        let (run, draft) = (Run::new(new, &spec, at(0)), spec.position(&"draft".parse().unwrap()).unwrap());
+        (spec, run, draft)
+    }
+
+    /// What is told of the step from one state of a run to the next.
+    fn told(before: &Run, after: &Run) -> Vec<(&'static str, EventId)> {
+        let change = Change::Run { before: Some(Box::new(before.clone())), after: Box::new(after.clone()) };
+        occasions(&change).iter().map(|occasion| (occasion.name().unwrap(), occasion.event_id())).collect()
+    }
+
+    #[test]
+    fn a_generation_starts_once_however_often_it_is_attempted() {
+        let (spec, run, draft) = world();
+        let mut attempt = run.clone();
+        attempt.start(&spec, draft, at(5)).unwrap();
+        assert_eq!(attempt.generating, [("draft".parse().unwrap(), at(5))].into());
+        let first = told(&run, &attempt);
+        assert_eq!(first.iter().map(|(name, _)| *name).collect::<Vec<_>>(), [names::GENERATION_STARTED]);
+        let mut waiting = attempt.clone();
+        waiting.retry_at(&spec, draft, at(9), at(6)).unwrap();
+        assert!(waiting.generating.is_empty() && told(&attempt, &waiting).is_empty());
+        let mut second = waiting.clone();
+        second.start(&spec, draft, at(9)).unwrap();
+        assert_eq!(told(&waiting, &second), first, "the same event");
+        assert!(told(&second, &Run { rev: 7, ..second.clone() }).is_empty());
+        let mut done = second.clone();
+        done.succeed(&spec, draft, Exit::Normal, at(10)).unwrap();
+        assert!(done.generating.is_empty() && told(&second, &done).is_empty(), "its record tells of the end");
+    }
+
+    #[test]
+    fn an_end_is_told_once_and_has_an_id_of_its_own() {
+        let (spec, run, draft) = world();
+        let mut cancelled = run.clone();
+        cancelled.start(&spec, draft, at(5)).unwrap();
+        cancelled.cancel("usr_ada", None, at(6)).unwrap();
+        assert!(cancelled.generating.is_empty());
+        let end = told(&run, &cancelled);
+        assert_eq!(end.iter().map(|(name, _)| *name).collect::<Vec<_>>(), [names::RUN_CANCELLED]);
+        assert!(told(&cancelled, &Run { rev: 9, ..cancelled.clone() }).is_empty(), "what is tidied up afterwards is no event");
+        let started = occasions(&Change::Run { before: None, after: Box::new(run) });
+        assert_eq!(started.len(), 1);
+        assert_ne!(started[0].event_id(), end[0].1);
+    }
+}

@@ -1,0 +1,260 @@
+//! The delivery of one event to one endpoint, over all its attempts.
+
+use serde::{Deserialize, Serialize};
+
+use super::body::Event;
+use crate::flow::word_enum;
+use crate::id::{DeliveryId, EndpointId, EventId, OrgId};
+use crate::time::Time;
+
+/// How long to wait after the first failed attempt, the second, …, in seconds: eight repetitions within 24 hours, each later than
+/// the one before. No wait is longer than the 12 hours that SQS can hide a message for.
+pub const RETRY_AFTER_SECONDS: [u64; 8] = [60, 5 * 60, 14 * 60, 40 * 60, 2 * 3600, 4 * 3600, 7 * 3600, 10 * 3600];
+/// How long events and their deliveries are kept, in seconds: 30 days.
+pub const KEPT_SECONDS: u64 = 30 * 24 * 3600;
+/// The most bytes that are kept of an endpoint's answer.
+pub const MAX_ANSWER_BYTES: usize = 500;
+
+word_enum!(
+    /// Where a delivery stands.
+    DeliveryStatus {
+        /// Nothing has been sent since it was asked for.
+        Pending = "pending",
+        /// The endpoint has taken it.
+        Succeeded = "succeeded",
+        /// The last attempt failed; there will be another one.
+        Failed = "failed",
+        /// All attempts failed.
+        Dead = "dead",
+    }
+);
+
+/// An event on its way to an endpoint. What is sent is the event's own body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its id: the same in every attempt, and if the event is seen twice.
+    pub id: DeliveryId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// Where it goes.
+    pub endpoint: EndpointId,
+    /// What goes there.
+    pub event: EventId,
+    /// The name of that.
+    pub event_name: String,
+    /// Where it stands.
+    pub status: DeliveryStatus,
+    /// Attempts made, over all rounds.
+    pub attempts: u32,
+    /// Counts how often it was asked for; a message of an earlier round is void.
+    pub round: u32,
+    /// Attempts made in this round.
+    pub tries: u32,
+    /// Not before then is the next attempt; none: there is none.
+    pub next_attempt_at: Option<Time>,
+    /// When the last attempt ended.
+    pub last_attempt_at: Option<Time>,
+    /// The status that it was answered with, if there was an answer.
+    pub last_status_code: Option<u16>,
+    /// How that answer began.
+    pub answer: Option<String>,
+    /// Why there was no answer.
+    pub error: Option<String>,
+    /// When the event happened.
+    pub created_at: Time,
+    /// Counts the writes; the next one is conditional on it.
+    pub rev: u64,
+}
+
+/// How an attempt went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempted {
+    /// There was an answer.
+    Answered {
+        /// Its HTTP status.
+        status: u16,
+        /// Its first bytes.
+        body: Vec<u8>,
+    },
+    /// There was none, for this reason.
+    Failed(String),
+}
+
+impl Delivery {
+    /// A delivery that nothing has been done for.
+    pub fn new(event: &Event, endpoint: EndpointId) -> Self {
+        Self {
+            id: DeliveryId::derived(&event.id, &endpoint.to_string(), event.occurred_at),
+            org: event.org,
+            endpoint,
+            event: event.id,
+            event_name: event.name.clone(),
+            status: DeliveryStatus::Pending,
+            attempts: 0,
+            round: 1,
+            tries: 0,
+            next_attempt_at: Some(event.occurred_at),
+            last_attempt_at: None,
+            last_status_code: None,
+            answer: None,
+            error: None,
+            created_at: event.occurred_at,
+            rev: 0,
+        }
+    }
+
+    /// When nobody can ask for it any more.
+    pub fn expires_at(&self) -> Time {
+        self.created_at.plus_seconds(KEPT_SECONDS)
+    }
+
+    /// What the queue carries of it.
+    pub fn message(&self) -> Message {
+        Message { org: self.org, endpoint: self.endpoint, delivery: self.id, round: self.round }
+    }
+
+    /// After an attempt that ended at `now`.
+    #[must_use]
+    pub fn attempted(&self, how: Attempted, now: Time) -> Self {
+        let (status_code, answer, error) = match how {
+            Attempted::Answered { status, body } => (Some(status), Some(beginning(&body)).filter(|text| !text.is_empty()), None),
+            Attempted::Failed(why) => (None, None, Some(why)),
+        };
+        let wait = usize::try_from(self.tries).ok().and_then(|failures| RETRY_AFTER_SECONDS.get(failures));
+        let (status, next_attempt_at) = match (status_code, wait) {
+            (Some(200..=299), _) => (DeliveryStatus::Succeeded, None),
+            (_, Some(seconds)) => (DeliveryStatus::Failed, Some(now.plus_seconds(*seconds))),
+            (_, None) => (DeliveryStatus::Dead, None),
+        };
+        Self {
+            status,
+            attempts: self.attempts.saturating_add(1),
+            tries: self.tries.saturating_add(1),
+            next_attempt_at,
+            last_attempt_at: Some(now),
+            last_status_code: status_code,
+            answer,
+            error,
+            ..self.clone()
+        }
+    }
+
+    /// Somebody asks for it again, whatever became of it: the same event under the same id, with all attempts ahead of it.
+    #[must_use]
+    pub fn again(&self, now: Time) -> Self {
+        let round = self.round.saturating_add(1);
+        Self { status: DeliveryStatus::Pending, round, tries: 0, next_attempt_at: Some(now), ..self.clone() }
+    }
+}
+
+/// The beginning of an answer as text that can be shown.
+fn beginning(body: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(body.get(..MAX_ANSWER_BYTES).unwrap_or(body)).into_owned();
+    text.truncate(text.floor_char_boundary(MAX_ANSWER_BYTES));
+    text
+}
+
+/// What the queue carries: whose turn it is. What is to be sent is in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Message {
+    /// Whose.
+    pub org: OrgId,
+    /// Where it goes.
+    pub endpoint: EndpointId,
+    /// What.
+    pub delivery: DeliveryId,
+    /// The round that this message belongs to.
+    pub round: u32,
+}
+
+impl Message {
+    /// As the queue carries it.
+    pub fn text(&self) -> String {
+        // Ids and a number always serialize.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What the queue carried, if it is a message.
+    pub fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+/// The headers of an attempt. The signature is of the raw body alone, as that of incoming webhooks.
+pub fn headers(delivery: &Delivery, signature: String, now: Time) -> Vec<(&'static str, String)> {
+    vec![
+        ("content-type", "application/json".to_owned()),
+        ("x-quantum-event", delivery.event_name.clone()),
+        ("x-quantum-delivery", delivery.id.to_string()),
+        ("x-quantum-signature", signature),
+        ("x-quantum-timestamp", now.to_string()),
+        ("x-quantum-attempt", delivery.attempts.saturating_add(1).to_string()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::from_millis(seconds * 1000)
+    }
+
+    fn delivery() -> Delivery {
+        let event = super::super::test_event(EventId::new(at(0), 1), OrgId::new(at(0), 1), at(0));
+        Delivery::new(&event, EndpointId::new(at(0), 1))
+    }
+
+    fn answered(status: u16) -> Attempted {
+        Attempted::Answered { status, body: b"no".to_vec() }
+    }
+
+    #[test]
+    fn eight_repetitions_take_24_hours_and_the_ninth_attempt_is_the_last() {
+        assert_eq!(RETRY_AFTER_SECONDS.iter().sum::<u64>(), 24 * 3600);
+        assert!(RETRY_AFTER_SECONDS.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(RETRY_AFTER_SECONDS.iter().all(|seconds| *seconds < 12 * 3600), "what SQS can hide a message for");
+        let (mut now, mut delivery) = (at(0), delivery());
+        for attempt in 1..=8 {
+            delivery = delivery.attempted(answered(500), now);
+            assert_eq!((delivery.status, delivery.attempts), (DeliveryStatus::Failed, attempt));
+            now = delivery.next_attempt_at.unwrap();
+        }
+        assert_eq!(now, at(24 * 3600));
+        delivery = delivery.attempted(Attempted::Failed("no answer".to_owned()), now);
+        assert_eq!((delivery.status, delivery.attempts, delivery.next_attempt_at), (DeliveryStatus::Dead, 9, None));
+        assert_eq!((delivery.last_status_code, delivery.answer, delivery.error.as_deref()), (None, None, Some("no answer")));
+    }
+
+    #[test]
+    fn only_an_answer_of_2xx_takes_it() {
+        for (status, expected) in
+            [(199, "failed"), (200, "succeeded"), (204, "succeeded"), (299, "succeeded"), (301, "failed"), (410, "failed")]
+        {
+            assert_eq!(delivery().attempted(answered(status), at(1)).status.as_str(), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_again_has_all_attempts_ahead_and_keeps_its_id_and_its_count() {
+        let mut dead = delivery();
+        for _ in 0..9 {
+            dead = dead.attempted(answered(500), at(1));
+        }
+        let again = dead.again(at(50));
+        assert_eq!((again.id, again.event, again.attempts), (dead.id, dead.event, 9));
+        assert_eq!((again.status, again.round, again.next_attempt_at), (DeliveryStatus::Pending, 2, Some(at(50))));
+        let failed = again.attempted(answered(500), at(51));
+        assert_eq!((failed.status, failed.next_attempt_at), (DeliveryStatus::Failed, Some(at(51 + 60))));
+        assert_eq!(headers(&failed, String::new(), at(60)).last().unwrap().1, "11");
+    }
+
+    #[test]
+    fn an_answer_is_kept_up_to_a_bound_and_as_text() {
+        let kept = |body: &[u8]| delivery().attempted(Attempted::Answered { status: 500, body: body.to_vec() }, at(1)).answer;
+        assert_eq!(kept(b""), None);
+        assert_eq!(kept("ü".as_bytes()).as_deref(), Some("ü"));
+        assert!(kept(&vec![0xff; 10_000]).unwrap().len() <= MAX_ANSWER_BYTES);
+    }
+}

@@ -1,0 +1,170 @@
+//! Service connections: an item for each, found by its slug, and a ring that lists them.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{Delete, ReturnValue, TransactWriteItem};
+use domain::connection::Connection;
+use domain::flow::ServiceSlug;
+use domain::id::OrgId;
+use domain::ports::{CommitError, ConnectionBook, Connections, Page, PortError, Registered, Window};
+use domain::time::Time;
+
+use crate::items::connection::{ID, LAST_HEALTHY_AT, LAST_USED_AT, OPTIONAL, UPDATED_AT};
+use crate::items::{ConnectionEntry, ConnectionItem};
+use crate::{Table, error, keys, read, text, write};
+
+/// So often somebody else may register or delete the same connection meanwhile.
+const TRIES: usize = 5;
+
+impl Connections for Table {
+    async fn connection(&self, org: &OrgId, slug: &ServiceSlug) -> Result<Option<Connection>, PortError> {
+        let found = self.get::<ConnectionItem>(&keys::connection(org, slug), keys::CONNECTION).await?;
+        found.map(ConnectionItem::into_connection).transpose()
+    }
+
+    async fn note_use(&self, org: &OrgId, connection: &Connection, at: Time) -> Result<(), PortError> {
+        let request = self
+            .update_connection(org, &connection.slug)
+            .update_expression("SET #time = :at")
+            .condition_expression("#id = :id AND (attribute_not_exists(#time) OR #time < :at)")
+            .expression_attribute_names("#time", LAST_USED_AT)
+            .expression_attribute_names("#id", ID)
+            .expression_attribute_values(":at", text(at.to_string()))
+            .expression_attribute_values(":id", text(connection.id.to_string()));
+        noted(request).await
+    }
+
+    async fn note_health(&self, org: &OrgId, connection: &Connection, at: Time) -> Result<(), PortError> {
+        let request = self
+            .update_connection(org, &connection.slug)
+            .update_expression("SET #time = :at")
+            .condition_expression("#id = :id AND #updated = :updated AND (attribute_not_exists(#time) OR #time < :at)")
+            .expression_attribute_names("#time", LAST_HEALTHY_AT)
+            .expression_attribute_names("#id", ID)
+            .expression_attribute_names("#updated", UPDATED_AT)
+            .expression_attribute_values(":at", text(at.to_string()))
+            .expression_attribute_values(":id", text(connection.id.to_string()))
+            .expression_attribute_values(":updated", text(connection.updated_at.to_string()));
+        noted(request).await
+    }
+}
+
+impl ConnectionBook for Table {
+    async fn register(&self, org: &OrgId, connection: &Connection) -> Result<Registered, PortError> {
+        for _ in 0..TRIES {
+            let registered = match self.connection(org, &connection.slug).await? {
+                None => self.create_connection(org, connection).await,
+                Some(before) => self.replace_connection(org, &before, connection).await,
+            };
+            match registered {
+                Ok(registered) => return Ok(registered),
+                Err(CommitError::Changed) => {}
+                Err(CommitError::Port(error)) => return Err(error),
+            }
+        }
+        Err(busy(&connection.slug))
+    }
+
+    async fn connections(&self, org: &OrgId, window: &Window) -> Result<Page<Connection>, PortError> {
+        let wanted = window.skip + window.limit + 1;
+        let pk = keys::connections(org);
+        let (ring, total) = futures_util::try_join!(self.ring(&pk, window.after.as_deref(), wanted), self.ring_size(&pk))?;
+        let more = ring.len() >= wanted;
+        let ring: Vec<ConnectionEntry> = ring.into_iter().skip(window.skip).take(window.limit).collect();
+        let next = ring.last().filter(|_| more).map(|entry| entry.sk.clone());
+        let wanted = ring.iter().map(|entry| (keys::connection(org, &entry.slug), keys::CONNECTION)).collect();
+        let items: Vec<ConnectionItem> = self.all_of(wanted).await?;
+        let mut found: HashMap<String, ConnectionItem> = items.into_iter().map(|item| (item.id.to_string(), item)).collect();
+        // One that was deleted a moment ago is in the ring that was read, and rightly not here any more.
+        let rows = ring.iter().filter_map(|entry| found.remove(&entry.sk)).map(ConnectionItem::into_connection);
+        Ok(Page { rows: rows.collect::<Result<_, _>>()?, next, total })
+    }
+
+    async fn delete_connection(&self, org: &OrgId, slug: &ServiceSlug) -> Result<Option<Connection>, PortError> {
+        for _ in 0..TRIES {
+            let Some(before) = self.connection(org, slug).await? else { return Ok(None) };
+            let item = self
+                .delete(keys::connection(org, slug), keys::CONNECTION)
+                .condition_expression("#id = :id")
+                .expression_attribute_names("#id", ID)
+                .expression_attribute_values(":id", text(before.id.to_string()));
+            let entry = self.delete(keys::connections(org), &before.id.to_string());
+            let deletes =
+                [item, entry].map(|delete| Ok(TransactWriteItem::builder().delete(delete.build().map_err(error::corrupt)?).build()));
+            match self.transact(deletes.into_iter().collect::<Result<_, PortError>>()?).await {
+                Ok(()) => return Ok(Some(before)),
+                Err(CommitError::Changed) => {}
+                Err(CommitError::Port(error)) => return Err(error),
+            }
+        }
+        Err(busy(slug))
+    }
+}
+
+impl Table {
+    async fn create_connection(&self, org: &OrgId, connection: &Connection) -> Result<Registered, CommitError> {
+        let writes = [write(&ConnectionItem::of(org, connection))?, write(&ConnectionEntry::of(org, connection))?];
+        self.transact(writes.into_iter().map(|item| self.put_new(item)).collect::<Result<_, _>>()?).await?;
+        Ok(Registered::New(connection.clone()))
+    }
+
+    /// Attribute by attribute: a use that is noted at the same time stays noted.
+    async fn replace_connection(&self, org: &OrgId, before: &Connection, connection: &Connection) -> Result<Registered, CommitError> {
+        let mut item = write(&ConnectionItem::of(org, connection))?;
+        for kept in ["pk", "sk", ID, LAST_USED_AT, LAST_HEALTHY_AT] {
+            item.remove(kept);
+        }
+        let gone = OPTIONAL.into_iter().filter(|name| !item.contains_key(*name)).chain([LAST_HEALTHY_AT]);
+        let gone: Vec<&str> = gone.collect();
+        let mut request = self
+            .update_connection(org, &connection.slug)
+            .condition_expression("#id = :id")
+            .expression_attribute_names("#id", ID)
+            .expression_attribute_values(":id", text(before.id.to_string()))
+            .return_values(ReturnValue::AllNew);
+        let mut sets = Vec::new();
+        for (number, (name, value)) in item.into_iter().enumerate() {
+            sets.push(format!("#s{number} = :s{number}"));
+            request =
+                request.expression_attribute_names(format!("#s{number}"), name).expression_attribute_values(format!(":s{number}"), value);
+        }
+        let mut removes = Vec::new();
+        for (number, name) in gone.into_iter().enumerate() {
+            removes.push(format!("#r{number}"));
+            request = request.expression_attribute_names(format!("#r{number}"), name);
+        }
+        let request = request.update_expression(format!("SET {} REMOVE {}", sets.join(", "), removes.join(", ")));
+        match request.send().await {
+            Ok(answer) => Ok(Registered::Again(read::<ConnectionItem>(answer.attributes.unwrap_or_default())?.into_connection()?)),
+            Err(error) if has_changed(error.code()) => Err(CommitError::Changed),
+            Err(error) => Err(error::port(error).into()),
+        }
+    }
+
+    fn update_connection(&self, org: &OrgId, slug: &ServiceSlug) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.name).key("pk", text(keys::connection(org, slug))).key("sk", text(keys::CONNECTION))
+    }
+
+    fn delete(&self, pk: String, sk: &str) -> aws_sdk_dynamodb::types::builders::DeleteBuilder {
+        Delete::builder().table_name(&self.name).key("pk", text(pk)).key("sk", text(sk))
+    }
+}
+
+/// A note whose condition fails is one that there is nothing to do for.
+async fn noted(request: UpdateItemFluentBuilder) -> Result<(), PortError> {
+    match request.send().await {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
+        Err(error) => Err(error::port(error)),
+    }
+}
+
+fn has_changed(code: Option<&str>) -> bool {
+    matches!(code, Some("ConditionalCheckFailedException" | "TransactionConflictException"))
+}
+
+fn busy(slug: &ServiceSlug) -> PortError {
+    PortError::Unavailable(format!("connection {slug} is being changed by others again and again"))
+}

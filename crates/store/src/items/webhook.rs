@@ -1,0 +1,186 @@
+//! Webhooks: the endpoints of an organisation, in one item; events that somebody wanted, and their deliveries.
+
+use std::collections::BTreeSet;
+
+use domain::id::{DeliveryId, EndpointId, EventId, OrgId};
+use domain::ports::PortError;
+use domain::secret::Sealed;
+use domain::time::Time;
+use domain::webhook::{Delivery, DeliveryStatus, Endpoint, Endpoints, Event, KEPT_SECONDS, Subscription};
+use serde::{Deserialize, Serialize};
+
+use crate::error::corrupt;
+use crate::keys;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct EndpointsItem {
+    pk: String,
+    sk: String,
+    org: OrgId,
+    endpoints: Vec<EndpointItem>,
+    rev: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EndpointItem {
+    id: EndpointId,
+    url: String,
+    events: BTreeSet<Subscription>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    secret: Sealed,
+    secret_since: Time,
+    created_by: String,
+}
+
+impl EndpointsItem {
+    pub(crate) fn of(endpoints: &Endpoints) -> Self {
+        let item = |endpoint: &Endpoint| EndpointItem {
+            id: endpoint.id,
+            url: endpoint.url.clone(),
+            events: endpoint.events.clone(),
+            description: endpoint.description.clone(),
+            secret: endpoint.secret.clone(),
+            secret_since: endpoint.secret_since,
+            created_by: endpoint.created_by.clone(),
+        };
+        Self {
+            pk: keys::webhooks(&endpoints.org),
+            sk: keys::WEBHOOKS.to_owned(),
+            org: endpoints.org,
+            endpoints: endpoints.all.iter().map(item).collect(),
+            rev: endpoints.rev,
+        }
+    }
+
+    pub(crate) fn into_endpoints(self) -> Endpoints {
+        let endpoint = |item: EndpointItem| Endpoint {
+            id: item.id,
+            url: item.url,
+            events: item.events,
+            description: item.description,
+            secret: item.secret,
+            secret_since: item.secret_since,
+            created_by: item.created_by,
+        };
+        Endpoints { org: self.org, all: self.endpoints.into_iter().map(endpoint).collect(), rev: self.rev }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EventItem {
+    pk: String,
+    sk: String,
+    org: OrgId,
+    id: EventId,
+    name: String,
+    occurred_at: Time,
+    body: String,
+    /// TTL, in seconds since the epoch.
+    expires_at: u64,
+}
+
+impl EventItem {
+    pub(crate) fn of(event: &Event) -> Self {
+        Self {
+            pk: keys::event(&event.org, &event.id),
+            sk: keys::EVENT.to_owned(),
+            org: event.org,
+            id: event.id,
+            name: event.name.clone(),
+            occurred_at: event.occurred_at,
+            body: event.body.clone(),
+            expires_at: event.occurred_at.plus_seconds(KEPT_SECONDS).seconds(),
+        }
+    }
+
+    /// The event, unless its time is up.
+    pub(crate) fn into_event_at(self, now: Time) -> Option<Event> {
+        let is_kept = self.expires_at > now.seconds();
+        is_kept.then_some(Event { id: self.id, name: self.name, org: self.org, occurred_at: self.occurred_at, body: self.body })
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeliveryItem {
+    pk: String,
+    pub(crate) sk: String,
+    org: OrgId,
+    endpoint: EndpointId,
+    id: DeliveryId,
+    event: EventId,
+    event_name: String,
+    status: String,
+    attempts: u32,
+    round: u32,
+    tries: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_attempt_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_status_code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    created_at: Time,
+    rev: u64,
+    /// TTL, in seconds since the epoch.
+    expires_at: u64,
+}
+
+impl DeliveryItem {
+    pub(crate) fn of(delivery: &Delivery) -> Self {
+        Self {
+            pk: keys::deliveries(&delivery.org, &delivery.endpoint),
+            sk: delivery.id.to_string(),
+            org: delivery.org,
+            endpoint: delivery.endpoint,
+            id: delivery.id,
+            event: delivery.event,
+            event_name: delivery.event_name.clone(),
+            status: delivery.status.to_string(),
+            attempts: delivery.attempts,
+            round: delivery.round,
+            tries: delivery.tries,
+            next_attempt_at: delivery.next_attempt_at,
+            last_attempt_at: delivery.last_attempt_at,
+            last_status_code: delivery.last_status_code,
+            answer: delivery.answer.clone(),
+            error: delivery.error.clone(),
+            created_at: delivery.created_at,
+            rev: delivery.rev,
+            expires_at: delivery.expires_at().seconds(),
+        }
+    }
+
+    /// The delivery, unless its time is up.
+    pub(crate) fn into_delivery_at(self, now: Time) -> Result<Option<Delivery>, PortError> {
+        if self.expires_at <= now.seconds() {
+            return Ok(None);
+        }
+        let status = DeliveryStatus::from_name(&self.status).ok_or_else(|| corrupt(format!("delivery status `{}`", self.status)))?;
+        Ok(Some(Delivery {
+            id: self.id,
+            org: self.org,
+            endpoint: self.endpoint,
+            event: self.event,
+            event_name: self.event_name,
+            status,
+            attempts: self.attempts,
+            round: self.round,
+            tries: self.tries,
+            next_attempt_at: self.next_attempt_at,
+            last_attempt_at: self.last_attempt_at,
+            last_status_code: self.last_status_code,
+            answer: self.answer,
+            error: self.error,
+            created_at: self.created_at,
+            rev: self.rev,
+        }))
+    }
+}

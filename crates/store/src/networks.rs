@@ -1,0 +1,48 @@
+//! The private ranges that are open to an organisation: a set in its record, which items are added to and taken from one by one.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::id::OrgId;
+use domain::network::{PrivateNetworkSwitch, PrivateNetworks, PrivateRange};
+use domain::ports::PortError;
+
+use crate::{Table, error, keys, text};
+
+const PRIVATE_RANGES: &str = "privateRanges";
+
+impl PrivateNetworks for Table {
+    async fn private_ranges(&self, org: &OrgId) -> Result<Vec<PrivateRange>, PortError> {
+        let request = self.client.get_item().table_name(&self.name).key("pk", text(keys::organisation(org))).key("sk", text(keys::ORG));
+        // Strongly consistent: a range that was closed is closed. Permission to read depends on asking for no more than this.
+        let request = request.consistent_read(true).projection_expression(PRIVATE_RANGES);
+        let item = request.send().await.map_err(error::port)?.item.unwrap_or_default();
+        let Some(value) = item.get(PRIVATE_RANGES) else { return Ok(Vec::new()) };
+        let texts = value.as_ss().map_err(|value| error::corrupt(format!("{PRIVATE_RANGES} {value:?} of {org}")))?;
+        let ranges = texts.iter().map(|range| range.parse().map_err(|why| error::corrupt(format!("range `{range}` of {org} {why}"))));
+        let mut ranges: Vec<PrivateRange> = ranges.collect::<Result<_, _>>()?;
+        ranges.sort();
+        Ok(ranges)
+    }
+}
+
+impl PrivateNetworkSwitch for Table {
+    async fn open_range(&self, org: &OrgId, range: &PrivateRange) -> Result<(), PortError> {
+        self.switch(org, "ADD", range).await
+    }
+
+    async fn close_range(&self, org: &OrgId, range: &PrivateRange) -> Result<(), PortError> {
+        self.switch(org, "DELETE", range).await
+    }
+}
+
+impl Table {
+    async fn switch(&self, org: &OrgId, verb: &str, range: &PrivateRange) -> Result<(), PortError> {
+        let request = self.client.update_item().table_name(&self.name).key("pk", text(keys::organisation(org))).key("sk", text(keys::ORG));
+        request
+            .update_expression(format!("{verb} {PRIVATE_RANGES} :range"))
+            .expression_attribute_values(":range", AttributeValue::Ss(vec![range.to_string()]))
+            .send()
+            .await
+            .map_err(error::port)?;
+        Ok(())
+    }
+}

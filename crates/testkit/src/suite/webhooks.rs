@@ -1,0 +1,161 @@
+//! Webhooks: the endpoints of an organisation, events that somebody wanted, and their deliveries.
+
+use domain::id::{DeliveryId, EndpointId, EventId, OrgId};
+use domain::ports::{CommitError, Deliveries, Entropy, WebhookEndpoints, Window};
+use domain::secret::Sealed;
+use domain::time::Time;
+use domain::webhook::{Attempted, Delivery, Endpoint, Event, KEPT_SECONDS};
+use futures_util::future::join_all;
+use serde_json::json;
+
+use super::Subject;
+use crate::build::{Maker, at};
+
+/// 30 days after tests begin.
+fn later() -> Time {
+    at(KEPT_SECONDS)
+}
+
+fn endpoint(maker: &Maker) -> Endpoint {
+    Endpoint {
+        id: EndpointId::new(at(1), maker.entropy().random()),
+        url: "https://example.com/hook".to_owned(),
+        events: ["flow.run.*", "order.paid"].map(|name| name.parse().unwrap()).into(),
+        description: None,
+        secret: Sealed::from_text("sealed"),
+        secret_since: at(1),
+        created_by: "usr_ada".to_owned(),
+    }
+}
+
+fn event(maker: &Maker, org: OrgId, now: Time) -> Event {
+    Event::new(EventId::new(at(0), maker.entropy().random()), "order.paid", org, now, json!({"ü": [1, 2.5]}))
+}
+
+/// As often as they are written, and none if there never was one.
+pub async fn endpoints_read_back_with_every_field(store: &impl Subject) {
+    let maker = Maker::new(81);
+    let (org, table) = (maker.org(), store.table());
+    let none = table.endpoints(&org).await.unwrap();
+    assert_eq!((none.all.len(), none.rev), (0, 0));
+    let mut first = none.clone();
+    first.add(endpoint(&maker)).unwrap();
+    first.add(Endpoint { description: Some("Ours".to_owned()), secret_since: at(9), ..endpoint(&maker) }).unwrap();
+    let first = table.put_endpoints(first).await.unwrap();
+    assert_eq!(table.endpoints(&org).await.unwrap(), first);
+    assert_eq!(table.put_endpoints(none).await.unwrap_err(), CommitError::Changed);
+    let mut second = first.clone();
+    second.remove(&first.all[0].id).unwrap();
+    let second = table.put_endpoints(second).await.unwrap();
+    assert_eq!(table.put_endpoints(first).await.unwrap_err(), CommitError::Changed);
+    assert_eq!(table.endpoints(&org).await.unwrap(), second);
+}
+
+/// Each thinks again on what is there when it was refused.
+pub async fn of_64_parallel_writes_of_endpoints_none_is_lost(store: &impl Subject) {
+    let maker = Maker::new(82);
+    let (org, table) = (maker.org(), store.table());
+    let added = join_all((0..64).map(|_| endpoint(&maker)).map(async |endpoint| {
+        loop {
+            let mut endpoints = table.endpoints(&org).await.unwrap();
+            if endpoints.add(endpoint.clone()).is_err() {
+                return false;
+            }
+            match table.put_endpoints(endpoints).await {
+                Ok(_) => return true,
+                Err(error) => assert_eq!(error, CommitError::Changed),
+            }
+        }
+    }));
+    let added = added.await.into_iter().filter(|added| *added).count();
+    assert_eq!((added, table.endpoints(&org).await.unwrap().all.len()), (50, 50));
+}
+
+/// To the byte; a second one with its id changes nothing.
+pub async fn an_event_is_kept_once_and_for_30_days(store: &impl Subject) {
+    let maker = Maker::new(83);
+    let (org, table) = (maker.org(), store.table());
+    let first = event(&maker, org, at(5));
+    table.put_event(&first).await.unwrap();
+    let other = Event::new(first.id, "order.paid", org, at(6), json!({"other": true}));
+    table.put_event(&other).await.unwrap();
+    for (now, found) in [(at(0), true), (later(), true), (later().plus_seconds(4), true), (later().plus_seconds(5), false)] {
+        assert_eq!(table.event(&org, &first.id, now).await.unwrap(), found.then(|| first.clone()), "{now}");
+    }
+    // Not much more than the most that one has.
+    let large = Event { body: "x".repeat(domain::webhook::MAX_BODY_BYTES), ..event(&maker, org, at(5)) };
+    table.put_event(&large).await.unwrap();
+    assert_eq!(table.event(&org, &large.id, at(5)).await.unwrap(), Some(large));
+}
+
+/// And reads back with every field.
+pub async fn a_delivery_is_kept_once_and_changes_only_as_it_was_read(store: &impl Subject) {
+    let maker = Maker::new(84);
+    let (org, table) = (maker.org(), store.table());
+    let new = Delivery::new(&event(&maker, org, at(5)), endpoint(&maker).id);
+    let read = async |now| table.delivery(&org, &new.endpoint, &new.id, now).await.unwrap();
+    assert_eq!(read(at(5)).await, None);
+    assert_eq!(table.update_delivery(new.clone()).await.unwrap_err(), CommitError::Changed, "what is not there is not changed");
+    table.put_delivery(&new).await.unwrap();
+    assert_eq!(read(at(5)).await, Some(new.clone()));
+    let failed = new.attempted(Attempted::Answered { status: 503, body: b"busy".to_vec() }, at(6));
+    let failed = table.update_delivery(failed).await.unwrap();
+    table.put_delivery(&new).await.unwrap();
+    assert_eq!(read(at(6)).await, Some(failed.clone()));
+    assert_eq!(table.update_delivery(new.again(at(7))).await.unwrap_err(), CommitError::Changed);
+    let refused = table.update_delivery(failed.attempted(Attempted::Failed("refused".to_owned()), at(8))).await.unwrap();
+    assert_eq!(refused.rev, 2);
+    for (now, found) in [(later().plus_seconds(4), true), (later().plus_seconds(5), false)] {
+        assert_eq!(read(now).await, found.then(|| refused.clone()), "{now}");
+    }
+}
+
+/// Those whose time is up are not among them, nor counted.
+pub async fn deliveries_are_listed_newest_first_page_by_page(store: &impl Subject) {
+    let maker = Maker::new(85);
+    let (org, table) = (maker.org(), store.table());
+    let (ours, other) = (endpoint(&maker).id, endpoint(&maker).id);
+    let mut all: Vec<Delivery> = (0..7).map(|second| Delivery::new(&event(&maker, org, at(second)), ours)).collect();
+    for delivery in &all {
+        table.put_delivery(delivery).await.unwrap();
+    }
+    table.put_delivery(&Delivery::new(&event(&maker, org, at(3)), other)).await.unwrap();
+    all.reverse();
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let window = Window { after, skip: 0, limit: 3, was_beyond_cap: false };
+        let page = table.deliveries(&org, &ours, &window, at(9)).await.unwrap();
+        assert_eq!(page.total, 7);
+        seen.extend(page.rows);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, all);
+    let window = Window { after: None, skip: 2, limit: 3, was_beyond_cap: false };
+    assert_eq!(table.deliveries(&org, &ours, &window, at(9)).await.unwrap().rows, all[2..5]);
+    // Of the oldest ones the time is up.
+    let page = table.deliveries(&org, &ours, &window, later().plus_seconds(2)).await.unwrap();
+    assert_eq!((page.total, page.rows, page.next), (4, all[2..4].to_vec(), None));
+}
+
+/// Whatever ids somebody knows.
+pub async fn webhooks_of_another_organisation_are_not_there(store: &impl Subject) {
+    let maker = Maker::new(86);
+    let (org, other, table) = (maker.org(), maker.org(), store.table());
+    let mut endpoints = table.endpoints(&org).await.unwrap();
+    endpoints.add(endpoint(&maker)).unwrap();
+    let id = table.put_endpoints(endpoints).await.unwrap().all[0].id;
+    let event = event(&maker, org, at(5));
+    let delivery = Delivery::new(&event, id);
+    table.put_event(&event).await.unwrap();
+    table.put_delivery(&delivery).await.unwrap();
+    assert_eq!(table.endpoints(&other).await.unwrap().all, []);
+    assert_eq!(table.event(&other, &event.id, at(5)).await.unwrap(), None);
+    assert_eq!(table.delivery(&other, &id, &delivery.id, at(5)).await.unwrap(), None);
+    let window = Window { after: None, skip: 0, limit: 3, was_beyond_cap: false };
+    assert_eq!(table.deliveries(&other, &id, &window, at(5)).await.unwrap().total, 0);
+    assert_eq!(table.delivery(&org, &id, &DeliveryId::new(at(5), 1), at(5)).await.unwrap(), None);
+}

@@ -1,0 +1,134 @@
+//! A world whose stream is read: endpoints, a queue, a courier.
+
+use std::collections::BTreeMap;
+
+use domain::id::{EndpointId, OrgId};
+use domain::ports::{Clock, Deliveries, Entropy, Vault, WebhookEndpoints, Window};
+use domain::secret::Sealed;
+use domain::webhook::{Change, Delivery, Endpoint, Message};
+use secrecy::SecretString;
+use serde_json::Value;
+use testkit::{Faults, Memory, MemoryQueue, MemoryVault, ScriptedCourier, World, block_on};
+use webhooks::{Deliverer, Publisher, Received};
+
+pub struct House {
+    pub world: World,
+    pub queue: MemoryQueue,
+    /// The fates of calls of the queue.
+    pub queue_faults: Faults,
+    pub courier: ScriptedCourier,
+    pub publisher: Publisher<Memory, Memory, Memory, MemoryQueue>,
+    pub deliverer: Deliverer<Memory, MemoryQueue, MemoryVault, ScriptedCourier>,
+}
+
+impl House {
+    pub fn of(spec: &Value) -> Self {
+        Self::seeded(spec, 1)
+    }
+
+    pub fn seeded(spec: &Value, seed: u64) -> Self {
+        let world = World::seeded(spec, seed);
+        world.store.open_stream();
+        let queue_faults = Faults::none();
+        let queue = MemoryQueue::new(queue_faults.clone(), world.clock.clone());
+        let courier = ScriptedCourier::new(world.clock.clone());
+        let store = world.store.clone();
+        let publisher = Publisher { runs: store.clone(), flows: store.clone(), webhooks: store.clone(), queue: queue.clone() };
+        let deliverer = Deliverer { webhooks: store, queue: queue.clone(), vault: MemoryVault, courier: courier.clone() };
+        Self { world, queue, queue_faults, courier, publisher, deliverer }
+    }
+
+    /// An endpoint of an organisation at a URL, whose secret is that URL.
+    pub fn endpoint_of(&self, org: OrgId, url: &str, events: &[&str]) -> EndpointId {
+        let id = EndpointId::new(self.world.clock.now(), self.world.entropy.random());
+        block_on(&self.world.clock, async {
+            let secret = MemoryVault.seal(&Endpoint::secret_place(&org, &id), &SecretString::from(url)).await.unwrap();
+            self.add(org, id, url, events, secret).await;
+        });
+        id
+    }
+
+    async fn add(&self, org: OrgId, id: EndpointId, url: &str, events: &[&str], secret: Sealed) {
+        let mut endpoints = self.world.store.endpoints(&org).await.unwrap();
+        let endpoint = Endpoint {
+            id,
+            url: url.to_owned(),
+            events: events.iter().map(|name| name.parse().unwrap()).collect(),
+            description: None,
+            secret,
+            secret_since: id.created_at(),
+            created_by: "usr_ada".to_owned(),
+        };
+        endpoints.add(endpoint).unwrap();
+        self.world.store.put_endpoints(endpoints).await.unwrap();
+    }
+
+    pub fn endpoint(&self, url: &str, events: &[&str]) -> EndpointId {
+        self.endpoint_of(self.world.org, url, events)
+    }
+
+    /// Publishes changes in one batch.
+    pub fn publish(&self, changes: &[Change]) -> Vec<bool> {
+        let outcomes = block_on(&self.world.clock, self.publisher.publish(changes, &self.world.clock));
+        outcomes.into_iter().map(|outcome| outcome.is_ok()).collect()
+    }
+
+    /// Publishes all that the stream has shown, and nothing goes wrong.
+    pub fn publish_all(&self) {
+        assert!(self.publish(&self.world.store.streamed()).into_iter().all(|done| done));
+    }
+
+    /// One invocation of the worker that delivers, with what the queue gives it. How many messages that were.
+    pub fn deliver(&self) -> usize {
+        let batch: Vec<Received> = self.queue.receive(10).into_iter().map(|(handle, body)| Received { handle, body }).collect();
+        let done = block_on(&self.world.clock, self.deliverer.deliver(&batch, &self.world.clock));
+        for (received, _) in batch.iter().zip(done).filter(|(_, done)| *done) {
+            self.queue.delete(&received.handle);
+        }
+        batch.len()
+    }
+
+    /// Delivers until the queue is empty, however long that takes.
+    pub fn deliver_all(&self) {
+        for _ in 0..10_000 {
+            if self.deliver() == 0 {
+                let Some(next) = self.queue.next() else { return };
+                self.world.clock.set(next);
+            }
+        }
+        panic!("the queue does not get empty");
+    }
+
+    /// The delivery that a message is about.
+    pub fn delivery(&self, message: &Message) -> Option<Delivery> {
+        let found = self.world.store.delivery(&message.org, &message.endpoint, &message.delivery, self.world.clock.now());
+        block_on(&self.world.clock, found).unwrap()
+    }
+
+    /// All deliveries to an endpoint, newest first.
+    pub fn deliveries(&self, endpoint: &EndpointId) -> Vec<Delivery> {
+        let window = Window { after: None, skip: 0, limit: 1_000, was_beyond_cap: false };
+        let found = self.world.store.deliveries(&self.world.org, endpoint, &window, self.world.clock.now());
+        block_on(&self.world.clock, found).unwrap().rows
+    }
+
+    /// Each event in the queue, by id, with its name and body as they are kept.
+    pub fn queued(&self) -> BTreeMap<String, (String, Value)> {
+        let mut events = BTreeMap::new();
+        for message in self.queue.messages() {
+            let delivery = self.delivery(&message).unwrap();
+            let kept = self.world.store.event(&message.org, &delivery.event, self.world.clock.now());
+            let event = block_on(&self.world.clock, kept).unwrap().unwrap();
+            events.insert(event.id.to_string(), (event.name, serde_json::from_str(&event.body).unwrap()));
+        }
+        events
+    }
+
+    /// The `data` of the only event of that name in the queue.
+    pub fn data(&self, name: &str) -> Value {
+        let mut found: Vec<Value> =
+            self.queued().into_values().filter(|(event, _)| event == name).map(|(_, body)| body["data"].clone()).collect();
+        assert_eq!(found.len(), 1, "{name}: {found:?}");
+        found.remove(0)
+    }
+}

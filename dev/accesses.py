@@ -1,0 +1,141 @@
+"""What the functions of the local stack asked of AWS, in the terms of IAM: which action, on what, under which condition keys.
+
+`dev/ministack_patched.py` attaches it when STACK_ACCESSES names a file. Each kind of access is noted once for each function, as one
+JSON object a line, with the first example of its keys; `tests/contract/test_policies.py` holds them against the policies:
+
+    {"by": "runs-local-approve-run", "action": "dynamodb:UpdateItem", "resource": "table", "conditions": {"dynamodb:LeadingKeys": ["KEY#…"], …}}
+
+Resources are `table`, `table/index/<name>`, `bucket`, `bucket/<key>`, and the ends of ARNs of Step Functions.
+"""
+
+import functools
+import json
+import re
+import threading
+
+from ledger import NOBODY, caller, tell_functions_their_names
+
+# A transaction is authorised as what it consists of (Amazon DynamoDB developer guide, "Using IAM with DynamoDB transactions").
+IN_TRANSACTIONS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem", "Get": "GetItem"}
+EQUALS = re.compile(r"([#\w]+)\s*=\s*(:\w+)")
+NAME = re.compile(r"[#:]?[A-Za-z_]\w*")
+WORDS = {"SET", "REMOVE", "ADD", "DELETE", "IF_NOT_EXISTS", "LIST_APPEND"}
+KEYS_OF_OBJECTS = re.compile(r"<Key>([^<]+)</Key>")
+# What differs from one organisation, run or object to the next.
+VARYING = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}|[0-9a-f]{64}|\d+")
+
+
+class Accesses:
+    def __init__(self, file):
+        self._file = open(file, "a", encoding="utf-8")
+        self._lock = threading.Lock()
+        self._noted = set()
+
+    def note(self, by, found):
+        with self._lock:
+            for access in found:
+                line = json.dumps({"by": by, **access}, sort_keys=True)
+                kind = VARYING.sub("", line)
+                if kind not in self._noted:
+                    self._noted.add(kind)
+                    self._file.write(line + "\n")
+                    self._file.flush()
+
+
+def attach(file, *, dynamodb, s3, stepfunctions, lambda_svc):
+    """Note what functions ask of these modules of MiniStack from now on."""
+    accesses = Accesses(file)
+    _watch(accesses, dynamodb, lambda _method, _path, headers, body, _query: of_dynamodb(_operation(headers), _json(body)))
+    _watch(accesses, stepfunctions, lambda _method, _path, headers, body, _query: of_states(_operation(headers), _json(body)))
+    _watch(accesses, s3, of_s3)
+    tell_functions_their_names(lambda_svc)
+    return accesses
+
+
+def _watch(accesses, module, found):
+    handle = module.handle_request
+
+    @functools.wraps(handle)
+    async def watched(method, path, headers, body, query_params, *args, **kwargs):
+        by = caller(headers)
+        if by != "states" and NOBODY not in by:
+            accesses.note(by, found(method, path, headers, body, query_params))
+        return await handle(method, path, headers, body, query_params, *args, **kwargs)
+
+    module.handle_request = watched
+
+
+def of_dynamodb(operation, request):
+    if operation in ("TransactWriteItems", "TransactGetItems"):
+        return [
+            access
+            for item in request["TransactItems"]
+            for kind, inner in item.items()
+            for access in of_dynamodb(IN_TRANSACTIONS[kind], inner)
+        ]
+    if operation in ("BatchGetItem", "BatchWriteItem"):
+        keys = [key for table in request["RequestItems"].values() for key in table["Keys"]] if operation == "BatchGetItem" else []
+        return [_access(f"dynamodb:{operation}", "table", {"dynamodb:LeadingKeys": [key["pk"]["S"] for key in keys]})]
+    resource = f"table/index/{request['IndexName']}" if "IndexName" in request else "table"
+    conditions = {"dynamodb:LeadingKeys": _leading_keys(request)}
+    if operation == "UpdateItem":
+        conditions["dynamodb:Attributes"] = sorted({*request["Key"], *_names(request, "UpdateExpression"), *_names(request, "ConditionExpression")})
+        conditions["dynamodb:ReturnValues"] = [request.get("ReturnValues", "NONE")]
+    return [_access(f"dynamodb:{operation}", resource, conditions)]
+
+
+def _leading_keys(request):
+    for holder in ("Key", "Item"):
+        if holder in request:
+            return [request[holder]["pk"]["S"]]
+    names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
+    # In a key condition the only equation of a partition is that of its hash key, which is called pk here, or ends so.
+    return [
+        values[value]["S"]
+        for name, value in EQUALS.findall(request.get("KeyConditionExpression", ""))
+        if names.get(name, name).lower().endswith("pk")
+    ]
+
+
+def _names(request, expression):
+    names = request.get("ExpressionAttributeNames", {})
+    text = request.get(expression, "")
+    # A name before a bracket is a function's.
+    words = [word.group() for word in NAME.finditer(text) if not text[word.end() :].lstrip().startswith("(") or word.group().upper() in WORDS]
+    keywords = WORDS | {"AND", "OR", "NOT", "BETWEEN", "IN"}
+    return [names.get(word, word) for word in words if not word.startswith(":") and word.upper() not in keywords]
+
+
+def of_states(operation, request):
+    arn = request.get("stateMachineArn") or request.get("executionArn")
+    # A token says nothing about the state machine that gave it.
+    resource = arn.split(":states:")[1].split(":", 2)[2] if arn else "?"
+    return [_access(f"states:{operation}", resource, {})]
+
+
+def of_s3(method, path, headers, body, query_params):
+    _, _, key = path.lstrip("/").partition("/")
+    if method == "GET" and not key:
+        prefix = query_params.get("prefix", "")
+        return [_access("s3:ListBucket", "bucket", {"s3:prefix": [prefix[0] if isinstance(prefix, list) else prefix]})]
+    if method == "POST" and "delete" in query_params:
+        return [_access("s3:DeleteObject", f"bucket/{each}", {}) for each in KEYS_OF_OBJECTS.findall(body.decode("utf-8"))]
+    found = [_access({"GET": "s3:GetObject", "HEAD": "s3:GetObject", "DELETE": "s3:DeleteObject"}.get(method, "s3:PutObject"), f"bucket/{key}", {})]
+    if source := headers.get("x-amz-copy-source"):
+        found.append(_access("s3:GetObject", f"bucket/{source.lstrip('/').partition('/')[2]}", {}))
+    return found
+
+
+def _access(action, resource, conditions):
+    return {"action": action, "resource": resource, "conditions": conditions}
+
+
+def _operation(headers):
+    return headers.get("x-amz-target", "").rpartition(".")[2]
+
+
+def _json(body):
+    try:
+        return json.loads(body)
+    except ValueError:
+        return {}

@@ -1,0 +1,15 @@
+//! Builds the clients once and serves `POST /api/webhooks`.
+
+use create_webhook::{ENDPOINT, handle};
+use nodes::Egress;
+use runtime::{OsEntropy, SystemClock};
+use store::Table;
+use vault::KmsVault;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), api::Error> {
+    let aws = runtime::aws().await;
+    let (table, vault, egress) = (Table::from_env(&aws)?, KmsVault::from_env(&aws)?, Egress::from_env()?);
+    let handler = |call| handle(&table, &vault, egress, (&SystemClock, &OsEntropy), call);
+    api::serve(ENDPOINT, table.clone(), SystemClock, handler).await
+}

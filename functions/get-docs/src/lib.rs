@@ -1,0 +1,43 @@
+//! `GET /api/docs`: the public contract, for people.
+
+use api::{OpenEndpoint, StaticPage};
+
+/// This endpoint.
+pub const ENDPOINT: OpenEndpoint = OpenEndpoint { name: "get-docs", method: "GET", path: "/api/docs" };
+
+/// A page that shows `openapi.json`, which lies beside it. The viewer is in it: nothing is fetched from elsewhere.
+pub const PAGE: StaticPage = StaticPage {
+    media_type: "text/html; charset=utf-8",
+    text: include_str!(concat!(env!("OUT_DIR"), "/page.html")),
+    etag: include_str!(concat!(env!("OUT_DIR"), "/etag.txt")),
+    content_security_policy: include_str!(concat!(env!("OUT_DIR"), "/policy.txt")),
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_one_file_with_two_scripts_that_its_policy_names() {
+        assert_eq!(PAGE.text.matches("<script").count(), 2);
+        assert_eq!(PAGE.text.matches("</script>").count(), 2);
+        assert_eq!(PAGE.content_security_policy.matches("'sha256-").count(), 2);
+        assert!(!PAGE.text.contains(" src=\"http") && !PAGE.text.contains("cdn."), "something is fetched from elsewhere");
+    }
+
+    #[test]
+    fn a_browser_may_talk_to_nobody_but_this_api() {
+        for rule in ["default-src 'none'", "connect-src 'self'", "img-src data:", "frame-ancestors 'none'", "base-uri 'none'"] {
+            assert!(PAGE.content_security_policy.contains(rule), "{rule}");
+        }
+        assert!(!PAGE.content_security_policy.contains("unsafe-eval"));
+        assert!(!PAGE.content_security_policy.contains("http"));
+    }
+
+    #[test]
+    fn it_is_small_enough_for_an_answer_of_lambda() {
+        // As a string inside JSON, where quotation marks, backslashes and line ends take two bytes. 6 MiB is the limit.
+        let escaped = PAGE.text.bytes().filter(|byte| b"\"\\\n".contains(byte)).count();
+        assert!(PAGE.text.len() + escaped < 3_000_000);
+    }
+}

@@ -1,0 +1,244 @@
+"""What is said in openapi.yaml and elsewhere is said alike: routes, functions, events, scopes, and what every operation has."""
+
+import json
+import re
+import sys
+
+import pytest
+
+from document import FILE, ROOT, document, operations, problems, resolved, validator
+
+sys.path.insert(0, str(ROOT / "tests/statemachine"))
+
+from definitions import resources  # noqa: E402 (needs the path above)
+
+OPERATIONS = pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.id)
+FUNCTIONS = {
+    function["Metadata"]["BuildProperties"]["Binary"]: function["Properties"]
+    for function in resources("AWS::Serverless::Function").values()
+}
+RATE_LIMIT = {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
+# An answer of these does not know whose key it was: there was none, or the store that knows could not be asked.
+WITHOUT_RATE_LIMIT = {401, 500, 503}
+BODY_STATUSES = {400, 413, 415}
+OUR_FAULT = {500, 503}
+
+
+def routes() -> dict[tuple[str, str], str]:
+    """Every route of template.yaml, with its function."""
+    return {
+        (event["Properties"]["Method"], event["Properties"]["Path"]): name
+        for name, function in FUNCTIONS.items()
+        for event in function.get("Events", {}).values()
+        if event["Type"] == "Api"
+    }
+
+
+def source(name: str) -> str:
+    return (ROOT / f"functions/{name}/src/lib.rs").read_text(encoding="utf-8")
+
+
+def camel(name: str) -> str:
+    first, *rest = name.split("-")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def test_the_operations_are_the_routes():
+    assert {(each.method, each.path) for each in operations()} == set(routes())
+
+
+def test_every_function_behind_a_route_has_its_folder_and_its_events():
+    behind = set(routes().values())
+    for folder in ("functions", "events"):
+        assert behind <= {path.name for path in (ROOT / folder).iterdir()}, folder
+
+
+@OPERATIONS
+def test_an_operation_is_called_as_its_function(operation):
+    """In camelCase; a second route of the same function says by which method it is called."""
+    name = routes()[operation.method, operation.path]
+    declared = re.search(r'method: "([A-Z]+)"', source(name))
+    assert declared, f"functions/{name} declares no method"
+    suffix = "" if operation.method == declared[1] else f"By{operation.method.capitalize()}"
+    assert operation.id == camel(name) + suffix
+
+
+@OPERATIONS
+def test_an_operation_names_the_scope_that_its_handler_asks_for(operation):
+    found = re.search(r"scope: Scope::(\w+)", source(routes()[operation.method, operation.path]))
+    if not operation.needs_key:
+        assert found is None and "x-required-scope" not in operation.spec
+        return
+    # Which words a scope has: crates/domain/src/access.rs.
+    words = dict(re.findall(r'Self::(\w+) => "([a-z-]+:[a-z]+)"', (ROOT / "crates/domain/src/access.rs").read_text(encoding="utf-8")))
+    assert operation.spec["x-required-scope"] == words[found[1]]
+
+
+@OPERATIONS
+def test_an_operation_says_everything_that_a_caller_must_know(operation):
+    assert operation.spec["summary"] and operation.spec["description"] and len(operation.spec["tags"]) == 1
+    assert operation.spec["tags"][0] in [tag["name"] for tag in document()["tags"]]
+    assert all(parameter["description"] for parameter in operation.parameters)
+    in_path = {parameter["name"] for parameter in operation.parameters if parameter["in"] == "path"}
+    assert in_path == set(re.findall(r"\{(\w+)\}", operation.path))
+    assert len([status for status in operation.responses if status < 300]) == 1, "one success"
+    if operation.needs_key:
+        assert {401, 403, 429, 500, 503} <= set(operation.responses)
+    assert (404 in operation.responses) or not in_path
+    if operation.body_schema():
+        assert set(operation.responses) >= BODY_STATUSES
+    elif not [parameter for parameter in operation.parameters if parameter["in"] in ("query", "header")]:
+        assert not BODY_STATUSES & set(operation.responses), "there is nothing in the request that could be wrong"
+
+
+@OPERATIONS
+def test_every_answer_of_an_operation_has_a_schema_and_says_how_the_key_stands(operation):
+    for status, response in operation.responses.items():
+        headers = set(response.get("headers", {}))
+        if operation.needs_key:
+            assert list(response["content"]) == ["application/json"], status
+            assert response["content"]["application/json"]["schema"].keys() == {"$ref"}, f"{status}: a named schema"
+            assert headers & RATE_LIMIT == (set() if status in WITHOUT_RATE_LIMIT else RATE_LIMIT), status
+            assert ("Retry-After" in headers) == (status == 429)
+        else:
+            assert not headers & RATE_LIMIT, "there is no key whose limit it could tell"
+
+
+@OPERATIONS
+def test_an_operation_shows_what_was_really_sent_and_answered(operation):
+    """Recorded by tests/e2e/tour.rs (`make record-examples`); every value is valid, and names every field that it has."""
+    contents = [(f"{status}", content, True) for status, response in operation.responses.items() for content in response.get("content", {}).values()]
+    body = resolved(operation.spec.get("requestBody", {}))
+    contents += [("request", content, False) for content in body.get("content", {}).values()]
+    shown = set()
+    for place, content, strict in contents:
+        for example in content.get("examples", {}).values():
+            shown.add(place)
+            assert problems(validator(content["schema"], strict), resolved(example)["value"]) == [], place
+    # The document is no example of itself, the page is large, and nobody can bring about what is our own fault.
+    wanted = {"request"} if body else set()
+    wanted |= {f"{status}" for status, response in operation.responses.items() if response.get("content") and status not in OUR_FAULT and operation.needs_key}
+    assert shown == wanted
+
+
+def test_no_example_gives_a_key_or_an_address_away():
+    text = FILE.read_text(encoding="utf-8")
+    assert set(re.findall(r"qe_sk_(?:sandbox|live)_([a-z2-7]{32})", text)) <= {32 * "a"}
+    assert not re.search(r"127\.0\.0\.1|localhost|X-Amz-", text)
+
+
+def test_the_scopes_are_those_of_the_domain():
+    text = (ROOT / "crates/domain/src/access.rs").read_text(encoding="utf-8")
+    words = re.findall(r'Self::\w+ => "([a-z-]+:[a-z]+)"', text)
+    assert document()["components"]["schemas"]["Scope"]["enum"] == [*words, "read", "write"]
+
+
+def test_the_node_types_are_those_of_the_domain():
+    """And each is a step, too."""
+    text = (ROOT / "crates/domain/src/flow/node.rs").read_text(encoding="utf-8")
+    named = re.search(r"pub fn name\(&self\).*?\{(.*?)\n    \}", text, re.DOTALL)
+    types = set(re.findall(r'"(\w+)"', named[1]))
+    for union in ("Node", "Step"):
+        assert set(document()["components"]["schemas"][union]["discriminator"]["mapping"]) == types, union
+
+
+def test_a_node_has_the_fields_that_the_domain_reads():
+    """By what parse.rs asks for in the function of each type; what every node has is asked for once."""
+    text = (ROOT / "crates/domain/src/flow/parse.rs").read_text(encoding="utf-8")
+    asked = re.compile(r'fields\s*\.\w+(?:::<\w+>)?\(\s*"(\w+)"')
+    functions = {name: body for name, body in re.findall(r"\nfn (\w+)\([^\n]*\{\n(.*?)\n\}", text, re.DOTALL)}
+
+    def fields(name: str) -> set[str]:
+        body = functions[name]
+        called = {"headers": "headers(fields)", "method": "method(fields", "tools": "tools(fields)"}
+        return set(asked.findall(body)) | {field for field, call in called.items() if call in body}
+
+    every = {"id", "type", "retry", "timeoutSeconds", "onError"}
+    readers = {
+        "LlmStepNode": "llm", "ServiceCallNode": "service", "HttpRequestNode": "http", "HttpSinkNode": "sink", "WebhookEmitNode": "emit",
+        "DecisionNode": "decision", "WaitNode": "wait", "HumanApprovalNode": "approval",
+    }
+    schemas = document()["components"]["schemas"]
+    for schema, reader in readers.items():
+        assert set(schemas[schema]["properties"]) == every | fields(reader), schema
+    assert set(schemas["TransformNode"]["properties"]) == every | {"output"}
+    assert set(schemas["RetryPolicy"]["properties"]) == fields("retry") - {"retry"}
+    assert set(schemas["Tool"]["properties"]) == fields("tool")
+    assert set(schemas["Edge"]["properties"]) == fields("edge")
+    assert set(schemas["FlowSpec"]["properties"]) == fields("read")
+
+
+def test_what_a_server_refuses_is_closed():
+    """A request with an unknown field is refused, so its schema says so; an answer may gain fields."""
+    schemas = document()["components"]["schemas"]
+    sent = set()
+
+    def visit(node):
+        if isinstance(node, list):
+            for each in node:
+                visit(each)
+        elif isinstance(node, dict):
+            if "$ref" in node and node["$ref"] not in sent:
+                sent.add(node["$ref"])
+                visit(resolved(node))
+            for value in node.values():
+                visit(value)
+
+    for operation in operations():
+        visit(operation.body_schema() or {})
+    for reference in sent:
+        schema = resolved({"$ref": reference})
+        if "properties" in schema:
+            assert "additionalProperties" in schema, reference
+    for name, schema in schemas.items():
+        if f"#/components/schemas/{name}" not in sent and "properties" in schema and name != "OpenApiDocument":
+            assert "additionalProperties" not in schema, f"{name}: it stands in answers only"
+
+
+def test_no_object_is_without_a_shape():
+    def visit(node, path):
+        if isinstance(node, list):
+            for number, each in enumerate(node):
+                visit(each, f"{path}/{number}")
+        elif isinstance(node, dict):
+            kinds = node.get("type", [])
+            if kinds == "object" or (kinds == ["object", "null"]):
+                assert "properties" in node or "additionalProperties" in node, path
+            if kinds == "array" or kinds == ["array", "null"]:
+                assert "items" in node, path
+            for key, value in node.items():
+                visit(value, f"{path}/{key}")
+
+    visit(document()["components"]["schemas"], "")
+
+
+def test_every_component_is_used():
+    text = FILE.read_text(encoding="utf-8")
+    for kind, components in document()["components"].items():
+        for name in components:
+            if kind != "securitySchemes":
+                assert f'"#/components/{kind}/{name}"' in text, f"{kind}/{name}"
+
+
+@pytest.mark.parametrize("event", sorted(ROOT.glob("events/*/*.json")), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_sample_event_is_a_request_that_the_document_allows(event):
+    sample = json.loads(event.read_text(encoding="utf-8"))
+    if "httpMethod" not in sample:
+        pytest.skip("it comes over no route")
+    (operation,) = (each for each in operations() if (each.method, each.path) == (sample["httpMethod"], sample["resource"]))
+    given = {
+        "path": sample.get("pathParameters") or {},
+        "query": sample.get("queryStringParameters") or {},
+        "header": {name.lower(): value for name, value in (sample.get("headers") or {}).items()},
+    }
+    for parameter in operation.parameters:
+        name = parameter["name"].lower() if parameter["in"] == "header" else parameter["name"]
+        value = given[parameter["in"]].pop(name, None)
+        if value is not None:
+            checker = validator(parameter["schema"], strict=False)
+            number = int(value) if resolved(parameter["schema"]).get("type") == "integer" else value
+            assert problems(checker, number) == [], parameter["name"]
+    assert not given["path"] and not given["query"], "parameters that the document does not have"
+    schema = operation.body_schema()
+    if sample.get("body"):
+        assert schema and problems(validator(schema, strict=False), json.loads(sample["body"])) == []

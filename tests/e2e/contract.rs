@@ -1,0 +1,70 @@
+//! The contract itself, as it is served, and refusals that are the same wherever there is a body. That every other answer of these
+//! tests is one that `openapi.yaml` promises is seen to afterwards, in `tests/contract`.
+
+use serde_json::{Value, json};
+
+use crate::support::{Method, Run, Stack, one_gate, routes, spec, transform};
+
+#[tokio::test]
+async fn the_document_is_served_to_everybody_and_names_every_route() {
+    let stack = Stack::shared();
+    let document = stack.nobody.page("/api/openapi.json", &[]).await;
+    assert_eq!((document.0, document.1["content-type"].to_str().unwrap()), (200, "application/json"));
+    let parsed: Value = serde_json::from_str(&document.2).unwrap();
+    assert_eq!(parsed["openapi"], "3.1.0");
+    for route in routes() {
+        let operation = &parsed["paths"][&route.path][route.method.as_str().to_ascii_lowercase()];
+        assert_eq!(operation["x-required-scope"], route.scope.to_string(), "{} {}", route.method, route.path);
+    }
+    assert_eq!(stack.ada.page("/api/openapi.json", &[]).await.2, document.2, "a key makes no difference");
+    assert_eq!(stack.nobody.authorized_by("Bearer nonsense").page("/api/openapi.json?limit=x", &[]).await.2, document.2);
+}
+
+#[tokio::test]
+async fn who_has_the_document_or_the_page_is_told_so() {
+    let stack = Stack::shared();
+    for path in ["/api/openapi.json", "/api/docs"] {
+        let (_, headers, _) = stack.nobody.page(path, &[]).await;
+        let etag = headers["etag"].to_str().unwrap();
+        assert_eq!(headers["cache-control"], "public, max-age=300", "{path}");
+        let (status, again, text) = stack.nobody.page(path, &[("if-none-match", etag)]).await;
+        assert_eq!((status, text.as_str(), &again["etag"]), (304, "", &headers["etag"]), "{path}");
+        assert_eq!(stack.nobody.page(path, &[("if-none-match", "\"another\"")]).await.0, 200, "{path}");
+        assert!(!headers.contains_key("x-ratelimit-limit"), "{path}: nobody's key is counted");
+    }
+}
+
+#[tokio::test]
+async fn the_page_arrives_whole_and_lets_a_browser_run_nothing_else() {
+    let stack = Stack::shared();
+    let (status, headers, text) = stack.nobody.page("/api/docs", &[]).await;
+    assert_eq!((status, headers["content-type"].to_str().unwrap()), (200, "text/html; charset=utf-8"));
+    assert!(text.starts_with("<!doctype html>") && text.trim_end().ends_with("</html>"));
+    let policy = headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; script-src 'sha256-"), "{policy}");
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_or_no_json_is_refused_wherever_there_is_one() {
+    let stack = Stack::shared();
+    let (flow, run) = stack.run(|slug| one_gate(slug, &json!({})), &json!({"action": 1})).await;
+    run.parked().await;
+    let (_, ended) = stack.run(|_| spec(&[transform("only", &json!(1))], &[]), &json!({})).await;
+    ended.wait("succeeded").await;
+    let large = format!("{{\"note\":\"{}\"}}", "x".repeat(5_400_000)).into_bytes();
+    for route in routes().iter().filter(|route| matches!(route.method, Method::POST | Method::PUT | Method::PATCH)) {
+        let path = route.path.replace("{id}", &flow.id).replace("{runId}", &subject(&route.path, &run, &ended).id);
+        let place = format!("{} {path}", route.method);
+        let form = stack.ada.call(route.method.clone(), &path, &[("content-type", "text/plain")], Some(b"x=1".to_vec())).await;
+        assert_eq!(form.error(415), "the body must be application/json", "{place}");
+        let much = stack.ada.call(route.method.clone(), &path, &[("content-type", "application/json")], Some(large.clone())).await;
+        assert!(much.error(413).starts_with("the body has more than "), "{place}: {}", much.body);
+    }
+    assert_eq!(run.view().await.status(), "awaiting_approval", "nothing happened");
+}
+
+/// A run on which the action of a path could be done.
+fn subject<'a>(path: &str, parked: &'a Run, ended: &'a Run) -> &'a Run {
+    if path.ends_with("/retry") { ended } else { parked }
+}
