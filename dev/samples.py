@@ -85,6 +85,11 @@ STORY = (
     Step("create-api-key/for-a-service", 201),
     Step("list-api-keys/second-page", 200),
     Step("revoke-api-key/by-id", 200),
+    Step("tick-cron/tick", DONE),
+    # The flow has no webhook, and the signature is nobody's: a caller learns no more than that.
+    Step("rotate-webhook-secret/by-slug", 422),
+    Step("receive-webhook/signed", 401),
+    Step("receive-webhook/signed-in-base64", 401),
     Step("update-flow/pause", 200),
 )
 
