@@ -86,8 +86,9 @@ STORY = (
     Step("list-api-keys/second-page", 200),
     Step("revoke-api-key/by-id", 200),
     Step("tick-cron/tick", DONE),
-    # The flow has no webhook, and the signature is nobody's: a caller learns no more than that.
-    Step("rotate-webhook-secret/by-slug", 422),
+    Step("create-flow/with-a-webhook", 201),
+    Step("rotate-webhook-secret/by-slug", 200),
+    # Nobody knows the secret beforehand: what is signed with another one is refused, and tells no more.
     Step("receive-webhook/signed", 401),
     Step("receive-webhook/signed-in-base64", 401),
     Step("update-flow/pause", 200),
