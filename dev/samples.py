@@ -39,6 +39,8 @@ class Step:
 
 
 STORY = (
+    Step("get-openapi/first-time", 200),
+    Step("get-docs/again", 200),
     Step("create-flow/draft-approve-execute", 201),
     Step("get-flow/by-slug", 200),
     Step("list-flows/second-page", 200),
