@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 SECONDS = 300
 # A document's reader has their own shell: nothing of ours but what a login would give, and which stack and which binaries are meant.
-INHERITED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TERM", "TMPDIR", "CARGO_HOME", "RUSTUP_HOME", "CARGO_TARGET_DIR", "CARGO_INCREMENTAL")
+INHERITED = ("PATH", "HOME", "USER", "LANG", "TERM", "TMPDIR", "CC")
+# With other settings cargo would build everything anew.
+INHERITED_PREFIXES = ("CARGO", "RUST", "LC_")
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ def run(name, blocks, folder, stack, seconds=SECONDS):
     notes = folder / f".{name.replace('/', '-')}"
     notes.mkdir()
     (notes / "script").write_text(script(blocks, notes), encoding="utf-8")
-    environment = {name: os.environ[name] for name in INHERITED if name in os.environ} | stack | {"NO_PROXY": "127.0.0.1"}
+    inherited = {name: value for name, value in os.environ.items() if name in INHERITED or name.startswith(INHERITED_PREFIXES)}
+    environment = inherited | stack | {"NO_PROXY": "127.0.0.1"}
     with subprocess.Popen(["bash", notes / "script"], cwd=folder, env=environment, stdin=subprocess.DEVNULL, start_new_session=True) as shell:
         try:
             code = shell.wait(seconds)
