@@ -1,9 +1,11 @@
 //! The whole API in one story. It is also where the examples of `openapi.yaml` come from: `make record-examples` takes the first
 //! answer of each kind that this test gets. So it says what a reader would like to see, and no more.
 
+use domain::signature::sign;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::support::{Api, Method, Run, Stack, eventually, spec, unique};
+use crate::support::{Api, Method, Run, Stack, eventually, spec, transform, unique};
 
 /// A refund that a model drafts, a person corrects, and a service pays.
 fn refunds() -> Value {
@@ -106,11 +108,34 @@ impl<'a> Hook<'a> {
     }
 }
 
+/// A flow that others start: by signed calls, and then by the clock.
+async fn started_by_others(stack: &Stack) {
+    let (ada, slug) = (&stack.ada, unique("claims"));
+    let flow = format!("/api/flows/{slug}");
+    let body =
+        json!({"slug": slug, "name": "Claims", "triggerType": "webhook", "spec": spec(&[transform("claim", &json!("${trigger}"))], &[])});
+    ada.post("/api/flows", &body).await.data(201);
+    let rotated = ada.post(&format!("{flow}/rotate-webhook-secret"), &json!({})).await.data(200)["flow"].clone();
+    let text = |name: &str| rotated[name].as_str().unwrap().to_owned();
+    let (path, secret) = (format!("/api/triggers/wh/{}", text("webhookToken")), SecretString::from(text("webhookSecret")));
+    let call = async |body: &str| {
+        let signature = sign(&secret, body.as_bytes());
+        let headers = [("content-type", "application/json"), ("x-quantum-signature", &*signature), ("x-quantum-delivery", "claim-17")];
+        stack.nobody.call(Method::POST, &path, &headers, Some(body.as_bytes().to_vec())).await
+    };
+    call(r#"{"orderId":"order-1043","claim":17}"#).await.data(202);
+    assert_eq!(call("{").await.faulty_fields(400), ["body"]);
+    stack.nobody.post(&path, &json!({})).await.error(401);
+    let clock = json!({"triggerType": "cron", "cronExpression": "0 6 * * 1-5", "cronTimezone": "Europe/Berlin", "cronEnabled": false});
+    ada.send(Method::PATCH, &flow, &clock).await.data(200);
+}
+
 #[tokio::test]
 async fn the_whole_api_in_one_story() {
     let stack = Stack::shared();
     let (ada, slug) = (&stack.ada, unique("refunds"));
     a_service(&stack).await;
+    started_by_others(&stack).await;
     let hook = Hook::registered(&stack).await;
     hook.tried(&stack).await;
     let body = json!({"slug": slug, "name": "Refunds", "description": "Refunds, with a person's signature.", "spec": refunds()});

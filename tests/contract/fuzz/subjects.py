@@ -47,9 +47,9 @@ class Subjects:
     def slug(self):
         return f"fuzz-{self._stamp}-{next(self._numbers)}"
 
-    def flow(self, purpose, spec):
+    def flow(self, purpose, spec, trigger="api"):
         if purpose not in self._flows:
-            body = {"slug": self.slug(), "name": purpose, "spec": spec}
+            body = {"slug": self.slug(), "name": purpose, "triggerType": trigger, "spec": spec}
             self._flows[purpose] = call("POST", "/api/flows", body)["flow"]
         return self._flows[purpose]
 
