@@ -148,11 +148,11 @@ async fn the_fields_around_the_spec_are_checked_too() {
     for (body, paths) in [
         (json!({}), vec!["name", "slug", "spec"]),
         (
-            json!({"slug": "Not Good", "name": " ", "spec": null, "status": "on", "triggerType": "cron", "description": 7, "colour": 1}),
+            json!({"slug": "Not Good", "name": " ", "spec": null, "status": "on", "triggerType": "timer", "description": 7, "colour": 1}),
             vec!["colour", "description", "name", "slug", "spec", "status", "triggerType"],
         ),
         (json!({"slug": "x".repeat(65), "name": "n".repeat(201), "spec": good()}), vec!["name", "slug"]),
-        (json!({"slug": "a", "name": ["x"], "spec": good(), "triggerType": "webhook"}), vec!["name", "triggerType"]),
+        (json!({"slug": "a", "name": ["x"], "spec": good(), "triggerType": "cron"}), vec!["cronExpression", "name"]),
         (json!([]), vec!["body"]),
         (json!(null), vec!["body"]),
     ] {

@@ -13,6 +13,10 @@ OPEN = {"GetOpenapi", "GetDocs"}
 MACHINES = resources("AWS::Serverless::StateMachine")
 
 
+# Routes that take no API key, each known by something else.
+WITHOUT_KEY = ("ReceiveWebhook",)
+
+
 def statements(resource: dict) -> list[dict]:
     found = []
     for policy in resource["Properties"]["Policies"]:
@@ -128,9 +132,10 @@ def test_whoever_has_a_route_counts_on_keys_and_updates_nothing_else():
     for name, function in FUNCTIONS.items():
         updating = [each for each in statements(function) if "dynamodb:UpdateItem" in listed(each["Action"])]
         has_route = any(event["Type"] == "Api" for event in function["Properties"].get("Events", {}).values())
-        assert updating[:1] == [counting] if has_route and name not in OPEN else counting not in updating, name
+        has_key = has_route and name not in OPEN and name not in WITHOUT_KEY
+        assert updating[:1] == [counting] if has_key else counting not in updating, name
         more = ("SetRetention", "PurgeRunOutputs", "PutConnection", "CheckConnection")
-        assert not has_route or name in OPEN or len(updating) == 1 or name.startswith("List") or name in more, name
+        assert not has_key or len(updating) == 1 or name.startswith("List") or name in more, name
 
 
 def test_what_everybody_may_call_may_do_nothing():
@@ -170,7 +175,7 @@ def test_no_route_is_taken_twice():
         for event in function["Properties"].get("Events", {}).values()
         if event["Type"] == "Api"
     ]
-    assert len(routes) == len(set(routes)) == 34
+    assert len(routes) == len(set(routes)) == 36
 
 
 def test_the_machines_are_called_what_the_functions_call_them():
@@ -196,6 +201,38 @@ def test_no_index_projects_more_attributes_than_dynamodb_takes():
 def test_park_reaches_run_items_only():
     (update,) = (s for s in statements(MACHINES["ResumeStateMachine"]) if s["Action"] == "dynamodb:UpdateItem")
     assert update["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["RUN#*"]}}
+
+
+def test_a_webhook_reaches_no_key_and_the_clock_only_schedules():
+    """Who calls a webhook has shown no key; what it may read and write is what starting a run takes."""
+    receive = statements(FUNCTIONS["ReceiveWebhook"])
+    prefixes = [s["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] for s in receive if "dynamodb" in str(s["Action"])]
+    assert prefixes == [["HOOK#*", "ORG#*", "RUN#*"], ["ORG#*"], ["RUN#*", "ORG#*#IDEMPOTENCY#*"]]
+    (update,) = (s for s in statements(FUNCTIONS["TickCron"]) if s["Action"] == "dynamodb:UpdateItem")
+    attributes = update["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]
+    assert attributes == ["pk", "sk", "updatedAt", "nextCronRunAt", "lastCronRunAt", "outboxPk", "outboxSk"]
+
+
+def test_secrets_of_webhooks_are_sealed_and_opened_as_such_and_by_few():
+    may = {
+        name: (statement["Action"], statement["Condition"]["StringEquals"]["kms:EncryptionContext:kind"])
+        for name, function in FUNCTIONS.items()
+        for statement in statements(function)
+        if "flow-webhook" in str(statement)
+    }
+    sealing = {name: ("kms:Encrypt", "flow-webhook") for name in ("CreateFlow", "UpdateFlow", "RotateWebhookSecret")}
+    assert may == sealing | {name: ("kms:Decrypt", "flow-webhook") for name in ("GetFlow", "ReceiveWebhook")}
+
+
+def test_what_takes_no_key_is_throttled():
+    """Each method whose callers are counted on no key has a limit of its own at API Gateway."""
+    limited = {
+        (setting["HttpMethod"], setting["ResourcePath"].replace("~1", "/").removeprefix("/"))
+        for setting in template()["Resources"]["Api"]["Properties"]["MethodSettings"]
+        if setting["ThrottlingRateLimit"] <= 200
+    }
+    (event,) = FUNCTIONS["ReceiveWebhook"]["Properties"]["Events"].values()
+    assert (event["Properties"]["Method"], event["Properties"]["Path"]) in limited
 
 
 def test_lists_write_nothing_but_a_cursor_secret():

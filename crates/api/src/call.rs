@@ -8,6 +8,8 @@ use domain::flow::{NodeId, ServiceSlug, Slug};
 use domain::id::{DeliveryId, EndpointId, FlowId, KeyId, RunId};
 use domain::ports::FlowName;
 use domain::problem::FieldErrors;
+use lambda_http::http::HeaderMap;
+use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::{Request, RequestExt};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
@@ -116,13 +118,10 @@ impl Call {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
-        let media_type = self.header("content-type").unwrap_or("application/json");
-        let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if essence != "application/json" && !essence.ends_with("+json") {
+        if !is_json(self.request.headers()) {
             return Err(Refused::MediaType);
         }
-        let value = serde_json::from_slice(bytes).map_err(|problem| FieldErrors::one("body", format!("is not JSON: {problem}")))?;
-        Ok(Some(value))
+        json_of(bytes)
     }
 
     /// The body as a JSON object; no body is an empty one.
@@ -133,6 +132,22 @@ impl Call {
             Some(_) => Err(FieldErrors::one("body", "must be a JSON object").into()),
         }
     }
+}
+
+/// Whether a body is JSON by its own account; one that says nothing is.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(CONTENT_TYPE).map_or(Some("application/json"), |value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || essence.ends_with("+json")
+}
+
+/// The JSON in a body, if there is any.
+pub(crate) fn json_of(bytes: &[u8]) -> Result<Option<Value>, Refused> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    let value = serde_json::from_slice(bytes).map_err(|problem| FieldErrors::one("body", format!("is not JSON: {problem}")))?;
+    Ok(Some(value))
 }
 
 /// An id or a slug, as paths and filters name a flow.

@@ -114,7 +114,7 @@ fn shows_secret(request: &Request) -> bool {
     request.query_string_parameters_ref().is_some_and(|parameters| parameters.iter().any(shows))
 }
 
-fn headers(status: u16, usage: Option<Usage>, now: Time) -> HeaderMap {
+pub(crate) fn headers(status: u16, usage: Option<Usage>, now: Time) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

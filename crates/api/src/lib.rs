@@ -5,20 +5,22 @@ mod body;
 mod call;
 mod cursor;
 mod door;
-mod open;
+mod open_door;
 mod page;
 mod refused;
 mod serve;
+mod static_page;
 pub mod view;
 
 pub use body::Body;
 pub use call::Call;
 pub use door::{Answer, Door};
 pub use lambda_http::Error;
-pub use open::{OpenEndpoint, Page, serve_open};
+pub use open_door::{OpenCall, OpenEndpoint, answer_open, serve_open};
 pub use page::Paging;
 pub use refused::Refused;
 pub use serve::serve;
+pub use static_page::{StaticPage, serve_page};
 
 use domain::access::{Bucket, Scope};
 use serde_json::{Map, Value};

@@ -12,6 +12,9 @@ pub enum Refused {
     /// No key, or none that works.
     #[error("missing or invalid Bearer")]
     Unauthenticated,
+    /// A webhook was called with a token or a signature that does not hold, or its flow does not run: which, is nobody's business.
+    #[error("unknown webhook or invalid signature")]
+    Unsigned,
     /// The key may not do this.
     #[error("missing scope: {0}")]
     MissingScope(Scope),
@@ -45,7 +48,7 @@ impl Refused {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Unauthenticated => 401,
+            Self::Unauthenticated | Self::Unsigned => 401,
             Self::MissingScope(_) => 403,
             Self::TooLarge(..) => 413,
             Self::MediaType => 415,

@@ -30,7 +30,7 @@ where
     lambda_runtime::run(service_fn(service)).await
 }
 
-fn response(answer: Answer) -> ApiGatewayProxyResponse {
+pub(crate) fn response(answer: Answer) -> ApiGatewayProxyResponse {
     let mut response = ApiGatewayProxyResponse::default();
     response.status_code = i64::from(answer.status);
     response.headers = answer.headers;

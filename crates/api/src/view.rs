@@ -13,6 +13,8 @@ use domain::ports::RunSummary;
 use domain::retention::{Gone, JobPhase, Purge, PurgeReason, Purged, RetentionJob};
 use domain::run::Run;
 use domain::step::{StepRecord, step_id};
+use domain::webhook_trigger::WebhookToken;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::set;
@@ -26,23 +28,33 @@ pub use webhook::{delivery, webhook, webhook_with_secret};
 
 /// A flow's head: a row of a list.
 pub fn flow(flow: &Flow) -> Value {
-    json!({
+    let cron = flow.trigger.cron();
+    without_nulls(json!({
         "id": flow.id,
         "slug": flow.slug,
         "name": flow.name,
         "description": flow.description,
         "status": flow.status,
-        "triggerType": "api",
+        "triggerType": flow.trigger.kind(),
+        "webhookToken": flow.trigger.webhook_token().map(WebhookToken::as_str),
+        "cronExpression": cron.map(|cron| &cron.expression),
+        "cronTimezone": cron.map(|cron| &cron.timezone),
+        "cronEnabled": cron.map(|cron| cron.enabled),
+        "nextCronRunAt": cron.and_then(|cron| cron.next_run_at),
+        "lastCronRunAt": cron.and_then(|cron| cron.last_run_at),
         "version": flow.version,
         "createdAt": flow.created_at,
         "updatedAt": flow.updated_at,
-    })
+    }))
 }
 
-/// A flow with its newest spec.
-pub fn flow_with_spec(head: &Flow, version: &Version) -> Value {
+/// A flow with its newest spec, and with the secret of its webhook where that is to be shown.
+pub fn flow_with_spec(head: &Flow, version: &Version, secret: Option<&SecretString>) -> Value {
     let mut view = flow(head);
     set(&mut view, "spec", version.spec.clone());
+    if let Some(secret) = secret {
+        set(&mut view, "webhookSecret", secret.expose_secret().into());
+    }
     view
 }
 

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod connection;
+pub mod cron;
 pub mod fault;
 mod fields;
 pub mod flow;
@@ -24,3 +25,4 @@ pub mod step;
 pub mod template;
 pub mod time;
 pub mod webhook;
+pub mod webhook_trigger;

@@ -3,9 +3,12 @@
 
 mod connections;
 mod webhooks;
+mod triggers;
 
 use std::collections::BTreeSet;
 use std::future::Future;
+
+pub use triggers::{CronFlows, WebhookTriggers};
 
 use secrecy::SecretString;
 use serde_json::Value;
@@ -249,7 +252,8 @@ pub enum FlowName {
 pub trait Flows {
     /// Writes a new flow with its first version. `Err(Changed)`: the slug is taken.
     fn create_flow(&self, flow: &Flow, version: &Version) -> impl Future<Output = Result<(), CommitError>>;
-    /// Writes a changed head, with a new version if there is one, if the head is still as `before`.
+    /// Writes a changed head, with a new version if there is one, if the head is still as `before`: nobody has edited it, and the
+    /// clock has not moved it on.
     fn update_flow(&self, before: &Flow, flow: &Flow, version: Option<&Version>) -> impl Future<Output = Result<(), CommitError>>;
     /// The head of a flow.
     fn flow(&self, org: &OrgId, name: &FlowName) -> impl Future<Output = Result<Option<Flow>, PortError>>;

@@ -14,6 +14,9 @@ pub struct Time(u64);
 const LAST: u64 = 253_402_207_200_000;
 
 impl Time {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// The point `millis` milliseconds after the epoch (the year 9999 at most).
     pub fn from_millis(millis: u64) -> Self {
         Self(millis.min(LAST))

@@ -2,12 +2,14 @@
 //!
 //! Everything that happens to a run goes through here, one module each: [`start`](Engine::start), [`advance`](Engine::advance),
 //! [`decide`](Engine::decide), [`cancel`](Engine::cancel), [`retry`](Engine::retry),
-//! [`settle`](Engine::settle), [`reconcile`](Engine::reconcile), [`purge`](Engine::purge).
+//! [`settle`](Engine::settle), [`reconcile`](Engine::reconcile), [`purge`](Engine::purge); and so do those who start one from
+//! outside, [`deliver`](Engine::deliver) for webhooks and [`tick`](Engine::tick) for the clock.
 //! Each loads the run, lets the domain decide, and writes on the condition that nobody else has written meanwhile. A write
 //! that is refused means: load again and *decide again*; never: write the same once more.
 
 mod advance;
 mod attempt;
+mod cron;
 mod decide;
 mod ending;
 mod knowledge;
@@ -18,6 +20,7 @@ mod retry;
 mod segment;
 mod start;
 mod turn;
+mod webhook;
 
 use domain::fault::Fault;
 use domain::flow::{Flow, Spec, Version};
@@ -28,10 +31,12 @@ use domain::run::{NodeStatus, Run};
 use domain::time::Time;
 
 pub use advance::{Invocation, Outcome};
+pub use cron::Ticked;
 pub use decide::Decided;
 pub use retry::Again;
 pub use segment::{BadSegmentName, SegmentName};
 pub use start::{Launch, Started};
+pub use webhook::{Delivery, WebhookKeeper};
 
 /// How often a decision is thought through again because the run changed under it. Every change means that somebody else got
 /// on with the run, so this many in a row is a storm, and the caller is better told to come back.
@@ -74,13 +79,6 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         flow.ok_or_else(|| PortError::Corrupt(format!("{} belongs to a flow that is not there", run.id)))
     }
 
-    /// The spec of a version of a flow.
-    async fn spec_of(&self, flow: &Flow, number: u32) -> Result<Spec, PortError> {
-        let version = self.flows.version(&flow.org, &flow.id, number).await?;
-        let version = version.ok_or_else(|| PortError::Corrupt(format!("{} has no version {number}", flow.id)))?;
-        Spec::stored(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", flow.id)))
-    }
-
     /// A run that ends closes its open gates in the same write, so that no reviewer is asked for nothing.
     /// `before` is the run as it was loaded; `gates` are those that the write contains already.
     async fn close_gates(&self, before: &Run, gates: &mut Vec<Gate>, now: Time) -> Result<(), PortError> {
@@ -97,6 +95,15 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
             gates.push(gate);
         }
         Ok(())
+    }
+}
+
+impl<R, F: Flows, S, C> Engine<R, F, S, C> {
+    /// The spec of a version of a flow.
+    async fn spec_of(&self, flow: &Flow, number: u32) -> Result<Spec, PortError> {
+        let version = self.flows.version(&flow.org, &flow.id, number).await?;
+        let version = version.ok_or_else(|| PortError::Corrupt(format!("{} has no version {number}", flow.id)))?;
+        Spec::stored(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", flow.id)))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::Engine;
 use crate::advance::Drive;
 use crate::attempt::Finished;
 use crate::knowledge::value_of;
-use crate::start::{Beginning, CallKey, Started};
+use crate::start::{Beginning, CallKey, REMEMBER_SECONDS, Started};
 use crate::turn::{Draft, take_in};
 
 /// How a run is to be run again.
@@ -47,7 +47,12 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         let input = Arc::unwrap_or_clone(value_of(&self.runs, &self.runs.input(&before).await?).await?);
         self.must_be_kept(&before, &old, &spec, again.from.as_ref()).await?;
         let body = json!({"from": again.from.as_ref().map(NodeId::as_str), "latest": again.on_latest_version});
-        let key = again.idempotency_key.map(|key| CallKey { scope: id.to_string(), key, body_sha256: sha256_hex(&body) });
+        let key = again.idempotency_key.map(|key| CallKey {
+            scope: id.to_string(),
+            key,
+            body_sha256: sha256_hex(&body),
+            seconds: REMEMBER_SECONDS,
+        });
         let beginning = Beginning { flow: &flow, version, spec: &spec, trigger: before.trigger, actor, retried: Some(retried), key };
         self.begin(entropy, beginning, &input).await
     }

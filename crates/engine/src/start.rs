@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::Engine;
 
 /// How long an Idempotency-Key is remembered, in seconds.
-const REMEMBER_SECONDS: u64 = 24 * 3600;
+pub(crate) const REMEMBER_SECONDS: u64 = 24 * 3600;
 
 /// What starts a run.
 #[derive(Debug)]
@@ -43,7 +43,10 @@ pub struct Started {
 pub(crate) struct CallKey {
     pub(crate) scope: String,
     pub(crate) key: String,
+    /// The same key with another hash is refused.
     pub(crate) body_sha256: String,
+    /// How long it is remembered.
+    pub(crate) seconds: u64,
 }
 
 /// A run about to be created.
@@ -63,7 +66,12 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
     pub async fn start(&self, entropy: &impl Entropy, launch: Launch<'_>) -> Result<Started, Fault> {
         let Launch { flow, trigger, actor, input, idempotency_key } = launch;
         let spec = self.spec_of(flow, flow.version).await?;
-        let key = idempotency_key.map(|key| CallKey { scope: flow.id.to_string(), key, body_sha256: sha256_hex(&input) });
+        let key = idempotency_key.map(|key| CallKey {
+            scope: flow.id.to_string(),
+            key,
+            body_sha256: sha256_hex(&input),
+            seconds: REMEMBER_SECONDS,
+        });
         self.begin(entropy, Beginning { flow, version: flow.version, spec: &spec, trigger, actor, retried: None, key }, &input).await
     }
 
@@ -76,13 +84,13 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         }
         let now = self.clock.now();
         let id = RunId::new(now, entropy.random());
-        let key = key.map(|CallKey { scope, key, body_sha256 }| Idempotency {
+        let key = key.map(|CallKey { scope, key, body_sha256, seconds }| Idempotency {
             org: flow.org,
             scope,
             key,
             body_sha256,
             run: id,
-            forget_at: now.plus_seconds(REMEMBER_SECONDS),
+            forget_at: now.plus_seconds(seconds),
         });
         if let Some(key) = &key
             && let Some(known) = self.remembered(key).await?

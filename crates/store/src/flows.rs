@@ -19,15 +19,19 @@ impl Flows for Table {
     }
 
     async fn update_flow(&self, before: &Flow, flow: &Flow, version: Option<&Version>) -> Result<(), CommitError> {
-        let head = Put::builder()
+        // An edit moves `updatedAt`, and the clock the next due time.
+        let next = before.trigger.cron().and_then(|cron| cron.next_run_at);
+        let as_scheduled = if next.is_some() { "nextCronRunAt = :next" } else { "attribute_not_exists(nextCronRunAt)" };
+        let mut head = Put::builder()
             .table_name(&self.name)
             .set_item(Some(write(&FlowItem::of(flow))?))
-            .condition_expression("version = :version AND updatedAt = :updatedAt")
+            .condition_expression(format!("version = :version AND updatedAt = :updatedAt AND {as_scheduled}"))
             .expression_attribute_values(":version", number(u64::from(before.version)))
-            .expression_attribute_values(":updatedAt", text(before.updated_at.to_string()))
-            .build()
-            .map_err(error::corrupt)?;
-        let mut writes = vec![TransactWriteItem::builder().put(head).build()];
+            .expression_attribute_values(":updatedAt", text(before.updated_at.to_string()));
+        if let Some(next) = next {
+            head = head.expression_attribute_values(":next", text(next.to_string()));
+        }
+        let mut writes = vec![TransactWriteItem::builder().put(head.build().map_err(error::corrupt)?).build()];
         if let Some(version) = version {
             writes.append(&mut self.version_writes(version)?);
         }

@@ -10,6 +10,7 @@ mod retention;
 mod run;
 mod step;
 mod webhook;
+mod webhook_trigger;
 
 pub(crate) use connection::{ConnectionEntry, ConnectionItem};
 pub(crate) use flow::{FlowItem, SlugItem, VersionItem};
@@ -20,6 +21,7 @@ pub(crate) use retention::JobItem;
 pub(crate) use run::{IdempotencyItem, InputItem, RunItem, SummaryItem};
 pub(crate) use step::StepItem;
 pub(crate) use webhook::{DeliveryItem, EndpointsItem, EventItem};
+pub(crate) use webhook_trigger::{GoneItem, TokenItem, WebhookItem};
 
 use domain::json::canonical;
 use domain::ports::PortError;

@@ -5,6 +5,7 @@ use domain::id::{EndpointId, EventId, FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::run::{RunStatus, Trigger};
 use domain::time::Time;
+use domain::webhook_trigger::WebhookToken;
 
 pub(crate) const ORG: &str = "ORG";
 pub(crate) const RUN: &str = "RUN";
@@ -19,6 +20,7 @@ pub(crate) const RETENTION: &str = "RETENTION";
 pub(crate) const PURGE: &str = "PURGE";
 pub(crate) const WEBHOOKS: &str = "WEBHOOKS";
 pub(crate) const EVENT: &str = "EVENT";
+pub(crate) const WEBHOOK_TRIGGER: &str = "HOOK";
 pub(crate) const STEP_PREFIX: &str = "STEP#";
 pub(crate) const GATE_PREFIX: &str = "GATE#";
 
@@ -82,6 +84,10 @@ pub(crate) fn api_key(secret_sha256: &str) -> String {
     format!("KEY#{secret_sha256}")
 }
 
+pub(crate) fn webhook_trigger(token: &WebhookToken) -> String {
+    format!("HOOK#{}", token.sha256())
+}
+
 pub(crate) fn key_ring(org: &OrgId) -> String {
     format!("ORG#{org}#KEYS")
 }
@@ -132,9 +138,32 @@ pub(crate) fn inbox(org: &OrgId) -> String {
 }
 
 pub(crate) fn outbox(id: &RunId) -> String {
+    outbox_shard(shard_of(&id.to_string()))
+}
+
+fn shard_of(id: &str) -> u8 {
     // The last character of a ULID is random.
-    let shard = id.to_string().bytes().last().unwrap_or_default() % OUTBOX_SHARDS;
-    outbox_shard(shard)
+    id.bytes().last().unwrap_or_default() % OUTBOX_SHARDS
+}
+
+/// Flows that the clock starts. In the outbox too, in partitions of their own, sorted by when they are due.
+pub(crate) fn cron(flow: &FlowId) -> String {
+    cron_shard(shard_of(&flow.to_string()))
+}
+
+pub(crate) fn cron_shard(shard: u8) -> String {
+    format!("CRON#{shard}")
+}
+
+pub(crate) fn cron_due(at: Time, org: &OrgId, flow: &FlowId) -> String {
+    format!("{at}#{org}#{flow}")
+}
+
+/// The due time and the flow of a key that [`cron_due`] made.
+pub(crate) fn parse_cron_due(key: &str) -> Option<(Time, OrgId, FlowId)> {
+    let (at, flow) = key.split_once('#')?;
+    let (org, flow) = flow.split_once('#')?;
+    Some((at.parse().ok()?, org.parse().ok()?, flow.parse().ok()?))
 }
 
 /// Jobs of long retention that are not done. In the outbox too, in a partition of their own.

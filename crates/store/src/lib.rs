@@ -6,6 +6,7 @@
 mod admission;
 mod changes;
 mod connections;
+mod cron;
 mod error;
 mod flows;
 mod items;
@@ -23,6 +24,7 @@ mod progress;
 mod ring;
 mod runs;
 mod webhooks;
+mod webhook_triggers;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;

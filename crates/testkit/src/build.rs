@@ -2,7 +2,7 @@
 
 use domain::access::{Actor, ApiKey, Grant, OwnLimits};
 use domain::connection::{Carrier, Connection, ConnectionKey};
-use domain::flow::{Flow, FlowStatus, Spec, Version};
+use domain::flow::{Flow, FlowStatus, FlowTrigger, Spec, Version};
 use domain::gate::{Ballot, Gate};
 use domain::id::{ApprovalId, ConnectionId, FlowId, KeyId, OrgId, RunId};
 use domain::ports::Entropy;
@@ -151,6 +151,7 @@ impl Maker {
             name: format!("Flow {slug}"),
             description: "What it is for".to_owned(),
             status: FlowStatus::Active,
+            trigger: FlowTrigger::Api,
             version: 1,
             created_at: now,
             updated_at: now,

@@ -8,6 +8,7 @@ mod long_retention;
 mod networks;
 mod organisations;
 mod outputs;
+mod triggers;
 mod weak;
 mod webhooks;
 
@@ -29,6 +30,7 @@ use domain::run::{Debt, Run};
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
 use domain::time::Time;
 use domain::webhook::Change;
+use domain::webhook_trigger::{Webhook, WebhookToken};
 use outputs::{Kept, Wish};
 use serde_json::Value;
 
@@ -99,6 +101,7 @@ struct State {
     connections: BTreeMap<(OrgId, ServiceSlug), Connection>,
     organisations: BTreeMap<OrgId, Organisation>,
     private_ranges: BTreeMap<OrgId, BTreeSet<PrivateRange>>,
+    webhook_triggers: BTreeMap<WebhookToken, Webhook>,
     weakness: Option<Weakness>,
     webhooks: webhooks::Webhooks,
     /// What the stream would show, if somebody reads it.

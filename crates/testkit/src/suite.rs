@@ -13,6 +13,7 @@ mod organisations;
 mod outputs;
 mod payloads;
 mod runs;
+mod triggers;
 mod walks;
 mod webhooks;
 
@@ -21,7 +22,7 @@ use std::future::Future;
 use domain::id::RunId;
 use domain::network::{PrivateNetworkSwitch, PrivateNetworks};
 use domain::ports::{ConnectionBook, Connections, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs};
-use domain::ports::{Deliveries, WebhookEndpoints};
+use domain::ports::{CronFlows, Deliveries, WebhookEndpoints, WebhookTriggers};
 
 pub use actions::*;
 pub use connections::*;
@@ -34,6 +35,7 @@ pub use organisations::*;
 pub use outputs::*;
 pub use payloads::*;
 pub use runs::*;
+pub use triggers::*;
 pub use walks::*;
 pub use webhooks::*;
 
@@ -52,7 +54,9 @@ pub trait Subject {
         + PrivateNetworks
         + PrivateNetworkSwitch
         + WebhookEndpoints
-        + Deliveries;
+        + Deliveries
+        + WebhookTriggers
+        + CronFlows;
 
     /// Runs, steps, gates.
     fn runs(&self) -> &Self::Runs;
@@ -157,6 +161,12 @@ macro_rules! store_suite {
             a_delivery_is_kept_once_and_changes_only_as_it_was_read
             deliveries_are_listed_newest_first_page_by_page
             webhooks_of_another_organisation_are_not_there
+            the_trigger_of_a_flow_reads_back
+            a_webhook_is_found_by_its_token_until_it_is_deleted
+            flows_are_due_from_their_time_on_and_the_oldest_comes_first
+            a_due_time_becomes_one_run_and_moves_the_schedule
+            of_64_ticks_at_the_same_time_one_starts_the_flow
+            an_edit_and_the_clock_do_not_overwrite_each_other
         );
     };
     (@cases $block_on:path, $open:path, $($case:ident)*) => {

@@ -1,12 +1,12 @@
 //! `GET /api/docs`: the public contract, for people.
 
-use api::{OpenEndpoint, Page};
+use api::{OpenEndpoint, StaticPage};
 
 /// This endpoint.
 pub const ENDPOINT: OpenEndpoint = OpenEndpoint { name: "get-docs", method: "GET", path: "/api/docs" };
 
 /// A page that shows `openapi.json`, which lies beside it. The viewer is in it: nothing is fetched from elsewhere.
-pub const PAGE: Page = Page {
+pub const PAGE: StaticPage = StaticPage {
     media_type: "text/html; charset=utf-8",
     text: include_str!(concat!(env!("OUT_DIR"), "/page.html")),
     etag: include_str!(concat!(env!("OUT_DIR"), "/etag.txt")),

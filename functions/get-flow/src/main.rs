@@ -1,11 +1,15 @@
 //! Builds the clients once and serves `GET /api/flows/{id}`.
 
+use engine::WebhookKeeper;
 use get_flow::{ENDPOINT, handle};
 use runtime::SystemClock;
 use store::Table;
+use vault::KmsVault;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::Error> {
-    let table = Table::from_env(&runtime::aws().await)?;
-    api::serve(ENDPOINT, table.clone(), SystemClock, |call| handle(&table, call)).await
+    let aws = runtime::aws().await;
+    let table = Table::from_env(&aws)?;
+    let keeper = WebhookKeeper { webhooks: table.clone(), vault: KmsVault::from_env(&aws)?, clock: SystemClock };
+    api::serve(ENDPOINT, table.clone(), SystemClock, |call| handle(&table, &keeper, call)).await
 }

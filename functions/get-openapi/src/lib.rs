@@ -1,12 +1,12 @@
 //! `GET /api/openapi.json`: the public contract, for programs.
 
-use api::{OpenEndpoint, Page};
+use api::{OpenEndpoint, StaticPage};
 
 /// This endpoint.
 pub const ENDPOINT: OpenEndpoint = OpenEndpoint { name: "get-openapi", method: "GET", path: "/api/openapi.json" };
 
 /// `openapi.yaml` as JSON, made of it when this was built.
-pub const PAGE: Page = Page {
+pub const PAGE: StaticPage = StaticPage {
     media_type: "application/json",
     text: include_str!(concat!(env!("OUT_DIR"), "/openapi.json")),
     etag: include_str!(concat!(env!("OUT_DIR"), "/etag.txt")),

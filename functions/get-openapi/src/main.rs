@@ -4,5 +4,5 @@ use get_openapi::PAGE;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::Error> {
-    api::serve_open(PAGE).await
+    api::serve_page(PAGE).await
 }

@@ -1,11 +1,15 @@
 //! Builds the clients once and serves `PATCH /api/flows/{id}`.
 
-use runtime::SystemClock;
+use engine::WebhookKeeper;
+use runtime::{OsEntropy, SystemClock};
 use store::Table;
 use update_flow::{ENDPOINT, handle};
+use vault::KmsVault;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::Error> {
-    let table = Table::from_env(&runtime::aws().await)?;
-    api::serve(ENDPOINT, table.clone(), SystemClock, |call| handle(&table, &SystemClock, call)).await
+    let aws = runtime::aws().await;
+    let table = Table::from_env(&aws)?;
+    let keeper = WebhookKeeper { webhooks: table.clone(), vault: KmsVault::from_env(&aws)?, clock: SystemClock };
+    api::serve(ENDPOINT, table.clone(), SystemClock, |call| handle(&table, &keeper, &OsEntropy, call)).await
 }

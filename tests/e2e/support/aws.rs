@@ -51,7 +51,11 @@ impl Aws {
     }
 
     async fn item(&self, run: &str, sk: &str) -> Value {
-        let key = json!({"pk": {"S": format!("RUN#{run}")}, "sk": {"S": sk}});
+        self.item_at(&format!("RUN#{run}"), sk).await
+    }
+
+    async fn item_at(&self, pk: &str, sk: &str) -> Value {
+        let key = json!({"pk": {"S": pk}, "sk": {"S": sk}});
         let body = json!({"TableName": self.table, "Key": key, "ConsistentRead": true});
         let (status, answer) = self.call("dynamodb", "DynamoDB_20120810.GetItem", "1.0", &body).await;
         assert_eq!(status, 200, "{answer}");
@@ -73,14 +77,49 @@ impl Aws {
 
     /// Invokes the worker that the schedule invokes every five minutes, and waits for it.
     pub async fn reconcile(&self) {
+        self.invoke("reconcile-runs").await;
+    }
+
+    /// Invokes the worker that the schedule invokes every minute, and waits for it.
+    pub async fn tick(&self) -> Value {
+        self.invoke("tick-cron").await
+    }
+
+    async fn invoke(&self, function: &str) -> Value {
         let (_, machine) = self.run_machine.rsplit_once(':').unwrap();
-        let url = format!("{}/2015-03-31/functions/{}-reconcile-runs/invocations", self.endpoint, machine.trim_end_matches("-run"));
+        let url = format!("{}/2015-03-31/functions/{}-{function}/invocations", self.endpoint, machine.trim_end_matches("-run"));
         let scope = format!("20260101/{}/lambda/aws4_request", self.region);
         let authorization = format!("AWS4-HMAC-SHA256 Credential=local/{scope}, SignedHeaders=host, Signature=00");
         let response = self.client.post(url).header("authorization", authorization).body("{}").send().await.unwrap();
         let (status, failed) = (response.status(), response.headers().contains_key("x-amz-function-error"));
         let text = response.text().await.unwrap();
-        assert!(status.is_success() && !failed, "reconcile-runs: {status} {text}");
+        assert!(status.is_success() && !failed, "{function}: {status} {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// The head of a flow of organisation A, in DynamoDB's own notation.
+    pub async fn flow_item(&self, flow: &str) -> Value {
+        self.item_at(&flow_key(flow), "FLOW").await
+    }
+
+    /// What is kept under the hash of a webhook's token.
+    pub async fn webhook_item(&self, token: &str) -> Value {
+        self.item_at(&format!("HOOK#{}", super::sha256(token.as_bytes())), "HOOK").await
+    }
+
+    /// Lets a scheduled flow of organisation A be due since `at`, as if the clock had not been looked at since then.
+    pub async fn make_due(&self, flow: &str, at: &str) {
+        let sk = self.flow_item(flow).await["outboxSk"]["S"].as_str().unwrap().to_owned();
+        let (_, rest) = sk.split_once('#').unwrap();
+        let body = json!({
+            "TableName": self.table,
+            "Key": {"pk": {"S": flow_key(flow)}, "sk": {"S": "FLOW"}},
+            "UpdateExpression": "SET nextCronRunAt = :at, outboxSk = :sk",
+            "ConditionExpression": "attribute_exists(nextCronRunAt)",
+            "ExpressionAttributeValues": {":at": {"S": at}, ":sk": {"S": format!("{at}#{rest}")}},
+        });
+        let (status, answer) = self.call("dynamodb", "DynamoDB_20120810.UpdateItem", "1.0", &body).await;
+        assert_eq!(status, 200, "{answer}");
     }
 
     /// The status of a segment's execution, by the segment's number; none if there is no such execution.
@@ -102,4 +141,8 @@ impl Aws {
         let machine = if segment == 1 { &self.run_machine } else { &self.resume_machine };
         format!("{}:{run}-{segment}", machine.replace(":stateMachine:", ":execution:"))
     }
+}
+
+fn flow_key(flow: &str) -> String {
+    format!("ORG#{}#FLOW#{flow}", variable("QE_ORG"))
 }

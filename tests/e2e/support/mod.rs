@@ -19,7 +19,7 @@ pub use aws::Aws;
 pub use qe::{Ended, Qe};
 pub use recorder::{Recorded, Recorder};
 pub use reqwest::Method;
-pub use routes::{Route, routes};
+pub use routes::{Route, WITHOUT_KEY, routes};
 pub use run::{Run, RunView};
 pub use server::{AnsweringServer, json_answer};
 pub use specs::{approval_flow, echo_call, edge, gate, one_gate, spec, transform};

@@ -3,11 +3,13 @@
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
-use super::{Flow, FlowStatus, MAX_SPEC_BYTES, Slug, Spec, Version};
+use super::trigger_draft::TriggerDraft;
+use super::{Flow, FlowStatus, FlowTrigger, MAX_SPEC_BYTES, Slug, Spec, Version};
 use crate::id::{FlowId, OrgId};
 use crate::json::canonical;
 use crate::problem::FieldErrors;
 use crate::time::Time;
+use crate::webhook_trigger::WebhookToken;
 
 /// The most bytes the body of a flow may have: the spec, and what stands around it.
 pub const MAX_BODY_BYTES: usize = MAX_SPEC_BYTES + 64 * 1024;
@@ -21,21 +23,22 @@ pub struct Draft {
     name: Option<String>,
     description: Option<String>,
     status: Option<FlowStatus>,
+    trigger: TriggerDraft,
     spec: Option<Value>,
 }
 
 impl Draft {
     /// Reads the body of a new flow, whose slug, name and spec are required; all problems at once, each at its path.
     pub fn parse_new(body: &Map<String, Value>) -> Result<Self, FieldErrors> {
-        Self::read(body, &["slug", "name", "spec"])
+        Self::read(body, &["slug", "name", "spec"], true)
     }
 
     /// Reads the changes to a flow; all problems at once, each at its path.
     pub fn parse_changes(body: &Map<String, Value>) -> Result<Self, FieldErrors> {
-        Self::read(body, &[])
+        Self::read(body, &[], false)
     }
 
-    fn read(body: &Map<String, Value>, required: &[&'static str]) -> Result<Self, FieldErrors> {
+    fn read(body: &Map<String, Value>, required: &[&'static str], is_new: bool) -> Result<Self, FieldErrors> {
         let mut errors = FieldErrors::new();
         let mut fields = Fields::of_body(body, &mut errors);
         for name in required {
@@ -55,13 +58,7 @@ impl Draft {
             }
             status
         });
-        match fields.optional_string("triggerType") {
-            None | Some("api") => {}
-            Some("webhook" | "cron") => {
-                fields.problem("triggerType", "webhook and cron triggers are not available in this version; use `api`");
-            }
-            Some(_) => fields.problem("triggerType", "must be `api`"),
-        }
+        let trigger = TriggerDraft::read(&mut fields, is_new);
         let spec = fields.optional("spec");
         if let Some(spec) = spec {
             let bytes = canonical(spec).len();
@@ -71,13 +68,13 @@ impl Draft {
                 fields.errors.extend(problems);
             }
         }
-        let draft = Self { slug, name, description, status, spec: spec.cloned() };
+        let draft = Self { slug, name, description, status, trigger, spec: spec.cloned() };
         fields.finish();
         errors.into_result(draft)
     }
 
-    /// The draft as a new flow, active unless it says otherwise.
-    pub fn into_flow(self, id: FlowId, org: OrgId, now: Time) -> Result<(Flow, Version), FieldErrors> {
+    /// The draft as a new flow, active unless it says otherwise. `fresh` is the token if it has a webhook.
+    pub fn into_flow(self, id: FlowId, org: OrgId, fresh: WebhookToken, now: Time) -> Result<(Flow, Version), FieldErrors> {
         let mut errors = FieldErrors::new();
         for (field, is_missing) in [("slug", self.slug.is_none()), ("name", self.name.is_none()), ("spec", self.spec.is_none())] {
             if is_missing {
@@ -85,13 +82,15 @@ impl Draft {
             }
         }
         let (Some(slug), Some(name), Some(spec)) = (self.slug, self.name, self.spec) else { return Err(errors) };
+        let status = self.status.unwrap_or(FlowStatus::Active);
         let flow = Flow {
             id,
             org,
             slug,
             name,
             description: self.description.unwrap_or_default(),
-            status: self.status.unwrap_or(FlowStatus::Active),
+            status,
+            trigger: self.trigger.applied_to(&FlowTrigger::Api, status, fresh, now)?,
             version: 1,
             created_at: now,
             updated_at: now,
@@ -100,15 +99,24 @@ impl Draft {
         Ok((flow, version))
     }
 
-    /// The flow with the changes, and a new version if the spec is another one than `current`.
-    pub fn applied_to(self, before: &Flow, current: &Version, now: Time) -> Result<(Flow, Option<Version>), FieldErrors> {
+    /// The flow with the changes, and a new version if the spec is another one than `current`. `fresh` is the token if it becomes a
+    /// webhook now.
+    pub fn applied_to(
+        self,
+        before: &Flow,
+        current: &Version,
+        fresh: WebhookToken,
+        now: Time,
+    ) -> Result<(Flow, Option<Version>), FieldErrors> {
         if self.slug.is_some_and(|slug| slug != before.slug) {
             return Err(FieldErrors::one("slug", "cannot be changed: URLs contain it; create another flow instead"));
         }
+        let status = self.status.unwrap_or(before.status);
         let mut flow = Flow {
             name: self.name.unwrap_or_else(|| before.name.clone()),
             description: self.description.unwrap_or_else(|| before.description.clone()),
-            status: self.status.unwrap_or(before.status),
+            status,
+            trigger: self.trigger.applied_to(&before.trigger, status, fresh, now)?,
             ..before.clone()
         };
         let spec = self.spec.filter(|spec| *spec != current.spec);

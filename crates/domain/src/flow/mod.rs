@@ -6,6 +6,8 @@ mod graph;
 mod node;
 mod parse;
 mod spec;
+mod trigger;
+mod trigger_draft;
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,6 +18,7 @@ pub use draft::{Draft, MAX_BODY_BYTES};
 pub use graph::Edge;
 pub use node::{Approval, Decision, HttpRequest, HttpSink, LlmStep, Node, NodeKind, Retry, Route, ServiceCall, Tool, Wait, WebhookEmit};
 pub use spec::{NodeIx, Spec};
+pub use trigger::{CronTrigger, DueRun, FlowTrigger, TriggerType};
 
 use crate::id::{FlowId, OrgId};
 use crate::time::Time;
@@ -168,6 +171,8 @@ pub struct Flow {
     pub description: String,
     /// Whether it can be run.
     pub status: FlowStatus,
+    /// What starts its runs.
+    pub trigger: FlowTrigger,
     /// The newest version of its spec; versions count from 1.
     pub version: u32,
     /// When it was created.

@@ -10,6 +10,7 @@
 mod again;
 mod canonical;
 mod crashes;
+mod cron;
 mod debts;
 mod endings;
 mod expiry;
@@ -23,3 +24,4 @@ mod parallel;
 mod retries;
 mod starting;
 mod waits;
+mod webhook;

@@ -1,6 +1,6 @@
 //! Flows, their versions, slugs.
 
-use domain::flow::{Flow, FlowStatus, Slug, Version};
+use domain::flow::{CronTrigger, Flow, FlowStatus, FlowTrigger, Slug, TriggerType, Version};
 use domain::id::{FlowId, OrgId};
 use domain::json::canonical;
 use domain::ports::PortError;
@@ -29,10 +29,29 @@ pub(crate) struct FlowItem {
     created_at: Time,
     updated_at: Time,
     list_pk: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cron_expression: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cron_timezone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cron_enabled: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cron_run_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_cron_run_at: Option<Time>,
+    /// Only on a flow that the clock is to start: the index `outbox` knows it by its next due time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outbox_pk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outbox_sk: Option<String>,
 }
 
 impl FlowItem {
     pub(crate) fn of(flow: &Flow) -> Self {
+        let cron = flow.trigger.cron();
+        let next = cron.and_then(|cron| cron.next_run_at);
         Self {
             pk: keys::flow(&flow.org, &flow.id),
             sk: keys::FLOW.to_owned(),
@@ -40,17 +59,26 @@ impl FlowItem {
             name: flow.name.clone(),
             description: flow.description.clone(),
             flow_status: flow.status.to_string(),
-            trigger_type: "api".to_owned(),
+            trigger_type: flow.trigger.kind().to_string(),
             version: flow.version,
             created_at: flow.created_at,
             updated_at: flow.updated_at,
             list_pk: keys::flow_list(&flow.org),
+            webhook_token: flow.trigger.webhook_token().map(ToString::to_string),
+            cron_expression: cron.map(|cron| cron.expression.clone()),
+            cron_timezone: cron.map(|cron| cron.timezone.clone()),
+            cron_enabled: cron.map(|cron| cron.enabled),
+            next_cron_run_at: next,
+            last_cron_run_at: cron.and_then(|cron| cron.last_run_at),
+            outbox_pk: next.map(|_| keys::cron(&flow.id)),
+            outbox_sk: next.map(|next| keys::cron_due(next, &flow.org, &flow.id)),
         }
     }
 
     pub(crate) fn into_flow(self) -> Result<Flow, PortError> {
         // An index projects 20 attributes at most, so what the key says is not said again.
         let (org, id) = keys::parse_flow(&self.pk).ok_or_else(|| corrupt(format!("flow key `{}`", self.pk)))?;
+        let trigger = self.trigger().ok_or_else(|| corrupt(format!("trigger `{}` of flow {id}", self.trigger_type)))?;
         Ok(Flow {
             id,
             org,
@@ -58,9 +86,24 @@ impl FlowItem {
             name: self.name,
             description: self.description,
             status: FlowStatus::from_name(&self.flow_status).ok_or_else(|| corrupt(format!("flow status `{}`", self.flow_status)))?,
+            trigger,
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
+        })
+    }
+
+    fn trigger(&self) -> Option<FlowTrigger> {
+        Some(match TriggerType::from_name(&self.trigger_type)? {
+            TriggerType::Api => FlowTrigger::Api,
+            TriggerType::Webhook => FlowTrigger::Webhook(self.webhook_token.as_ref()?.parse().ok()?),
+            TriggerType::Cron => FlowTrigger::Cron(CronTrigger {
+                expression: self.cron_expression.clone()?,
+                timezone: self.cron_timezone.clone()?,
+                enabled: self.cron_enabled?,
+                next_run_at: self.next_cron_run_at,
+                last_run_at: self.last_cron_run_at,
+            }),
         })
     }
 }

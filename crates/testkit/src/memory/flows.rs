@@ -23,8 +23,8 @@ impl State {
 
     fn update_flow(&mut self, before: &Flow, flow: &Flow, version: Option<&Version>) -> Result<(), CommitError> {
         let name = (flow.org, flow.id);
-        let as_before =
-            self.flows.get(&name).is_some_and(|stored| (stored.version, stored.updated_at) == (before.version, before.updated_at));
+        let state = |flow: &Flow| (flow.version, flow.updated_at, flow.trigger.cron().and_then(|cron| cron.next_run_at));
+        let as_before = self.flows.get(&name).is_some_and(|stored| state(stored) == state(before));
         let taken = version.is_some_and(|version| self.versions.contains_key(&(version.org, version.flow, version.number)));
         if !as_before || taken {
             return Err(CommitError::Changed);

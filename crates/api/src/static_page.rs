@@ -1,4 +1,4 @@
-//! The other way in: what everybody may read without a key. It is settled when the function is built, never changes while the
+//! What everybody may read without a key. It is settled when the function is built, never changes while the
 //! process lives, and says nothing about anybody.
 
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
@@ -11,20 +11,9 @@ use lambda_http::{Body, LambdaEvent, Request, lambda_runtime, service_fn, tracin
 
 use crate::Error;
 
-/// An endpoint that asks for no key, as its function declares it.
-#[derive(Debug, Clone, Copy)]
-pub struct OpenEndpoint {
-    /// Folder, package, binary and function are called this.
-    pub name: &'static str,
-    /// HTTP method.
-    pub method: &'static str,
-    /// Path, as in `template.yaml` and `openapi.yaml`.
-    pub path: &'static str,
-}
-
 /// A text that is the same for everybody.
 #[derive(Debug, Clone, Copy)]
-pub struct Page {
+pub struct StaticPage {
     /// Its media type, with the charset if it has one.
     pub media_type: &'static str,
     /// The whole of it.
@@ -39,13 +28,13 @@ pub struct Page {
 const CACHED: &str = "public, max-age=300";
 
 /// Serves a page until the platform ends the process.
-pub async fn serve_open(page: Page) -> Result<(), Error> {
+pub async fn serve_page(page: StaticPage) -> Result<(), Error> {
     tracing::init_default_subscriber();
     let service = async |event: LambdaEvent<LambdaRequest>| Ok::<_, Error>(page.answer(Request::from(event.payload).headers()));
     lambda_runtime::run(service_fn(service)).await
 }
 
-impl Page {
+impl StaticPage {
     /// 200 with the page, or 304 if the caller has it already.
     pub fn answer(&self, request: &HeaderMap) -> ApiGatewayProxyResponse {
         let known = request.get_all(IF_NONE_MATCH).iter().any(|value| value.to_str().is_ok_and(|known| matches(known, self.etag)));
@@ -75,7 +64,7 @@ fn matches(known: &str, etag: &str) -> bool {
 mod tests {
     use super::*;
 
-    const PAGE: Page = Page {
+    const PAGE: StaticPage = StaticPage {
         media_type: "text/plain; charset=utf-8",
         text: "all there is",
         etag: "\"7\"",
@@ -102,7 +91,7 @@ mod tests {
     fn the_sample_event_of_a_second_visit_is_answered_by_its_etag() {
         let event = lambda_http::request::from_str(include_str!("../../../events/get-docs/again.json")).unwrap();
         assert_eq!(PAGE.answer(event.headers()).status_code, 200, "it has another one");
-        let same = Page { etag: "\"0123456789abcdef0123456789abcdef\"", ..PAGE };
+        let same = StaticPage { etag: "\"0123456789abcdef0123456789abcdef\"", ..PAGE };
         assert_eq!(same.answer(event.headers()).status_code, 304);
     }
 

@@ -1,0 +1,17 @@
+"""A tick that finds 10,000 flows due: `bench/due-flows` measures, this builds it as it is deployed, runs it, and keeps what it prints."""
+
+import subprocess
+
+from stack.console import StackError, say
+
+from . import size
+
+
+def report(settings, flows=10_000):
+    size.build_release(["due-flows"])
+    command = [settings.target_dir / "release/due-flows", "--flows", str(flows)]
+    say(f"Cron      starting {flows} flows three times; some minutes")
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise StackError(f"due-flows failed with status {done.returncode}; its messages are above.")
+    return ["Release build, the DynamoDB engine in a process of its own on the same machine.", "", *done.stdout.splitlines()]

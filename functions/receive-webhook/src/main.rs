@@ -1,0 +1,19 @@
+//! Builds the clients once and serves `POST /api/triggers/wh/{token}`.
+#![recursion_limit = "256"] // four clients of AWS under one future
+
+use engine::{Engine, WebhookKeeper};
+use receive_webhook::{ENDPOINT, handle};
+use runtime::{OsEntropy, SystemClock};
+use segments::StepFunctions;
+use store::RunStore;
+use vault::KmsVault;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), api::Error> {
+    let aws = runtime::aws().await;
+    let runs = RunStore::from_env(&aws)?;
+    let table = runs.table.clone();
+    let keeper = WebhookKeeper { webhooks: table.clone(), vault: KmsVault::from_env(&aws)?, clock: SystemClock };
+    let engine = Engine { runs, flows: table, segments: StepFunctions::from_env(&aws)?, clock: SystemClock };
+    api::serve_open(ENDPOINT, |call| handle(&engine, &keeper, &OsEntropy, call)).await
+}

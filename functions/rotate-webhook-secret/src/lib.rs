@@ -1,0 +1,26 @@
+//! `POST /api/flows/{id}/rotate-webhook-secret`: a new secret for the flow's webhook.
+
+use api::{Call, Endpoint, Refused, Reply, under, view};
+use domain::access::Scope;
+use domain::fault::Fault;
+use domain::ports::{Clock, Entropy, Flows, PortError, Vault, WebhookTriggers};
+use engine::WebhookKeeper;
+
+/// This endpoint.
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "rotate-webhook-secret", method: "POST", path: "/api/flows/{id}/rotate-webhook-secret", scope: Scope::FlowsWrite };
+
+/// 200 with the flow and its new `webhookSecret`. The one before is good for 24 hours more, the one before that no longer. 422 if the
+/// flow has no webhook; 409 if somebody else rotates at the same time.
+pub async fn handle(
+    flows: &impl Flows,
+    keeper: &WebhookKeeper<impl WebhookTriggers, impl Vault, impl Clock>,
+    entropy: &impl Entropy,
+    call: Call,
+) -> Result<Reply, Refused> {
+    let flow = flows.flow(&call.key.org, &call.flow_name()?).await?.ok_or(Fault::NotFound("flow"))?;
+    let version = flows.version(&flow.org, &flow.id, flow.version).await?;
+    let version = version.ok_or_else(|| PortError::Corrupt(format!("{} has no version {}", flow.id, flow.version)))?;
+    let secret = keeper.rotate(entropy, &flow).await?;
+    Ok(Reply::ok(under("flow", view::flow_with_spec(&flow, &version, Some(&secret)))))
+}

@@ -1,0 +1,30 @@
+//! The worker that starts the flows whose time has come: a schedule invokes it every minute.
+
+use domain::ports::{Clock, CronFlows, Entropy, Flows, Segments};
+use domain::time::Time;
+use engine::Engine;
+use lambda_runtime::{Error, LambdaEvent};
+use serde_json::{Value, json};
+
+/// What is left of an invocation's time when it begins nothing more, in seconds: what is under way takes a fraction of that.
+const MARGIN_SECONDS: u64 = 5;
+
+/// Starts every flow that is due. Ticks may come late, twice or at the same time. What there is no time for, the next tick does.
+pub async fn handle<R, F: Flows, S: Segments, C: Clock>(
+    engine: &Engine<R, F, S, C>,
+    cron: &impl CronFlows,
+    entropy: &impl Entropy,
+    event: LambdaEvent<Value>,
+) -> Result<Value, Error> {
+    let stop_at = Time::from_millis(event.context.deadline.saturating_sub(MARGIN_SECONDS * 1000));
+    let ticked = engine.tick(entropy, cron, stop_at).await?;
+    let (created, owed, left, failed) = (ticked.created, ticked.owed, ticked.left, ticked.failed);
+    if created + left + failed > 0 {
+        tracing::info!(created, owed, left, failed, "started the flows that were due");
+    }
+    if failed > 0 {
+        // The log has the reasons, one by one. The invocation fails, so that an alarm on errors sees it.
+        return Err(format!("{failed} flows that are due could not be started").into());
+    }
+    Ok(json!({"created": created, "owed": owed, "left": left}))
+}

@@ -1,0 +1,18 @@
+//! Builds the clients once and starts what is due.
+
+use engine::Engine;
+use lambda_runtime::{Error, service_fn, tracing};
+use runtime::{OsEntropy, SystemClock};
+use segments::StepFunctions;
+use store::Table;
+use tick_cron::handle;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let aws = runtime::aws().await;
+    let table = Table::from_env(&aws)?;
+    // It creates runs whose inputs are a line, and so has no business in object storage.
+    let engine = Engine { runs: (), flows: table.clone(), segments: StepFunctions::from_env(&aws)?, clock: SystemClock };
+    lambda_runtime::run(service_fn(|event| handle(&engine, &table, &OsEntropy, event))).await
+}
