@@ -7,7 +7,8 @@ of their own.
 import shutil
 import sys
 
-from suites import PYTHON, ROOT, fail, installed, own_stack, run, run_pytest, skip, stop_with_the_stack, suite, summary
+from hygiene import node_tools
+from suites import PYTHON, ROOT, fail, installed, own_stack, run_pytest, skip, stop_with_the_stack, suite, summary
 
 # Reasons of pytest to skip that are none here: what they miss comes later, in `answers_and_policies`.
 LATER = ("RECORD_DIR names no recordings", "STACK_ACCESSES names no file", "it comes over no route")
@@ -25,19 +26,11 @@ def document():
     name = "The contract, Redocly lint"
     if shutil.which("npm") is None:
         skip(name, "npm is missing; install Node.js 20 or newer")
-    elif not linter():
+    elif not node_tools():
         skip(name, "Redocly CLI could not be installed (no network?)")
     else:
         quiet = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
         suite(name, [ROOT / "dev/node/node_modules/.bin/redocly", "lint", "openapi.yaml"], env=quiet)
-
-
-def linter():
-    """Whether what dev/node asks for is installed; installs it if not."""
-    lock, stamp = ROOT / "dev/node/package-lock.json", ROOT / "dev/node/node_modules/.package-lock.json"
-    if stamp.exists() and stamp.stat().st_mtime >= lock.stat().st_mtime:
-        return True
-    return run(["npm", "ci", "--prefix", "dev/node", "--no-audit", "--no-fund", "--ignore-scripts"])
 
 
 def answers_and_policies(stack):

@@ -74,6 +74,20 @@ def operations() -> tuple[Operation, ...]:
     )
 
 
+@cache
+def events() -> dict[str, dict]:
+    """What the document says of each event that is sent to webhooks, by its name; EMITTED is what it says of those of flows."""
+    return {name: item["post"] for name, item in document()["webhooks"].items()}
+
+
+EMITTED = "webhook_emit"
+
+
+def event_schema(name: str) -> dict:
+    """The schema of an event's body."""
+    return events().get(name, events()[EMITTED])["requestBody"]["content"]["application/json"]["schema"]
+
+
 def operation(method: str, path: str) -> Operation | None:
     """The operation that a request is for; `path` without its query."""
     return next((each for each in operations() if each.method == method and each.pattern().fullmatch(path)), None)

@@ -10,19 +10,22 @@ import sys
 
 import yaml
 
-from document import FILE, document, operations, resolved
+import recordings
+from document import EMITTED, FILE, document, events, operations, resolved
 from recordings import exchanges, folder
 
 MARK = "  # ---- Examples: recorded answers, by `make record-examples` ----\n"
 # Whose exchanges tell a story; for what is not in it, the shortest answer of any other test.
 STORY = "tour::"
 # What is another on each machine and in each run: the number behind the slug of a test, and where the local stack's services are.
-VARYING = [(re.compile(r"\b([a-z]+)-[0-9a-f]{10,}-\d+-\d+\b"), r"\1"), (re.compile(r"\b127\.0\.0\.1:\d+"), "payments.example.com")]
+VARYING = [
+    (re.compile(r"\b([a-z]+)-[0-9a-f]{10,}-\d+-\d+\b"), r"\1"),
+    (re.compile(r"\bhttp://127\.0\.0\.1(:\d+)?"), "https://payments.example.com"),
+    (re.compile(r"\b127\.0\.0\.1(:\d+)?"), "payments.example.com"),
+]
+# The source of an example that is an event.
+AN_EVENT = "event"
 REFERENCE = re.compile(r'"#/components/examples/([\w.-]+)"')
-
-
-def name_of(operation_id, status=None):
-    return f"{operation_id}-request" if status is None else f"{operation_id}-{status}"
 
 
 def wanted():
@@ -35,6 +38,9 @@ def wanted():
         for status, response in operation.responses.items():
             for reference in references(response):
                 found.setdefault(reference, []).append((operation.id, status))
+    for name, event in events().items():
+        for reference in references(event["requestBody"]):
+            found.setdefault(reference, []).append((name, AN_EVENT))
     return found
 
 
@@ -55,7 +61,26 @@ def recorded():
         rank = (not told, -len(exchange.text) if told else len(exchange.text))
         if key not in best or rank < best[key][0]:
             best[key] = (rank, exchange)
-    return {key: exchange for key, (_, exchange) in best.items()}
+    return {key: exchange for key, (_, exchange) in best.items()} | told_events()
+
+
+def told_events():
+    """The best event of each name: one of the story's runs, if there is one. Webhooks hear of the runs of other tests too."""
+    runs = {
+        json.loads(exchange.text)["data"]["run"]["id"]
+        for exchange in exchanges()
+        if exchange.test.startswith(STORY) and exchange.status == 202 and exchange.operation and exchange.operation.id in ("executeFlow", "retryRun")
+    }
+    best = {}
+    for event in recordings.events():
+        body = event.body
+        data = body["data"] if isinstance(body["data"], dict) else {}
+        key = (body["event"] if body["event"] in events() else EMITTED, AN_EVENT)
+        told = data.get("runId") in runs if "runId" in data else event.test.startswith(STORY)
+        rank = (not told, len(event.text))
+        if key not in best or rank < best[key][0]:
+            best[key] = (rank, event)
+    return {key: event for key, (_, event) in best.items()}
 
 
 def neat(text):

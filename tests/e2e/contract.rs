@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Method, Run, Stack, one_gate, routes, spec, transform};
+use crate::support::{Method, Route, Run, Stack, one_gate, routes, spec, transform};
 
 #[tokio::test]
 async fn the_document_is_served_to_everybody_and_names_every_route() {
@@ -53,7 +53,9 @@ async fn a_body_that_is_too_large_or_no_json_is_refused_wherever_there_is_one() 
     let (_, ended) = stack.run(|_| spec(&[transform("only", &json!(1))], &[]), &json!({})).await;
     ended.wait("succeeded").await;
     let large = format!("{{\"note\":\"{}\"}}", "x".repeat(5_400_000)).into_bytes();
-    for route in routes().iter().filter(|route| matches!(route.method, Method::POST | Method::PUT | Method::PATCH)) {
+    let document: Value = serde_json::from_str(&stack.nobody.page("/api/openapi.json", &[]).await.2).unwrap();
+    let has_body = |route: &&Route| !document["paths"][&route.path][route.method.as_str().to_ascii_lowercase()]["requestBody"].is_null();
+    for route in routes().iter().filter(has_body) {
         let path = route.path.replace("{id}", &flow.id).replace("{runId}", &subject(&route.path, &run, &ended).id);
         let place = format!("{} {path}", route.method);
         let form = stack.ada.call(route.method.clone(), &path, &[("content-type", "text/plain")], Some(b"x=1".to_vec())).await;
@@ -62,6 +64,20 @@ async fn a_body_that_is_too_large_or_no_json_is_refused_wherever_there_is_one() 
         assert!(much.error(413).starts_with("the body has more than "), "{place}: {}", much.body);
     }
     assert_eq!(run.view().await.status(), "awaiting_approval", "nothing happened");
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_is_refused_in_every_list() {
+    let stack = Stack::shared();
+    let hook = json!({"url": format!("{}/contract", stack.echo.url), "events": ["nothing.*"]});
+    let hook = stack.ada.post("/api/webhooks", &hook).await.data(201)["webhook"]["id"].as_str().unwrap().to_owned();
+    let hook = format!("/api/webhooks/{hook}");
+    for list in ["/api/service-connections", "/api/webhooks", &format!("{hook}/deliveries")] {
+        for (query, field) in [("limit=0", "limit"), ("page=-1", "page"), ("cursor=AAAA", "cursor")] {
+            assert_eq!(stack.ada.get(&format!("{list}?{query}")).await.faulty_fields(400), [field], "{list}");
+        }
+    }
+    stack.ada.send(Method::DELETE, &hook, &json!({})).await.data(200);
 }
 
 /// A run on which the action of a path could be done.

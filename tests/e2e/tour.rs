@@ -1,9 +1,11 @@
 //! The whole API in one story. It is also where the examples of `openapi.yaml` come from: `make record-examples` takes the first
 //! answer of each kind that this test gets. So it says what a reader would like to see, and no more.
 
+use domain::signature::sign;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::support::{Method, Run, Stack, unique};
+use crate::support::{Api, Method, Run, Stack, eventually, spec, transform, unique};
 
 /// A refund that a model drafts, a person corrects, and a service pays.
 fn refunds() -> Value {
@@ -40,10 +42,102 @@ async fn executed(stack: &Stack, slug: &str, order: &str) -> Run {
     Run::of(&stack.ada, &answer.data(202)["run"])
 }
 
+/// Who pays: registered, asked whether it is there, registered anew, deleted.
+async fn a_service(stack: &Stack) {
+    let (ada, path, name) = (&stack.ada, "/api/service-connections", unique("payments"));
+    let slug = format!("custom:{name}");
+    let service = json!({
+        "serviceSlug": slug, "baseUrl": format!("{}/{name}/v2", stack.echo.url), "apiKey": "not-a-real-key",
+        "authHeader": "X-Api-Key", "healthPath": "/health",
+    });
+    ada.post(path, &service).await.data(201);
+    ada.post(path, &service).await.data(200);
+    assert_eq!(ada.get(&format!("{path}/{slug}/health")).await.data(200)["health"]["healthy"], true);
+    ada.get(&format!("{path}?limit=1")).await.data(200);
+    ada.send(Method::DELETE, &format!("{path}/{slug}"), &json!({})).await.data(200);
+}
+
+/// Who wants to know.
+struct Hook<'a> {
+    ada: &'a Api,
+    path: String,
+    /// Where its events arrive.
+    arrivals: String,
+}
+
+impl<'a> Hook<'a> {
+    async fn registered(stack: &'a Stack) -> Self {
+        let arrivals = format!("/{}", unique("hooks"));
+        let events = ["flow.run.*", "generation.*", "refund.paid"];
+        let body = json!({"url": format!("{}{arrivals}", stack.echo.url), "events": events, "description": "Back office"});
+        let id = stack.ada.post("/api/webhooks", &body).await.data(201)["webhook"]["id"].as_str().unwrap().to_owned();
+        let this = Self { ada: &stack.ada, path: format!("/api/webhooks/{id}"), arrivals };
+        this.ada.get(&this.path).await.data(200);
+        this.ada.get("/api/webhooks?limit=1").await.data(200);
+        this
+    }
+
+    /// Tried out, asked for again, given another secret.
+    async fn tried(&self, stack: &Stack) {
+        let asked = self.ada.post(&format!("{}/test", self.path), &json!({})).await.data(202)["delivery"]["id"].clone();
+        let arrived = |times: usize| async move {
+            let all = stack.echo.sent_to(&self.arrivals).await;
+            (all.iter().filter(|parcel| parcel.body()["event"] == "webhook.test").count() >= times).then_some(())
+        };
+        eventually("the test", async || arrived(1).await).await;
+        self.ada.get(&format!("{}/deliveries?limit=1", self.path)).await.data(200);
+        self.ada.post(&format!("{}/rotate-secret", self.path), &json!({})).await.data(200);
+        self.ada.post(&format!("{}/deliveries/{}/redeliver", self.path, asked.as_str().unwrap()), &json!({})).await.data(202);
+        eventually("the test again", async || arrived(2).await).await;
+    }
+
+    /// Waits until these events of these runs have arrived.
+    async fn told(&self, stack: &Stack, names: &[&str], runs: &[&str]) {
+        eventually("the story in events", async || {
+            let all = stack.echo.sent_to(&self.arrivals).await;
+            let ours = |name: &&str| {
+                all.iter().any(|parcel| {
+                    let run = parcel.body()["data"]["runId"].as_str();
+                    parcel.body()["event"] == **name && run.is_some_and(|run| runs.contains(&run))
+                })
+            };
+            names.iter().all(ours).then_some(())
+        })
+        .await;
+        self.ada.send(Method::DELETE, &self.path, &json!({})).await.data(200);
+    }
+}
+
+/// A flow that others start: by signed calls, and then by the clock.
+async fn started_by_others(stack: &Stack) {
+    let (ada, slug) = (&stack.ada, unique("claims"));
+    let flow = format!("/api/flows/{slug}");
+    let body =
+        json!({"slug": slug, "name": "Claims", "triggerType": "webhook", "spec": spec(&[transform("claim", &json!("${trigger}"))], &[])});
+    ada.post("/api/flows", &body).await.data(201);
+    let rotated = ada.post(&format!("{flow}/rotate-webhook-secret"), &json!({})).await.data(200)["flow"].clone();
+    let text = |name: &str| rotated[name].as_str().unwrap().to_owned();
+    let (path, secret) = (format!("/api/triggers/wh/{}", text("webhookToken")), SecretString::from(text("webhookSecret")));
+    let call = async |body: &str| {
+        let signature = sign(&secret, body.as_bytes());
+        let headers = [("content-type", "application/json"), ("x-quantum-signature", &*signature), ("x-quantum-delivery", "claim-17")];
+        stack.nobody.call(Method::POST, &path, &headers, Some(body.as_bytes().to_vec())).await
+    };
+    call(r#"{"orderId":"order-1043","claim":17}"#).await.data(202);
+    assert_eq!(call("{").await.faulty_fields(400), ["body"]);
+    stack.nobody.post(&path, &json!({})).await.error(401);
+    let clock = json!({"triggerType": "cron", "cronExpression": "0 6 * * 1-5", "cronTimezone": "Europe/Berlin", "cronEnabled": false});
+    ada.send(Method::PATCH, &flow, &clock).await.data(200);
+}
+
 #[tokio::test]
 async fn the_whole_api_in_one_story() {
     let stack = Stack::shared();
     let (ada, slug) = (&stack.ada, unique("refunds"));
+    a_service(&stack).await;
+    started_by_others(&stack).await;
+    let hook = Hook::registered(&stack).await;
+    hook.tried(&stack).await;
     let body = json!({"slug": slug, "name": "Refunds", "description": "Refunds, with a person's signature.", "spec": refunds()});
     ada.post("/api/flows", &body).await.data(201);
     assert_eq!(ada.post("/api/flows", &body).await.error(409), format!("there is a flow with the slug `{slug}` already"));
@@ -77,6 +171,23 @@ async fn the_whole_api_in_one_story() {
     let again = rejected.retry(&json!({"fromNodeId": "draft", "flowVersion": "latest"})).await;
     again.parked().await;
     again.cancel("The customer withdrew the claim.").await.data(200);
+
+    // A model that does not answer as it is asked to. By now, all of it was told.
+    let schema = json!({"type": "object", "required": ["amount"], "properties": {"amount": {"type": "number"}}});
+    let ask = json!({"id": "ask", "type": "llm_step", "userPrompt": "How much? SCRIPTED: {\"amount\": \"a lot\"}", "outputSchema": schema});
+    let (_, helpless) = stack.run(|_| spec(&[ask], &[]), &json!({})).await;
+    helpless.wait("failed").await;
+    let names = [
+        "flow.run.started",
+        "flow.run.awaiting_approval",
+        "flow.run.succeeded",
+        "flow.run.failed",
+        "flow.run.cancelled",
+        "generation.started",
+        "generation.completed",
+        "generation.failed",
+    ];
+    hook.told(&stack, &names, &[&run.id, &rejected.id, &again.id, &helpless.id]).await;
 
     // The flow is paused: nothing runs.
     for method in [Method::PATCH, Method::PUT] {

@@ -9,6 +9,7 @@ import urllib.request
 
 BASE = os.environ["QE_BASE_URL"]
 KEY = os.environ["QE_API_KEY"]
+ECHO = os.environ["QE_ECHO_URL"]
 # Two processes at the same stack must not take each other's slugs.
 GROUP = os.environ.get("FUZZ_GROUP", "all")
 PATIENCE_SECONDS = 60
@@ -41,14 +42,14 @@ class Subjects:
     def __init__(self):
         self._numbers = itertools.count(1)
         self._stamp = f"{GROUP}-{int(time.time())}"
-        self._flows, self._runs = {}, {}
+        self._flows, self._runs, self._webhook = {}, {}, None
 
     def slug(self):
         return f"fuzz-{self._stamp}-{next(self._numbers)}"
 
-    def flow(self, purpose, spec):
+    def flow(self, purpose, spec, trigger="api"):
         if purpose not in self._flows:
-            body = {"slug": self.slug(), "name": purpose, "spec": spec}
+            body = {"slug": self.slug(), "name": purpose, "triggerType": trigger, "spec": spec}
             self._flows[purpose] = call("POST", "/api/flows", body)["flow"]
         return self._flows[purpose]
 
@@ -78,6 +79,32 @@ class Subjects:
         """A key that nobody needs."""
         body = {"name": "Nobody's", "scopes": ["flows:read"], "actor": "usr_nobody"}
         return call("POST", "/api/api-keys", body)["apiKey"]["id"]
+
+    def webhook(self):
+        """One that hears of nothing but tests."""
+        if self._webhook is None or not self._is_there(f"/api/webhooks/{self._webhook}"):
+            body = {"url": f"{ECHO}/fuzz", "events": ["nothing.*"]}
+            self._webhook = call("POST", "/api/webhooks", body)["webhook"]["id"]
+        return self._webhook
+
+    def no_webhook(self, webhook):
+        if self._is_there(f"/api/webhooks/{webhook}"):
+            call("DELETE", f"/api/webhooks/{webhook}")
+
+    def delivery(self):
+        return call("POST", f"/api/webhooks/{self.webhook()}/test")["delivery"]["id"]
+
+    def connection(self):
+        """One that nobody needs."""
+        body = {"serviceSlug": f"custom:{self.slug()}", "baseUrl": f"{ECHO}/fuzz", "apiKey": "not-a-real-key"}
+        return call("POST", "/api/service-connections", body)["connection"]["serviceSlug"]
+
+    @staticmethod
+    def _is_there(path):
+        try:
+            return call("GET", path) is not None
+        except RuntimeError:
+            return False
 
     def _wait(self, run, status):
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -4,6 +4,7 @@ use reqwest::Client;
 use serde_json::Value;
 
 use super::eventually;
+use super::recording::record_event;
 
 /// A service of the local stack that remembers its requests.
 #[derive(Debug, Clone)]
@@ -27,7 +28,11 @@ impl Recorder {
         let response = self.client.get(&url).send().await.unwrap_or_else(|error| panic!("{url}: {error}"));
         let text = response.text().await.unwrap();
         let all: Value = serde_json::from_str(&text).unwrap_or_else(|why| panic!("{url}: {why}: {text}"));
-        all.as_array().unwrap().iter().cloned().map(Recorded).collect()
+        let all: Vec<Recorded> = all.as_array().unwrap().iter().cloned().map(Recorded).collect();
+        for event in all.iter().filter(|each| each.0["headers"]["x-quantum-event"].is_string()) {
+            record_event(&event.0["headers"], event.raw());
+        }
+        all
     }
 
     /// Requests for a path, oldest first.

@@ -1,6 +1,8 @@
-//! Keeps every exchange with the API, if `RECORD_DIR` names a folder: one JSON object a line, a file for each process.
+//! Keeps every exchange with the API, and every event that a webhook got, if `RECORD_DIR` names a folder: one JSON object a line, a
+//! file for each process.
 //! `tests/contract` holds them against `openapi.yaml` afterwards, and takes the document's examples from them.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -13,9 +15,9 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value, json};
 
-/// How every key begins.
-const KEY_MARK: &str = "qe_sk_";
-/// What follows `sandbox_` or `live_` in a key.
+/// How keys, secrets of webhooks and tokens of webhooks begin.
+const MARKS: [&str; 4] = ["qe_sk_sandbox_", "qe_sk_live_", "whsec_", "wht_"];
+/// What follows.
 const SECRET_CHARS: usize = 32;
 /// Nobody looks at a longer body of a request.
 const MAX_SENT_BYTES: usize = 1_100_000;
@@ -33,7 +35,7 @@ pub struct Sent<'a> {
     pub body: Option<&'a [u8]>,
 }
 
-/// Keeps one exchange, without the keys in it.
+/// Keeps one exchange, without the secrets in it.
 pub fn record(sent: Sent<'_>, status: u16, headers: &HeaderMap, text: &str) {
     let Some(file) = file() else { return };
     let body = sent.body.filter(|body| body.len() <= MAX_SENT_BYTES).and_then(|body| str::from_utf8(body).ok());
@@ -50,7 +52,20 @@ pub fn record(sent: Sent<'_>, status: u16, headers: &HeaderMap, text: &str) {
         "headers": received,
         "body": text,
     });
-    let line = without_keys(&line.to_string()) + "\n";
+    write(file, &line);
+}
+
+/// Keeps an event that a webhook got, however often somebody looks at it.
+pub fn record_event(headers: &Value, raw: &str) {
+    static KEPT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let Some(file) = file() else { return };
+    if KEPT.lock().unwrap().insert(format!("{} {}", headers["x-quantum-delivery"], headers["x-quantum-attempt"])) {
+        write(file, &json!({"test": thread::current().name(), "headers": headers, "event": raw}));
+    }
+}
+
+fn write(file: &Mutex<File>, line: &Value) {
+    let line = without_secrets(&line.to_string()) + "\n";
     file.lock().unwrap().write_all(line.as_bytes()).unwrap();
 }
 
@@ -67,27 +82,29 @@ fn file() -> Option<&'static Mutex<File>> {
     FILE.get_or_init(open).as_ref()
 }
 
-/// The text with another secret in every key, as long as the real one and of the same form.
-fn without_keys(text: &str) -> String {
-    let mut parts = text.split(KEY_MARK);
+/// The text with another secret in every key, as long as the real one and of the same form; likewise those of webhooks.
+fn without_secrets(text: &str) -> String {
+    MARKS.into_iter().fold(text.to_owned(), |text, mark| hidden(&text, mark))
+}
+
+fn hidden(text: &str, mark: &str) -> String {
+    let mut parts = text.split(mark);
     let mut clean = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        clean.push_str(KEY_MARK);
-        let (environment, rest) =
-            ["sandbox_", "live_"].iter().find_map(|name| Some((*name, part.strip_prefix(name)?))).unwrap_or(("", part));
-        clean.push_str(environment);
-        let secret = rest.chars().take_while(char::is_ascii_alphanumeric).count().min(SECRET_CHARS);
+        let secret = part.chars().take_while(char::is_ascii_alphanumeric).count().min(SECRET_CHARS);
+        clean.push_str(mark);
         clean.push_str(&"a".repeat(secret));
-        clean.push_str(&rest[secret..]);
+        clean.push_str(&part[secret..]);
     }
     clean
 }
 
 #[test]
-fn no_key_is_kept() {
-    let secret = "abcdefghijklmnopqrstuvwxyz234567";
-    let text = format!("{{\"key\":\"qe_sk_live_{secret}\",\"path\":\"/x?key=Bearer%20qe_sk_sandbox_{secret}\",\"bad\":\"qe_sk_\"}}");
-    let hidden = "a".repeat(32);
-    let clean = format!("{{\"key\":\"qe_sk_live_{hidden}\",\"path\":\"/x?key=Bearer%20qe_sk_sandbox_{hidden}\",\"bad\":\"qe_sk_\"}}");
-    assert_eq!(without_keys(&text), clean);
+fn no_secret_is_kept() {
+    let text = |secret: &str| {
+        format!(
+            "{{\"key\":\"qe_sk_live_{secret}\",\"path\":\"/wht_{secret}/x?key=Bearer%20qe_sk_sandbox_{secret}\",\"secret\":\"whsec_{secret}\",\"bad\":\"qe_sk_\"}}"
+        )
+    };
+    assert_eq!(without_secrets(&text("abcdefghijklmnopqrstuvwxyz234567")), text(&"a".repeat(32)));
 }
