@@ -2,8 +2,8 @@
 //! `testkit` brings parts in memory.
 
 mod connections;
-mod webhooks;
 mod triggers;
+mod webhooks;
 
 use std::collections::BTreeSet;
 use std::future::Future;

@@ -23,8 +23,8 @@ mod presigned;
 mod progress;
 mod ring;
 mod runs;
-mod webhooks;
 mod webhook_triggers;
+mod webhooks;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;

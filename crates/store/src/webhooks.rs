@@ -56,7 +56,8 @@ impl Deliveries for Table {
     }
 
     async fn due(&self, now: Time) -> Result<Vec<(Time, Message)>, PortError> {
-        let shards = try_join_all((0..keys::OUTBOX_SHARDS).map(|shard| self.due_in(keys::deliveries_owed_shard(shard), now))).await?;
+        let shards =
+            try_join_all((0..keys::OUTBOX_SHARDS).map(|shard| self.deliveries_due_in(keys::deliveries_owed_shard(shard), now))).await?;
         let mut due: Vec<(Time, Message)> = shards.into_iter().flatten().collect();
         due.sort_by_key(|(at, _)| *at);
         Ok(due)
@@ -96,7 +97,7 @@ impl Table {
     }
 
     /// One page: what is beyond it waits for the next look.
-    async fn due_in(&self, shard: String, now: Time) -> Result<Vec<(Time, Message)>, PortError> {
+    async fn deliveries_due_in(&self, shard: String, now: Time) -> Result<Vec<(Time, Message)>, PortError> {
         let request = self
             .client
             .query()
