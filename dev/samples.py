@@ -82,6 +82,7 @@ STORY = (
     Step("list-deliveries/second-page", 200),
     Step("publish-events/a-run-emits-and-is-cancelled", DONE),
     Step("deliver-webhook/one-delivery", DONE),
+    Step("repeat-deliveries/tick", DONE),
     Step("redeliver-event/a-dead-one", 202),
     Step("delete-webhook/by-id", 200),
     Step("create-api-key/for-a-service", 201),
