@@ -218,12 +218,19 @@ def test_of_the_stream_only_what_outputs_leave_by_reaches_purge_outputs(deployed
     assert by_event["MODIFY"]["dynamodb"]["NewImage"]["lastedDays"] == {"N": "3"}
 
 
-def test_debts_are_paid_every_five_minutes(deployed):
+def test_the_clock_calls_who_pays_debts_who_starts_flows_and_who_repeats_deliveries(deployed):
     events = deployed.on.client("events")
-    (tick,) = [rule for rule in events.list_rules()["Rules"] if "ScheduleExpression" in rule]
-    assert (tick["ScheduleExpression"], tick["State"]) == ("rate(5 minutes)", "ENABLED")
-    (target,) = events.list_targets_by_rule(Rule=tick["Name"])["Targets"]
-    assert target["Arn"].endswith(f":function:{STACK}-reconcile-runs")
+    ticks = {}
+    for rule in events.list_rules()["Rules"]:
+        if "ScheduleExpression" in rule:
+            assert rule["State"] == "ENABLED", rule
+            (target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+            ticks[target["Arn"].rpartition(f":function:{STACK}-")[2]] = rule["ScheduleExpression"]
+    assert ticks == {
+        "reconcile-runs": "rate(5 minutes)",
+        "repeat-deliveries": "rate(1 minute)",
+        "tick-cron": "cron(* * * * ? *)",
+    }
 
 
 def test_every_function_of_the_template_is_there(deployed):
