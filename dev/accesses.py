@@ -5,7 +5,7 @@ JSON object a line, with the first example of its keys; `tests/contract/test_pol
 
     {"by": "runs-local-approve-run", "action": "dynamodb:UpdateItem", "resource": "table", "conditions": {"dynamodb:LeadingKeys": ["KEY#…"], …}}
 
-Resources are `table`, `table/index/<name>`, `bucket`, `bucket/<key>`, and the ends of ARNs of Step Functions.
+Resources are `table`, `table/index/<name>`, `bucket`, `bucket/<key>`, `key`, `queue/<name>`, and the ends of ARNs of Step Functions.
 """
 
 import functools
@@ -42,10 +42,12 @@ class Accesses:
                     self._file.flush()
 
 
-def attach(file, *, dynamodb, s3, stepfunctions, lambda_svc):
+def attach(file, *, dynamodb, kms, s3, sqs, stepfunctions, lambda_svc):
     """Note what functions ask of these modules of MiniStack from now on."""
     accesses = Accesses(file)
     _watch(accesses, dynamodb, lambda _method, _path, headers, body, _query: of_dynamodb(_operation(headers), _json(body)))
+    _watch(accesses, kms, lambda _method, _path, headers, body, _query: of_kms(_operation(headers), _json(body)))
+    _watch(accesses, sqs, lambda _method, _path, headers, body, _query: of_sqs(_operation(headers), _json(body)))
     _watch(accesses, stepfunctions, lambda _method, _path, headers, body, _query: of_states(_operation(headers), _json(body)))
     _watch(accesses, s3, of_s3)
     tell_functions_their_names(lambda_svc)
@@ -78,6 +80,9 @@ def of_dynamodb(operation, request):
         return [_access(f"dynamodb:{operation}", "table", {"dynamodb:LeadingKeys": [key["pk"]["S"] for key in keys]})]
     resource = f"table/index/{request['IndexName']}" if "IndexName" in request else "table"
     conditions = {"dynamodb:LeadingKeys": _leading_keys(request)}
+    if operation in ("GetItem", "Query"):
+        # Without a projection it is all of them, which no list of names allows.
+        conditions["dynamodb:Attributes"] = sorted({*_names(request, "ProjectionExpression")}) or ["(all)"]
     if operation == "UpdateItem":
         conditions["dynamodb:Attributes"] = sorted({*request["Key"], *_names(request, "UpdateExpression"), *_names(request, "ConditionExpression")})
         conditions["dynamodb:ReturnValues"] = [request.get("ReturnValues", "NONE")]
@@ -104,6 +109,17 @@ def _names(request, expression):
     words = [word.group() for word in NAME.finditer(text) if not text[word.end() :].lstrip().startswith("(") or word.group().upper() in WORDS]
     keywords = WORDS | {"AND", "OR", "NOT", "BETWEEN", "IN"}
     return [names.get(word, word) for word in words if not word.startswith(":") and word.upper() not in keywords]
+
+
+def of_kms(operation, request):
+    context = {f"kms:EncryptionContext:{name}": [value] for name, value in request.get("EncryptionContext", {}).items()}
+    return [_access(f"kms:{operation}", "key", context)]
+
+
+def of_sqs(operation, request):
+    # Sending a batch is authorised as sending (Amazon SQS developer guide, "Amazon SQS API permissions").
+    action = operation.removesuffix("Batch")
+    return [_access(f"sqs:{action}", f"queue/{request.get('QueueUrl', '').rpartition('/')[2]}", {})]
 
 
 def of_states(operation, request):

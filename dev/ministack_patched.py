@@ -205,9 +205,10 @@ def main():
         ledger.attach(ledger_file, **modules, lambda_svc=lambda_svc, lambda_runtime=lambda_runtime)
     if accesses_file := os.environ.get("STACK_ACCESSES"):
         import accesses
-        from ministack.services import lambda_svc, s3
+        from ministack.services import kms, lambda_svc, s3, sqs
 
-        accesses.attach(accesses_file, dynamodb=dynamodb, s3=s3, stepfunctions=stepfunctions, lambda_svc=lambda_svc)
+        services = {"dynamodb": dynamodb, "kms": kms, "s3": s3, "sqs": sqs, "stepfunctions": stepfunctions}
+        accesses.attach(accesses_file, **services, lambda_svc=lambda_svc)
     ministack()
 
 

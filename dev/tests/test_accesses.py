@@ -11,7 +11,7 @@ KEY = {"pk": {"S": "RUN#run_1"}, "sk": {"S": "RUN"}}
 
 def test_a_read_names_its_partition_and_its_index():
     assert accesses.of_dynamodb("GetItem", {"Key": KEY}) == [
-        {"action": "dynamodb:GetItem", "resource": "table", "conditions": {"dynamodb:LeadingKeys": ["RUN#run_1"]}}
+        {"action": "dynamodb:GetItem", "resource": "table", "conditions": {"dynamodb:LeadingKeys": ["RUN#run_1"], "dynamodb:Attributes": ["(all)"]}}
     ]
     query = {
         "IndexName": "lists",
@@ -20,7 +20,10 @@ def test_a_read_names_its_partition_and_its_index():
         "ExpressionAttributeValues": {":hash": {"S": "FLOW#1"}, ":after": {"S": "x"}},
     }
     (access,) = accesses.of_dynamodb("Query", query)
-    assert (access["resource"], access["conditions"]) == ("table/index/lists", {"dynamodb:LeadingKeys": ["FLOW#1"]})
+    assert (access["resource"], access["conditions"]) == (
+        "table/index/lists",
+        {"dynamodb:LeadingKeys": ["FLOW#1"], "dynamodb:Attributes": ["(all)"]},
+    )
 
 
 def test_an_update_names_the_attributes_that_it_touches_and_what_it_gives_back():
@@ -61,11 +64,30 @@ def test_state_machines_are_named_by_the_end_of_their_arn():
     assert accesses.of_states("SendTaskSuccess", {"taskToken": "x"})[0]["resource"] == "?"
 
 
+def test_a_read_says_which_attributes_it_is_for():
+    key = {"Key": {"pk": {"S": "ORG#org_1"}, "sk": {"S": "ORG"}}}
+    (some,) = accesses.of_dynamodb("GetItem", {**key, "ProjectionExpression": "#ranges, pk", "ExpressionAttributeNames": {"#ranges": "privateRanges"}})
+    (everything,) = accesses.of_dynamodb("GetItem", key)
+    assert some["conditions"]["dynamodb:Attributes"] == ["pk", "privateRanges"]
+    assert everything["conditions"]["dynamodb:Attributes"] == ["(all)"]
+
+
+def test_a_secret_is_sealed_under_its_context_and_a_message_goes_to_a_queue():
+    (sealed,) = accesses.of_kms("Encrypt", {"KeyId": "k", "Plaintext": "x", "EncryptionContext": {"kind": "flow-webhook", "org": "org_1"}})
+    assert sealed == {
+        "action": "kms:Encrypt",
+        "resource": "key",
+        "conditions": {"kms:EncryptionContext:kind": ["flow-webhook"], "kms:EncryptionContext:org": ["org_1"]},
+    }
+    (sent,) = accesses.of_sqs("SendMessageBatch", {"QueueUrl": "http://127.0.0.1/000000000000/runs-local-Deliveries-1"})
+    assert (sent["action"], sent["resource"]) == ("sqs:SendMessage", "queue/runs-local-Deliveries-1")
+
+
 def test_each_kind_of_access_is_noted_once_for_each_caller(tmp_path):
     async def handle(*_):
         return 200, {}, b"{}"
 
-    modules = {name: SimpleNamespace(handle_request=handle) for name in ("dynamodb", "s3", "stepfunctions")}
+    modules = {name: SimpleNamespace(handle_request=handle) for name in ("dynamodb", "kms", "s3", "sqs", "stepfunctions")}
     file = tmp_path / "accesses.jsonl"
     accesses.attach(file, **modules, lambda_svc=SimpleNamespace(_provided_worker_env=lambda *_: {}))
     for name, run in [("f", "01M888RN49YESS4D7F8HBW5P7X"), ("f", "01M888RN49YESS4D7F8HBW5P7Y"), ("g", "01M888RN49YESS4D7F8HBW5P7X")]:

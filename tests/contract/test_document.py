@@ -132,7 +132,11 @@ def test_every_link_leads_from_the_recorded_answer_to_an_operation_that_takes_it
     for status, response in operation.responses.items():
         for name, link in response.get("links", {}).items():
             (target,) = (each for each in operations() if each.id == link["operationId"])
-            answer = resolved(response["content"]["application/json"]["examples"]["recorded"])["value"]
+            examples = response["content"]["application/json"].get("examples")
+            # What is called without a key has no recorded answers.
+            if not examples and not operation.needs_key:
+                continue
+            answer = resolved(examples["recorded"])["value"]
             for parameter, expression in link["parameters"].items():
                 value = answer
                 for part in expression.removeprefix("$response.body#/").split("/"):

@@ -3,6 +3,7 @@ end-to-end tests (dev/accesses.py)."""
 
 import json
 import os
+import re
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -28,6 +29,7 @@ FUNCTIONS = {
 SIGNS = "signs links to large payloads, which asks AWS for nothing: a signed URL can do what its signer can"
 OLD_ORGANISATIONS = "only for an organisation whose record has no cursor secret; `runs-admin new-org` gives it one (store's tests do without)"
 NO_BEDROCK = "the local stack has no Bedrock (nodes' tests speak to a stand-in)"
+PRIVATE_NETWORKS = "only when an address turned out to be private, which no address of the local stack is (nodes' tests)"
 NEVER_ASKED = {
     ("get-run", "s3:GetObject", "bucket/org_*"): SIGNS,
     ("get-run", "s3:GetObject", "bucket/gates/org_*"): SIGNS,
@@ -39,11 +41,18 @@ NEVER_ASKED = {
     ("list-flow-runs", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
     ("list-approvals", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
     ("list-api-keys", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
+    ("list-connections", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
+    ("list-webhooks", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
+    ("list-deliveries", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
+    ("put-connection", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
     ("retry-run", "s3:PutObject", "bucket/org_*"): "a retry of a run whose input is over 100 KB (engine's tests)",
     ("advance-run", "bedrock:InvokeModel", "arn:${AWS::Partition}:bedrock:*::foundation-model/*"): NO_BEDROCK,
     ("advance-run", "bedrock:InvokeModel", "arn:${AWS::Partition}:bedrock:${AWS::Region}:${AWS::AccountId}:inference-profile/*"): NO_BEDROCK,
     ("advance-run", "bedrock:InvokeModel", "arn:${AWS::Partition}:bedrock:${AWS::Region}:${AWS::AccountId}:application-inference-profile/*"): NO_BEDROCK,
     ("advance-run", "dynamodb:UpdateItem", "table"): "keeps records longer before a wait of half a year",
+    ("check-connection", "dynamodb:GetItem", "table"): PRIVATE_NETWORKS,
+    ("deliver-webhook", "dynamodb:GetItem", "table"): PRIVATE_NETWORKS,
+    ("publish-events", "s3:GetObject", "bucket/org_*"): "an event about a value of over 100 KB that its step does not hold (webhooks' tests)",
     ("purge-outputs", "dynamodb:Query", "table"): "a run that lasted more than a day",
     ("purge-outputs", "dynamodb:UpdateItem", "table"): "a run that lasted more than a day",
 }
@@ -66,7 +75,9 @@ def listed(value) -> list:
 def written(resource) -> str:
     """A resource of a policy, as dev/accesses.py writes it."""
     text = "${" + resource["Fn::GetAtt"] + "}" if "Fn::GetAtt" in resource else resource["Fn::Sub"]
-    text = text.replace("${Table.Arn}", "table").replace("${OutputsBucket.Arn}", "bucket")
+    text = text.replace("${Table.Arn}", "table").replace("${OutputsBucket.Arn}", "bucket").replace("${SecretsKey.Arn}", "key")
+    # CloudFormation names a queue after the stack and the logical id.
+    text = re.sub(r"\$\{(Deliver\w+)\.Arn\}", r"queue/${AWS::StackName}-\1-*", text)
     return text.removeprefix("arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:")
 
 
@@ -88,12 +99,13 @@ def holds(condition: dict, given: dict[str, list[str]]) -> bool:
     """IAM's conditions, as far as the template uses them."""
     for operator, keys in condition.items():
         every, _, comparison = operator.rpartition(":")
-        assert every in ("", "ForAllValues") and comparison in ("StringLike", "StringEquals"), f"{operator}: say here what it means"
+        exact = comparison.removesuffix("IfExists")
+        assert every in ("", "ForAllValues") and exact in ("StringLike", "StringEquals"), f"{operator}: say here what it means"
         for key, patterns in keys.items():
             values = given.get(key, [])
-            if not every and not values:
+            if not every and not values and exact == comparison:
                 return False
-            matches = fnmatchcase if comparison == "StringLike" else str.__eq__
+            matches = fnmatchcase if exact == "StringLike" else str.__eq__
             if not all(any(matches(value, pattern) for pattern in listed(patterns)) for value in values):
                 return False
     return True

@@ -77,6 +77,17 @@ async fn a_signed_call_starts_a_run_and_a_repeated_delivery_gives_it_again() {
     assert_eq!(listed.body["total"], 3);
 }
 
+#[tokio::test]
+async fn a_body_of_more_than_100_kb_is_an_input_like_any_other() {
+    let stack = Stack::shared();
+    let flow = hooked(&stack).await;
+    let body = json!({"text": "x".repeat(150_000)}).to_string();
+    let run = Run::of(&stack.ada, &signed(&stack, &flow.token, &flow.secret, &body).await.data(202)["run"]);
+    let view = run.wait("succeeded").await;
+    assert_eq!(view.run["inputRef"]["bytes"], body.len());
+    assert_eq!(stack.echo.only(&format!("/{}", flow.slug)).await.raw(), body);
+}
+
 /// Headers that differ between any two answers.
 fn told(headers: &HeaderMap) -> Vec<(String, String)> {
     let differ = |name: &str| name == "date" || name.contains("request") || name.contains("trace") || name.contains("apigw");
