@@ -52,6 +52,7 @@ NEVER_ASKED = {
     ("advance-run", "dynamodb:UpdateItem", "table"): "keeps records longer before a wait of half a year",
     ("check-connection", "dynamodb:GetItem", "table"): PRIVATE_NETWORKS,
     ("deliver-webhook", "dynamodb:GetItem", "table"): PRIVATE_NETWORKS,
+    ("deliver-webhook", "sqs:SendMessage", "queue/${AWS::StackName}-DeliveryDeadLetters-*"): "nine attempts that failed (webhooks' tests)",
     ("publish-events", "s3:GetObject", "bucket/org_*"): "an event about a value of over 100 KB that its step does not hold (webhooks' tests)",
     ("purge-outputs", "dynamodb:Query", "table"): "a run that lasted more than a day",
     ("purge-outputs", "dynamodb:UpdateItem", "table"): "a run that lasted more than a day",

@@ -73,8 +73,8 @@ fn refusals(responses: &mut Map<String, Value>) {
     }
 }
 
-/// What a client does without: words of JSON Schema that OpenAPI 3.0 does not know, and bounds, which are the server's to check; a
-/// client that knew them better would refuse what a newer server accepts.
+/// What a client does without: words of JSON Schema that OpenAPI 3.0 does not know, and bounds and defaults, which are the
+/// server's: a client that knew them better would refuse what a newer server accepts, and send what nobody has said.
 const LEFT_OUT: &[&str] = &[
     "$comment",
     "$defs",
@@ -84,6 +84,7 @@ const LEFT_OUT: &[&str] = &[
     "contains",
     "contentEncoding",
     "contentMediaType",
+    "default",
     "dependentRequired",
     "else",
     "example",
