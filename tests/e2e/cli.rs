@@ -51,7 +51,9 @@ async fn a_file_is_applied_as_often_as_one_likes() {
     assert!(changed.ok().contains("-         \"output\": 1") && changed.ok().contains("+         \"output\": 2"), "{changed:?}");
     assert!(changed.ok().ends_with(&format!("{slug} changed: version 2, active")), "{changed:?}");
     assert!(qe.run(&["flows", "list", "--limit", "100"]).await.ok().contains(&slug));
-    assert_eq!(qe.run(&["flows", "show", &slug, "--json"]).await.json()["version"], 2);
+    let shown = qe.run(&["flows", "show", &slug, "--json"]).await.json();
+    assert_eq!(shown["version"], 2);
+    assert_eq!(apply(&qe, &shown, &[]).await.ok(), format!("{slug} is as the file says (version 2)"), "what was shown can be applied");
 }
 
 #[tokio::test]

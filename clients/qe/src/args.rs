@@ -54,7 +54,7 @@ pub enum Command {
 pub enum FlowsCommand {
     /// Create the flow that a file describes, or bring the flow of that slug to what it says.
     Apply {
-        /// JSON with the fields of a flow (`slug`, `name`, `spec`, …); `-` reads standard input.
+        /// JSON with the fields of a flow (`slug`, `name`, `spec`, …), or what `qe flows show --json` printed; `-` reads standard input.
         file: PathBuf,
         /// Only say what would change.
         #[arg(long)]

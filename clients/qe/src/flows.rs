@@ -21,11 +21,16 @@ pub async fn run(session: &Session, command: FlowsCommand, json: bool) -> Result
     }
 }
 
+/// What the API says of a flow and nobody can tell it: a flow that was shown can be applied as it is.
+const SET_BY_THE_API: [&str; 8] =
+    ["id", "version", "createdAt", "updatedAt", "nextCronRunAt", "lastCronRunAt", "webhookToken", "webhookSecret"];
+
 /// The file is sent as it is: what is wrong in it the API says, at its JSON path.
 async fn apply(session: &Session, file: &Path, dry_run: bool, json: bool) -> Result<(), Failure> {
-    let Value::Object(wanted) = input::file(file)? else {
+    let Value::Object(mut wanted) = input::file(file)? else {
         return Err(Failure::usage(format!("{} is no JSON object", file.display())));
     };
+    wanted.retain(|name, _| !SET_BY_THE_API.contains(&name.as_str()));
     let slug = wanted.get("slug").and_then(Value::as_str).filter(|slug| is_slug(slug));
     let slug = slug.ok_or_else(|| Failure::usage(format!("{} names no `slug` of lower-case letters, digits and `-`", file.display())))?;
     let path = format!("/api/flows/{slug}");
