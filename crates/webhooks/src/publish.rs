@@ -107,8 +107,12 @@ impl<R: Runs, F: Flows, W: WebhookEndpoints + Deliveries, Q: DeliveryQueue> Publ
         let mut reading = Reading::default();
         let name = match (occasion.name(), occasion) {
             (None, Occasion::Emitted(step)) => {
-                reading.fetched = self.beside(step.input.as_ref()).await?;
+                reading.fetched = self.beside(step, step.input.as_ref(), clock).await?;
                 let input = step.input.as_ref().and_then(Payload::value).map(AsRef::as_ref).or(reading.fetched.as_ref());
+                if input.is_none() && matches!(step.input, Some(Payload::Stored(_))) {
+                    tracing::warn!(run = %step.run, node = %step.node, "an event was purged before it could be told");
+                    return Ok(Vec::new());
+                }
                 let name = input.and_then(|input| input.get("event")).and_then(Value::as_str);
                 name.map(str::to_owned).ok_or_else(|| PortError::Corrupt(format!("{} of {} emits without a name", step.node, step.run)))?
             }
@@ -135,7 +139,7 @@ impl<R: Runs, F: Flows, W: WebhookEndpoints + Deliveries, Q: DeliveryQueue> Publ
                 reading.gates = self.runs.gates(run).await?;
             }
             Occasion::Generating { run, .. } => reading.spec = Some(self.spec_of(run).await?),
-            Occasion::Generated(step) => reading.fetched = self.beside(output_of(step)).await?,
+            Occasion::Generated(step) => reading.fetched = self.beside(step, step.output.as_ref(), clock).await?,
             Occasion::Ended(_) | Occasion::Opened(_) | Occasion::Emitted(_) => {}
         }
         Ok(())
@@ -147,17 +151,22 @@ impl<R: Runs, F: Flows, W: WebhookEndpoints + Deliveries, Q: DeliveryQueue> Publ
         Spec::stored(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", run.id)))
     }
 
-    /// A payload that lies in object storage.
-    async fn beside(&self, payload: Option<&Payload>) -> Result<Option<Value>, PortError> {
-        match payload {
-            Some(Payload::Stored(object)) => self.runs.fetch(object).await.map(Some),
-            _ => Ok(None),
+    /// A payload of a step that lies in object storage; none if it has been purged since. That is for good, so it is no failure: the
+    /// record would come again for half a day, and everything behind it in the stream would wait.
+    async fn beside(&self, step: &StepRecord, payload: Option<&Payload>, clock: &impl Clock) -> Result<Option<Value>, PortError> {
+        let Some(Payload::Stored(object)) = payload else { return Ok(None) };
+        match self.runs.fetch(object).await {
+            Ok(value) => Ok(Some(value)),
+            Err(_) if self.is_purged(step, clock).await? => Ok(None),
+            Err(error) => Err(error),
         }
     }
-}
 
-fn output_of(step: &StepRecord) -> Option<&Payload> {
-    step.output.as_ref()
+    async fn is_purged(&self, step: &StepRecord, clock: &impl Clock) -> Result<bool, PortError> {
+        let Some(run) = self.runs.load(&step.run).await? else { return Ok(false) };
+        let kept = self.runs.step(&run, &step.node, clock.now()).await?;
+        Ok(kept.is_some_and(|kept| kept.purged.is_some()))
+    }
 }
 
 fn note(outcomes: &mut [Result<(), PortError>], at: usize, error: PortError) {

@@ -175,3 +175,19 @@ fn the_tokens_of_a_generation_are_told_however_large_its_answer() {
     let data = house.data("generation.completed");
     assert_eq!((&data["tokens"]["total"], &data["inferenceMs"]), (&json!(9), &json!(3)));
 }
+
+#[test]
+fn what_was_purged_before_it_could_be_told_holds_nothing_up() {
+    let emit = json!({"id": "tell", "type": "webhook_emit", "event": "order.paid", "data": "${trigger}"});
+    let house = House::of(&spec(&[llm("a", json!({})), emit], "a>tell"));
+    house.endpoint("https://a.test", &["*"]);
+    house.world.effects.answer("a", Reply::output(json!({"text": "x".repeat(300_000), "tokens": {"total": 9}})));
+    let run = house.world.start(json!({"text": "y".repeat(300_000)}));
+    house.world.play_to_end(run);
+    let org = house.world.run(run).org;
+    house.world.call(house.world.engine.purge(&org, &run, "usr_ada")).unwrap().unwrap();
+    house.publish_all();
+    assert_eq!(house.data("generation.completed")["tokens"], json!(null));
+    assert_eq!(house.data("flow.run.succeeded")["runId"], json!(run));
+    assert!(house.queued().values().all(|(_, body)| body["event"] != "order.paid"));
+}
