@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use domain::id::RunId;
-use domain::ports::{PortError, Segments};
+use domain::ports::{Executions, PortError};
 use domain::run::Run;
 use domain::time::Time;
 
@@ -43,7 +43,7 @@ impl Machine {
     }
 }
 
-impl Segments for Machine {
+impl Executions for Machine {
     async fn start(&self, run: &Run, _: Time) -> Result<(), PortError> {
         tokio::time::sleep(self.latency).await;
         if !self.takes() {
@@ -53,7 +53,7 @@ impl Segments for Machine {
         Ok(())
     }
 
-    async fn ring(&self, _: &str) -> Result<(), PortError> {
+    async fn resume(&self, _: &str) -> Result<(), PortError> {
         Ok(())
     }
 

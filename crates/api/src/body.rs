@@ -4,7 +4,7 @@ use domain::flow::NodeId;
 use domain::problem::FieldErrors;
 use serde_json::{Map, Value};
 
-use crate::{Call, Refused};
+use crate::{ApiError, Call};
 
 /// The most bytes such a body may have: a note, and a few words.
 const MAX_BYTES: usize = 128 * 1024;
@@ -20,12 +20,12 @@ pub struct Body {
 
 impl Body {
     /// The body of a call; none is an empty one.
-    pub fn of(call: &Call) -> Result<Self, Refused> {
+    pub fn of(call: &Call) -> Result<Self, ApiError> {
         Self::with_room(call, 0)
     }
 
     /// The body of a call that may have so many bytes more than the small ones.
-    pub fn with_room(call: &Call, bytes: usize) -> Result<Self, Refused> {
+    pub fn with_room(call: &Call, bytes: usize) -> Result<Self, ApiError> {
         Ok(Self { fields: call.json_object(MAX_BYTES + bytes)?, errors: FieldErrors::new() })
     }
 
@@ -78,7 +78,7 @@ impl Body {
 
     /// All problems at once, fields that do not belong here among them: a misspelt `proposedActionOverride` must not
     /// approve the original.
-    pub fn finish(mut self) -> Result<(), Refused> {
+    pub fn finish(mut self) -> Result<(), ApiError> {
         for name in self.fields.keys() {
             self.errors.add(name.as_str(), "is not a field that belongs here");
         }

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use domain::access::{ApiKey, Environment};
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::flow::{NodeId, ServiceSlug, Slug};
 use domain::id::{DeliveryId, EndpointId, FlowId, KeyId, RunId};
 use domain::ports::FlowName;
@@ -14,7 +14,7 @@ use lambda_http::{Request, RequestExt};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use crate::Refused;
+use crate::ApiError;
 
 /// The longest Idempotency-Key.
 const MAX_KEY_CHARS: usize = 255;
@@ -35,40 +35,40 @@ impl Call {
     }
 
     /// The flow named by `{id}`: an id or a slug.
-    pub fn flow_name(&self) -> Result<FlowName, Fault> {
-        flow_name(self.path_parameter("id")).ok_or(Fault::NotFound("flow"))
+    pub fn flow_name(&self) -> Result<FlowName, ApplicationError> {
+        flow_name(self.path_parameter("id")).ok_or(ApplicationError::NotFound("flow"))
     }
 
     /// The run named by `{runId}`.
-    pub fn run_id(&self) -> Result<RunId, Fault> {
-        self.path_parameter("runId").parse().map_err(|_| Fault::NotFound("run"))
+    pub fn run_id(&self) -> Result<RunId, ApplicationError> {
+        self.path_parameter("runId").parse().map_err(|_| ApplicationError::NotFound("run"))
     }
 
     /// The API key named by `{keyId}`.
-    pub fn key_id(&self) -> Result<KeyId, Fault> {
-        self.path_parameter("keyId").parse().map_err(|_| Fault::NotFound("API key"))
+    pub fn key_id(&self) -> Result<KeyId, ApplicationError> {
+        self.path_parameter("keyId").parse().map_err(|_| ApplicationError::NotFound("API key"))
     }
 
     /// The webhook endpoint named by `{id}`.
-    pub fn webhook_id(&self) -> Result<EndpointId, Fault> {
-        self.path_parameter("id").parse().map_err(|_| Fault::NotFound("webhook"))
+    pub fn webhook_id(&self) -> Result<EndpointId, ApplicationError> {
+        self.path_parameter("id").parse().map_err(|_| ApplicationError::NotFound("webhook"))
     }
 
     /// The delivery named by `{deliveryId}`.
-    pub fn delivery_id(&self) -> Result<DeliveryId, Fault> {
-        self.path_parameter("deliveryId").parse().map_err(|_| Fault::NotFound("delivery"))
+    pub fn delivery_id(&self) -> Result<DeliveryId, ApplicationError> {
+        self.path_parameter("deliveryId").parse().map_err(|_| ApplicationError::NotFound("delivery"))
     }
 
     /// The service connection named by `{slug}`, whose colon may come percent-encoded: no slug has a `%`.
-    pub fn service_slug(&self) -> Result<ServiceSlug, Fault> {
+    pub fn service_slug(&self) -> Result<ServiceSlug, ApplicationError> {
         let slug = percent_decode_str(self.path_parameter("slug")).decode_utf8().ok();
-        slug.and_then(|slug| slug.parse().ok()).ok_or(Fault::NotFound("service connection"))
+        slug.and_then(|slug| slug.parse().ok()).ok_or(ApplicationError::NotFound("service connection"))
     }
 
     /// The node named by `{nodeId}`: one that a flow may have.
-    pub fn node_id(&self) -> Result<NodeId, Fault> {
+    pub fn node_id(&self) -> Result<NodeId, ApplicationError> {
         let node = self.path_parameter("nodeId").parse().ok().filter(|node: &NodeId| !node.is_internal());
-        node.ok_or(Fault::NotFound("step"))
+        node.ok_or(ApplicationError::NotFound("step"))
     }
 
     fn path_parameter(&self, name: &str) -> &str {
@@ -110,22 +110,22 @@ impl Call {
     }
 
     /// The body as JSON, if there is one.
-    pub fn json(&self, max_bytes: usize) -> Result<Option<Value>, Refused> {
+    pub fn json(&self, max_bytes: usize) -> Result<Option<Value>, ApiError> {
         let bytes = self.request.body().as_ref();
         if bytes.len() > max_bytes {
-            return Err(Refused::TooLarge("body", max_bytes));
+            return Err(ApiError::TooLarge("body", max_bytes));
         }
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
         if !is_json(self.request.headers()) {
-            return Err(Refused::MediaType);
+            return Err(ApiError::MediaType);
         }
         json_of(bytes)
     }
 
     /// The body as a JSON object; no body is an empty one.
-    pub fn json_object(&self, max_bytes: usize) -> Result<Map<String, Value>, Refused> {
+    pub fn json_object(&self, max_bytes: usize) -> Result<Map<String, Value>, ApiError> {
         match self.json(max_bytes)? {
             None => Ok(Map::new()),
             Some(Value::Object(fields)) => Ok(fields),
@@ -142,7 +142,7 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// The JSON in a body, if there is any.
-pub(crate) fn json_of(bytes: &[u8]) -> Result<Option<Value>, Refused> {
+pub(crate) fn json_of(bytes: &[u8]) -> Result<Option<Value>, ApiError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_body_is_json_of_bounded_size_or_nothing() {
         assert!(changed(|event| event["body"] = Value::Null).json_object(10).unwrap().is_empty());
-        assert!(matches!(changed(|_| {}).json(10), Err(Refused::TooLarge("body", 10))));
+        assert!(matches!(changed(|_| {}).json(10), Err(ApiError::TooLarge("body", 10))));
         let bad = changed(|event| event["body"] = "{".into()).json(1000).unwrap_err();
         assert_eq!((bad.status(), bad.body()["details"]["fieldErrors"].get("body").is_some()), (400, true));
         assert_eq!(changed(|event| event["body"] = "[1]".into()).json_object(1000).unwrap_err().status(), 400);

@@ -1,24 +1,24 @@
 //! The edge: what every endpoint shares. A handler takes a [`Call`] that is authenticated and allowed, and gives a [`Reply`]
-//! or a [`Refused`]; everything about HTTP is here.
+//! or a [`ApiError`]; everything about HTTP is here.
 
+mod admission;
 mod body;
 mod call;
 mod cursor;
-mod door;
-mod open_door;
+mod error;
 mod page;
-mod refused;
+mod public_endpoint;
 mod serve;
 mod static_page;
 pub mod view;
 
+pub use admission::{Answer, KeyAdmission};
 pub use body::Body;
 pub use call::Call;
-pub use door::{Answer, Door};
+pub use error::ApiError;
 pub use lambda_http::Error;
-pub use open_door::{OpenCall, OpenEndpoint, answer_open, serve_open};
 pub use page::Paging;
-pub use refused::Refused;
+pub use public_endpoint::{PublicCall, PublicEndpoint, answer_public, serve_public};
 pub use serve::serve;
 pub use static_page::{StaticPage, serve_page};
 

@@ -6,7 +6,7 @@ use domain::problem::FieldErrors;
 use serde_json::{Value, json};
 
 use crate::cursor::{Place, Sealed, seal};
-use crate::{Call, Refused, Reply, set};
+use crate::{ApiError, Call, Reply, set};
 
 const MAX_LIMIT: usize = 100;
 const DEFAULT_LIMIT: usize = 20;
@@ -29,7 +29,7 @@ pub struct Paging<'a, O> {
 impl<'a, O: Organisations> Paging<'a, O> {
     /// Reads `limit`, `page` and `cursor`. `list` names the list, its order and all its filters: a cursor works for nothing else.
     /// The organisation's secret is only read if there is a cursor to check, and in [`reply`](Self::reply) if there is one to give.
-    pub async fn of(call: &Call, list: &str, organisations: &'a O, errors: &mut FieldErrors) -> Result<Self, Refused> {
+    pub async fn of(call: &Call, list: &str, organisations: &'a O, errors: &mut FieldErrors) -> Result<Self, ApiError> {
         let number = |name: &'static str, range: std::ops::RangeInclusive<usize>, errors: &mut FieldErrors| {
             call.query_as(name, errors, |text| {
                 let number = text.parse().ok().filter(|number| range.contains(number));
@@ -64,7 +64,7 @@ impl<'a, O: Organisations> Paging<'a, O> {
     }
 
     /// The page as it is sent.
-    pub async fn reply<T>(&self, page: &Page<T>, row: impl Fn(&T) -> Value) -> Result<Reply, Refused> {
+    pub async fn reply<T>(&self, page: &Page<T>, row: impl Fn(&T) -> Value) -> Result<Reply, ApiError> {
         let total = page.total.min(COUNT_CAP);
         let mut meta = json!({"pages": total.div_ceil(self.window.limit as u64)});
         let beyond_cap = page.total > COUNT_CAP;

@@ -9,7 +9,7 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, LambdaEvent, Request, RequestExt, lambda_runtime, service_fn, tracing};
 use runtime::parsed_setting;
 
-use crate::{Answer, Call, Door, Endpoint, Error, Refused, Reply};
+use crate::{Answer, ApiError, Call, Endpoint, Error, KeyAdmission, Reply};
 
 /// Serves an endpoint until the platform ends the process, under the limits that the environment sets.
 pub async fn serve<K, C, H, F>(endpoint: Endpoint, keys: K, clock: C, handler: H) -> Result<(), Error>
@@ -17,11 +17,11 @@ where
     K: Keys,
     C: Clock,
     H: Fn(Call) -> F,
-    F: Future<Output = Result<Reply, Refused>>,
+    F: Future<Output = Result<Reply, ApiError>>,
 {
     tracing::init_default_subscriber();
     let limits = Limits { reads: parsed_setting("RATE_LIMIT_READS")?, writes: parsed_setting("RATE_LIMIT_WRITES")? };
-    let door = Door::new(endpoint, keys, clock, limits);
+    let door = KeyAdmission::new(endpoint, keys, clock, limits);
     // `lambda_http::run` would do, but asks for futures that can move between threads. There is one thread here.
     let service = async |event: LambdaEvent<LambdaRequest>| {
         let request = Request::from(event.payload).with_lambda_context(event.context);

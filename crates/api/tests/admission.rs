@@ -1,10 +1,10 @@
 //! Who gets through the door, and what every answer carries.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
-use api::{Answer, Call, Door, Endpoint, Refused, Reply};
+use api::{Answer, ApiError, Call, Endpoint, KeyAdmission, Reply};
 use domain::access::{ApiKey, Environment, Limits, OwnLimits, Revocation, Scope, Secret};
-use domain::fault::Fault;
-use domain::ports::{KeyRing, PortError};
+use domain::error::ApplicationError;
+use domain::ports::{ApiKeys, PortError};
 use domain::problem::FieldErrors;
 use lambda_http::Request;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ const LIMITS: Limits = Limits { reads: 600, writes: 3 };
 struct World {
     faults: Faults,
     clock: ManualClock,
-    door: Door<Memory, ManualClock>,
+    door: KeyAdmission<Memory, ManualClock>,
     keys: Memory,
     secret: Secret,
 }
@@ -31,7 +31,7 @@ fn world(change: impl FnOnce(&mut ApiKey)) -> World {
     change(&mut key);
     let secret = Secret::new(Environment::Sandbox, [1, 2]);
     block_on(&clock, keys.create_key(&key, &secret.sha256())).unwrap();
-    World { door: Door::new(ENDPOINT, keys.clone(), clock.clone(), LIMITS), faults, clock, keys, secret }
+    World { door: KeyAdmission::new(ENDPOINT, keys.clone(), clock.clone(), LIMITS), faults, clock, keys, secret }
 }
 
 impl World {
@@ -44,7 +44,7 @@ impl World {
         lambda_http::request::from_str(&event.to_string()).unwrap()
     }
 
-    fn answer_to(&self, request: Request, handler: impl Fn(Call) -> Result<Reply, Refused>) -> Answer {
+    fn answer_to(&self, request: Request, handler: impl Fn(Call) -> Result<Reply, ApiError>) -> Answer {
         block_on(&self.clock, self.door.answer(&async |call| handler(call), request))
     }
 
@@ -63,13 +63,13 @@ fn rate(answer: &Answer) -> [Option<u64>; 4] {
 fn every_answer_to_a_known_key_says_how_much_is_left() {
     let reset = at(60).seconds();
     for (number, refused) in [
-        Refused::TooLarge("body", 1),
-        Refused::MediaType,
+        ApiError::TooLarge("body", 1),
+        ApiError::MediaType,
         FieldErrors::one("note", "is wrong").into(),
-        Fault::NotFound("run").into(),
-        Fault::Forbidden("no".to_owned()).into(),
-        Fault::Conflict("no".to_owned()).into(),
-        Fault::Unprocessable { message: "no".to_owned(), fields: FieldErrors::new() }.into(),
+        ApplicationError::NotFound("run").into(),
+        ApplicationError::Forbidden("no".to_owned()).into(),
+        ApplicationError::Conflict("no".to_owned()).into(),
+        ApplicationError::Unprocessable { message: "no".to_owned(), fields: FieldErrors::new() }.into(),
         PortError::Unavailable("down".to_owned()).into(),
         PortError::Corrupt("broken".to_owned()).into(),
     ]

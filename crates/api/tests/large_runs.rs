@@ -6,12 +6,12 @@ use domain::flow::{NodeId, Spec};
 use domain::json::{canonical, sha256_hex_of};
 use domain::ports::Runs;
 use domain::run::{Exit, NodeStatus, Run};
-use domain::step::{Answer, Payload, StepRecord};
+use domain::step::{Payload, ResponseHead, StepRecord};
 use serde_json::{Value, json};
 use testkit::build::{Maker, at, spec, task, transform};
-use testkit::{World, block_on};
+use testkit::{Deployment, block_on};
 
-fn record(world: &World, run: &Run, node: &NodeId, input: Value, output: Value) {
+fn record(world: &Deployment, run: &Run, node: &NodeId, input: Value, output: Value) {
     let record = StepRecord {
         run: run.id,
         node: node.clone(),
@@ -20,7 +20,7 @@ fn record(world: &World, run: &Run, node: &NodeId, input: Value, output: Value) 
         exit: Exit::Normal,
         input: Some(Payload::of(input)),
         output: Some(Payload::of(output)),
-        answer: Some(Answer { status: 200, headers: json!({"x-long": "h".repeat(1_000)}) }),
+        answer: Some(ResponseHead { status: 200, headers: json!({"x-long": "h".repeat(1_000)}) }),
         error: None,
         attempts: 1,
         started_at: at(1),
@@ -31,13 +31,13 @@ fn record(world: &World, run: &Run, node: &NodeId, input: Value, output: Value) 
     block_on(&world.clock, world.store.record(run, record)).unwrap();
 }
 
-fn shown(world: &World, run: &Run) -> Value {
+fn shown(world: &Deployment, run: &Run) -> Value {
     let version = world.store.stored_version(run);
     let spec = Spec::parse(&version.spec).unwrap();
     block_on(&world.clock, run_with_steps(&world.store, at(99), run, &version, &spec)).unwrap()
 }
 
-fn part(world: &World, run: &Run, node: &str, part: &str) -> Option<Value> {
+fn part(world: &Deployment, run: &Run, node: &str, part: &str) -> Option<Value> {
     let spec = Spec::parse(&world.store.stored_version(run).spec).unwrap();
     let ix = spec.position(&node.parse().unwrap()).unwrap();
     block_on(&world.clock, part_of_step(&world.store, at(99), run, &spec, ix, part)).unwrap()
@@ -48,7 +48,7 @@ fn part(world: &World, run: &Run, node: &str, part: &str) -> Option<Value> {
 fn a_run_of_200_large_steps_is_shown_in_5_mb_and_every_reference_leads_to_its_bytes() {
     let nodes: Vec<Value> = (0..200).map(|at| task(&format!("n{at}"), json!({"headers": {"x-note": "s".repeat(4_400)}}))).collect();
     let edges: Vec<String> = (1..200).map(|at| format!("n0>n{at}")).collect();
-    let world = World::of(&spec(&nodes, &edges.join(" ")));
+    let world = Deployment::of(&spec(&nodes, &edges.join(" ")));
     let run = world.run(world.start(json!({"text": "i".repeat(5_000_000)})));
     for ix in 0..200 {
         // Full of quotation marks, which are longer in JSON, and longer still on the way through Lambda.
@@ -85,7 +85,7 @@ fn a_run_of_200_large_steps_is_shown_in_5_mb_and_every_reference_leads_to_its_by
 #[test]
 fn a_part_of_a_step_is_there_by_itself_or_where_it_lies() {
     let world =
-        World::of(&spec(&[task("small", json!({})), task("large", json!({})), task("waits", json!({}))], "small>large large>waits"));
+        Deployment::of(&spec(&[task("small", json!({})), task("large", json!({})), task("waits", json!({}))], "small>large large>waits"));
     let run = world.run(world.start(json!({})));
     record(&world, &run, &"small".parse().unwrap(), json!(1), json!({"a": 1}));
     record(&world, &run, &"large".parse().unwrap(), json!(1), json!("x".repeat(200_000)));
@@ -99,7 +99,7 @@ fn a_part_of_a_step_is_there_by_itself_or_where_it_lies() {
 
 #[test]
 fn a_page_of_the_inbox_is_small_and_what_it_leaves_out_can_be_fetched() {
-    let world = World::of(&spec(&[testkit::build::gate("review", json!({})), transform("end", &json!(1))], "review>end"));
+    let world = Deployment::of(&spec(&[testkit::build::gate("review", json!({})), transform("end", &json!(1))], "review>end"));
     let maker = Maker::new(7);
     let mut gates = Vec::new();
     for n in 0..100 {
@@ -110,7 +110,7 @@ fn a_page_of_the_inbox_is_small_and_what_it_leaves_out_can_be_fetched() {
             data: Some(Payload::of(json!("d".repeat(if n == 0 { 300_000 } else { 30_000 })))),
             ..maker.gate(&run, "review", at(1))
         };
-        let gate = block_on(&world.clock, world.store.put_aside(&run, gate)).unwrap();
+        let gate = block_on(&world.clock, world.store.offload(&run, gate)).unwrap();
         block_on(&world.clock, world.store.commit(run, std::slice::from_ref(&gate))).unwrap();
         gates.push(gate);
     }

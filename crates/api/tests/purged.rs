@@ -10,24 +10,24 @@ use domain::retention::{Purge, PurgeReason};
 use domain::run::RunStatus;
 use serde_json::{Value, json};
 use testkit::build::{chain, transform, with};
-use testkit::{Reply, World, block_on};
+use testkit::{Deployment, Reply, block_on};
 
-fn ended(spec: &Value) -> (World, domain::id::RunId) {
-    let world = World::of(spec);
+fn ended(spec: &Value) -> (Deployment, domain::id::RunId) {
+    let world = Deployment::of(spec);
     world.effects.answer("n1", Reply::output(json!({"text": "x".repeat(200_000)})).after(1_500));
     let run = world.start(json!({"n": 1}));
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
     (world, run)
 }
 
-fn shown(world: &World, run: domain::id::RunId) -> Value {
+fn shown(world: &Deployment, run: domain::id::RunId) -> Value {
     let run = world.run(run);
     let version = world.store.stored_version(&run);
     let spec = Spec::parse(&version.spec).unwrap();
     done(world, view::run_with_steps(&world.store, world.clock.now(), &run, &version, &spec))["run"].clone()
 }
 
-fn done<T, E: std::fmt::Debug>(world: &World, future: impl Future<Output = Result<T, E>>) -> T {
+fn done<T, E: std::fmt::Debug>(world: &Deployment, future: impl Future<Output = Result<T, E>>) -> T {
     block_on(&world.clock, future).unwrap()
 }
 

@@ -6,12 +6,12 @@ use domain::run::{Exit, NodeStatus};
 use domain::step::StepRecord;
 use serde_json::{Value, json};
 use testkit::build::{at, spec, transform};
-use testkit::{World, block_on};
+use testkit::{Deployment, block_on};
 
 #[test]
 fn a_step_is_shown_after_those_that_led_to_it_whatever_their_clocks_said() {
     let nodes = ["first", "second", "third", "beside"].map(|id| transform(id, &json!(id)));
-    let world = World::of(&spec(&nodes, "first>second second>third first>beside"));
+    let world = Deployment::of(&spec(&nodes, "first>second second>third first>beside"));
     let run = world.run(world.start(json!({})));
     // The machine that did `second` had a clock that was behind.
     for (node, began) in [("first", 50), ("second", 10), ("third", 60), ("beside", 55)] {

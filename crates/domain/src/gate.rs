@@ -141,9 +141,9 @@ pub enum Ballot {
 
 /// What became of a ballot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counted {
+pub enum BallotOutcome {
     /// It decided the gate: record this, and tell the run.
-    Decided(Verdict),
+    DecisionResult(Verdict),
     /// It counts; more approvals are needed.
     MoreNeeded,
     /// It says again what is already on record: nothing changes.
@@ -152,7 +152,7 @@ pub enum Counted {
 
 /// Why a ballot does not count.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum BallotRefusal {
+pub enum BallotError {
     /// The gate is for somebody else.
     #[error("this approval is assigned to {0}")]
     NotAssigned(Assignee),
@@ -220,12 +220,12 @@ impl Gate {
         actor: &Actor,
         ballot: Ballot,
         now: Time,
-    ) -> Result<Counted, BallotRefusal> {
+    ) -> Result<BallotOutcome, BallotError> {
         if let Some(assignee) = self.assign_to.as_ref().filter(|assignee| !assignee.includes(actor)) {
-            return Err(BallotRefusal::NotAssigned(assignee.clone()));
+            return Err(BallotError::NotAssigned(assignee.clone()));
         }
         if rules.require_different_actor && starters.contains(actor.id.as_str()) {
-            return Err(BallotRefusal::StarterMayNot);
+            return Err(BallotError::StarterMayNot);
         }
         let (verdict, action, note) = match ballot {
             Ballot::Approve { action, note } => (Verdict::Approved, action, note),
@@ -239,38 +239,38 @@ impl Gate {
             return Ok(repeated);
         }
         if now >= self.deadline {
-            return Err(BallotRefusal::Closed("its deadline has passed"));
+            return Err(BallotError::Closed("its deadline has passed"));
         }
         if verdict == Verdict::Approved {
             if let Some(action) = &action {
-                self.check_override(rules, action).map_err(BallotRefusal::OverrideNotAllowed)?;
+                self.check_override(rules, action).map_err(BallotError::OverrideNotAllowed)?;
             }
             if self.votes.iter().any(|vote| vote.action_sha256 != action_sha256) {
-                return Err(BallotRefusal::ActionDiffers);
+                return Err(BallotError::ActionDiffers);
             }
             self.votes.push(Vote { actor: actor.id.clone(), at: now, note: note.clone(), action_sha256 });
             if self.votes.len() < rules.required_approvals as usize {
-                return Ok(Counted::MoreNeeded);
+                return Ok(BallotOutcome::MoreNeeded);
             }
         }
         self.close_with(verdict, Some(actor.id.clone()), action, note, now);
-        Ok(Counted::Decided(verdict))
+        Ok(BallotOutcome::DecisionResult(verdict))
     }
 
     /// What the record already says about this ballot: the same again, a contradiction, or nothing yet.
-    fn if_on_record(&self, actor: &Actor, verdict: Verdict, action_sha256: &str) -> Result<Option<Counted>, BallotRefusal> {
+    fn if_on_record(&self, actor: &Actor, verdict: Verdict, action_sha256: &str) -> Result<Option<BallotOutcome>, BallotError> {
         if let Some(outcome) = &self.outcome {
             let voted = outcome.actor.as_ref() == Some(&actor.id)
                 || (verdict == Verdict::Approved && self.votes.iter().any(|vote| vote.actor == actor.id));
             let same = voted && outcome.verdict == verdict && outcome.decided_sha256 == action_sha256;
-            return if same { Ok(Some(Counted::Repeated)) } else { Err(BallotRefusal::AlreadyDecided(outcome.verdict)) };
+            return if same { Ok(Some(BallotOutcome::Repeated)) } else { Err(BallotError::AlreadyDecided(outcome.verdict)) };
         }
         if !self.is_open() {
-            return Err(BallotRefusal::Closed("its run has ended"));
+            return Err(BallotError::Closed("its run has ended"));
         }
         match self.votes.iter().find(|vote| vote.actor == actor.id) {
-            Some(vote) if verdict == Verdict::Approved && vote.action_sha256 == action_sha256 => Ok(Some(Counted::Repeated)),
-            Some(_) if verdict == Verdict::Approved => Err(BallotRefusal::AlreadyDecided(Verdict::Approved)),
+            Some(vote) if verdict == Verdict::Approved && vote.action_sha256 == action_sha256 => Ok(Some(BallotOutcome::Repeated)),
+            Some(_) if verdict == Verdict::Approved => Err(BallotError::AlreadyDecided(Verdict::Approved)),
             _ => Ok(None),
         }
     }

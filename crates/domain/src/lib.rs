@@ -6,7 +6,7 @@
 pub mod access;
 pub mod connection;
 pub mod cron;
-pub mod fault;
+pub mod error;
 mod fields;
 pub mod flow;
 pub mod gate;

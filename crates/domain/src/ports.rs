@@ -22,11 +22,11 @@ use crate::request::Request;
 use crate::retention::{PurgeRequest, Retention, RetentionJob};
 use crate::run::{Run, RunStatus, Trigger};
 use crate::secret::{Sealed, SecretPlace};
-use crate::step::{Answer, ObjectRef, Payload, StepRecord};
+use crate::step::{ObjectRef, Payload, ResponseHead, StepRecord};
 use crate::time::Time;
 
 pub use connections::{ConnectionBook, Connections, Registered};
-pub use webhooks::{Courier, Deliveries, DeliveryQueue, WebhookEndpoints};
+pub use webhooks::{Deliveries, DeliveryQueue, WebhookEndpoints, WebhookSender};
 
 /// A port failed. Nothing is known about whether the write took place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,10 +81,10 @@ pub trait Runs {
     /// for a record that is not the one that is kept does not stay.
     fn record(&self, run: &Run, step: StepRecord) -> impl Future<Output = Result<StepRecord, PortError>>;
     /// The gate as it can be committed: large payloads have come to lie beside it, and those of another run's gate are copied.
-    fn put_aside(&self, run: &Run, gate: Gate) -> impl Future<Output = Result<Gate, PortError>>;
+    fn offload(&self, run: &Run, gate: Gate) -> impl Future<Output = Result<Gate, PortError>>;
     /// Sees to it that no record of the run's steps expires before a day after `until`, and gives the time until which they are kept
     /// if that took anything; the run is to remember it. Reads nothing where none could.
-    fn keep_over(&self, run: &Run, until: Time) -> impl Future<Output = Result<Option<Time>, PortError>>;
+    fn extend_retention(&self, run: &Run, until: Time) -> impl Future<Output = Result<Option<Time>, PortError>>;
     /// The record of a step. One whose time is up by `now` reads as its receipt, whether or not it has been deleted.
     fn step(&self, run: &Run, node: &NodeId, now: Time) -> impl Future<Output = Result<Option<StepRecord>, PortError>>;
     /// A gate.
@@ -236,7 +236,7 @@ pub trait RunLists {
         window: &Window,
     ) -> impl Future<Output = Result<Page<Gate>, PortError>>;
     /// Runs that owe something, a bounded number of them. A debt may be seconds old: paying one twice does no harm.
-    fn indebted(&self) -> impl Future<Output = Result<Vec<RunId>, PortError>>;
+    fn with_pending_effects(&self) -> impl Future<Output = Result<Vec<RunId>, PortError>>;
 }
 
 /// A flow as somebody named it in a path.
@@ -285,7 +285,7 @@ pub trait Keys {
 }
 
 /// An organisation's keys, as those see them who manage them.
-pub trait KeyRing {
+pub trait ApiKeys {
     /// Keeps a new key under the SHA-256 of its secret (lower-case hex). `Err(Changed)`: there is one with that id or secret already.
     fn create_key(&self, key: &ApiKey, secret_sha256: &str) -> impl Future<Output = Result<(), CommitError>>;
     /// Keys of an organisation, newest first; revoked and expired ones among them.
@@ -333,7 +333,7 @@ pub struct Effect {
     /// The step's output.
     pub output: Value,
     /// HTTP status and headers, where they belong on the step.
-    pub answer: Option<Answer>,
+    pub answer: Option<ResponseHead>,
 }
 
 /// Why nothing usable came back.
@@ -347,7 +347,7 @@ pub struct EffectError {
     /// The answer asked to wait this long (`Retry-After`), in seconds.
     pub retry_after_seconds: Option<u64>,
     /// HTTP status and headers, if there was an answer.
-    pub answer: Option<Answer>,
+    pub answer: Option<ResponseHead>,
 }
 
 /// Does what nodes do to the world.
@@ -357,11 +357,11 @@ pub trait Effects {
 }
 
 /// The state machines that drive runs.
-pub trait Segments {
+pub trait Executions {
     /// Starts the execution of the run's current segment; starting it again does nothing.
     fn start(&self, run: &Run, now: Time) -> impl Future<Output = Result<(), PortError>>;
     /// Wakes a parked segment. A bell that is gone is no error: whoever took it away looks after the run.
-    fn ring(&self, token: &str) -> impl Future<Output = Result<(), PortError>>;
+    fn resume(&self, token: &str) -> impl Future<Output = Result<(), PortError>>;
     /// Stops the execution of the run's current segment, if it runs.
     fn stop(&self, run: &Run) -> impl Future<Output = Result<(), PortError>>;
 }

@@ -11,7 +11,7 @@ use crate::flow::{Approval, Decision, Node, NodeKind, ServiceSlug, Tool, Wait};
 use crate::gate::{MAX_ACTION_BYTES, MAX_LABEL_BYTES};
 use crate::json::canonical;
 use crate::run::Exit;
-use crate::template::{Missing, Scope, Text};
+use crate::template::{Missing, TemplateContext, Text};
 use crate::time::Time;
 
 /// RFC 3986 "unreserved": everything else is encoded, so that a value stays inside its segment.
@@ -167,7 +167,7 @@ pub enum Unprepared {
 
 impl Node {
     /// Fills in the node's templates.
-    pub fn prepare(&self, scope: &Scope<'_>) -> Result<Work, Unprepared> {
+    pub fn prepare(&self, scope: &TemplateContext<'_>) -> Result<Work, Unprepared> {
         Ok(match &self.kind {
             NodeKind::Llm(step) => Work::Request(Request::Llm(LlmRequest {
                 model: step.model.clone(),
@@ -217,12 +217,12 @@ impl Node {
     }
 }
 
-fn fill(texts: &BTreeMap<String, Text>, scope: &Scope<'_>) -> Result<BTreeMap<String, String>, Missing> {
+fn fill(texts: &BTreeMap<String, Text>, scope: &TemplateContext<'_>) -> Result<BTreeMap<String, String>, Missing> {
     texts.iter().map(|(name, text)| Ok((name.clone(), text.fill(scope)?))).collect()
 }
 
 /// Fills values into a path or URL, each within its segment.
-fn fill_path(text: &Text, scope: &Scope<'_>) -> Result<String, Unprepared> {
+fn fill_path(text: &Text, scope: &TemplateContext<'_>) -> Result<String, Unprepared> {
     for expression in text.path_expressions() {
         // `DELETE /items/` is another request than `DELETE /items/7`.
         if matches!(expression.resolve(scope)?, Value::Null) || expression.resolve(scope)? == "" {
@@ -240,12 +240,12 @@ fn fill_path(text: &Text, scope: &Scope<'_>) -> Result<String, Unprepared> {
     Ok(filled)
 }
 
-fn fill_url(url: &Text, scope: &Scope<'_>) -> Result<String, Unprepared> {
+fn fill_url(url: &Text, scope: &TemplateContext<'_>) -> Result<String, Unprepared> {
     // A URL that is one expression and nothing else is a whole URL; anywhere else a value is a part of one.
     if url.is_one_expression() { Ok(url.fill(scope)?) } else { fill_path(url, scope) }
 }
 
-fn decide(decision: &Decision, scope: &Scope<'_>) -> Result<Work, Unprepared> {
+fn decide(decision: &Decision, scope: &TemplateContext<'_>) -> Result<Work, Unprepared> {
     let value = decision.expression.resolve(scope)?;
     let text = match &value {
         Value::String(text) => text.clone(),
@@ -275,7 +275,7 @@ fn decide(decision: &Decision, scope: &Scope<'_>) -> Result<Work, Unprepared> {
     })
 }
 
-fn ask(gate: &Approval, scope: &Scope<'_>) -> Result<Question, Unprepared> {
+fn ask(gate: &Approval, scope: &TemplateContext<'_>) -> Result<Question, Unprepared> {
     let proposed_action = gate.proposed_action.resolve(scope)?;
     let data = gate.data.as_ref().map(|data| data.resolve(scope)).transpose()?;
     let bytes = canonical(&proposed_action).len() + data.as_ref().map_or(0, |data| canonical(data).len());

@@ -58,7 +58,7 @@ impl Retention {
         if run.has_ended() {
             return self.of_run(run);
         }
-        let waits_until = run.drive.parked_until.map_or(now, |until| until.max(now));
+        let waits_until = run.execution.parked_until.map_or(now, |until| until.max(now));
         self.of_step(run, waits_until)
     }
 }

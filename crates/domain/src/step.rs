@@ -70,7 +70,7 @@ pub struct ObjectRef {
 
 /// What a service answered, beside the body.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct ResponseHead {
     /// HTTP status.
     pub status: u16,
     /// Response headers, names in lower case.
@@ -96,7 +96,7 @@ pub struct StepRecord {
     /// What came back.
     pub output: Option<Payload>,
     /// Status and headers of what came back, if it came over HTTP.
-    pub answer: Option<Answer>,
+    pub answer: Option<ResponseHead>,
     /// What went wrong.
     pub error: Option<String>,
     /// Attempts begun.

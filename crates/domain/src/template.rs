@@ -8,7 +8,7 @@ mod expression;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-pub use expression::{BadTemplate, Expression, Missing, Output, Scope};
+pub use expression::{BadTemplate, Expression, Missing, Output, TemplateContext};
 use serde_json::{Map, Value};
 
 use crate::flow::NodeId;
@@ -60,12 +60,12 @@ impl FromStr for Text {
 
 impl Text {
     /// The text with every value written in; a string as it is, anything else as JSON.
-    pub fn fill(&self, scope: &Scope<'_>) -> Result<String, Missing> {
+    pub fn fill(&self, scope: &TemplateContext<'_>) -> Result<String, Missing> {
         self.fill_encoded(scope, str::to_owned)
     }
 
     /// The same, with each value passed through `encode` first, so that it cannot change the structure of the text around it.
-    pub fn fill_encoded(&self, scope: &Scope<'_>, encode: impl Fn(&str) -> String) -> Result<String, Missing> {
+    pub fn fill_encoded(&self, scope: &TemplateContext<'_>, encode: impl Fn(&str) -> String) -> Result<String, Missing> {
         self.0.iter().try_fold(String::new(), |mut filled, part| {
             match part {
                 Part::Literal(literal) => filled.push_str(literal),
@@ -83,7 +83,7 @@ impl Text {
         matches!(self.0.as_slice(), [Part::Expression(_)])
     }
 
-    fn resolve(&self, scope: &Scope<'_>) -> Result<Value, Missing> {
+    fn resolve(&self, scope: &TemplateContext<'_>) -> Result<Value, Missing> {
         match self.0.as_slice() {
             [Part::Expression(only)] => only.resolve(scope),
             _ => self.fill(scope).map(Value::String),
@@ -149,7 +149,7 @@ impl Template {
     }
 
     /// The value with every expression filled in.
-    pub fn resolve(&self, scope: &Scope<'_>) -> Result<Value, Missing> {
+    pub fn resolve(&self, scope: &TemplateContext<'_>) -> Result<Value, Missing> {
         Ok(match self {
             Self::Text(text) => text.resolve(scope)?,
             Self::Array(items) => Value::Array(items.iter().map(|item| item.resolve(scope)).collect::<Result<_, _>>()?),
@@ -193,7 +193,7 @@ mod tests {
             ),
             ("plain".parse().unwrap(), Output { value: Arc::new(json!({"parsed": {"amount": 1}})), falls_back_to_parsed: false }),
         ]);
-        let scope = Scope { trigger: &trigger, outputs: &outputs, run_id: "run_1".into(), trace_id: "abc".into() };
+        let scope = TemplateContext { trigger: &trigger, outputs: &outputs, run_id: "run_1".into(), trace_id: "abc".into() };
         Template::parse(template, "t").map_err(|errors| format!("{errors:?}"))?.resolve(&scope).map_err(|missing| missing.to_string())
     }
 
@@ -243,7 +243,7 @@ mod tests {
     fn encoding_touches_values_only() {
         let trigger = json!({"id": "a/b?c"});
         let outputs = BTreeMap::new();
-        let scope = Scope { trigger: &trigger, outputs: &outputs, run_id: String::new(), trace_id: String::new() };
+        let scope = TemplateContext { trigger: &trigger, outputs: &outputs, run_id: String::new(), trace_id: String::new() };
         let text: Text = "/items/${trigger.id}?x=1".parse().unwrap();
         assert_eq!(text.fill_encoded(&scope, |value| value.replace(['/', '?'], "_")).unwrap(), "/items/a_b_c?x=1");
     }

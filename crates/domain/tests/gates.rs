@@ -6,7 +6,7 @@ mod common;
 use common::at;
 use domain::access::Actor;
 use domain::flow::{Approval, NodeKind, Spec};
-use domain::gate::{Ballot, BallotRefusal, Counted, Gate, MAX_ACTION_BYTES, Verdict};
+use domain::gate::{Ballot, BallotError, BallotOutcome, Gate, MAX_ACTION_BYTES, Verdict};
 use domain::id::{ApprovalId, FlowId, OrgId, RunId};
 use domain::step::Payload;
 use proptest::prelude::*;
@@ -76,26 +76,26 @@ fn reject() -> Ballot {
 }
 
 /// A vote ten seconds after the gate opened. A refusal must leave the gate as it was.
-fn vote(gate: &mut Gate, rules: &Approval, who: &str, ballot: Ballot) -> Result<Counted, BallotRefusal> {
+fn vote(gate: &mut Gate, rules: &Approval, who: &str, ballot: Ballot) -> Result<BallotOutcome, BallotError> {
     vote_at(gate, rules, who, ballot, 10)
 }
 
-fn vote_at(gate: &mut Gate, rules: &Approval, who: &str, ballot: Ballot, seconds: u64) -> Result<Counted, BallotRefusal> {
+fn vote_at(gate: &mut Gate, rules: &Approval, who: &str, ballot: Ballot, seconds: u64) -> Result<BallotOutcome, BallotError> {
     let before = gate.clone();
     let result = gate.vote(rules, &[STARTER].into(), &actor(who), ballot, at(seconds));
-    if !matches!(result, Ok(Counted::Decided(_) | Counted::MoreNeeded)) {
+    if !matches!(result, Ok(BallotOutcome::DecisionResult(_) | BallotOutcome::MoreNeeded)) {
         assert_eq!(*gate, before, "{result:?} changed the gate");
     }
     result
 }
 
-const APPROVED: Result<Counted, BallotRefusal> = Ok(Counted::Decided(Verdict::Approved));
-const REJECTED: Result<Counted, BallotRefusal> = Ok(Counted::Decided(Verdict::Rejected));
+const APPROVED: Result<BallotOutcome, BallotError> = Ok(BallotOutcome::DecisionResult(Verdict::Approved));
+const REJECTED: Result<BallotOutcome, BallotError> = Ok(BallotOutcome::DecisionResult(Verdict::Rejected));
 
 /// The paths of an override that is refused.
 fn refused_paths(gate: &mut Gate, rules: &Approval, action: Value) -> Vec<String> {
     match vote(gate, rules, "usr_eve", approve_as(action)) {
-        Err(BallotRefusal::OverrideNotAllowed(errors)) => errors.by_path().keys().cloned().collect(),
+        Err(BallotError::OverrideNotAllowed(errors)) => errors.by_path().keys().cloned().collect(),
         other => vec![format!("{other:?}")],
     }
 }
@@ -151,7 +151,7 @@ fn an_expiry_is_nobodys_decision() {
     let expected = json!({"decision": "expired", "proposedAction": proposed(&gate), "note": null, "actor": null});
     assert_eq!(output(&gate), Some(expected));
     for ballot in [approve(), reject()] {
-        assert_eq!(vote(&mut gate, &rules(json!({})), "usr_ada", ballot), Err(BallotRefusal::AlreadyDecided(Verdict::Expired)));
+        assert_eq!(vote(&mut gate, &rules(json!({})), "usr_ada", ballot), Err(BallotError::AlreadyDecided(Verdict::Expired)));
     }
 }
 
@@ -169,7 +169,7 @@ fn only_whom_the_gate_is_assigned_to_may_decide() {
         for (ballot, decided) in [(approve(), APPROVED), (reject(), REJECTED)] {
             let mut gate = payment();
             gate.assign_to = Some(assignee.parse().unwrap());
-            let expected = if allowed { decided } else { Err(BallotRefusal::NotAssigned(assignee.parse().unwrap())) };
+            let expected = if allowed { decided } else { Err(BallotError::NotAssigned(assignee.parse().unwrap())) };
             assert_eq!(vote(&mut gate, &rules(json!({})), "usr_ada", ballot), expected, "{assignee}");
         }
     }
@@ -180,7 +180,7 @@ fn whoever_started_the_run_is_shut_out_if_another_actor_is_asked_for() {
     for ballot in [approve(), reject()] {
         let mut gate = payment();
         let strict = rules(json!({"requireDifferentActor": true}));
-        assert_eq!(vote(&mut gate, &strict, STARTER, ballot.clone()), Err(BallotRefusal::StarterMayNot));
+        assert_eq!(vote(&mut gate, &strict, STARTER, ballot.clone()), Err(BallotError::StarterMayNot));
         assert!(vote(&mut gate, &strict, "usr_ada", ballot.clone()).is_ok());
         assert!(vote(&mut payment(), &rules(json!({})), STARTER, ballot).is_ok(), "nobody asked for another actor");
     }
@@ -189,7 +189,7 @@ fn whoever_started_the_run_is_shut_out_if_another_actor_is_asked_for() {
 #[test]
 fn the_same_decision_again_by_the_same_actor_is_a_repetition_and_any_other_comes_too_late() {
     let override_ = || approve_as(json!({"amount": 7}));
-    let late = |verdict| Err(BallotRefusal::AlreadyDecided(verdict));
+    let late = |verdict| Err(BallotError::AlreadyDecided(verdict));
     let rules = rules(json!({}));
     for (first, verdict, same, others) in [
         (approve(), Verdict::Approved, approve(), vec![reject(), override_()]),
@@ -198,8 +198,8 @@ fn the_same_decision_again_by_the_same_actor_is_a_repetition_and_any_other_comes
     ] {
         let mut gate = payment();
         vote(&mut gate, &rules, "usr_ada", first).unwrap();
-        assert_eq!(vote(&mut gate, &rules, "usr_ada", same.clone()), Ok(Counted::Repeated));
-        assert_eq!(vote_at(&mut gate, &rules, "usr_ada", same.clone(), 99_999), Ok(Counted::Repeated), "even after the deadline");
+        assert_eq!(vote(&mut gate, &rules, "usr_ada", same.clone()), Ok(BallotOutcome::Repeated));
+        assert_eq!(vote_at(&mut gate, &rules, "usr_ada", same.clone(), 99_999), Ok(BallotOutcome::Repeated), "even after the deadline");
         assert_eq!(vote(&mut gate, &rules, "usr_bob", same), late(verdict), "somebody else");
         for other in others {
             assert_eq!(vote(&mut gate, &rules, "usr_ada", other.clone()), late(verdict), "{other:?}");
@@ -213,14 +213,14 @@ fn an_explicit_override_with_the_proposed_action_is_the_proposed_action() {
     let rules = rules(json!({"allowedEdits": []}));
     let same = proposed(&gate);
     assert_eq!(vote(&mut gate, &rules, "usr_ada", approve_as(same)), APPROVED);
-    assert_eq!(vote(&mut gate, &rules, "usr_ada", approve()), Ok(Counted::Repeated));
+    assert_eq!(vote(&mut gate, &rules, "usr_ada", approve()), Ok(BallotOutcome::Repeated));
 }
 
 #[test]
 fn from_its_deadline_on_a_gate_takes_no_ballot() {
     for ballot in [approve(), reject()] {
         let rules = rules(json!({}));
-        let refused = Err(BallotRefusal::Closed("its deadline has passed"));
+        let refused = Err(BallotError::Closed("its deadline has passed"));
         assert_eq!(vote_at(&mut payment(), &rules, "usr_ada", ballot.clone(), 3_600), refused);
         assert!(vote_at(&mut payment(), &rules, "usr_ada", ballot, 3_599).is_ok());
     }
@@ -233,7 +233,7 @@ fn a_gate_whose_run_has_ended_takes_no_ballot_and_keeps_when_it_closed() {
     gate.close(at(6));
     assert_eq!((gate.closed_at, gate.is_open(), output(&gate)), (Some(at(5)), false, None));
     for ballot in [approve(), reject()] {
-        assert_eq!(vote(&mut gate, &rules(json!({})), "usr_ada", ballot), Err(BallotRefusal::Closed("its run has ended")));
+        assert_eq!(vote(&mut gate, &rules(json!({})), "usr_ada", ballot), Err(BallotError::Closed("its run has ended")));
     }
 }
 
@@ -250,26 +250,26 @@ fn closing_a_decided_gate_changes_nothing() {
 fn a_quorum_is_reached_when_enough_actors_approve_the_same_action() {
     let three = rules(json!({"requiredApprovals": 3}));
     let mut gate = payment();
-    assert_eq!(vote(&mut gate, &three, "usr_ada", approve()), Ok(Counted::MoreNeeded));
-    assert_eq!(vote(&mut gate, &three, "usr_ada", approve()), Ok(Counted::Repeated), "the same actor counts once");
-    assert_eq!(vote(&mut gate, &three, "usr_bob", approve()), Ok(Counted::MoreNeeded));
+    assert_eq!(vote(&mut gate, &three, "usr_ada", approve()), Ok(BallotOutcome::MoreNeeded));
+    assert_eq!(vote(&mut gate, &three, "usr_ada", approve()), Ok(BallotOutcome::Repeated), "the same actor counts once");
+    assert_eq!(vote(&mut gate, &three, "usr_bob", approve()), Ok(BallotOutcome::MoreNeeded));
     assert!(gate.is_open());
     assert_eq!(vote(&mut gate, &three, "usr_eve", approve()), APPROVED);
     let voters: Vec<_> = gate.votes.iter().map(|vote| vote.actor.as_str()).collect();
     assert_eq!(voters, ["usr_ada", "usr_bob", "usr_eve"]);
     assert_eq!(gate.outcome.as_ref().unwrap().actor.as_deref(), Some("usr_eve"));
-    assert_eq!(vote(&mut gate, &three, "usr_ada", approve()), Ok(Counted::Repeated), "an earlier voter says it again");
-    assert_eq!(vote(&mut gate, &three, "usr_zoe", approve()), Err(BallotRefusal::AlreadyDecided(Verdict::Approved)));
+    assert_eq!(vote(&mut gate, &three, "usr_ada", approve()), Ok(BallotOutcome::Repeated), "an earlier voter says it again");
+    assert_eq!(vote(&mut gate, &three, "usr_zoe", approve()), Err(BallotError::AlreadyDecided(Verdict::Approved)));
 }
 
 #[test]
 fn all_of_a_quorum_must_approve_the_same_action() {
     let two = rules(json!({"requiredApprovals": 2}));
     let mut gate = payment();
-    assert_eq!(vote(&mut gate, &two, "usr_ada", approve_as(json!({"amount": 7}))), Ok(Counted::MoreNeeded));
-    assert_eq!(vote(&mut gate, &two, "usr_bob", approve()), Err(BallotRefusal::ActionDiffers));
-    assert_eq!(vote(&mut gate, &two, "usr_bob", approve_as(json!({"amount": 8}))), Err(BallotRefusal::ActionDiffers));
-    assert_eq!(vote(&mut gate, &two, "usr_ada", approve()), Err(BallotRefusal::AlreadyDecided(Verdict::Approved)), "it approved another");
+    assert_eq!(vote(&mut gate, &two, "usr_ada", approve_as(json!({"amount": 7}))), Ok(BallotOutcome::MoreNeeded));
+    assert_eq!(vote(&mut gate, &two, "usr_bob", approve()), Err(BallotError::ActionDiffers));
+    assert_eq!(vote(&mut gate, &two, "usr_bob", approve_as(json!({"amount": 8}))), Err(BallotError::ActionDiffers));
+    assert_eq!(vote(&mut gate, &two, "usr_ada", approve()), Err(BallotError::AlreadyDecided(Verdict::Approved)), "it approved another");
     assert_eq!(vote(&mut gate, &two, "usr_bob", approve_as(json!({"amount": 7}))), APPROVED);
     assert_eq!(decided(&gate), json!({"amount": 7}));
 }
@@ -281,7 +281,7 @@ fn the_first_rejection_of_a_quorum_rejects_even_by_one_who_had_approved() {
         let three = rules(json!({"requiredApprovals": 3}));
         vote(&mut gate, &three, "usr_ada", approve()).unwrap();
         assert_eq!(vote(&mut gate, &three, who, reject()), REJECTED);
-        assert_eq!(vote(&mut gate, &three, "usr_ada", approve()), Err(BallotRefusal::AlreadyDecided(Verdict::Rejected)));
+        assert_eq!(vote(&mut gate, &three, "usr_ada", approve()), Err(BallotError::AlreadyDecided(Verdict::Rejected)));
         assert_eq!(gate.failure_message(), format!("rejected by {who}: too much"));
     }
 }
@@ -514,7 +514,7 @@ proptest! {
                 amount => approve_as(json!({"amount": amount})),
             };
             let result = vote(&mut gate, &rules, &format!("usr_{who}"), ballot);
-            if let Ok(Counted::Decided(verdict)) = result {
+            if let Ok(BallotOutcome::DecisionResult(verdict)) = result {
                 prop_assert!(decided.is_none(), "decided twice");
                 prop_assert_eq!(gate.outcome.as_ref().map(|outcome| outcome.verdict), Some(verdict));
                 if verdict == Verdict::Approved {

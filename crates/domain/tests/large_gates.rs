@@ -6,7 +6,7 @@ mod common;
 use common::at;
 use domain::access::Actor;
 use domain::flow::{Approval, NodeKind, Spec};
-use domain::gate::{Ballot, BallotRefusal, Counted, Gate, MAX_PATCH_BYTES, Part, Verdict};
+use domain::gate::{Ballot, BallotError, BallotOutcome, Gate, MAX_PATCH_BYTES, Part, Verdict};
 use domain::id::{ApprovalId, FlowId, OrgId, RunId};
 use domain::json::canonical;
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload};
@@ -51,7 +51,7 @@ fn gate(proposed: Value, data: Option<Value>) -> Gate {
 }
 
 /// As a store does it.
-fn put_aside(gate: &mut Gate) -> Vec<Part> {
+fn offload(gate: &mut Gate) -> Vec<Part> {
     let beside = gate.beside();
     for (part, payload) in &beside {
         let object = ObjectRef { key: payload.sha256(), bytes: payload.bytes() as u64, sha256: payload.sha256() };
@@ -61,7 +61,7 @@ fn put_aside(gate: &mut Gate) -> Vec<Part> {
     beside.into_iter().map(|(part, _)| part).collect()
 }
 
-fn approve(gate: &mut Gate, rules: &Approval, action: Option<Value>) -> Result<Counted, BallotRefusal> {
+fn approve(gate: &mut Gate, rules: &Approval, action: Option<Value>) -> Result<BallotOutcome, BallotError> {
     let ada = Actor { id: "usr_ada".into(), roles: [].into(), teams: [].into() };
     gate.vote(rules, &[].into(), &ada, Ballot::Approve { action, note: None }, at(10))
 }
@@ -78,10 +78,10 @@ fn what_fits_into_100_kb_together_stays_in_the_record_and_of_the_rest_the_larges
     ] {
         let mut gate = gate(of_bytes(proposed, "x"), Some(of_bytes(data, "y")));
         let before = gate.clone();
-        assert_eq!(put_aside(&mut gate), beside, "{proposed} and {data}");
+        assert_eq!(offload(&mut gate), beside, "{proposed} and {data}");
         assert_eq!((gate.proposed_action.sha256(), gate.proposed_action.bytes()), (before.proposed_action.sha256(), proposed));
         // What lies there stays there: writing the gate once more finds the same.
-        assert_eq!(put_aside(&mut gate), beside);
+        assert_eq!(offload(&mut gate), beside);
     }
 }
 
@@ -89,31 +89,31 @@ fn what_fits_into_100_kb_together_stays_in_the_record_and_of_the_rest_the_larges
 fn bytes_count_and_not_characters() {
     let mut gate = gate(Value::from("ü".repeat(50 * KB)), None);
     assert_eq!(gate.proposed_action.bytes(), 100 * KB + 2);
-    assert_eq!(put_aside(&mut gate), [Part::ProposedAction]);
+    assert_eq!(offload(&mut gate), [Part::ProposedAction]);
 }
 
 #[test]
 fn an_action_that_lies_elsewhere_is_approved_by_its_hash() {
     let mut gate = gate(of_bytes(300 * KB, "x"), None);
-    put_aside(&mut gate);
-    assert_eq!(approve(&mut gate, &rules(json!({"allowedEdits": []})), None), Ok(Counted::Decided(Verdict::Approved)));
+    offload(&mut gate);
+    assert_eq!(approve(&mut gate, &rules(json!({"allowedEdits": []})), None), Ok(BallotOutcome::DecisionResult(Verdict::Approved)));
     let outcome = gate.outcome.clone().unwrap();
     assert_eq!((&outcome.decided_action, &outcome.decided_sha256), (&gate.proposed_action, &outcome.proposed_sha256));
     assert_eq!((gate.patch(), outcome.patch), (Some(json!([])), None));
-    assert_eq!(put_aside(&mut gate), [Part::ProposedAction], "the decided action is the same object");
+    assert_eq!(offload(&mut gate), [Part::ProposedAction], "the decided action is the same object");
 }
 
 #[test]
 fn an_override_cannot_be_allowed_without_the_action_that_it_replaces() {
     let action = of_bytes(300 * KB, "x");
     let mut gate = gate(action.clone(), None);
-    put_aside(&mut gate);
+    offload(&mut gate);
     let mut edited = action.clone();
     edited["n"] = json!(2);
     let rules = rules(json!({"allowedEdits": ["/n"]}));
-    assert!(matches!(approve(&mut gate, &rules, Some(edited.clone())), Err(BallotRefusal::OverrideNotAllowed(_))));
+    assert!(matches!(approve(&mut gate, &rules, Some(edited.clone())), Err(BallotError::OverrideNotAllowed(_))));
     gate.proposed_action = Payload::of(action);
-    assert_eq!(approve(&mut gate, &rules, Some(edited)), Ok(Counted::Decided(Verdict::Approved)));
+    assert_eq!(approve(&mut gate, &rules, Some(edited)), Ok(BallotOutcome::DecisionResult(Verdict::Approved)));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn the_patch_between_large_actions_is_kept_while_they_are_at_hand() {
     edited["n"] = json!(2);
     let mut gate = gate(action, None);
     approve(&mut gate, &rules(json!({})), Some(edited)).unwrap();
-    assert_eq!(put_aside(&mut gate), [Part::ProposedAction, Part::DecidedAction]);
+    assert_eq!(offload(&mut gate), [Part::ProposedAction, Part::DecidedAction]);
     assert_eq!(gate.patch(), Some(json!([{"op": "replace", "path": "/n", "value": 2}])));
 }
 
@@ -141,7 +141,7 @@ fn a_patch_of_more_than_100_kb_is_neither_kept_nor_shown() {
 fn a_complaint_about_a_large_override_does_not_repeat_it() {
     let rules = rules(json!({"overrideSchema": {"items": {"type": "object"}}}));
     let action = Value::from(vec![Value::from("ü".repeat(2_000)); 200]);
-    let Err(BallotRefusal::OverrideNotAllowed(errors)) = approve(&mut gate(json!(1), None), &rules, Some(action)) else {
+    let Err(BallotError::OverrideNotAllowed(errors)) = approve(&mut gate(json!(1), None), &rules, Some(action)) else {
         panic!("it breaks the schema")
     };
     assert_eq!(errors.by_path().len(), 100);
@@ -159,12 +159,12 @@ proptest! {
         let (action_sha256, edited_sha256) = (Payload::of(action.clone()).sha256(), Payload::of(edited.clone()).sha256());
         let mut gate = gate(action, Some(of_bytes(data, "y")));
         prop_assume!(canonical(&edited).len() <= domain::gate::MAX_ACTION_BYTES);
-        put_aside(&mut gate);
+        offload(&mut gate);
         let at_hand = gate.clone();
         gate.proposed_action = Payload::of(of_bytes(proposed, "x"));
         approve(&mut gate, &rules(json!({})), Some(edited)).unwrap();
         gate.proposed_action = at_hand.proposed_action;
-        put_aside(&mut gate);
+        offload(&mut gate);
         let outcome = gate.outcome.clone().unwrap();
         prop_assert_eq!((&outcome.proposed_sha256, &outcome.decided_sha256), (&action_sha256, &edited_sha256));
         prop_assert_eq!((gate.proposed_action.sha256(), outcome.decided_action.sha256()), (action_sha256, edited_sha256));

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Story, at, decision, gate, task};
 use domain::gate::Verdict;
-use domain::run::{Exit, NodeStatus, Plan, Refusal, RunStatus};
+use domain::run::{Exit, NodeStatus, Plan, RunStatus, TransitionError};
 use serde_json::{Value, json};
 
 fn tasks(ids: &str) -> Vec<Value> {
@@ -49,7 +49,7 @@ fn a_diamond_runs_its_sides_side_by_side_and_joins_when_both_are_done() {
     assert_eq!(story.ready(), "left right");
     story.start("left right").finish("right");
     assert_eq!(story.ready(), "", "left is not done");
-    assert_eq!(story.try_start("join"), Err(Refusal::NodeIs(NodeStatus::Pending)));
+    assert_eq!(story.try_start("join"), Err(TransitionError::NodeIs(NodeStatus::Pending)));
     story.finish("left");
     assert_eq!(story.ready(), "join");
 }
@@ -69,7 +69,7 @@ fn a_branch_that_is_not_taken_is_skipped_with_all_that_hangs_on_it() {
     let mut story = Story::of(&nodes, "d>y1:yes d>n1:no y1>y2 n1>n2 n1>n3 n2>n4 n3>n4");
     story.choose("d", "yes");
     assert_eq!((story.ready().as_str(), story.skipped().as_str()), ("y1", "n1 n2 n3 n4"));
-    assert_eq!(story.try_start("n1"), Err(Refusal::NodeIs(NodeStatus::Skipped)));
+    assert_eq!(story.try_start("n1"), Err(TransitionError::NodeIs(NodeStatus::Skipped)));
     story.run_through("y1 y2");
     assert_eq!(story.run.status, RunStatus::Succeeded);
 }
@@ -214,7 +214,7 @@ fn two_gates_are_open_at_once_and_the_join_waits_for_both() {
     assert_eq!((story.run.status, story.ready().as_str()), (RunStatus::AwaitingApproval, ""));
     story.decide("g1", Verdict::Approved);
     assert_eq!((story.run.status, story.ready().as_str()), (RunStatus::Running, "join"));
-    assert_eq!(story.try_decide("g1", Verdict::Rejected), Err(Refusal::NodeIs(NodeStatus::Succeeded)));
+    assert_eq!(story.try_decide("g1", Verdict::Rejected), Err(TransitionError::NodeIs(NodeStatus::Succeeded)));
 }
 
 #[test]
@@ -235,8 +235,8 @@ fn a_failing_run_records_what_is_in_flight_and_then_fails_and_calls_the_rest_off
     story.fail("c");
     assert_eq!(story.plan(), Plan::default(), "nothing more starts, nothing is waited for");
     assert_eq!((story.run.has_ended(), story.run.error.clone().unwrap().node.as_deref()), (false, Some("c")));
-    assert_eq!(story.try_start("waits"), Err(Refusal::Failing("c broke".into())));
-    assert_eq!(story.try_decide("g", Verdict::Approved), Err(Refusal::Failing("c broke".into())));
+    assert_eq!(story.try_start("waits"), Err(TransitionError::Failing("c broke".into())));
+    assert_eq!(story.try_decide("g", Verdict::Approved), Err(TransitionError::Failing("c broke".into())));
     story.wait_until(9).finish("b");
     assert_eq!((story.run.status, story.run.finished_at), (RunStatus::Failed, Some(at(9))));
     assert_eq!(story.nodes(NodeStatus::Succeeded), "a b");
@@ -286,9 +286,9 @@ fn a_retry_waits_until_it_is_due_and_then_counts_as_an_attempt() {
 #[test]
 fn only_an_attempt_that_is_under_way_can_be_put_off() {
     let mut story = Story::of(&tasks("a b"), "a>b");
-    assert_eq!(story.try_retry("a", at(1)), Err(Refusal::NodeIs(NodeStatus::Pending)));
+    assert_eq!(story.try_retry("a", at(1)), Err(TransitionError::NodeIs(NodeStatus::Pending)));
     story.start("a").retry("a", 30);
-    assert_eq!(story.try_retry("a", at(60)), Err(Refusal::NodeIs(NodeStatus::Running)));
+    assert_eq!(story.try_retry("a", at(60)), Err(TransitionError::NodeIs(NodeStatus::Running)));
     assert_eq!(story.plan().wake_at, Some(at(30)));
 }
 
@@ -327,7 +327,7 @@ fn what_a_crash_cut_short_is_still_under_way_and_can_be_started_again() {
     story.start("a");
     story.run.claim("inv-2", 1).unwrap();
     assert_eq!((story.ready().as_str(), story.nodes(NodeStatus::Running).as_str()), ("", "a"));
-    assert_eq!(story.try_start("b"), Err(Refusal::NodeIs(NodeStatus::Pending)));
+    assert_eq!(story.try_start("b"), Err(TransitionError::NodeIs(NodeStatus::Pending)));
     story.start("a").finish("a");
     assert_eq!(story.state("a").attempts, 2);
 }

@@ -12,7 +12,7 @@ use domain::flow::{NodeKind, Spec};
 use domain::gate::MAX_ACTION_BYTES;
 use domain::request::{Pause, Question, Request, Unprepared, Work};
 use domain::run::Exit;
-use domain::template::{Output, Scope};
+use domain::template::{Output, TemplateContext};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn prepare_with(trigger: &Value, mut node: Value) -> Result<Work, Unprepared> {
         ("draft".parse().unwrap(), Output { value: Arc::new(drafted), falls_back_to_parsed: true }),
         ("plain".parse().unwrap(), Output { value: Arc::new(json!({"status": 200, "body": ["a"]})), falls_back_to_parsed: false }),
     ]);
-    let scope = Scope { trigger, outputs: &outputs, run_id: "run_1".into(), trace_id: "0af7".into() };
+    let scope = TemplateContext { trigger, outputs: &outputs, run_id: "run_1".into(), trace_id: "0af7".into() };
     spec.node(spec.position(&"x".parse().unwrap()).unwrap()).prepare(&scope)
 }
 
@@ -168,7 +168,7 @@ fn a_decision_takes_the_case_that_its_value_is_written_as() {
         let edges: Vec<Value> = cases.iter().map(|case| json!({"from": "d", "to": "end", "case": case})).collect();
         let spec = Spec::parse(&json!({"startNodeId": "d", "nodes": [node, task("end", json!({}))], "edges": edges})).unwrap();
         let (trigger, outputs) = (json!({"choice": value}), BTreeMap::new());
-        let scope = Scope { trigger: &trigger, outputs: &outputs, run_id: String::new(), trace_id: String::new() };
+        let scope = TemplateContext { trigger: &trigger, outputs: &outputs, run_id: String::new(), trace_id: String::new() };
         let NodeKind::Decision(decision) = &spec.node(spec.start()).kind else { unreachable!("d is a decision") };
         let keys: Vec<String> = decision.cases.keys().cloned().collect();
         spec.node(spec.start()).prepare(&scope).map(|work| match work {
@@ -278,7 +278,7 @@ fn a_path_that_is_not_there_is_named_whatever_the_node() {
     }
     let spec = Spec::parse(&spec_json(&[decision("d", &[("x", "end")]), task("end", json!({}))], "d>end:x")).unwrap();
     let (trigger, outputs) = (json!({}), BTreeMap::new());
-    let scope = Scope { trigger: &trigger, outputs: &outputs, run_id: String::new(), trace_id: String::new() };
+    let scope = TemplateContext { trigger: &trigger, outputs: &outputs, run_id: String::new(), trace_id: String::new() };
     assert_eq!(spec.node(spec.start()).prepare(&scope).unwrap_err().to_string(), "`trigger.choice` is not there");
 }
 
@@ -286,7 +286,7 @@ fn a_path_that_is_not_there_is_named_whatever_the_node() {
 fn an_output_that_was_never_put_out_is_missed_by_name() {
     let spec = Spec::parse(&spec_json(&[task("a", json!({})), task("b", json!({"body": "${step.a.output.x}"}))], "a>b")).unwrap();
     let (trigger, outputs) = (json!({}), BTreeMap::new());
-    let scope = Scope { trigger: &trigger, outputs: &outputs, run_id: String::new(), trace_id: String::new() };
+    let scope = TemplateContext { trigger: &trigger, outputs: &outputs, run_id: String::new(), trace_id: String::new() };
     let problem = spec.node(spec.position(&"b".parse().unwrap()).unwrap()).prepare(&scope).unwrap_err().to_string();
     assert_eq!(problem, "`step.a.output.x` is not there (the node has put out nothing: it was skipped or failed)");
 }
@@ -339,7 +339,7 @@ fn a_decision_takes_a_whole_number_for_what_it_is_however_it_is_written() {
         let spec = Spec::parse(&json!({"startNodeId": "pick", "nodes": nodes, "edges": edges})).unwrap();
         let trigger = json!({"value": value});
         let outputs = BTreeMap::new();
-        let scope = Scope { trigger: &trigger, outputs: &outputs, run_id: String::new(), trace_id: String::new() };
+        let scope = TemplateContext { trigger: &trigger, outputs: &outputs, run_id: String::new(), trace_id: String::new() };
         match spec.node(spec.start()).prepare(&scope).unwrap() {
             Work::Done { output, .. } => output["selected"].clone(),
             other => panic!("{other:?} decides nothing"),

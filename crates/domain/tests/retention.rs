@@ -77,7 +77,7 @@ fn the_records_of_a_run_that_goes_on_are_kept_over_the_wait_that_it_is_in() {
     let days = Retention::Days(10);
     assert_eq!(days.of_run(&run), None, "it has not ended");
     assert_eq!(days.of_records(&run, at(DAY)), Some(at(12 * DAY)));
-    run.drive.parked_until = Some(at(50 * DAY));
+    run.execution.parked_until = Some(at(50 * DAY));
     assert_eq!(days.of_records(&run, at(DAY)), Some(at(61 * DAY)));
     run.kept_until = Some(at(99 * DAY));
     assert_eq!(days.of_records(&run, at(DAY)), Some(at(99 * DAY)));

@@ -7,7 +7,7 @@ use common::dag::{Dag, Kind, Way, dags};
 use common::{GATE_SECONDS, at};
 use domain::flow::{NodeIx, NodeKind, Spec};
 use domain::gate::Verdict;
-use domain::run::{Debt, Exit, NodeStatus, Plan, Refusal, Run, RunStatus};
+use domain::run::{Exit, NodeStatus, PendingEffect, Plan, Run, RunStatus, TransitionError};
 use domain::time::Time;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -172,7 +172,7 @@ impl World {
     /// What may happen now, whatever brings the run on first.
     fn events(&self) -> Vec<Event> {
         let mut events = Vec::new();
-        let driven = self.run.drive.owner.is_some();
+        let driven = self.run.execution.owner.is_some();
         for node in self.nodes().filter(|_| driven) {
             match self.was[node] {
                 Was::UnderWay => {
@@ -217,7 +217,7 @@ impl World {
     }
 
     /// Lets it happen to the run and to the model.
-    fn happen(&mut self, event: Event) -> Result<(), Refusal> {
+    fn happen(&mut self, event: Event) -> Result<(), TransitionError> {
         let now = self.now;
         match event {
             Event::Start(node) => {
@@ -271,7 +271,7 @@ impl World {
                 self.end(RunStatus::Cancelled);
             }
             Event::Abandon => {
-                self.run.abandon(self.run.drive.segment, "gone", now)?;
+                self.run.abandon(self.run.execution.segment, "gone", now)?;
                 for was in self.was.iter_mut().filter(|was| **was == Was::UnderWay) {
                     *was = Was::Lost;
                 }
@@ -281,9 +281,9 @@ impl World {
         Ok(())
     }
 
-    fn claim(&mut self) -> Result<(), Refusal> {
+    fn claim(&mut self) -> Result<(), TransitionError> {
         self.invocations += 1;
-        self.run.claim(&format!("inv-{}", self.invocations), self.run.drive.segment)
+        self.run.claim(&format!("inv-{}", self.invocations), self.run.execution.segment)
     }
 
     fn exit(&self, node: usize, way: Way) -> Exit {
@@ -361,12 +361,12 @@ impl World {
                 }
             }
         }
-        prop_assert_eq!(run.claim("late", self.run.drive.segment + 1), Err(Refusal::Superseded));
-        prop_assert_eq!(run.claim("early", self.run.drive.segment - 1), Err(Refusal::Superseded));
+        prop_assert_eq!(run.claim("late", self.run.execution.segment + 1), Err(TransitionError::Superseded));
+        prop_assert_eq!(run.claim("early", self.run.execution.segment - 1), Err(TransitionError::Superseded));
         if let Some(ended) = self.ended {
-            let refusal = Err(Refusal::Ended(ended));
+            let refusal = Err(TransitionError::Ended(ended));
             prop_assert_eq!(run.cancel("x", None, now), refusal.clone());
-            prop_assert_eq!(run.abandon(self.run.drive.segment, "x", now), refusal.clone());
+            prop_assert_eq!(run.abandon(self.run.execution.segment, "x", now), refusal.clone());
             prop_assert_eq!(run.end_segment(None), refusal.clone());
             prop_assert_eq!(run.must_be_driven_by("x"), refusal);
         }
@@ -376,22 +376,24 @@ impl World {
 
     /// What an event leaves behind for whoever drives the run.
     fn check_drive(&self, before: &Run, event: Event) -> Result<(), TestCaseError> {
-        let (was, is) = (&before.drive, &self.run.drive);
+        let (was, is) = (&before.execution, &self.run.execution);
         match event {
             Event::Claim | Event::Crash => {
                 prop_assert!(is.owner.is_some() && is.owner != was.owner);
-                prop_assert_eq!((is.segment, is.owes, &is.token), (was.segment, None, &None));
+                prop_assert_eq!((is.segment, is.pending, &is.token), (was.segment, None, &None));
             }
-            Event::HandOn => prop_assert_eq!((is.segment, is.owes, &is.owner), (was.segment + 1, Some(Debt::Start), &None)),
-            Event::Decide(..) if was.owner.is_none() => prop_assert_eq!(is.owes, Some(Debt::Ring)),
-            _ if self.ended.is_some() => prop_assert_eq!((is.owes, &is.owner), (None, &None)),
+            Event::HandOn => {
+                prop_assert_eq!((is.segment, is.pending, &is.owner), (was.segment + 1, Some(PendingEffect::StartExecution), &None))
+            }
+            Event::Decide(..) if was.owner.is_none() => prop_assert_eq!(is.pending, Some(PendingEffect::SendTaskSuccess)),
+            _ if self.ended.is_some() => prop_assert_eq!((is.pending, &is.owner), (None, &None)),
             _ => prop_assert_eq!(is, was),
         }
         Ok(())
     }
 
     fn step(&mut self, choice: u16) -> Result<(), TestCaseError> {
-        let driven = self.run.drive.owner.is_some();
+        let driven = self.run.execution.owner.is_some();
         let events = self.events();
         prop_assert!(!events.is_empty(), "nothing can happen any more");
         let event = match choice >> 8 {
@@ -429,8 +431,8 @@ proptest! {
         // Its segment may still wake: that changes nothing but what drives it.
         let before = world.run.clone();
         prop_assert_eq!(world.claim(), Ok(()));
-        prop_assert_eq!((world.run.drive.owes, &world.run.drive.owner, &world.run.drive.token), (None, &None, &None));
-        prop_assert_eq!(&Run { drive: before.drive.clone(), ..world.run.clone() }, &before);
+        prop_assert_eq!((world.run.execution.pending, &world.run.execution.owner, &world.run.execution.token), (None, &None, &None));
+        prop_assert_eq!(&Run { execution: before.execution.clone(), ..world.run.clone() }, &before);
         world.check()?;
         world.check_refusals()?;
     }

@@ -5,7 +5,7 @@ mod common;
 
 use common::{OWNER, Story, at, gate, task};
 use domain::gate::Verdict;
-use domain::run::{Debt, Drive, Exit, NodeStatus, Refusal, RunStatus};
+use domain::run::{ExecutionState, Exit, NodeStatus, PendingEffect, RunStatus, TransitionError};
 use serde_json::json;
 
 /// `begin` leads to `work`, `gate` and `side`, and these to `last`.
@@ -24,7 +24,7 @@ fn begun() -> Story {
 fn state(name: &str) -> Story {
     let mut story = begun();
     match name {
-        // Not taken up: owes its first segment.
+        // Not taken up: pending its first segment.
         "new" => story.run = common::new_run(&story.spec),
         // Driven, `work` under way.
         "working" => _ = story.run_through("begin").start("work"),
@@ -45,8 +45,8 @@ fn state(name: &str) -> Story {
     story
 }
 
-fn act(story: &mut Story, action: &str) -> Result<(), Refusal> {
-    let segment = story.run.drive.segment;
+fn act(story: &mut Story, action: &str) -> Result<(), TransitionError> {
+    let segment = story.run.execution.segment;
     let by_owner = |story: &Story| story.run.must_be_driven_by(OWNER);
     match action {
         "claim it for its segment" => story.run.claim("inv-2", segment),
@@ -79,14 +79,14 @@ fn act(story: &mut Story, action: &str) -> Result<(), Refusal> {
     }
 }
 
-fn word(result: &Result<(), Refusal>) -> String {
+fn word(result: &Result<(), TransitionError>) -> String {
     match result {
         Ok(()) => "ok".to_owned(),
-        Err(Refusal::Ended(_)) => "ended".to_owned(),
-        Err(Refusal::Failing(_)) => "failing".to_owned(),
-        Err(Refusal::Superseded) => "superseded".to_owned(),
-        Err(Refusal::NodeIs(status)) => format!("is {status}"),
-        Err(Refusal::NotToRetry(_)) => "not to retry".to_owned(),
+        Err(TransitionError::Ended(_)) => "ended".to_owned(),
+        Err(TransitionError::Failing(_)) => "failing".to_owned(),
+        Err(TransitionError::Superseded) => "superseded".to_owned(),
+        Err(TransitionError::NodeIs(status)) => format!("is {status}"),
+        Err(TransitionError::NotToRetry(_)) => "not to retry".to_owned(),
     }
 }
 
@@ -153,7 +153,7 @@ fn a_refusal_says_in_which_state_the_run_has_ended() {
     for (name, status) in [("succeeded", RunStatus::Succeeded), ("failed", RunStatus::Failed), ("cancelled", RunStatus::Cancelled)] {
         let mut story = state(name);
         assert_eq!(story.run.status, status);
-        assert_eq!(act(&mut story, "approve"), Err(Refusal::Ended(status)));
+        assert_eq!(act(&mut story, "approve"), Err(TransitionError::Ended(status)));
         assert_eq!(act(&mut story, "approve").unwrap_err().to_string(), format!("the run is already {name}"));
     }
 }
@@ -191,17 +191,23 @@ fn a_run_that_has_ended_has_no_node_left_that_has_not() {
 #[test]
 fn a_new_run_owes_its_first_segment_and_a_claim_clears_it() {
     let mut story = state("new");
-    assert_eq!(story.run.drive, Drive { segment: 1, owner: None, token: None, owes: Some(Debt::Start), parked_until: None });
+    assert_eq!(
+        story.run.execution,
+        ExecutionState { segment: 1, owner: None, token: None, pending: Some(PendingEffect::StartExecution), parked_until: None }
+    );
     assert_eq!(story.run.execution_name(), format!("{}-1", story.run.id));
     story.run.claim("inv-2", 1).unwrap();
-    assert_eq!(story.run.drive, Drive { segment: 1, owner: Some("inv-2".into()), token: None, owes: None, parked_until: None });
+    assert_eq!(
+        story.run.execution,
+        ExecutionState { segment: 1, owner: Some("inv-2".into()), token: None, pending: None, parked_until: None }
+    );
 }
 
 #[test]
 fn a_second_invocation_of_a_segment_fences_out_the_first() {
     let mut story = state("working");
     story.run.claim("inv-2", 1).unwrap();
-    assert_eq!(story.run.must_be_driven_by(OWNER), Err(Refusal::Superseded));
+    assert_eq!(story.run.must_be_driven_by(OWNER), Err(TransitionError::Superseded));
     assert_eq!(story.run.must_be_driven_by("inv-2"), Ok(()));
 }
 
@@ -210,9 +216,12 @@ fn a_segment_that_ends_owes_the_next_one_which_waits_as_long_as_it_was_told() {
     for wake_at in [None, Some(at(60))] {
         let mut story = state("working");
         story.run.end_segment(wake_at).unwrap();
-        assert_eq!(story.run.drive, Drive { segment: 2, owner: None, token: None, owes: Some(Debt::Start), parked_until: wake_at });
+        assert_eq!(
+            story.run.execution,
+            ExecutionState { segment: 2, owner: None, token: None, pending: Some(PendingEffect::StartExecution), parked_until: wake_at }
+        );
         assert_eq!(story.run.execution_name(), format!("{}-2", story.run.id));
-        assert_eq!(story.run.must_be_driven_by(OWNER), Err(Refusal::Superseded), "its owner has let go");
+        assert_eq!(story.run.must_be_driven_by(OWNER), Err(TransitionError::Superseded), "its owner has let go");
         assert_eq!(story.status("work"), NodeStatus::Running, "what is under way stays under way");
     }
 }
@@ -222,11 +231,15 @@ fn deciding_a_parked_run_owes_a_ring_and_keeps_the_bell_until_a_claim_clears_bot
     for verdict in [Verdict::Approved, Verdict::Rejected, Verdict::Expired] {
         let mut story = state("parked");
         story.decide("gate", verdict);
-        assert_eq!((story.run.drive.owes, story.run.drive.token.as_deref()), (Some(Debt::Ring), Some("bell")), "{verdict}");
-        let segment = story.run.drive.segment;
+        assert_eq!(
+            (story.run.execution.pending, story.run.execution.token.as_deref()),
+            (Some(PendingEffect::SendTaskSuccess), Some("bell")),
+            "{verdict}"
+        );
+        let segment = story.run.execution.segment;
         story.run.claim("inv-2", segment).unwrap();
         let owner = (verdict == Verdict::Approved).then(|| "inv-2".to_owned());
-        assert_eq!(story.run.drive, Drive { segment, owner, token: None, owes: None, parked_until: None }, "{verdict}");
+        assert_eq!(story.run.execution, ExecutionState { segment, owner, token: None, pending: None, parked_until: None }, "{verdict}");
     }
 }
 
@@ -236,8 +249,8 @@ fn a_decision_before_the_park_replaces_the_start_that_was_owed_so_that_park_does
     story.run_through("begin work side").open("gate");
     story.run.end_segment(Some(at(3_600))).unwrap();
     story.decide("gate", Verdict::Approved);
-    assert_eq!((story.run.drive.owes, &story.run.drive.token), (Some(Debt::Ring), &None));
-    assert_eq!(story.run.drive.parked_until, Some(at(3_600)), "the segment is still the one that begins with a pause");
+    assert_eq!((story.run.execution.pending, &story.run.execution.token), (Some(PendingEffect::SendTaskSuccess), &None));
+    assert_eq!(story.run.execution.parked_until, Some(at(3_600)), "the segment is still the one that begins with a pause");
     assert_eq!(story.ready(), "last");
 }
 
@@ -245,9 +258,9 @@ fn a_decision_before_the_park_replaces_the_start_that_was_owed_so_that_park_does
 fn deciding_a_run_that_is_driven_owes_nothing() {
     for verdict in [Verdict::Approved, Verdict::Rejected, Verdict::Expired] {
         let mut story = state("asking");
-        let drive = story.run.drive.clone();
+        let drive = story.run.execution.clone();
         story.decide("gate", verdict);
-        assert_eq!(story.run.drive, drive, "{verdict}");
+        assert_eq!(story.run.execution, drive, "{verdict}");
     }
 }
 
@@ -260,9 +273,9 @@ fn a_rejection_whose_policy_is_fail_ends_a_parked_run_and_still_wakes_its_segmen
     assert_eq!((error.node.as_deref(), error.message.as_str()), (Some("gate"), "rejected at gate"));
     assert_eq!(story.status("gate"), NodeStatus::Failed);
     assert_eq!(story.status("last"), NodeStatus::Cancelled);
-    assert_eq!(story.run.drive.owes, Some(Debt::Ring));
+    assert_eq!(story.run.execution.pending, Some(PendingEffect::SendTaskSuccess));
     story.run.claim("inv-2", 2).unwrap();
-    assert_eq!((story.run.drive.owes, &story.run.drive.token, &story.run.drive.owner), (None, &None, &None));
+    assert_eq!((story.run.execution.pending, &story.run.execution.token, &story.run.execution.owner), (None, &None, &None));
     assert_eq!(story.run.status, RunStatus::Failed);
 }
 
@@ -270,7 +283,7 @@ fn a_rejection_whose_policy_is_fail_ends_a_parked_run_and_still_wakes_its_segmen
 fn approving_the_last_gate_of_a_parked_run_ends_it_and_still_wakes_its_segment() {
     let mut story = Story::of(&[gate("only", json!({}))], "");
     story.open("only").park("bell").decide("only", Verdict::Approved);
-    assert_eq!((story.run.status, story.run.drive.owes), (RunStatus::Succeeded, Some(Debt::Ring)));
+    assert_eq!((story.run.status, story.run.execution.pending), (RunStatus::Succeeded, Some(PendingEffect::SendTaskSuccess)));
 }
 
 #[test]
@@ -291,7 +304,11 @@ fn a_cancel_clears_what_is_owed_names_who_and_why_and_calls_every_open_node_off(
         assert_eq!((story.run.status, story.run.finished_at), (RunStatus::Cancelled, Some(at(9))), "{name}");
         let cancellation = story.run.cancellation.clone().unwrap();
         assert_eq!((cancellation.actor.as_str(), cancellation.reason.as_deref()), ("usr_ada", Some("wrong customer")));
-        assert_eq!((story.run.drive.owes, &story.run.drive.owner, story.run.drive.parked_until), (None, &None, None), "{name}");
+        assert_eq!(
+            (story.run.execution.pending, &story.run.execution.owner, story.run.execution.parked_until),
+            (None, &None, None),
+            "{name}"
+        );
         for (before, after) in before.states().iter().zip(story.run.progress.states()) {
             if before.status.is_final() {
                 assert_eq!(before, after, "{name}");
@@ -307,7 +324,7 @@ fn a_cancel_of_a_decided_run_that_owes_a_ring_leaves_no_debt() {
     let mut story = state("parked");
     story.decide("gate", Verdict::Approved);
     story.run.cancel("usr_ada", None, at(1)).unwrap();
-    assert_eq!((story.run.status, story.run.drive.owes), (RunStatus::Cancelled, None));
+    assert_eq!((story.run.status, story.run.execution.pending), (RunStatus::Cancelled, None));
 }
 
 #[test]
@@ -320,7 +337,7 @@ fn an_abandoned_run_fails_with_the_cause_and_so_do_the_nodes_that_were_under_way
         use NodeStatus::{Cancelled, Failed};
         (Failed, Cancelled, Cancelled)
     });
-    assert_eq!((story.run.drive.owes, &story.run.drive.owner), (None, &None));
+    assert_eq!((story.run.execution.pending, &story.run.execution.owner), (None, &None));
 }
 
 #[test]

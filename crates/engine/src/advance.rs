@@ -7,21 +7,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::flow::{NodeIx, Spec};
 use domain::id::RunId;
-use domain::ports::{Clock, CommitError, Effects, Entropy, Flows, PortError, Runs, Segments};
+use domain::ports::{Clock, CommitError, Effects, Entropy, Executions, Flows, PortError, Runs};
 use domain::request::Request;
-use domain::run::{Refusal, Run};
+use domain::run::{Run, TransitionError};
 use domain::time::Time;
 use futures_util::future::{Either, FutureExt, LocalBoxFuture, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::Engine;
-use crate::attempt::Attempted;
-use crate::knowledge::Knowledge;
+use crate::attempt::NodeAttempt;
+use crate::planner::Draft;
 use crate::retry::Before;
-use crate::turn::Draft;
+use crate::run_context::RunContext;
 
 /// A wait up to this long is slept through: parking costs two state entries and an invocation, more than this much of a
 /// small function's time.
@@ -53,11 +53,16 @@ pub enum Outcome {
     NotOurs,
 }
 
-impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
+impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
     /// Drives a run until it ends, waits, or the invocation's time is up.
-    pub async fn advance(&self, effects: &impl Effects, entropy: &impl Entropy, invocation: &Invocation) -> Result<Outcome, Fault> {
+    pub async fn advance(
+        &self,
+        effects: &impl Effects,
+        entropy: &impl Entropy,
+        invocation: &Invocation,
+    ) -> Result<Outcome, ApplicationError> {
         let Some(run) = self.runs.load(&invocation.run).await? else { return Ok(Outcome::NotOurs) };
-        if run.drive.segment != invocation.segment {
+        if run.execution.segment != invocation.segment {
             return self.hand_on_again(&run, invocation).await;
         }
         if run.has_ended() {
@@ -67,7 +72,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         let (_, spec) = self.version_of(&run).await?;
         let before = self.before(&run, &spec).await?;
         let jobs = FuturesUnordered::new();
-        let mut drive = Drive {
+        let mut driver = Driver {
             engine: self,
             effects,
             entropy,
@@ -75,27 +80,27 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
             spec: &spec,
             before: before.as_ref(),
             run,
-            known: Knowledge::default(),
+            known: RunContext::default(),
             jobs,
             under_way: BTreeSet::new(),
             arrived: Vec::new(),
         };
-        Ok(drive.rounds().await?)
+        Ok(driver.rounds().await?)
     }
 
     /// This segment is over. If the next one is still owed, whoever ended this one did not get to start it.
-    async fn hand_on_again(&self, run: &Run, invocation: &Invocation) -> Result<Outcome, Fault> {
-        if run.drive.segment == invocation.segment + 1 && run.drive.owes.is_some() {
-            self.pay(run).await?;
+    async fn hand_on_again(&self, run: &Run, invocation: &Invocation) -> Result<Outcome, ApplicationError> {
+        if run.execution.segment == invocation.segment + 1 && run.execution.pending.is_some() {
+            self.dispatch(run).await?;
             return Ok(Outcome::HandedOn);
         }
         Ok(Outcome::NotOurs)
     }
 
-    /// A run that has ended takes note that its last segment is over, so that it owes nothing.
+    /// A run that has ended takes note that its last segment is over, so that it pending nothing.
     pub(crate) async fn tidy(&self, mut run: Run, segment: u32) -> Result<(), PortError> {
         // An ended run takes no owner.
-        if run.drive.owes.is_some() && run.claim("", segment).is_ok() {
+        if run.execution.pending.is_some() && run.claim("", segment).is_ok() {
             match self.runs.commit(run, &[]).await {
                 // Whoever changed an ended run did this very thing.
                 Ok(_) | Err(CommitError::Changed) => {}
@@ -107,7 +112,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
 }
 
 /// One invocation at work.
-pub(crate) struct Drive<'e, R, F, S, C, E, N> {
+pub(crate) struct Driver<'e, R, F, S, C, E, N> {
     pub(crate) engine: &'e Engine<R, F, S, C>,
     pub(crate) effects: &'e E,
     pub(crate) entropy: &'e N,
@@ -117,15 +122,15 @@ pub(crate) struct Drive<'e, R, F, S, C, E, N> {
     pub(crate) before: Option<&'e Before>,
     /// The run as it was last read or written.
     pub(crate) run: Run,
-    pub(crate) known: Knowledge,
-    pub(crate) jobs: FuturesUnordered<LocalBoxFuture<'e, Result<Attempted, PortError>>>,
+    pub(crate) known: RunContext,
+    pub(crate) jobs: FuturesUnordered<LocalBoxFuture<'e, Result<NodeAttempt, PortError>>>,
     /// The nodes that `jobs` are about.
     pub(crate) under_way: BTreeSet<NodeIx>,
     /// What has come back and is not yet part of the run.
-    pub(crate) arrived: Vec<Attempted>,
+    pub(crate) arrived: Vec<NodeAttempt>,
 }
 
-impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_, R, F, S, C, E, N> {
+impl<R: Runs, F: Flows, S: Executions, C: Clock, E: Effects, N: Entropy> Driver<'_, R, F, S, C, E, N> {
     async fn rounds(&mut self) -> Result<Outcome, PortError> {
         loop {
             let (requests, wake_at) = match self.round().await {
@@ -140,7 +145,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
             if self.run.has_ended() {
                 return Ok(Outcome::Ended);
             }
-            if self.run.drive.segment != self.invocation.segment {
+            if self.run.execution.segment != self.invocation.segment {
                 self.engine.segments.start(&self.run, self.engine.clock.now()).await?;
                 return Ok(Outcome::HandedOn);
             }
@@ -165,10 +170,10 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
                 None => return Err(PortError::Corrupt(format!("{} has nothing to do and nothing to wait for", run.id)).into()),
             };
         }
-        if run.drive.segment != self.invocation.segment && !run.has_ended() {
+        if run.execution.segment != self.invocation.segment && !run.has_ended() {
             // Before anybody may look away for so long that records expire.
-            let until = run.drive.parked_until.unwrap_or_else(|| self.engine.clock.now());
-            run.kept_until = self.engine.runs.keep_over(&run, until).await?.or(run.kept_until);
+            let until = run.execution.parked_until.unwrap_or_else(|| self.engine.clock.now());
+            run.kept_until = self.engine.runs.extend_retention(&run, until).await?.or(run.kept_until);
         }
         if run != self.run {
             self.run = self.engine.runs.commit(run, &gates).await?;
@@ -185,27 +190,27 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
     async fn look_again(&mut self) -> Result<Option<Outcome>, PortError> {
         let run = self.engine.runs.load(&self.invocation.run).await?;
         self.run = run.ok_or_else(|| PortError::Corrupt(format!("{} is gone", self.invocation.run)))?;
-        let ours_until_now = self.run.drive.segment == self.invocation.segment && self.run.drive.owner.is_none();
+        let ours_until_now = self.run.execution.segment == self.invocation.segment && self.run.execution.owner.is_none();
         match self.run.must_be_driven_by(&self.invocation.owner) {
             Ok(()) => Ok(None),
             // Not taken up yet: something happened between reading it and claiming it.
-            Err(Refusal::Superseded) if ours_until_now => Ok(None),
+            Err(TransitionError::Superseded) if ours_until_now => Ok(None),
             Err(refusal) => {
                 // What is under way is let finish, so that it is on record: a request that was sent must not be forgotten.
                 while let Some(attempted) = self.jobs.next().await {
                     attempted?;
                 }
-                if self.run.drive.segment == self.invocation.segment + 1 && self.run.drive.owes.is_some() {
+                if self.run.execution.segment == self.invocation.segment + 1 && self.run.execution.pending.is_some() {
                     // Our own write that ended the segment; only its answer was lost.
-                    self.engine.pay(&self.run).await?;
+                    self.engine.dispatch(&self.run).await?;
                     return Ok(Some(Outcome::HandedOn));
                 }
                 match refusal {
-                    Refusal::Ended(_) => {
+                    TransitionError::Ended(_) => {
                         self.engine.tidy(self.run.clone(), self.invocation.segment).await?;
                         Ok(Some(Outcome::Ended))
                     }
-                    _ if self.run.drive.segment != self.invocation.segment => Ok(Some(Outcome::NotOurs)),
+                    _ if self.run.execution.segment != self.invocation.segment => Ok(Some(Outcome::NotOurs)),
                     // Whoever took it may be an invocation that nobody waits for: if it died, nobody would invoke again. So the
                     // state must not succeed; its retry takes the run back, or finds that it has moved on.
                     _ => Err(PortError::Unavailable("another invocation has taken the run over".to_owned())),
@@ -245,8 +250,8 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
         while let Some(attempted) = next {
             let attempted = attempted?;
             let ix = match &attempted {
-                Attempted::Done(finished) => finished.ix,
-                Attempted::RetryAt(ix, _) => *ix,
+                NodeAttempt::Done(finished) => finished.ix,
+                NodeAttempt::RetryAt(ix, _) => *ix,
             };
             self.under_way.remove(&ix);
             self.arrived.push(attempted);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use domain::flow::{Node, NodeIx};
 use domain::json::{canonical, sha256_hex};
-use domain::ports::{CallContext, Clock, Effect, EffectError, Effects, Flows, PortError, Runs, Segments};
+use domain::ports::{CallContext, Clock, Effect, EffectError, Effects, Executions, Flows, PortError, Runs};
 use domain::request::Request;
 use domain::run::{Exit, NodeState, NodeStatus, Run};
-use domain::step::{Answer, MAX_OUTPUT_BYTES, Payload, StepRecord, idempotency_key};
+use domain::step::{MAX_OUTPUT_BYTES, Payload, ResponseHead, StepRecord, idempotency_key};
 use domain::time::Time;
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ const MAX_ERROR_BYTES: usize = 4_000;
 
 /// How an attempt ended.
 #[derive(Debug)]
-pub(crate) enum Attempted {
+pub(crate) enum NodeAttempt {
     /// The step is done, and on record.
     Done(Box<Finished>),
     /// Another attempt is due then.
@@ -40,10 +40,10 @@ pub(crate) struct Finished {
 pub(crate) struct Ended {
     pub(crate) input: Value,
     pub(crate) output: Result<(Value, Exit), String>,
-    pub(crate) answer: Option<Answer>,
+    pub(crate) answer: Option<ResponseHead>,
 }
 
-impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
+impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
     /// Sends a node's request. `run` is the run in which this attempt was recorded as begun.
     pub(crate) async fn attempt(
         &self,
@@ -53,7 +53,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         node: &Node,
         request: Request,
         jitter: f64,
-    ) -> Result<Attempted, PortError> {
+    ) -> Result<NodeAttempt, PortError> {
         let state = run.progress.get(ix);
         let input = request.as_input();
         let context = CallContext {
@@ -65,12 +65,12 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         let (output, answer) = match effects.perform(&context, &request).await {
             Ok(Effect { output, answer }) => (Ok((output, Exit::Normal)), answer),
             Err(error) => match self.next_attempt(node, &error, state, jitter) {
-                Some(due) => return Ok(Attempted::RetryAt(ix, due)),
+                Some(due) => return Ok(NodeAttempt::RetryAt(ix, due)),
                 None => (Err(error.message), error.answer),
             },
         };
         let result = Ended { input, output, answer };
-        self.keep(run, ix, node, result).await.map(|finished| Attempted::Done(Box::new(finished)))
+        self.keep(run, ix, node, result).await.map(|finished| NodeAttempt::Done(Box::new(finished)))
     }
 
     fn next_attempt(&self, node: &Node, error: &EffectError, state: NodeState, jitter: f64) -> Option<Time> {

@@ -1,14 +1,14 @@
 //! The clock starts flows.
 //!
 //! A due time becomes a run in one transaction: the run is put, and the schedule of its flow moves on, if nobody has moved it yet. So it
-//! is done once, however many ticks see it, and a crash comes before it or after it. After it the run owes its first segment like
+//! is done once, however many ticks see it, and a crash comes before it or after it. After it the run pending its first segment like
 //! any other.
 
 use std::cell::Cell;
 
 use domain::flow::Flow;
 use domain::id::{FlowId, OrgId, RunId};
-use domain::ports::{Clock, CommitError, CronFlows, Entropy, FlowName, Flows, PortError, Segments};
+use domain::ports::{Clock, CommitError, CronFlows, Entropy, Executions, FlowName, Flows, PortError};
 use domain::run::{NewRun, Run, Trigger};
 use domain::time::Time;
 use futures_util::stream::{StreamExt as _, iter};
@@ -77,7 +77,7 @@ impl Pace {
     }
 }
 
-impl<R, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
+impl<R, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
     /// Starts every flow that is due, many at a time, and begins nothing after `stop_at`. One that fails does not hold up the others.
     pub async fn tick(&self, entropy: &impl Entropy, cron: &impl CronFlows, stop_at: Time) -> Result<Ticked, PortError> {
         let due = cron.due_flows(self.clock.now(), MOST).await?;

@@ -1,31 +1,38 @@
 //! A person decides. The decision is data; the token is only a bell.
 
 use domain::access::Actor;
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::flow::{NodeId, NodeIx, NodeKind, Spec};
-use domain::gate::{Ballot, Counted, Gate, Part};
+use domain::gate::{Ballot, BallotOutcome, Gate, Part};
 use domain::id::{OrgId, RunId};
-use domain::ports::{Clock, CommitError, Flows, PortError, Runs, Segments};
-use domain::run::{Debt, NodeStatus, Run};
+use domain::ports::{Clock, CommitError, Executions, Flows, PortError, Runs};
+use domain::run::{NodeStatus, PendingEffect, Run};
 use domain::step::Payload;
 
-use crate::knowledge::value_of;
+use crate::run_context::value_of;
 use crate::{Engine, storm};
 
 /// A ballot that was taken, or had been taken before.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decided {
+pub struct DecisionResult {
     /// The run after it.
     pub run: Run,
     /// The gate after it.
     pub gate: Gate,
     /// What became of it.
-    pub counted: Counted,
+    pub counted: BallotOutcome,
 }
 
-impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
+impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
     /// Takes a ballot on a gate of a run: the one at `node`, or the only one that is open.
-    pub async fn decide(&self, org: &OrgId, id: &RunId, node: Option<&NodeId>, actor: &Actor, ballot: Ballot) -> Result<Decided, Fault> {
+    pub async fn decide(
+        &self,
+        org: &OrgId,
+        id: &RunId,
+        node: Option<&NodeId>,
+        actor: &Actor,
+        ballot: Ballot,
+    ) -> Result<DecisionResult, ApplicationError> {
         let mut spec = None;
         for _ in 0..crate::MAX_TRIES {
             let before = self.run_of(org, id).await?;
@@ -34,29 +41,29 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
                 empty => empty.insert(self.version_of(&before).await?.1),
             };
             let mut gate = self.find_gate(&before, spec, node).await?;
-            let (ix, NodeKind::Approval(rules)) = position(spec, &gate.node)? else { return Err(Fault::NotFound("approval")) };
+            let (ix, NodeKind::Approval(rules)) = position(spec, &gate.node)? else { return Err(ApplicationError::NotFound("approval")) };
             let now = self.clock.now();
             let proposed = self.at_hand(&mut gate, &ballot).await?;
             let counted = gate.vote(rules, &before.starters(), actor, ballot.clone(), now)?;
             gate.put(Part::ProposedAction, proposed);
             let mut run = before.clone();
             match counted {
-                Counted::Repeated => {
-                    self.ring(&run).await;
-                    return Ok(Decided { run, gate, counted });
+                BallotOutcome::Repeated => {
+                    self.resume(&run).await;
+                    return Ok(DecisionResult { run, gate, counted });
                 }
-                Counted::MoreNeeded => run.must_take_votes()?,
-                Counted::Decided(verdict) => run.decide(spec, ix, verdict, &gate.failure_message(), now)?,
+                BallotOutcome::MoreNeeded => run.must_take_votes()?,
+                BallotOutcome::DecisionResult(verdict) => run.decide(spec, ix, verdict, &gate.failure_message(), now)?,
             }
-            gate = self.runs.put_aside(&run, gate).await?;
+            gate = self.runs.offload(&run, gate).await?;
             let mut gates = vec![gate.clone()];
             if run.has_ended() {
                 self.close_gates(&before, &mut gates, now).await?;
             }
             match self.runs.commit(run, &gates).await {
                 Ok(run) => {
-                    self.ring(&run).await;
-                    return Ok(Decided { run, gate, counted });
+                    self.resume(&run).await;
+                    return Ok(DecisionResult { run, gate, counted });
                 }
                 Err(CommitError::Changed) => {}
                 Err(CommitError::Port(error)) => return Err(error.into()),
@@ -74,35 +81,35 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         Ok(lies)
     }
 
-    /// Rings the bell of a run that owes it, if Park has hung one up. If not, Park will find that something has arrived. If
+    /// Rings the bell of a run that pending it, if Park has hung one up. If not, Park will find that something has arrived. If
     /// the ringing fails, `reconcile` rings; the decision itself is safe.
-    async fn ring(&self, run: &Run) {
-        if run.drive.owes == Some(Debt::Ring)
-            && let Some(token) = &run.drive.token
-            && let Err(error) = self.segments.ring(token).await
+    async fn resume(&self, run: &Run) {
+        if run.execution.pending == Some(PendingEffect::SendTaskSuccess)
+            && let Some(token) = &run.execution.token
+            && let Err(error) = self.segments.resume(token).await
         {
-            tracing::warn!(run = %run.id, trace = run.trace_id, %error, "a decided run was not woken; the ring is owed");
+            tracing::warn!(run = %run.id, trace = run.trace_id, %error, "a decided run was not woken; the resume is owed");
         }
     }
 
-    async fn find_gate(&self, run: &Run, spec: &Spec, node: Option<&NodeId>) -> Result<Gate, Fault> {
+    async fn find_gate(&self, run: &Run, spec: &Spec, node: Option<&NodeId>) -> Result<Gate, ApplicationError> {
         if let Some(node) = node {
-            return self.runs.gate(run, node).await?.ok_or(Fault::NotFound("approval"));
+            return self.runs.gate(run, node).await?.ok_or(ApplicationError::NotFound("approval"));
         }
         let open: Vec<NodeIx> = run.progress.with_status(NodeStatus::AwaitingApproval).collect();
         match open.as_slice() {
-            [only] => self.runs.gate(run, &spec.node(*only).id).await?.ok_or(Fault::NotFound("approval")),
+            [only] => self.runs.gate(run, &spec.node(*only).id).await?.ok_or(ApplicationError::NotFound("approval")),
             // Nothing is open. The last gate says whether this is a repetition, or why it comes too late.
             [] => {
                 let latest = self.runs.gates(run).await?.into_iter().max_by_key(|gate| gate.closed_at);
-                latest.ok_or_else(|| Fault::Conflict(format!("the run is {} and no approval is open", run.status)))
+                latest.ok_or_else(|| ApplicationError::Conflict(format!("the run is {} and no approval is open", run.status)))
             }
-            several => Err(Fault::SeveralGates(several.iter().map(|ix| spec.node(*ix).id.clone()).collect())),
+            several => Err(ApplicationError::SeveralGates(several.iter().map(|ix| spec.node(*ix).id.clone()).collect())),
         }
     }
 }
 
-fn position<'s>(spec: &'s Spec, node: &NodeId) -> Result<(NodeIx, &'s NodeKind), Fault> {
-    let ix = spec.position(node).ok_or(Fault::NotFound("approval"))?;
+fn position<'s>(spec: &'s Spec, node: &NodeId) -> Result<(NodeIx, &'s NodeKind), ApplicationError> {
+    let ix = spec.position(node).ok_or(ApplicationError::NotFound("approval"))?;
     Ok((ix, &spec.node(ix).kind))
 }

@@ -1,15 +1,15 @@
 //! A run is called off, by a person or because it cannot go on.
 
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::id::{OrgId, RunId};
-use domain::ports::{Clock, CommitError, Flows, Runs, Segments};
-use domain::run::{Refusal, Run, RunStatus};
+use domain::ports::{Clock, CommitError, Executions, Flows, Runs};
+use domain::run::{Run, RunStatus, TransitionError};
 
 use crate::{Engine, storm};
 
-impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
+impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
     /// Cancels a run: once this returns no further node starts. Cancelling a cancelled run changes nothing and is no error.
-    pub async fn cancel(&self, org: &OrgId, id: &RunId, actor: &str, reason: Option<String>) -> Result<Run, Fault> {
+    pub async fn cancel(&self, org: &OrgId, id: &RunId, actor: &str, reason: Option<String>) -> Result<Run, ApplicationError> {
         for _ in 0..crate::MAX_TRIES {
             let before = self.run_of(org, id).await?;
             if before.status == RunStatus::Cancelled {
@@ -34,19 +34,19 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
 
     /// The execution of a segment failed for good. If the run is still on that segment it becomes failed, with the cause.
     /// Gives the run if this changed it.
-    pub async fn settle(&self, id: &RunId, segment: u32, cause: &str) -> Result<Option<Run>, Fault> {
+    pub async fn settle(&self, id: &RunId, segment: u32, cause: &str) -> Result<Option<Run>, ApplicationError> {
         for _ in 0..crate::MAX_TRIES {
             let Some(before) = self.runs.load(id).await? else { return Ok(None) };
             let mut run = before.clone();
             match run.abandon(segment, cause, self.clock.now()) {
                 Ok(()) => {}
-                // It ended, and if it owed its last segment a ring, there is nobody left to hear it.
-                Err(Refusal::Ended(_)) => {
+                // It ended, and if it owed its last segment a resume, there is nobody left to hear it.
+                Err(TransitionError::Ended(_)) => {
                     self.tidy(before, segment).await?;
                     return Ok(None);
                 }
                 // A later segment drives it: the failure concerns nobody any more.
-                Err(Refusal::Superseded) => return Ok(None),
+                Err(TransitionError::Superseded) => return Ok(None),
                 Err(refusal) => return Err(refusal.into()),
             }
             match self.end(&before, run).await {

@@ -12,31 +12,31 @@ mod attempt;
 mod cron;
 mod decide;
 mod ending;
-mod knowledge;
 mod long_retention;
+mod planner;
 mod purge;
 mod reconcile;
 mod retry;
+mod run_context;
 mod segment;
 mod start;
-mod turn;
 mod webhook;
 
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::flow::{Flow, Spec, Version};
 use domain::gate::Gate;
 use domain::id::{OrgId, RunId};
-use domain::ports::{Clock, FlowName, Flows, PortError, Runs, Segments};
+use domain::ports::{Clock, Executions, FlowName, Flows, PortError, Runs};
 use domain::run::{NodeStatus, Run};
 use domain::time::Time;
 
 pub use advance::{Invocation, Outcome};
 pub use cron::Ticked;
-pub use decide::Decided;
-pub use retry::Again;
+pub use decide::DecisionResult;
+pub use retry::RetryOptions;
 pub use segment::{BadSegmentName, SegmentName};
 pub use start::{Launch, Started};
-pub use webhook::{Delivery, WebhookKeeper};
+pub use webhook::{TriggerDelivery, WebhookKeeper};
 
 /// How often a decision is thought through again because the run changed under it. Every change means that somebody else got
 /// on with the run, so this many in a row is a storm, and the caller is better told to come back.
@@ -55,11 +55,11 @@ pub struct Engine<R, F, S, C> {
     pub clock: C,
 }
 
-impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
+impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
     /// The run, if it belongs to the organisation.
-    async fn run_of(&self, org: &OrgId, id: &RunId) -> Result<Run, Fault> {
+    async fn run_of(&self, org: &OrgId, id: &RunId) -> Result<Run, ApplicationError> {
         let run = self.runs.load(id).await?;
-        run.filter(|run| run.org == *org).ok_or(Fault::NotFound("run"))
+        run.filter(|run| run.org == *org).ok_or(ApplicationError::NotFound("run"))
     }
 
     /// The version a run executes, and its spec.
@@ -107,6 +107,6 @@ impl<R, F: Flows, S, C> Engine<R, F, S, C> {
     }
 }
 
-fn storm() -> Fault {
-    Fault::Port(PortError::Unavailable(format!("the run changed {MAX_TRIES} times while this was being decided")))
+fn storm() -> ApplicationError {
+    ApplicationError::Port(PortError::Unavailable(format!("the run changed {MAX_TRIES} times while this was being decided")))
 }

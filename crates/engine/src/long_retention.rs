@@ -3,11 +3,11 @@
 //! The job is a debt like any other: it is noted first, and `reconcile-runs` works on it until it is done. It saves its place after
 //! each page of runs, and whatever it did since then may be done again.
 
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::flow::Flow;
 use domain::id::OrgId;
 use domain::ports::{
-    Clock, CommitError, Flows, Outputs, PortError, RetentionJobs, RunFilter, RunLists, RunSummary, Runs, Segments, Window,
+    Clock, CommitError, Executions, Flows, Outputs, PortError, RetentionJobs, RunFilter, RunLists, RunSummary, Runs, Window,
 };
 use domain::retention::{JobPhase, LATEST_RECORD_SECONDS, Retention, RetentionJob, RunsLeft, SETTING_IS_FRESH_SECONDS};
 use domain::time::Time;
@@ -17,7 +17,7 @@ use crate::{Engine, storm};
 /// Runs between two savings of the job's place.
 const PAGE: usize = 50;
 
-impl<R: Runs + Outputs + RetentionJobs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
+impl<R: Runs + Outputs + RetentionJobs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
     /// Whether outputs are kept for ever, and the job that applies the last switch; none: it was never switched.
     pub async fn long_retention(&self, org: &OrgId) -> Result<(bool, Option<RetentionJob>), PortError> {
         let long = self.runs.retention(org).await? == Retention::Forever;
@@ -25,7 +25,7 @@ impl<R: Runs + Outputs + RetentionJobs, F: Flows, S: Segments, C: Clock> Engine<
     }
 
     /// Switches long retention. A switch to what it is already changes nothing; one while a job is at work starts another.
-    pub async fn set_long_retention(&self, org: &OrgId, long: bool) -> Result<(bool, Option<RetentionJob>), Fault> {
+    pub async fn set_long_retention(&self, org: &OrgId, long: bool) -> Result<(bool, Option<RetentionJob>), ApplicationError> {
         for _ in 0..crate::MAX_TRIES {
             let (is, before) = self.long_retention(org).await?;
             if is == long {

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::flow::NodeId;
 use domain::id::{OrgId, RunId};
-use domain::ports::{Clock, Flows, Outputs, PortError, Runs, Segments};
+use domain::ports::{Clock, Executions, Flows, Outputs, PortError, Runs};
 use domain::retention::{LATEST_RECORD_SECONDS, Purge, PurgeReason, PurgeRequest};
 use domain::run::Run;
 use domain::step::StepRecord;
@@ -19,12 +19,12 @@ use crate::Engine;
 /// How many receipts are written at a time.
 const AT_ONCE: usize = 16;
 
-impl<R: Runs + Outputs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
+impl<R: Runs + Outputs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
     /// Purges the outputs of a run that has ended. Its input, its decisions and the run itself stay.
-    pub async fn purge(&self, org: &OrgId, id: &RunId, actor: &str) -> Result<Purge, Fault> {
+    pub async fn purge(&self, org: &OrgId, id: &RunId, actor: &str) -> Result<Purge, ApplicationError> {
         let run = self.run_of(org, id).await?;
         if !run.has_ended() {
-            return Err(Fault::Conflict(format!("the run is {}; its outputs can be purged once it has ended", run.status)));
+            return Err(ApplicationError::Conflict(format!("the run is {}; its outputs can be purged once it has ended", run.status)));
         }
         let at = self.clock.now();
         let wish = PurgeRequest { run: run.id, org: run.org, by: actor.to_owned(), at };

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use domain::access::Actor;
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::flow::{NodeId, NodeIx, NodeKind, Spec};
 use domain::id::{OrgId, RunId};
 use domain::json::sha256_hex;
-use domain::ports::{Clock, Effects, Entropy, Flows, PortError, Runs, Segments};
+use domain::ports::{Clock, Effects, Entropy, Executions, Flows, PortError, Runs};
 use domain::problem::FieldErrors;
 use domain::run::{Retried, Reuse, Run};
 use domain::step::{Payload, StepRecord};
@@ -15,15 +15,15 @@ use domain::time::Time;
 use serde_json::json;
 
 use crate::Engine;
-use crate::advance::Drive;
+use crate::advance::Driver;
 use crate::attempt::Finished;
-use crate::knowledge::value_of;
+use crate::planner::{Draft, take_in};
+use crate::run_context::value_of;
 use crate::start::{Beginning, CallKey, REMEMBER_SECONDS, Started};
-use crate::turn::{Draft, take_in};
 
 /// How a run is to be run again.
 #[derive(Debug, Clone, Default)]
-pub struct Again {
+pub struct RetryOptions {
     /// The node to begin with; none: the first one that did not succeed.
     pub from: Option<NodeId>,
     /// On the newest version of the flow, instead of the one that the run had.
@@ -32,9 +32,16 @@ pub struct Again {
     pub idempotency_key: Option<String>,
 }
 
-impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
+impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
     /// Runs a failed or cancelled run again. The new run has the same input, and does nothing that the old one had finished.
-    pub async fn retry(&self, entropy: &impl Entropy, org: &OrgId, id: &RunId, actor: &Actor, again: Again) -> Result<Started, Fault> {
+    pub async fn retry(
+        &self,
+        entropy: &impl Entropy,
+        org: &OrgId,
+        id: &RunId,
+        actor: &Actor,
+        again: RetryOptions,
+    ) -> Result<Started, ApplicationError> {
         let before = self.run_of(org, id).await?;
         let retried = before.retried(again.from.clone())?;
         let flow = self.flow_of(&before).await?;
@@ -42,7 +49,10 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
         let version = if again.on_latest_version { flow.version } else { before.flow_version };
         let spec = if version == before.flow_version { old.clone() } else { self.spec_of(&flow, version).await? };
         if let Some(from) = again.from.as_ref().filter(|from| from.is_internal() || spec.position(from).is_none()) {
-            return Err(Fault::Invalid(FieldErrors::one("fromNodeId", format!("version {version} of the flow has no node `{from}`"))));
+            return Err(ApplicationError::Invalid(FieldErrors::one(
+                "fromNodeId",
+                format!("version {version} of the flow has no node `{from}`"),
+            )));
         }
         let input = Arc::unwrap_or_clone(value_of(&self.runs, &self.runs.input(&before).await?).await?);
         self.must_be_kept(&before, &old, &spec, again.from.as_ref()).await?;
@@ -59,13 +69,13 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
 
     /// What would be taken over must still be there. The records of a run go together, so the first one speaks for all; whatever
     /// it says, the worker looks at each when its turn comes.
-    async fn must_be_kept(&self, before: &Run, old: &Spec, spec: &Spec, from: Option<&NodeId>) -> Result<(), Fault> {
+    async fn must_be_kept(&self, before: &Run, old: &Spec, spec: &Spec, from: Option<&NodeId>) -> Result<(), ApplicationError> {
         let reuse = Reuse::of(before, old, spec, from);
         let first = spec.order().find(|ix| reuse.contains(*ix) && !matches!(spec.node(*ix).kind, NodeKind::Approval(_)));
         let Some(node) = first.map(|ix| &spec.node(ix).id) else { return Ok(()) };
         match self.runs.step(before, node, self.clock.now()).await? {
             Some(record) if record.purged.is_none() => Ok(()),
-            _ => Err(Fault::Conflict(no_longer_kept(node, &before.id))),
+            _ => Err(ApplicationError::Conflict(no_longer_kept(node, &before.id))),
         }
     }
 
@@ -90,7 +100,7 @@ pub(crate) struct Before {
     reuse: Reuse,
 }
 
-impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_, R, F, S, C, E, N> {
+impl<R: Runs, F: Flows, S: Executions, C: Clock, E: Effects, N: Entropy> Driver<'_, R, F, S, C, E, N> {
     /// Takes a node over from the run before this one. None if it has to be done again; else whether the run moved on by it.
     pub(crate) async fn take_over(&mut self, draft: &mut Draft, ix: NodeIx, now: Time) -> Result<Option<bool>, PortError> {
         let Some(before) = self.before.filter(|before| before.reuse.contains(ix)) else { return Ok(None) };
@@ -100,7 +110,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
             let exit = before.spec.position(&node.id).map(|then| before.run.progress.get(then).exit).unwrap_or_default();
             let gate = runs.gate(&before.run, &node.id).await?.filter(|gate| gate.outcome.is_some());
             let gate = gate.ok_or_else(|| PortError::Corrupt(format!("{} was decided at {} without a record", before.run.id, node.id)))?;
-            let gate = runs.put_aside(&draft.run, gate.taken_over_by(&draft.run)).await?;
+            let gate = runs.offload(&draft.run, gate.taken_over_by(&draft.run)).await?;
             let moved = draft.run.take_over_gate(spec, ix, exit, now).is_ok();
             if moved {
                 self.known.add_gate(runs, &gate).await?;
@@ -111,7 +121,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
         let Some(record) = runs.step(&before.run, &node.id, now).await?.filter(|record| record.purged.is_none()) else {
             // To do it again would repeat an effect that succeeded.
             let cause = no_longer_kept(&node.id, &before.run.id);
-            _ = draft.run.abandon(draft.run.drive.segment, &cause, now);
+            _ = draft.run.abandon(draft.run.execution.segment, &cause, now);
             return Ok(Some(true));
         };
         let reused_from = record.reused_from.or(Some(before.run.id));

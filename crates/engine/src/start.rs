@@ -1,11 +1,11 @@
 //! A run begins.
 
 use domain::access::Actor;
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::flow::{Flow, FlowStatus, Spec};
 use domain::id::RunId;
 use domain::json::sha256_hex;
-use domain::ports::{Clock, CommitError, Entropy, Flows, Idempotency, PortError, Runs, Segments};
+use domain::ports::{Clock, CommitError, Entropy, Executions, Flows, Idempotency, PortError, Runs};
 use domain::problem::FieldErrors;
 use domain::run::{NewRun, Retried, Run, Trigger};
 use serde_json::Value;
@@ -61,9 +61,9 @@ pub(crate) struct Beginning<'a> {
     pub(crate) key: Option<CallKey>,
 }
 
-impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
+impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
     /// Creates a run of the flow's newest version and starts its first segment.
-    pub async fn start(&self, entropy: &impl Entropy, launch: Launch<'_>) -> Result<Started, Fault> {
+    pub async fn start(&self, entropy: &impl Entropy, launch: Launch<'_>) -> Result<Started, ApplicationError> {
         let Launch { flow, trigger, actor, input, idempotency_key } = launch;
         let spec = self.spec_of(flow, flow.version).await?;
         let key = idempotency_key.map(|key| CallKey {
@@ -76,11 +76,11 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
     }
 
     /// Creates a run, once for each Idempotency-Key, and starts its first segment.
-    pub(crate) async fn begin(&self, entropy: &impl Entropy, beginning: Beginning<'_>, input: &Value) -> Result<Started, Fault> {
+    pub(crate) async fn begin(&self, entropy: &impl Entropy, beginning: Beginning<'_>, input: &Value) -> Result<Started, ApplicationError> {
         let Beginning { flow, version, spec, trigger, actor, retried, key } = beginning;
         if flow.status != FlowStatus::Active {
             let message = format!("the flow is {}; only an active flow runs", flow.status);
-            return Err(Fault::Unprocessable { message, fields: FieldErrors::new() });
+            return Err(ApplicationError::Unprocessable { message, fields: FieldErrors::new() });
         }
         let now = self.clock.now();
         let id = RunId::new(now, entropy.random());
@@ -115,20 +115,23 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
             (Err(CommitError::Port(error)), _) => return Err(error.into()),
             // Two calls with the same key at the same time: the other one was faster.
             (Err(CommitError::Changed), Some(key)) => {
-                return self.remembered(key).await?.ok_or_else(|| Fault::Conflict("the Idempotency-Key is in use; try again".to_owned()));
+                return self
+                    .remembered(key)
+                    .await?
+                    .ok_or_else(|| ApplicationError::Conflict("the Idempotency-Key is in use; try again".to_owned()));
             }
         }
-        // If this fails the run is not lost: it owes its first segment, and `reconcile` pays.
+        // If this fails the run is not lost: it pending its first segment, and `reconcile` pays.
         if let Err(error) = self.segments.start(&run, now).await {
             tracing::warn!(run = %run.id, trace = run.trace_id, %error, "the first segment was not started; it is owed");
         }
         Ok(Started { run, repeated: false })
     }
 
-    async fn remembered(&self, key: &Idempotency) -> Result<Option<Started>, Fault> {
+    async fn remembered(&self, key: &Idempotency) -> Result<Option<Started>, ApplicationError> {
         let Some(known) = self.runs.idempotent(&key.org, &key.scope, &key.key, self.clock.now()).await? else { return Ok(None) };
         if known.body_sha256 != key.body_sha256 {
-            return Err(Fault::Conflict("the Idempotency-Key was used with another body".to_owned()));
+            return Err(ApplicationError::Conflict("the Idempotency-Key was used with another body".to_owned()));
         }
         let run =
             self.runs.load(&known.run).await?.ok_or_else(|| PortError::Corrupt(format!("{} is remembered and not there", known.run)))?;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use domain::access::Actor;
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::flow::{Flow, FlowStatus};
-use domain::ports::{Clock, CommitError, Entropy, FlowName, Flows, PortError, Runs, Segments, Vault, WebhookTriggers};
+use domain::ports::{Clock, CommitError, Entropy, Executions, FlowName, Flows, PortError, Runs, Vault, WebhookTriggers};
 use domain::problem::FieldErrors;
 use domain::run::Trigger;
 use domain::secret::new_signing_secret;
@@ -65,10 +65,10 @@ impl<W: WebhookTriggers, V: Vault, C: Clock> WebhookKeeper<W, V, C> {
     }
 
     /// Gives the flow's webhook a new secret. The one before is good for a day more.
-    pub async fn rotate(&self, entropy: &impl Entropy, flow: &Flow) -> Result<SecretString, Fault> {
+    pub async fn rotate(&self, entropy: &impl Entropy, flow: &Flow) -> Result<SecretString, ApplicationError> {
         let Some(token) = flow.trigger.webhook_token() else {
             let message = format!("the flow has no webhook: its triggerType is {}", flow.trigger.kind());
-            return Err(Fault::Unprocessable { message, fields: FieldErrors::new() });
+            return Err(ApplicationError::Unprocessable { message, fields: FieldErrors::new() });
         };
         let before = self.kept(flow, token).await?.ok_or_else(changed)?;
         let secret = new_signing_secret([entropy.random(), entropy.random()]);
@@ -119,13 +119,13 @@ impl<W: WebhookTriggers, V: Vault, C: Clock> WebhookKeeper<W, V, C> {
     }
 }
 
-fn changed() -> Fault {
-    Fault::Conflict("the webhook was changed by somebody else at the same time; read the flow again".to_owned())
+fn changed() -> ApplicationError {
+    ApplicationError::Conflict("the webhook was changed by somebody else at the same time; read the flow again".to_owned())
 }
 
 /// A signed call of a webhook.
 #[derive(Debug)]
-pub struct Delivery<'a> {
+pub struct TriggerDelivery<'a> {
     /// The flow that it starts.
     pub flow: &'a Flow,
     /// The input.
@@ -134,11 +134,11 @@ pub struct Delivery<'a> {
     pub id: Option<String>,
 }
 
-impl<R: Runs, F: Flows, S: Segments, C: Clock> Engine<R, F, S, C> {
+impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
     /// Creates a run for a delivery and starts it; a delivery that was here before gives its run again, whatever its body: a sender
     /// that repeats one may write the same thing in other bytes, or with another time of sending in it.
-    pub async fn deliver(&self, entropy: &impl Entropy, delivery: Delivery<'_>) -> Result<Started, Fault> {
-        let Delivery { flow, input, id } = delivery;
+    pub async fn deliver(&self, entropy: &impl Entropy, delivery: TriggerDelivery<'_>) -> Result<Started, ApplicationError> {
+        let TriggerDelivery { flow, input, id } = delivery;
         let spec = self.spec_of(flow, flow.version).await?;
         let key =
             id.map(|key| CallKey { scope: format!("{}#deliveries", flow.id), key, body_sha256: String::new(), seconds: REMEMBER_SECONDS });

@@ -3,11 +3,11 @@
 use domain::run::RunStatus;
 use serde_json::json;
 use testkit::build::chain;
-use testkit::{Fate, Invoked, World};
+use testkit::{Deployment, Fate, Invoked};
 
 #[test]
 fn a_run_goes_on_when_the_invocation_that_took_it_over_dies() {
-    let world = World::of(&chain(2));
+    let world = Deployment::of(&chain(2));
     let run = world.start(json!({}));
     let (other, mut is_first) = (world.clone(), true);
     world.effects.script(move |_| {

@@ -45,7 +45,7 @@ impl FromStr for Egress {
 
 /// Why nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refused {
+pub(crate) enum EgressDenial {
     #[error("this deployment sends over https only; use an https URL")]
     Plain,
     #[error("`{0}` URLs cannot be called; use an https URL")]
@@ -60,7 +60,7 @@ pub(crate) enum Refused {
     FalseLocalhost { host: String },
 }
 
-impl Refused {
+impl EgressDenial {
     /// The addresses that would have been connected to, if all that is wrong with them is that they are private: the organisation
     /// may have the range open.
     pub(crate) fn private(&self) -> Option<&[IpAddr]> {
@@ -81,8 +81,8 @@ impl Egress {
     }
 
     /// Checks what can be told from the URL alone. An IP literal never reaches the resolver, so it is judged here.
-    pub(crate) fn check(self, url: &Url, open: &[PrivateRange]) -> Result<(), Refused> {
-        let host = url.host().ok_or(Refused::NoHost)?;
+    pub(crate) fn check(self, url: &Url, open: &[PrivateRange]) -> Result<(), EgressDenial> {
+        let host = url.host().ok_or(EgressDenial::NoHost)?;
         let (literal, local) = match host {
             Host::Ipv4(address) => (Some(IpAddr::V4(address)), address.is_loopback()),
             Host::Ipv6(address) => (Some(IpAddr::V6(address)), address.is_loopback()),
@@ -91,28 +91,28 @@ impl Egress {
         match url.scheme() {
             "https" => {}
             "http" if self.loopback && local => {}
-            "http" => return Err(Refused::Plain),
-            other => return Err(Refused::Scheme(other.to_owned())),
+            "http" => return Err(EgressDenial::Plain),
+            other => return Err(EgressDenial::Scheme(other.to_owned())),
         }
         let Some(address) = literal else { return Ok(()) };
         match Class::of(address) {
-            Some(class) if !self.permits(class, address, open) => Err(Refused::Literal { host: host.to_string(), class, address }),
+            Some(class) if !self.permits(class, address, open) => Err(EgressDenial::Literal { host: host.to_string(), class, address }),
             _ => Ok(()),
         }
     }
 
     /// Checks what a name resolved to: one forbidden address among several is enough, since it is never an accident worth serving.
-    pub(crate) fn check_resolved(self, host: &str, addresses: &[IpAddr], open: &[PrivateRange]) -> Result<(), Refused> {
+    pub(crate) fn check_resolved(self, host: &str, addresses: &[IpAddr], open: &[PrivateRange]) -> Result<(), EgressDenial> {
         let forbidden = addresses.iter().find_map(|address| {
             let class = Class::of(*address)?;
             (!self.permits(class, *address, open)).then_some(class)
         });
         if let Some(class) = forbidden {
-            return Err(Refused::Resolved { host: host.to_owned(), class, addresses: addresses.to_vec() });
+            return Err(EgressDenial::Resolved { host: host.to_owned(), class, addresses: addresses.to_vec() });
         }
         // Plain http is allowed to these names, so nothing but loopback may answer to them.
         if says_loopback(host) && addresses.iter().any(|address| Class::of(*address) != Some(Class::Loopback)) {
-            return Err(Refused::FalseLocalhost { host: host.to_owned() });
+            return Err(EgressDenial::FalseLocalhost { host: host.to_owned() });
         }
         Ok(())
     }
@@ -232,7 +232,7 @@ mod tests {
         assert!(resolved("crm.internal", &["10.1.2.3", "10.2.0.1"]).is_err());
         assert!(resolved("crm.internal", &["::ffff:10.1.2.3"]).is_err());
         let false_name = resolved("crm.localhost", &["10.1.2.3"]).unwrap_err();
-        assert_eq!(false_name, Refused::FalseLocalhost { host: "crm.localhost".to_owned() });
+        assert_eq!(false_name, EgressDenial::FalseLocalhost { host: "crm.localhost".to_owned() });
     }
 
     #[test]
@@ -245,6 +245,6 @@ mod tests {
         assert_eq!(refused(&["10.1.2.3", "127.0.0.1"]).private(), None);
         assert_eq!(refused(&["169.254.169.254"]).private(), None);
         assert_eq!(refused(&["100.100.100.200"]).private(), None);
-        assert_eq!(Refused::Plain.private(), None);
+        assert_eq!(EgressDenial::Plain.private(), None);
     }
 }

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use domain::ports::EffectError;
 use url::Url;
 
-use crate::egress::Refused;
+use crate::egress::EgressDenial;
 
 /// The most characters of an answer that a message quotes.
 pub(crate) const QUOTED: usize = 500;
@@ -61,9 +61,9 @@ pub(crate) fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 
 }
 
 /// The guard's own word, if that is why nothing was sent.
-pub(crate) fn refusal(error: &reqwest::Error) -> Option<&Refused> {
+pub(crate) fn refusal(error: &reqwest::Error) -> Option<&EgressDenial> {
     // It has no cause.
-    deepest(error).downcast_ref::<Refused>()
+    deepest(error).downcast_ref::<EgressDenial>()
 }
 
 /// What was called, as messages name it.
@@ -109,7 +109,7 @@ impl Target {
     }
 
     /// The call was not sent, and will not be.
-    pub(crate) fn refused(&self, why: &Refused) -> EffectError {
+    pub(crate) fn refused(&self, why: &EgressDenial) -> EffectError {
         hopeless(format!("{} was not sent: {why}", self.name))
     }
 

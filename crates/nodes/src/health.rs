@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::credential::Credential;
-use crate::outbound::{Message, Outbound};
+use crate::outbound::{Outbound, OutboundRequest};
 use crate::service::below;
 
 /// A service that takes longer is not well; and the caller of a check is waiting.
@@ -60,7 +60,8 @@ pub async fn check_health(
     let Some(url) = url(connection) else { return Ok(Health::ill("the base URL is not an absolute URL".to_owned())) };
     let header = credential.as_ref().map(|credential| (credential.header.as_str(), credential.value.expose_secret()));
     let headers: Vec<_> = header.into_iter().collect();
-    let message = Message { org, method: "GET", url: url.as_str(), headers: &headers, body: &[], timeout: TIMEOUT, max_reply_bytes: 0 };
+    let message =
+        OutboundRequest { org, method: "GET", url: url.as_str(), headers: &headers, body: &[], timeout: TIMEOUT, max_reply_bytes: 0 };
     Ok(match outbound.send(networks, message).await {
         Ok(reply) => {
             let error = wrong(reply.status, connection.health_path.as_ref());

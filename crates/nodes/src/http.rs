@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::attempt::Attempt;
 use crate::credential::Credential;
-use crate::egress::{Egress, Refused};
+use crate::egress::{Egress, EgressDenial};
 use crate::failure::{Target, hopeless, passing, refusal};
 use crate::guard::{Guard, Judged};
 use crate::headers;
@@ -162,7 +162,7 @@ impl Client {
         sender: &Sender<'_, impl PrivateNetworks>,
         request: Request,
         target: &Target,
-        refused: &Refused,
+        refused: &EgressDenial,
     ) -> Result<Response, EffectError> {
         let addresses = refused.private().ok_or_else(|| target.refused(refused))?;
         let open = sender.networks.private_ranges(sender.org).await.map_err(|error| unreadable(target, &error))?;

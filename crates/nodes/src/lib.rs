@@ -45,7 +45,7 @@ pub use crate::health::{Health, check_health};
 pub use crate::http::ClientError;
 pub use crate::lookup::{Looking, Lookup, SystemLookup};
 pub use crate::models::{BadModel, ModelName};
-pub use crate::outbound::{Message, NoReply, Outbound, Reply, UrlError};
+pub use crate::outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse, UrlError};
 pub use crate::settings::{LlmSettings, Settings, SettingsError};
 
 /// The real world: the [`Effects`] of a deployment.

@@ -6,7 +6,7 @@
 use domain::network::PrivateNetworks;
 use domain::ports::{Connections, Effect, EffectError, Vault};
 use domain::request::LlmRequest;
-use domain::step::Answer;
+use domain::step::ResponseHead;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -150,10 +150,10 @@ impl<C: Connections + PrivateNetworks, V: Vault> Talk<'_, C, V> {
 
 /// The provider is the operator's affair, not the flow's: its headers name accounts and quotas.
 fn without_headers(error: EffectError) -> EffectError {
-    let answer = error.answer.map(|answer| Answer { status: answer.status, headers: json!({}) });
+    let answer = error.answer.map(|answer| ResponseHead { status: answer.status, headers: json!({}) });
     EffectError { answer, ..error }
 }
 
 fn again(violation: &Violation) -> Turn {
-    Turn::User(format!("That answer cannot be used: {violation}. Answer again, with nothing but JSON that satisfies the schema."))
+    Turn::User(format!("That answer cannot be used: {violation}. ResponseHead again, with nothing but JSON that satisfies the schema."))
 }

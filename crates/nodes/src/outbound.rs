@@ -26,7 +26,7 @@ pub struct Outbound {
 
 /// One request.
 #[derive(Clone, Copy)]
-pub struct Message<'a> {
+pub struct OutboundRequest<'a> {
     /// Whose request it is: the private ranges that are open to them count.
     pub org: &'a OrgId,
     /// HTTP method.
@@ -44,18 +44,18 @@ pub struct Message<'a> {
 }
 
 /// The body and the headers may hold secrets.
-impl fmt::Debug for Message<'_> {
+impl fmt::Debug for OutboundRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Message").field("org", self.org).field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("OutboundRequest").field("org", self.org).field("method", &self.method).finish_non_exhaustive()
     }
 }
 
 /// An answer came, of whatever status. Redirects are answers as well: they are not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
+pub struct OutboundResponse {
     /// HTTP status.
     pub status: u16,
-    /// The first bytes of the body, [`max_reply_bytes`](Message::max_reply_bytes) at most.
+    /// The first bytes of the body, [`max_reply_bytes`](OutboundRequest::max_reply_bytes) at most.
     pub body: Vec<u8>,
     /// How long it took, in milliseconds.
     pub millis: u64,
@@ -64,14 +64,14 @@ pub struct Reply {
 /// No answer came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct NoReply {
+pub struct OutboundError {
     /// A sentence for whoever gave the URL: what was called, what happened. No header, no query, no credential.
     pub message: String,
     /// Whether sending it again may help. If not, nothing was sent.
     pub retryable: bool,
 }
 
-impl From<EffectError> for NoReply {
+impl From<EffectError> for OutboundError {
     fn from(error: EffectError) -> Self {
         Self { message: error.message, retryable: error.retryable }
     }
@@ -82,7 +82,7 @@ impl From<EffectError> for NoReply {
 pub enum UrlError {
     /// What is wrong with it, for whoever gave it.
     #[error("{0}")]
-    Refused(String),
+    NotAllowed(String),
     /// What private networks are open is not known.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -92,12 +92,13 @@ impl Egress {
     /// Whether `url` is one that the organisation's requests may be sent to, as far as the URL alone can tell; what its name
     /// resolves to is judged whenever something is sent.
     pub async fn judge(self, networks: &impl PrivateNetworks, org: &OrgId, url: &str) -> Result<Url, UrlError> {
-        let url = Url::parse(url).map_err(|why| UrlError::Refused(format!("is no absolute URL such as https://api.example.com: {why}")))?;
+        let url =
+            Url::parse(url).map_err(|why| UrlError::NotAllowed(format!("is no absolute URL such as https://api.example.com: {why}")))?;
         let Err(refused) = self.check(&url, &[]) else { return Ok(url) };
         if refused.private().is_some() && self.check(&url, &networks.private_ranges(org).await?).is_ok() {
             return Ok(url);
         }
-        Err(UrlError::Refused(refused.to_string()))
+        Err(UrlError::NotAllowed(refused.to_string()))
     }
 }
 
@@ -113,8 +114,8 @@ impl Outbound {
     }
 
     /// Sends a request, once, and reads the beginning of the answer.
-    pub async fn send(&self, networks: &impl PrivateNetworks, message: Message<'_>) -> Result<Reply, NoReply> {
-        let unusable = |message: String| NoReply { message, retryable: false };
+    pub async fn send(&self, networks: &impl PrivateNetworks, message: OutboundRequest<'_>) -> Result<OutboundResponse, OutboundError> {
+        let unusable = |message: String| OutboundError { message, retryable: false };
         let url = Url::parse(message.url).map_err(|why| unusable(format!("the URL is not an absolute one: {why}")))?;
         let target = Target::new(message.method, &url, message.headers.iter().map(|(_, value)| *value));
         let method = Method::from_bytes(message.method.as_bytes()).map_err(|_| target.unusable("its method is not one of HTTP's"))?;
@@ -126,7 +127,7 @@ impl Outbound {
         let exchange = async {
             let response = self.client.dispatch(&sender, request, &target).await?;
             let status = response.status().as_u16();
-            Ok(Reply { status, body: beginning(response, message.max_reply_bytes).await, millis: millis_since(begun) })
+            Ok(OutboundResponse { status, body: beginning(response, message.max_reply_bytes).await, millis: millis_since(begun) })
         };
         let answer = tokio::time::timeout(message.timeout, exchange).await;
         answer.unwrap_or_else(|_| Err(target.silent(message.timeout.as_secs()).into()))

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use domain::ports::EffectError;
-use domain::step::Answer;
+use domain::step::ResponseHead;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
@@ -22,8 +22,8 @@ pub(crate) struct Received {
 
 impl Received {
     /// Status and headers, for the step.
-    pub(crate) fn answer(&self) -> Answer {
-        Answer { status: self.status, headers: headers::kept(&self.headers) }
+    pub(crate) fn answer(&self) -> ResponseHead {
+        ResponseHead { status: self.status, headers: headers::kept(&self.headers) }
     }
 
     /// Whether the status is 2xx.

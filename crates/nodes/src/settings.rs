@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::egress::{BadEgress, Egress, Refused};
+use crate::egress::{BadEgress, Egress, EgressDenial};
 use crate::models::{BadModel, ModelName};
 
 /// Settings of a [`World`](crate::World).
@@ -54,8 +54,8 @@ pub enum SettingsError {
     Egress(#[from] BadEgress),
 }
 
-impl From<Refused> for SettingsError {
-    fn from(refused: Refused) -> Self {
+impl From<EgressDenial> for SettingsError {
+    fn from(refused: EgressDenial) -> Self {
         Self::Forbidden(refused.to_string())
     }
 }

@@ -62,7 +62,7 @@ impl<'a> Tools<'a> {
         let mut offered: Vec<Offered<'a>> = Vec::with_capacity(tools.len());
         for tool in tools {
             let name = function_name(&tool.slug);
-            // Refused when the flow was saved.
+            // EgressDenial when the flow was saved.
             if let Some(other) = offered.iter().find(|other| other.name == name) {
                 return Err(hopeless(format!("tools `{}` and `{}` have the same name for the model", other.tool.slug, tool.slug)));
             }

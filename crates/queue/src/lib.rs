@@ -7,7 +7,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
 use aws_sdk_sqs::types::{SendMessageBatchRequestEntry, SendMessageBatchResultEntry};
 use domain::ports::{DeliveryQueue, PortError};
-use domain::webhook::Message;
+use domain::webhook::DeliveryMessage;
 use runtime::{BadSetting, setting};
 
 /// `SendMessageBatch` takes so many entries.
@@ -33,7 +33,7 @@ impl SqsQueue {
     }
 
     /// Sends one batch, and says of each message whether it is there.
-    async fn send_batch(&self, messages: &[Message]) -> Vec<Result<(), PortError>> {
+    async fn send_batch(&self, messages: &[DeliveryMessage]) -> Vec<Result<(), PortError>> {
         let entries = messages.iter().enumerate().map(|(at, message)| {
             let entry = SendMessageBatchRequestEntry::builder().id(at.to_string()).message_body(message.text());
             // In a standard queue the group is no order: SQS sees by it whose messages keep those of others waiting.
@@ -59,7 +59,7 @@ impl SqsQueue {
 }
 
 impl DeliveryQueue for SqsQueue {
-    async fn send(&self, messages: &[Message]) -> Vec<Result<(), PortError>> {
+    async fn send(&self, messages: &[DeliveryMessage]) -> Vec<Result<(), PortError>> {
         let mut outcomes = Vec::with_capacity(messages.len());
         for batch in messages.chunks(BATCH) {
             outcomes.extend(self.send_batch(batch).await);
@@ -67,7 +67,7 @@ impl DeliveryQueue for SqsQueue {
         outcomes
     }
 
-    async fn set_aside(&self, body: &str) -> Result<(), PortError> {
+    async fn dead_letter(&self, body: &str) -> Result<(), PortError> {
         self.client.send_message().queue_url(&self.dead_letters).message_body(body).send().await.map_err(unavailable)?;
         Ok(())
     }

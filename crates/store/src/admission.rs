@@ -23,7 +23,7 @@ const MAX_REMOVED: usize = 50;
 impl Keys for Table {
     async fn admit(&self, secret_sha256: &str, bucket: Bucket, all: Limits, now: Time) -> Result<Admission, PortError> {
         let minute = Minute::of(now);
-        let old = match self.met.take(secret_sha256) {
+        let old = match self.key_cache.take(secret_sha256) {
             Some(old) => old,
             None => match self.key_item(secret_sha256).await? {
                 Some(item) if is_valid(&item, now)? => old_counters(&item, minute),
@@ -33,7 +33,7 @@ impl Keys for Table {
         let count = counter(minute, bucket);
         let (admitted, item) = self.count_request(secret_sha256, &count, bucket.class(), all, now, &old).await?;
         let Some(item) = item else { return Ok(Admission::Unknown) };
-        self.met.note(secret_sha256, old_counters(&item, minute));
+        self.key_cache.note(secret_sha256, old_counters(&item, minute));
         let used = item.get(&count).and_then(|value| value.as_n().ok()).and_then(|count| count.parse().ok()).unwrap_or(0);
         let key = read::<KeyItem>(item)?.into_key()?;
         let usage = Usage { bucket, limit: key.limits.or(all, bucket.class()), used, minute };
@@ -108,11 +108,11 @@ fn is_valid(item: &HashMap<String, AttributeValue>, now: Time) -> Result<bool, P
 /// Keys that a process remembers.
 const MAX_MET: usize = 1_000;
 
-/// The keys that this process has met, each with its counters that had grown old by then. Losing it costs reads and nothing else.
+/// The keys that this process has key_cache, each with its counters that had grown old by then. Losing it costs reads and nothing else.
 #[derive(Clone, Default)]
-pub(crate) struct Met(Arc<Mutex<HashMap<String, Vec<String>>>>);
+pub(crate) struct KeyCache(Arc<Mutex<HashMap<String, Vec<String>>>>);
 
-impl Met {
+impl KeyCache {
     fn keys(&self) -> MutexGuard<'_, HashMap<String, Vec<String>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,8 +130,8 @@ impl Met {
     }
 }
 
-impl fmt::Debug for Met {
+impl fmt::Debug for KeyCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Met").field("keys", &self.keys().len()).finish_non_exhaustive()
+        f.debug_struct("KeyCache").field("keys", &self.keys().len()).finish_non_exhaustive()
     }
 }

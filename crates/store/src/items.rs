@@ -15,7 +15,7 @@ mod webhook_trigger;
 pub(crate) use connection::{ConnectionEntry, ConnectionItem};
 pub(crate) use flow::{FlowItem, SlugItem, VersionItem};
 pub(crate) use gate::GateItem;
-pub(crate) use key::{KeyItem, RingItem, counter, old_counters};
+pub(crate) use key::{CollectionItem, KeyItem, counter, old_counters};
 pub(crate) use purge::PurgeItem;
 pub(crate) use retention::JobItem;
 pub(crate) use run::{IdempotencyItem, InputItem, RunItem, SummaryItem};

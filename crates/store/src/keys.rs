@@ -5,7 +5,7 @@ use domain::id::{DeliveryId, EndpointId, EventId, FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::run::{RunStatus, Trigger};
 use domain::time::Time;
-use domain::webhook::Message;
+use domain::webhook::DeliveryMessage;
 use domain::webhook_trigger::WebhookToken;
 
 pub(crate) const ORG: &str = "ORG";
@@ -89,7 +89,7 @@ pub(crate) fn webhook_trigger(token: &WebhookToken) -> String {
     format!("HOOK#{}", token.sha256())
 }
 
-pub(crate) fn key_ring(org: &OrgId) -> String {
+pub(crate) fn api_keys(org: &OrgId) -> String {
     format!("ORG#{org}#KEYS")
 }
 
@@ -192,18 +192,18 @@ pub(crate) fn deliveries_owed_shard(shard: u8) -> String {
 }
 
 /// The whole message: nothing else has to be read.
-pub(crate) fn delivery_due(at: Time, message: &Message) -> String {
-    let Message { org, endpoint, delivery, round } = message;
+pub(crate) fn delivery_due(at: Time, message: &DeliveryMessage) -> String {
+    let DeliveryMessage { org, endpoint, delivery, round } = message;
     format!("{at}#{org}#{endpoint}#{delivery}#{round}")
 }
 
 /// What [`delivery_due`] made a key of.
-pub(crate) fn parse_delivery_due(key: &str) -> Option<(Time, Message)> {
+pub(crate) fn parse_delivery_due(key: &str) -> Option<(Time, DeliveryMessage)> {
     let mut parts = key.split('#');
     let mut next = || parts.next();
     let at = next()?.parse().ok()?;
     let (org, endpoint, delivery) = (next()?.parse().ok()?, next()?.parse().ok()?, next()?.parse().ok()?);
-    Some((at, Message { org, endpoint, delivery, round: next()?.parse().ok()? }))
+    Some((at, DeliveryMessage { org, endpoint, delivery, round: next()?.parse().ok()? }))
 }
 
 pub(crate) fn outbox_shard(shard: u8) -> String {

@@ -4,13 +4,14 @@
 //! described in `items`, one type each; what their keys look like is in `keys`.
 
 mod admission;
+mod api_keys;
 mod changes;
+mod collection;
 mod connections;
 mod cron;
 mod error;
 mod flows;
 mod items;
-mod key_ring;
 mod keys;
 mod lists;
 mod long_retention;
@@ -21,7 +22,6 @@ mod organisations;
 mod outputs;
 mod presigned;
 mod progress;
-mod ring;
 mod runs;
 mod webhook_triggers;
 mod webhooks;
@@ -46,7 +46,7 @@ type Item = std::collections::HashMap<String, AttributeValue>;
 pub struct Table {
     client: Client,
     name: String,
-    met: admission::Met,
+    key_cache: admission::KeyCache,
     /// Secrets that this process has read; they never change.
     cursor_secrets: organisations::CursorSecrets,
     /// Lists that need not be counted again.
@@ -59,7 +59,7 @@ impl Table {
         Self {
             client: Client::new(config),
             name: name.into(),
-            met: admission::Met::default(),
+            key_cache: admission::KeyCache::default(),
             cursor_secrets: organisations::CursorSecrets::default(),
             beyond_cap: lists::BeyondCap::default(),
         }

@@ -150,7 +150,7 @@ impl RunLists for Table {
         }
     }
 
-    async fn indebted(&self) -> Result<Vec<RunId>, PortError> {
+    async fn with_pending_effects(&self) -> Result<Vec<RunId>, PortError> {
         let shards = try_join_all((0..keys::OUTBOX_SHARDS).map(|shard| self.outbox_shard(shard))).await?;
         Ok(shards.into_iter().flatten().collect())
     }

@@ -151,7 +151,7 @@ impl Runs for RunStore {
         }
     }
 
-    async fn put_aside(&self, run: &Run, gate: Gate) -> Result<Gate, PortError> {
+    async fn offload(&self, run: &Run, gate: Gate) -> Result<Gate, PortError> {
         let mut gate = gate;
         for (part, payload) in gate.beside() {
             let payload = self.objects.put_beside(run, Place::Gate(&gate.node), payload).await?;
@@ -160,7 +160,7 @@ impl Runs for RunStore {
         Ok(gate)
     }
 
-    async fn keep_over(&self, run: &Run, until: Time) -> Result<Option<Time>, PortError> {
+    async fn extend_retention(&self, run: &Run, until: Time) -> Result<Option<Time>, PortError> {
         if self.default_retention.over_wait(run, until).is_none() {
             return Ok(None);
         }

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use domain::id::{DeliveryId, EndpointId, EventId, OrgId};
 use domain::ports::{COUNT_CAP, CommitError, Deliveries, Page, PortError, WebhookEndpoints, Window};
 use domain::time::Time;
-use domain::webhook::{Delivery, Endpoints, Event, KEPT_SECONDS, Message};
+use domain::webhook::{Delivery, DeliveryMessage, Endpoints, Event, KEPT_SECONDS};
 use futures_util::future::try_join_all;
 
 use crate::items::{DeliveryItem, EndpointsItem, EventItem};
@@ -55,10 +55,10 @@ impl Deliveries for Table {
         found.map_or(Ok(None), |item| item.into_delivery_at(now))
     }
 
-    async fn due(&self, now: Time) -> Result<Vec<(Time, Message)>, PortError> {
+    async fn due(&self, now: Time) -> Result<Vec<(Time, DeliveryMessage)>, PortError> {
         let shards =
             try_join_all((0..keys::OUTBOX_SHARDS).map(|shard| self.deliveries_due_in(keys::deliveries_owed_shard(shard), now))).await?;
-        let mut due: Vec<(Time, Message)> = shards.into_iter().flatten().collect();
+        let mut due: Vec<(Time, DeliveryMessage)> = shards.into_iter().flatten().collect();
         due.sort_by_key(|(at, _)| *at);
         Ok(due)
     }
@@ -97,7 +97,7 @@ impl Table {
     }
 
     /// One page: what is beyond it waits for the next look.
-    async fn deliveries_due_in(&self, shard: String, now: Time) -> Result<Vec<(Time, Message)>, PortError> {
+    async fn deliveries_due_in(&self, shard: String, now: Time) -> Result<Vec<(Time, DeliveryMessage)>, PortError> {
         let request = self
             .client
             .query()

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::ports::{CallContext, Clock, Effect, EffectError, Effects};
 use domain::request::Request;
-use domain::step::Answer;
+use domain::step::ResponseHead;
 use domain::time::Time;
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ pub struct Reply {
 impl Reply {
     /// This output, at once.
     pub fn output(output: Value) -> Self {
-        Self { after_millis: 0, result: Ok(Effect { output, answer: Some(Answer { status: 200, headers: json!({}) }) }) }
+        Self { after_millis: 0, result: Ok(Effect { output, answer: Some(ResponseHead { status: 200, headers: json!({}) }) }) }
     }
 
     /// The answer of a model that followed its schema.

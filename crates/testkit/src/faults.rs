@@ -26,7 +26,7 @@ pub enum Fate {
 /// A call of a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// Counted from 1, over all ports that share these faults.
+    /// BallotOutcome from 1, over all ports that share these faults.
     pub number: usize,
     /// The method's name, e.g. `commit`.
     pub name: &'static str,

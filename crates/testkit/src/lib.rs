@@ -2,7 +2,7 @@
 //! and one suite that every store must pass.
 //!
 //! Nothing here sleeps, opens a socket or reads a clock. Everything is `Clone`, and clones share their state. [`Faults`] can
-//! make any call of any port fail, lose its answer, or take the whole invocation down with it; [`World`] puts it all together
+//! make any call of any port fail, lose its answer, or take the whole invocation down with it; [`Deployment`] puts it all together
 //! under a real engine.
 
 #![expect(
@@ -16,24 +16,24 @@
 
 pub mod build;
 mod clock;
+mod deployment;
 mod effects;
 mod entropy;
+mod executions;
 mod executor;
 mod faults;
 mod memory;
-mod segments;
 pub mod suite;
 mod vault;
 mod webhooks;
-mod world;
 
 pub use clock::ManualClock;
+pub use deployment::{ATTEMPTS, Deployment, Invoked};
 pub use effects::{Reply, ScriptedEffects, Sent};
 pub use entropy::SeededEntropy;
+pub use executions::{Execution, RecordedExecutions, Stage};
 pub use executor::{Tasks, block_on, run_until};
 pub use faults::{Call, Fate, Faults};
-pub use memory::{Memory, Weakness};
-pub use segments::{Execution, RecordedSegments, Stage};
+pub use memory::{BrokenGuarantee, Memory};
 pub use vault::MemoryVault;
-pub use webhooks::{MemoryQueue, Parcel, ScriptedCourier};
-pub use world::{ATTEMPTS, Invoked, World};
+pub use webhooks::{MemoryQueue, ScriptedWebhookSender, SentRequest};

@@ -1,5 +1,6 @@
 //! Everything that `store` keeps, in memory, with the same promises.
 
+mod broken_guarantees;
 mod connections;
 mod flows;
 mod keys;
@@ -9,7 +10,6 @@ mod networks;
 mod organisations;
 mod outputs;
 mod triggers;
-mod weak;
 mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,10 +26,10 @@ use domain::network::PrivateRange;
 use domain::organisation::Organisation;
 use domain::ports::{CommitError, Idempotency, PortError, Runs};
 use domain::retention::RetentionJob;
-use domain::run::{Debt, Run};
+use domain::run::{PendingEffect, Run};
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
 use domain::time::Time;
-use domain::webhook::Change;
+use domain::webhook::StreamChange;
 use domain::webhook_trigger::{Webhook, WebhookToken};
 use outputs::{Kept, Wish};
 use serde_json::Value;
@@ -38,8 +38,8 @@ use crate::Faults;
 
 /// A promise that a store can be told to break, to see whether a test notices. Each says what comes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weakness {
-    /// Park takes its token whatever the run owes: a decision that came first is forgotten, and the run sleeps on it (I4).
+pub enum BrokenGuarantee {
+    /// Park takes its token whatever the run pending: a decision that came first is forgotten, and the run sleeps on it (I4).
     ParksAnyway,
     /// The last record of a step wins: what was read by those downstream is no longer what is on record (I5, I6).
     OverwritesSteps,
@@ -59,7 +59,7 @@ pub enum Weakness {
     HidesDebts,
 }
 
-impl Weakness {
+impl BrokenGuarantee {
     /// All of them.
     pub const ALL: [Self; 8] = [
         Self::ParksAnyway,
@@ -102,10 +102,10 @@ struct State {
     organisations: BTreeMap<OrgId, Organisation>,
     private_ranges: BTreeMap<OrgId, BTreeSet<PrivateRange>>,
     webhook_triggers: BTreeMap<WebhookToken, Webhook>,
-    weakness: Option<Weakness>,
+    weakness: Option<BrokenGuarantee>,
     webhooks: webhooks::Webhooks,
     /// What the stream would show, if somebody reads it.
-    changes: Option<Vec<Change>>,
+    changes: Option<Vec<StreamChange>>,
 }
 
 impl Memory {
@@ -131,7 +131,7 @@ impl Memory {
     }
 
     /// From now on it breaks a promise.
-    pub fn weaken(&self, weakness: Weakness) {
+    pub fn break_guarantee(&self, weakness: BrokenGuarantee) {
         self.state().weakness = Some(weakness);
     }
 
@@ -141,27 +141,27 @@ impl Memory {
     }
 
     /// Everything that the stream has shown since it was opened.
-    pub fn streamed(&self) -> Vec<Change> {
+    pub fn streamed(&self) -> Vec<StreamChange> {
         self.state().changes.clone().unwrap_or_default()
     }
 
-    /// What the Park state of `statemachine/resume.asl.json` does: `SET token ADD rev REMOVE owes`, if the run owes this very
+    /// What the Park state of `statemachine/resume.asl.json` does: `SET token ADD rev REMOVE pending`, if the run pending this very
     /// execution. False: the condition failed.
     pub fn park(&self, run: &RunId, execution: &str, token: &str) -> bool {
         let mut state = self.state();
-        let anyway = state.weakness == Some(Weakness::ParksAnyway);
+        let anyway = state.weakness == Some(BrokenGuarantee::ParksAnyway);
         let Some(run) = state.runs.get_mut(run) else { return false };
         if anyway {
             // As the real Park would without its condition: it knows nothing of the run but its key.
-        } else if run.drive.owes != Some(Debt::Start) || run.execution_name() != execution {
+        } else if run.execution.pending != Some(PendingEffect::StartExecution) || run.execution_name() != execution {
             return false;
         }
         let before = run.clone();
-        run.drive.token = Some(token.to_owned());
-        run.drive.owes = None;
+        run.execution.token = Some(token.to_owned());
+        run.execution.pending = None;
         run.rev += 1;
         let after = run.clone();
-        state.show(|| Change::Run { before: Some(Box::new(before)), after: Box::new(after) });
+        state.show(|| StreamChange::Run { before: Some(Box::new(before)), after: Box::new(after) });
         true
     }
 
@@ -202,7 +202,7 @@ impl Memory {
 }
 
 impl State {
-    fn show(&mut self, change: impl FnOnce() -> Change) {
+    fn show(&mut self, change: impl FnOnce() -> StreamChange) {
         if let Some(changes) = &mut self.changes {
             changes.push(change());
         }
@@ -236,7 +236,7 @@ impl State {
         let input = self.offload(run, "@input", Payload::of(input.clone()));
         self.runs.insert(run.id, run.clone());
         self.inputs.insert(run.id, input);
-        self.show(|| Change::Run { before: None, after: Box::new(run.clone()) });
+        self.show(|| StreamChange::Run { before: None, after: Box::new(run.clone()) });
         if let (Some(name), Some(key)) = (name, key) {
             self.idempotency.insert(name, key.clone());
         }
@@ -255,13 +255,13 @@ impl State {
         }
         let run = Run { rev: stored.rev + 1, ..run.clone() };
         let before = self.runs.insert(run.id, run.clone()).map(Box::new);
-        self.show(|| Change::Run { before, after: Box::new(run.clone()) });
+        self.show(|| StreamChange::Run { before, after: Box::new(run.clone()) });
         if run.must_reschedule_records() {
             self.ended_late.push(run.id);
         }
         for gate in gates {
             if self.gates.insert((gate.run, gate.node.clone()), gate.clone()).is_none() {
-                self.show(|| Change::Gate(Box::new(gate.clone())));
+                self.show(|| StreamChange::Gate(Box::new(gate.clone())));
             }
         }
         Ok(run)
@@ -278,11 +278,11 @@ impl State {
 
     fn record(&mut self, run: &Run, step: &StepRecord) -> StepRecord {
         let ours = Kept { record: step.clone(), expires_at: self.retention(&run.org).of_step(run, step.completed_at) };
-        if self.weakness == Some(Weakness::OverwritesSteps) {
+        if self.weakness == Some(BrokenGuarantee::OverwritesSteps) {
             self.steps.insert((step.run, step.node.clone()), ours.clone());
         }
         if !self.steps.contains_key(&(step.run, step.node.clone())) {
-            self.show(|| Change::Step(Box::new(step.clone())));
+            self.show(|| StreamChange::Step(Box::new(step.clone())));
         }
         let kept = self.steps.entry((step.run, step.node.clone())).or_insert(ours).record.clone();
         let referred: Vec<&ObjectRef> = kept.objects().collect();
@@ -292,7 +292,7 @@ impl State {
         kept
     }
 
-    fn put_aside(&mut self, run: &Run, gate: &Gate) -> Gate {
+    fn offload_gate(&mut self, run: &Run, gate: &Gate) -> Gate {
         let mut gate = gate.clone();
         for (part, payload) in gate.beside() {
             let payload = self.put_beside(&format!("gates/{}/{}/{}", run.org, run.id, gate.node), payload);
@@ -338,17 +338,17 @@ impl Runs for Memory {
         self.faults.call("record", true, || Ok(self.state().record(run, &step))).await
     }
 
-    async fn put_aside(&self, run: &Run, gate: Gate) -> Result<Gate, PortError> {
+    async fn offload(&self, run: &Run, gate: Gate) -> Result<Gate, PortError> {
         if gate.beside().is_empty() {
             return Ok(gate);
         }
-        self.faults.call("put_aside", true, || Ok(self.state().put_aside(run, &gate))).await
+        self.faults.call("offload", true, || Ok(self.state().offload_gate(run, &gate))).await
     }
 
-    async fn keep_over(&self, run: &Run, until: Time) -> Result<Option<Time>, PortError> {
+    async fn extend_retention(&self, run: &Run, until: Time) -> Result<Option<Time>, PortError> {
         let Some(kept_until) = self.state().retention(&run.org).over_wait(run, until) else { return Ok(None) };
         self.faults
-            .call("keep_over", true, || {
+            .call("extend_retention", true, || {
                 self.state().extend(&run.id, kept_until);
                 Ok(())
             })

@@ -21,7 +21,7 @@ use std::future::Future;
 
 use domain::id::RunId;
 use domain::network::{PrivateNetworkSwitch, PrivateNetworks};
-use domain::ports::{ConnectionBook, Connections, Flows, KeyRing, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs};
+use domain::ports::{ApiKeys, ConnectionBook, Connections, Flows, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs};
 use domain::ports::{CronFlows, Deliveries, WebhookEndpoints, WebhookTriggers};
 
 pub use actions::*;
@@ -47,7 +47,7 @@ pub trait Subject {
     type Table: RunLists
         + Flows
         + Keys
-        + KeyRing
+        + ApiKeys
         + Connections
         + ConnectionBook
         + Organisations

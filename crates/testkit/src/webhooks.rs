@@ -1,12 +1,12 @@
-//! A queue of deliveries in memory, and a courier that answers as a test says.
+//! A queue of deliveries in memory, and a sender that answers as a test says.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::id::OrgId;
-use domain::ports::{Clock, Courier, DeliveryQueue, PortError};
+use domain::ports::{Clock, DeliveryQueue, PortError, WebhookSender};
 use domain::time::Time;
-use domain::webhook::{Attempted, Message};
+use domain::webhook::{AttemptResult, DeliveryMessage};
 
 use crate::{Faults, ManualClock};
 
@@ -77,8 +77,8 @@ impl MemoryQueue {
     }
 
     /// All messages in the queue, hidden or not.
-    pub fn messages(&self) -> Vec<Message> {
-        self.state().waiting.values().filter_map(|waiting| Message::read(&waiting.body)).collect()
+    pub fn messages(&self) -> Vec<DeliveryMessage> {
+        self.state().waiting.values().filter_map(|waiting| DeliveryMessage::read(&waiting.body)).collect()
     }
 
     /// The dead letters.
@@ -88,7 +88,7 @@ impl MemoryQueue {
 }
 
 impl DeliveryQueue for MemoryQueue {
-    async fn send(&self, messages: &[Message]) -> Vec<Result<(), PortError>> {
+    async fn send(&self, messages: &[DeliveryMessage]) -> Vec<Result<(), PortError>> {
         let mut outcomes = Vec::new();
         for message in messages {
             let put = || {
@@ -100,18 +100,18 @@ impl DeliveryQueue for MemoryQueue {
         outcomes
     }
 
-    async fn set_aside(&self, body: &str) -> Result<(), PortError> {
+    async fn dead_letter(&self, body: &str) -> Result<(), PortError> {
         let put = || {
             self.state().dead.push(body.to_owned());
             Ok(())
         };
-        self.faults.call("set_aside", true, put).await
+        self.faults.call("dead_letter", true, put).await
     }
 }
 
 /// What an endpoint was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parcel {
+pub struct SentRequest {
     /// Whose delivery it was.
     pub org: OrgId,
     /// Where it went.
@@ -126,32 +126,32 @@ pub struct Parcel {
 
 /// Notes what it is given. Each endpoint answers with the next status that a test has said for its URL, and then with 200.
 #[derive(Debug, Clone)]
-pub struct ScriptedCourier {
-    state: Arc<Mutex<CourierState>>,
+pub struct ScriptedWebhookSender {
+    state: Arc<Mutex<WebhookSenderState>>,
     clock: ManualClock,
 }
 
 #[derive(Debug, Default)]
-struct CourierState {
-    parcels: Vec<Parcel>,
-    answers: BTreeMap<String, VecDeque<Attempted>>,
+struct WebhookSenderState {
+    sent_requests: Vec<SentRequest>,
+    answers: BTreeMap<String, VecDeque<AttemptResult>>,
     /// URLs that take so many milliseconds.
     slow: BTreeMap<String, u64>,
 }
 
-impl ScriptedCourier {
+impl ScriptedWebhookSender {
     /// One that has carried nothing yet.
     pub fn new(clock: ManualClock) -> Self {
         Self { state: Arc::default(), clock }
     }
 
-    fn state(&self) -> MutexGuard<'_, CourierState> {
+    fn state(&self) -> MutexGuard<'_, WebhookSenderState> {
         self.state.lock().unwrap()
     }
 
     /// The next answers of an endpoint, with these statuses.
     pub fn answer(&self, url: &str, statuses: &[u16]) {
-        let answers = statuses.iter().map(|status| Attempted::Answered { status: *status, body: b"answer".to_vec() });
+        let answers = statuses.iter().map(|status| AttemptResult::Answered { status: *status, body: b"answer".to_vec() });
         self.state().answers.entry(url.to_owned()).or_default().extend(answers);
     }
 
@@ -161,25 +161,25 @@ impl ScriptedCourier {
     }
 
     /// Everything it has carried, in order.
-    pub fn parcels(&self) -> Vec<Parcel> {
-        self.state().parcels.clone()
+    pub fn sent_requests(&self) -> Vec<SentRequest> {
+        self.state().sent_requests.clone()
     }
 }
 
-impl Courier for ScriptedCourier {
-    async fn post(&self, org: &OrgId, url: &str, headers: &[(&'static str, String)], body: &str) -> Attempted {
+impl WebhookSender for ScriptedWebhookSender {
+    async fn post(&self, org: &OrgId, url: &str, headers: &[(&'static str, String)], body: &str) -> AttemptResult {
         let millis = self.state().slow.get(url).copied().unwrap_or(0);
         self.clock.sleep(millis).await;
         let mut state = self.state();
-        let parcel = Parcel {
+        let parcel = SentRequest {
             org: *org,
             url: url.to_owned(),
             headers: headers.iter().cloned().collect(),
             body: body.to_owned(),
             at: self.clock.now(),
         };
-        state.parcels.push(parcel);
+        state.sent_requests.push(parcel);
         let next = state.answers.get_mut(url).and_then(VecDeque::pop_front);
-        next.unwrap_or(Attempted::Answered { status: 200, body: Vec::new() })
+        next.unwrap_or(AttemptResult::Answered { status: 200, body: Vec::new() })
     }
 }

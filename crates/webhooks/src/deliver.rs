@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::id::OrgId;
-use domain::ports::{Clock, CommitError, Courier, Deliveries, DeliveryQueue, PortError, Vault, WebhookEndpoints};
+use domain::ports::{Clock, CommitError, Deliveries, DeliveryQueue, PortError, Vault, WebhookEndpoints, WebhookSender};
 use domain::signature::sign;
-use domain::webhook::{Attempted, Delivery, DeliveryStatus, Endpoint, Endpoints, Message, headers};
+use domain::webhook::{AttemptResult, Delivery, DeliveryMessage, DeliveryStatus, Endpoint, Endpoints, headers};
 use futures_util::future::join_all;
 
 /// Delivers what the queue says is due.
@@ -18,7 +18,7 @@ pub struct Deliverer<W, Q, V, C> {
     /// What deliveries are signed with.
     pub vault: V,
     /// Who carries them.
-    pub courier: C,
+    pub sender: C,
 }
 
 /// What becomes of a message.
@@ -30,11 +30,11 @@ enum Verdict {
     SetAside,
 }
 
-impl<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: Courier> Deliverer<W, Q, V, C> {
-    /// Delivers a batch of messages as they came out of the queue, each JSON of a [`Message`], all of it at the same time: an endpoint that takes its time keeps no other waiting. Says of each message, in
+impl<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: WebhookSender> Deliverer<W, Q, V, C> {
+    /// Delivers a batch of messages as they came out of the queue, each JSON of a [`DeliveryMessage`], all of it at the same time: an endpoint that takes its time keeps no other waiting. Says of each message, in
     /// order, whether the queue may forget it.
     pub async fn deliver(&self, batch: &[String], clock: &impl Clock) -> Vec<bool> {
-        let messages: Vec<Option<Message>> = batch.iter().map(|body| Message::read(body)).collect();
+        let messages: Vec<Option<DeliveryMessage>> = batch.iter().map(|body| DeliveryMessage::read(body)).collect();
         let orgs: BTreeSet<OrgId> = messages.iter().flatten().map(|message| message.org).collect();
         let read = orgs.into_iter().map(async |org| (org, self.webhooks.endpoints(&org).await));
         let endpoints: BTreeMap<OrgId, Result<Endpoints, PortError>> = join_all(read).await.into_iter().collect();
@@ -61,17 +61,17 @@ impl<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: Courier> D
     async fn settle(&self, body: &str, verdict: Result<Verdict, PortError>) -> Result<bool, PortError> {
         match verdict? {
             Verdict::Done => Ok(true),
-            Verdict::SetAside => self.queue.set_aside(body).await.map(|()| true),
+            Verdict::SetAside => self.queue.dead_letter(body).await.map(|()| true),
         }
     }
 
     async fn attempt(
         &self,
-        message: &Message,
+        message: &DeliveryMessage,
         endpoints: Option<&Result<Endpoints, PortError>>,
         clock: &impl Clock,
     ) -> Result<Verdict, PortError> {
-        let Message { org, endpoint, delivery, round } = message;
+        let DeliveryMessage { org, endpoint, delivery, round } = message;
         let endpoints = match endpoints {
             Some(Ok(endpoints)) => endpoints,
             Some(Err(error)) => return Err(error.clone()),
@@ -86,12 +86,12 @@ impl<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: Courier> D
         let how = match self.vault.open(&Endpoint::secret_place(org, &endpoint.id), &endpoint.secret).await {
             Ok(secret) => {
                 let headers = headers(&delivery, sign(&secret, event.body.as_bytes()), clock.now());
-                self.courier.post(org, &endpoint.url, &headers, &event.body).await
+                self.sender.post(org, &endpoint.url, &headers, &event.body).await
             }
             // It will not open later either, so it must not come again and again; with a new secret it may be asked for again.
             Err(PortError::Corrupt(problem)) => {
                 tracing::error!(endpoint = %endpoint.id, problem, "a webhook's secret cannot be opened");
-                Attempted::Failed("the webhook's secret cannot be read; rotate it".to_owned())
+                AttemptResult::Failed("the webhook's secret cannot be read; rotate it".to_owned())
             }
             Err(error) => return Err(error),
         };
@@ -113,8 +113,8 @@ impl<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: Courier> D
 
 impl<W: Deliveries, Q, V, C> Deliverer<W, Q, V, C> {
     /// Whoever deletes an endpoint wants nothing more of what is on its way.
-    async fn abandon(&self, message: &Message, clock: &impl Clock) -> Result<Verdict, PortError> {
-        let Message { org, endpoint, delivery, .. } = message;
+    async fn abandon(&self, message: &DeliveryMessage, clock: &impl Clock) -> Result<Verdict, PortError> {
+        let DeliveryMessage { org, endpoint, delivery, .. } = message;
         let found = self.webhooks.delivery(org, endpoint, delivery, clock.now()).await?;
         if let Some(owing) = found.filter(|delivery| delivery.owed_at().is_some()) {
             match self.webhooks.update_delivery(owing.abandoned()).await {

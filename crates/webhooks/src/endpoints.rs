@@ -1,6 +1,6 @@
-//! Endpoints are made, changed and deleted.
+//! Endpoints are create_secret, changed and deleted.
 
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::id::{EndpointId, OrgId};
 use domain::ports::{CommitError, PortError, Vault, WebhookEndpoints};
 use domain::secret::Sealed;
@@ -12,7 +12,12 @@ use secrecy::SecretString;
 const MAX_TRIES: usize = 100;
 
 /// A new secret for an endpoint, in clear for whoever asked, and sealed for the place where it is kept.
-pub async fn made(vault: &impl Vault, org: &OrgId, id: &EndpointId, random: [u128; 2]) -> Result<(SecretString, Sealed), PortError> {
+pub async fn create_secret(
+    vault: &impl Vault,
+    org: &OrgId,
+    id: &EndpointId,
+    random: [u128; 2],
+) -> Result<(SecretString, Sealed), PortError> {
     let secret = new_signing_secret(random);
     let sealed = vault.seal(&Endpoint::secret_place(org, id), &secret).await?;
     Ok((secret, sealed))
@@ -20,17 +25,17 @@ pub async fn made(vault: &impl Vault, org: &OrgId, id: &EndpointId, random: [u12
 
 /// Changes the endpoints of an organisation, on what is there when it is written. A write that was refused may be our own, whose first
 /// answer was lost: what is already as it should be is not written again, and what is gone by then was taken away as it should be.
-pub async fn changed<T>(
+pub async fn update_endpoints<T>(
     webhooks: &impl WebhookEndpoints,
     org: &OrgId,
-    change: impl Fn(&mut Endpoints) -> Result<T, Fault>,
-) -> Result<T, Fault> {
+    change: impl Fn(&mut Endpoints) -> Result<T, ApplicationError>,
+) -> Result<T, ApplicationError> {
     let mut refused = None;
     for _ in 0..MAX_TRIES {
         let before = webhooks.endpoints(org).await?;
         let mut endpoints = before.clone();
         let done = match (change(&mut endpoints), refused.take()) {
-            (Err(Fault::NotFound(_)), Some(done)) => return Ok(done),
+            (Err(ApplicationError::NotFound(_)), Some(done)) => return Ok(done),
             (done, _) => done?,
         };
         if endpoints == before {

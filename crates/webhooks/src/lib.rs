@@ -10,6 +10,6 @@ mod publish;
 mod repeat;
 
 pub use deliver::Deliverer;
-pub use endpoints::{changed, made};
-pub use publish::{Publisher, ask_again, test};
+pub use endpoints::{create_secret, update_endpoints};
+pub use publish::{Publisher, redeliver, test};
 pub use repeat::{TICK_SECONDS, send_due};

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::flow::Spec;
 use domain::id::{DeliveryId, EndpointId, EventId, OrgId, RunId};
 use domain::ports::{Clock, CommitError, Deliveries, DeliveryQueue, Flows, PortError, Runs, WebhookEndpoints};
 use domain::run::{Run, RunStatus};
 use domain::step::{Payload, StepRecord};
-use domain::webhook::{Change, Delivery, Endpoints, Event, Message, Occasion, Reading, data_of, names, occasions, test_event};
+use domain::webhook::{
+    Delivery, DeliveryMessage, DomainEvent, Endpoints, Event, Reading, StreamChange, data_of, domain_events, names, test_event,
+};
 use futures_util::stream::{self, StreamExt};
 use serde_json::Value;
 
@@ -41,12 +43,15 @@ impl<R: Runs, F: Flows, W: WebhookEndpoints + Deliveries, Q: DeliveryQueue> Publ
     /// Tells of what happened in a batch of changes. Says of each change, in order, whether everything that it is about has come into
     /// the queue for certain; one that has not may be given again, and so may the others: ids follow from what happened, and what is
     /// kept already stays as it is.
-    pub async fn publish(&self, changes: &[Change], clock: &impl Clock) -> Vec<Result<(), PortError>> {
-        let occasions: Vec<(usize, Occasion)> =
-            changes.iter().enumerate().flat_map(|(at, change)| occasions(change).into_iter().map(move |occasion| (at, occasion))).collect();
+    pub async fn publish(&self, changes: &[StreamChange], clock: &impl Clock) -> Vec<Result<(), PortError>> {
+        let domain_events: Vec<(usize, DomainEvent)> = changes
+            .iter()
+            .enumerate()
+            .flat_map(|(at, change)| domain_events(change).into_iter().map(move |occasion| (at, occasion)))
+            .collect();
         let mut outcomes = vec![Ok(()); changes.len()];
-        let known = self.look_up(&occasions, &mut outcomes).await;
-        let kept = stream::iter(&occasions)
+        let known = self.look_up(&domain_events, &mut outcomes).await;
+        let kept = stream::iter(&domain_events)
             .map(async |(at, occasion)| (*at, self.keep(occasion, &known, clock).await))
             .buffered(AT_ONCE)
             .collect::<Vec<_>>();
@@ -57,7 +62,7 @@ impl<R: Runs, F: Flows, W: WebhookEndpoints + Deliveries, Q: DeliveryQueue> Publ
                 Err(error) => note(&mut outcomes, at, error),
             }
         }
-        let sent: Vec<Message> = messages.iter().map(|(_, message)| *message).collect();
+        let sent: Vec<DeliveryMessage> = messages.iter().map(|(_, message)| *message).collect();
         let sent = if sent.is_empty() { Vec::new() } else { self.queue.send(&sent).await };
         for ((at, _), sent) in messages.iter().zip(sent) {
             if let Err(error) = sent {
@@ -68,14 +73,14 @@ impl<R: Runs, F: Flows, W: WebhookEndpoints + Deliveries, Q: DeliveryQueue> Publ
     }
 
     /// Whose runs these are, and which endpoints those have: each is read once.
-    async fn look_up(&self, occasions: &[(usize, Occasion)], outcomes: &mut [Result<(), PortError>]) -> Known {
+    async fn look_up(&self, domain_events: &[(usize, DomainEvent)], outcomes: &mut [Result<(), PortError>]) -> Known {
         let mut known = Known::default();
-        for (_, occasion) in occasions {
+        for (_, occasion) in domain_events {
             if let Some(org) = occasion.org() {
                 known.orgs.insert(occasion.run(), org);
             }
         }
-        for (at, occasion) in occasions {
+        for (at, occasion) in domain_events {
             if known.orgs.contains_key(&occasion.run()) {
                 continue;
             }
@@ -93,7 +98,7 @@ impl<R: Runs, F: Flows, W: WebhookEndpoints + Deliveries, Q: DeliveryQueue> Publ
     }
 
     /// Keeps the event and a delivery for each endpoint that wants it; gives their messages.
-    async fn keep(&self, occasion: &Occasion, known: &Known, clock: &impl Clock) -> Result<Vec<Message>, PortError> {
+    async fn keep(&self, occasion: &DomainEvent, known: &Known, clock: &impl Clock) -> Result<Vec<DeliveryMessage>, PortError> {
         // Otherwise it has been noted already that this one failed.
         let Some(org) = known.orgs.get(&occasion.run()) else { return Ok(Vec::new()) };
         let endpoints = match known.endpoints.get(org) {
@@ -106,7 +111,7 @@ impl<R: Runs, F: Flows, W: WebhookEndpoints + Deliveries, Q: DeliveryQueue> Publ
         }
         let mut reading = Reading::default();
         let name = match (occasion.name(), occasion) {
-            (None, Occasion::Emitted(step)) => {
+            (None, DomainEvent::Emitted(step)) => {
                 reading.fetched = self.beside(step, step.input.as_ref(), clock).await?;
                 let input = step.input.as_ref().and_then(Payload::value).map(AsRef::as_ref).or(reading.fetched.as_ref());
                 if input.is_none() && matches!(step.input, Some(Payload::Stored(_))) {
@@ -130,17 +135,17 @@ impl<R: Runs, F: Flows, W: WebhookEndpoints + Deliveries, Q: DeliveryQueue> Publ
     }
 
     /// Reads what the event is to say beside the occasion itself.
-    async fn read_for(&self, occasion: &Occasion, reading: &mut Reading, clock: &impl Clock) -> Result<(), PortError> {
+    async fn read_for(&self, occasion: &DomainEvent, reading: &mut Reading, clock: &impl Clock) -> Result<(), PortError> {
         match occasion {
-            Occasion::Started(run) => reading.input = Some(self.runs.input(run).await?),
-            Occasion::Ended(run) if run.status == RunStatus::Succeeded => {
+            DomainEvent::Started(run) => reading.input = Some(self.runs.input(run).await?),
+            DomainEvent::Ended(run) if run.status == RunStatus::Succeeded => {
                 reading.spec = Some(self.spec_of(run).await?);
                 reading.steps = self.runs.steps(run, clock.now()).await?;
                 reading.gates = self.runs.gates(run).await?;
             }
-            Occasion::Generating { run, .. } => reading.spec = Some(self.spec_of(run).await?),
-            Occasion::Generated(step) => reading.fetched = self.beside(step, step.output.as_ref(), clock).await?,
-            Occasion::Ended(_) | Occasion::Opened(_) | Occasion::Emitted(_) => {}
+            DomainEvent::Generating { run, .. } => reading.spec = Some(self.spec_of(run).await?),
+            DomainEvent::Generated(step) => reading.fetched = self.beside(step, step.output.as_ref(), clock).await?,
+            DomainEvent::Ended(_) | DomainEvent::Opened(_) | DomainEvent::Emitted(_) => {}
         }
         Ok(())
     }
@@ -192,7 +197,7 @@ pub async fn test<W: WebhookEndpoints + Deliveries>(
     org: &OrgId,
     endpoint: &EndpointId,
     random: u128,
-) -> Result<Delivery, Fault> {
+) -> Result<Delivery, ApplicationError> {
     webhooks.endpoints(org).await?.get(endpoint)?;
     let now = clock.now();
     let event = test_event(EventId::new(now, random), *org, now);
@@ -204,17 +209,17 @@ pub async fn test<W: WebhookEndpoints + Deliveries>(
 }
 
 /// Delivers an event to an endpoint once more, under the same ids, whatever became of it before.
-pub async fn ask_again<W: WebhookEndpoints + Deliveries>(
+pub async fn redeliver<W: WebhookEndpoints + Deliveries>(
     webhooks: &W,
     queue: &impl DeliveryQueue,
     clock: &impl Clock,
     org: &OrgId,
     endpoint: &EndpointId,
     delivery: &DeliveryId,
-) -> Result<Delivery, Fault> {
+) -> Result<Delivery, ApplicationError> {
     webhooks.endpoints(org).await?.get(endpoint)?;
     for _ in 0..MAX_TRIES {
-        let found = webhooks.delivery(org, endpoint, delivery, clock.now()).await?.ok_or(Fault::NotFound("delivery"))?;
+        let found = webhooks.delivery(org, endpoint, delivery, clock.now()).await?.ok_or(ApplicationError::NotFound("delivery"))?;
         match webhooks.update_delivery(found.again(clock.now())).await {
             Ok(again) => {
                 send_one(queue, &again).await?;

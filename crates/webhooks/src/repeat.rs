@@ -2,7 +2,7 @@
 
 use domain::ports::{Clock, Deliveries, DeliveryQueue, PortError};
 use domain::time::Time;
-use domain::webhook::Message;
+use domain::webhook::DeliveryMessage;
 
 /// Somebody looks so often, in seconds.
 pub const TICK_SECONDS: u64 = 60;
@@ -15,7 +15,8 @@ const AGAIN_AFTER_TICKS: u64 = 15;
 pub async fn send_due(webhooks: &impl Deliveries, queue: &impl DeliveryQueue, clock: &impl Clock) -> Result<usize, PortError> {
     let now = clock.now();
     let due = webhooks.due(now).await?;
-    let messages: Vec<Message> = due.into_iter().filter(|(since, _)| is_for_this_tick(*since, now)).map(|(_, message)| message).collect();
+    let messages: Vec<DeliveryMessage> =
+        due.into_iter().filter(|(since, _)| is_for_this_tick(*since, now)).map(|(_, message)| message).collect();
     if messages.is_empty() {
         return Ok(0);
     }

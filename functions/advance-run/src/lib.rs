@@ -1,6 +1,6 @@
 //! The worker that drives runs: Step Functions invokes it at the head of every segment.
 
-use domain::ports::{Clock, Effects, Entropy, Flows, Runs, Segments};
+use domain::ports::{Clock, Effects, Entropy, Executions, Flows, Runs};
 use domain::time::Time;
 use engine::{Engine, Invocation, SegmentName};
 use lambda_runtime::{Error, LambdaEvent};
@@ -15,7 +15,7 @@ pub struct Event {
 }
 
 /// Drives the run until it ends, waits, or the time is up. An error makes the state retry.
-pub async fn handle<R: Runs, F: Flows, S: Segments, C: Clock>(
+pub async fn handle<R: Runs, F: Flows, S: Executions, C: Clock>(
     engine: &Engine<R, F, S, C>,
     effects: &impl Effects,
     entropy: &impl Entropy,

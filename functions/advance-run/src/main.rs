@@ -5,7 +5,7 @@ use engine::Engine;
 use lambda_runtime::{Error, service_fn, tracing};
 use nodes::{Settings, World};
 use runtime::{OsEntropy, SystemClock};
-use segments::StepFunctions;
+use step_functions::StepFunctions;
 use store::RunStore;
 use vault::KmsVault;
 

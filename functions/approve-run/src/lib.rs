@@ -1,10 +1,10 @@
 //! `POST /api/runs/{runId}/approve`: a person signs the proposed action off, as it is or edited.
 
-use api::{Body, Call, Endpoint, Refused, Reply, view};
+use api::{ApiError, Body, Call, Endpoint, Reply, view};
 use domain::access::Scope;
 use domain::gate::{Ballot, MAX_ACTION_BYTES};
 use domain::json::canonical;
-use domain::ports::{Clock, Flows, Runs, Segments};
+use domain::ports::{Clock, Executions, Flows, Runs};
 use engine::Engine;
 
 /// This endpoint.
@@ -14,12 +14,12 @@ pub const ENDPOINT: Endpoint = Endpoint { name: "approve-run", method: "POST", p
 const OVERRIDE_ROOM: usize = 3 * MAX_ACTION_BYTES;
 
 /// 200 with the run and the recorded decision. Exactly one decision wins: 409 for every other one, 200 for the same again.
-pub async fn handle<R: Runs, F: Flows, S: Segments, C: Clock>(engine: &Engine<R, F, S, C>, call: Call) -> Result<Reply, Refused> {
+pub async fn handle<R: Runs, F: Flows, S: Executions, C: Clock>(engine: &Engine<R, F, S, C>, call: Call) -> Result<Reply, ApiError> {
     let run = call.run_id()?;
     let mut body = Body::with_room(&call, OVERRIDE_ROOM)?;
     let action = body.value("proposedActionOverride");
     if action.as_ref().is_some_and(|action| canonical(action).len() > MAX_ACTION_BYTES) {
-        return Err(Refused::TooLarge("override", MAX_ACTION_BYTES));
+        return Err(ApiError::TooLarge("override", MAX_ACTION_BYTES));
     }
     let (node, note) = (body.node("nodeId"), body.text("note"));
     body.finish()?;

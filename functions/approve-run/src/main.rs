@@ -3,7 +3,7 @@
 use approve_run::{ENDPOINT, handle};
 use engine::Engine;
 use runtime::SystemClock;
-use segments::StepFunctions;
+use step_functions::StepFunctions;
 use store::RunStore;
 
 #[tokio::main(flavor = "current_thread")]

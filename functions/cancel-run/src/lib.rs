@@ -1,15 +1,15 @@
 //! `POST /api/runs/{runId}/cancel`: calls a run off.
 
-use api::{Body, Call, Endpoint, Refused, Reply, under, view};
+use api::{ApiError, Body, Call, Endpoint, Reply, under, view};
 use domain::access::Scope;
-use domain::ports::{Clock, Flows, Runs, Segments};
+use domain::ports::{Clock, Executions, Flows, Runs};
 use engine::Engine;
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint = Endpoint { name: "cancel-run", method: "POST", path: "/api/runs/{runId}/cancel", scope: Scope::RunsWrite };
 
 /// 200 with the run: no further node starts. Cancelling a cancelled run is no error; one that ended otherwise is 409.
-pub async fn handle<R: Runs, F: Flows, S: Segments, C: Clock>(engine: &Engine<R, F, S, C>, call: Call) -> Result<Reply, Refused> {
+pub async fn handle<R: Runs, F: Flows, S: Executions, C: Clock>(engine: &Engine<R, F, S, C>, call: Call) -> Result<Reply, ApiError> {
     let run = call.run_id()?;
     let mut body = Body::of(&call)?;
     let reason = body.text("reason");

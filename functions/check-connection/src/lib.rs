@@ -1,8 +1,8 @@
 //! `GET /api/service-connections/{slug}/health`: asks a registered service whether it is there.
 
-use api::{Call, Endpoint, Refused, Reply, under, view};
+use api::{ApiError, Call, Endpoint, Reply, under, view};
 use domain::access::Scope;
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::network::PrivateNetworks;
 use domain::ports::{Clock, Connections, Vault};
 use nodes::{Outbound, check_health};
@@ -19,9 +19,9 @@ pub async fn handle(
     outbound: &Outbound,
     clock: &impl Clock,
     call: Call,
-) -> Result<Reply, Refused> {
+) -> Result<Reply, ApiError> {
     let org = call.key.org;
-    let connection = store.connection(&org, &call.service_slug()?).await?.ok_or(Fault::NotFound("service connection"))?;
+    let connection = store.connection(&org, &call.service_slug()?).await?.ok_or(ApplicationError::NotFound("service connection"))?;
     let health = check_health(outbound, store, vault, &org, &connection).await?;
     let now = clock.now();
     if health.healthy {

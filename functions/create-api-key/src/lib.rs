@@ -1,9 +1,9 @@
 //! `POST /api/api-keys`: makes a key, and shows it this once.
 
-use api::{Call, Endpoint, Refused, Reply, under, view};
+use api::{ApiError, Call, Endpoint, Reply, under, view};
 use domain::access::{NewKey, Scope, Secret};
 use domain::id::KeyId;
-use domain::ports::{Clock, CommitError, Entropy, KeyRing, PortError};
+use domain::ports::{ApiKeys, Clock, CommitError, Entropy, PortError};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint = Endpoint { name: "create-api-key", method: "POST", path: "/api/api-keys", scope: Scope::ApiManage };
@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 16 * 1024;
 
 /// 201 with the key and its secret, `key`; only its hash is kept. 400 with every problem at its field; 422 if a scope is asked for
 /// that the caller's own key does not have. The new key is for the caller's organisation, and sandbox or live as the caller's is.
-pub async fn handle(ring: &impl KeyRing, clock: &impl Clock, entropy: &impl Entropy, call: Call) -> Result<Reply, Refused> {
+pub async fn handle(ring: &impl ApiKeys, clock: &impl Clock, entropy: &impl Entropy, call: Call) -> Result<Reply, ApiError> {
     let now = clock.now();
     let new = NewKey::parse(&call.json_object(MAX_BYTES)?, now)?;
     let key = new.made_by(&call.key, KeyId::new(now, entropy.random()))?;

@@ -1,10 +1,10 @@
 //! A key from the request that asks for it to the first call with it.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
-use api::{Answer, Door};
+use api::{Answer, KeyAdmission};
 use create_api_key::{ENDPOINT, handle};
 use domain::access::{Bucket, Environment, Limits, Scope, Secret};
-use domain::ports::{Admission, KeyRing, Keys, Window};
+use domain::ports::{Admission, ApiKeys, Keys, Window};
 use serde_json::{Value, json};
 use testkit::build::{Maker, actor, at};
 use testkit::{Faults, ManualClock, Memory, SeededEntropy, block_on};
@@ -25,7 +25,7 @@ fn answer(keys: &Memory, scopes: &[&str], change: impl FnOnce(&mut Value)) -> An
     let mut body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
     change(&mut body);
     event["body"] = body.to_string().into();
-    let door = Door::new(ENDPOINT, keys.clone(), clock.clone(), LIMITS);
+    let door = KeyAdmission::new(ENDPOINT, keys.clone(), clock.clone(), LIMITS);
     let handler = async |call| handle(keys, &clock, &entropy, call).await;
     block_on(&clock, door.answer(&handler, lambda_http::request::from_str(&event.to_string()).unwrap()))
 }

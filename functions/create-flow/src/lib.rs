@@ -1,8 +1,8 @@
 //! `POST /api/flows`: saves a new flow with its first version.
 
-use api::{Call, Endpoint, Refused, Reply, under, view};
+use api::{ApiError, Call, Endpoint, Reply, under, view};
 use domain::access::Scope;
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::flow::{Draft, MAX_BODY_BYTES};
 use domain::id::FlowId;
 use domain::ports::{Clock, CommitError, Entropy, FlowName, Flows, Vault, WebhookTriggers};
@@ -19,7 +19,7 @@ pub async fn handle(
     keeper: &WebhookKeeper<impl WebhookTriggers, impl Vault, impl Clock>,
     entropy: &impl Entropy,
     call: Call,
-) -> Result<Reply, Refused> {
+) -> Result<Reply, ApiError> {
     let draft = Draft::parse_new(&call.json_object(MAX_BODY_BYTES)?)?;
     let now = keeper.clock.now();
     let fresh = WebhookToken::new([entropy.random(), entropy.random()]);
@@ -41,5 +41,5 @@ pub async fn handle(
     if let Some(token) = token {
         keeper.forget(&flow, token).await;
     }
-    Err(Fault::Conflict(format!("there is a flow with the slug `{}` already", flow.slug)).into())
+    Err(ApplicationError::Conflict(format!("there is a flow with the slug `{}` already", flow.slug)).into())
 }

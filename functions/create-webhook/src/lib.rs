@@ -1,6 +1,6 @@
 //! `POST /api/webhooks`: registers an endpoint, and shows its secret this once.
 
-use api::{Call, Endpoint, Refused, Reply, under, view};
+use api::{ApiError, Call, Endpoint, Reply, under, view};
 use domain::access::Scope;
 use domain::id::EndpointId;
 use domain::network::PrivateNetworks;
@@ -22,21 +22,21 @@ pub async fn handle(
     egress: Egress,
     (clock, entropy): (&impl Clock, &impl Entropy),
     call: Call,
-) -> Result<Reply, Refused> {
+) -> Result<Reply, ApiError> {
     let org = call.key.org;
     let body = call.json_object(MAX_BYTES)?;
     let judged = match body.get("url").and_then(|url| url.as_str()) {
         Some(url) => match egress.judge(table, &org, url).await {
             Ok(_) => Ok(()),
-            Err(UrlError::Refused(why)) => Err(why),
+            Err(UrlError::NotAllowed(why)) => Err(why),
             Err(UrlError::Port(error)) => return Err(error.into()),
         },
         None => Ok(()),
     };
     let new = NewEndpoint::parse(&body, |_| judged)?;
     let id = EndpointId::new(clock.now(), entropy.random());
-    let (secret, sealed) = webhooks::made(vault, &org, &id, [entropy.random(), entropy.random()]).await?;
+    let (secret, sealed) = webhooks::create_secret(vault, &org, &id, [entropy.random(), entropy.random()]).await?;
     let endpoint = new.made(id, sealed, &call.key.actor.id);
-    webhooks::changed(table, &org, |endpoints| endpoints.add(endpoint.clone())).await?;
+    webhooks::update_endpoints(table, &org, |endpoints| endpoints.add(endpoint.clone())).await?;
     Ok(Reply::created(under("webhook", view::webhook_with_secret(&endpoint, &secret))))
 }

@@ -1,10 +1,10 @@
 //! A webhook from the request that asks for it to the secret that is kept for it.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
-use api::{Answer, Door};
+use api::{Answer, KeyAdmission};
 use create_webhook::{ENDPOINT, handle};
 use domain::access::{Environment, Limits, Secret};
-use domain::ports::{KeyRing, Vault, WebhookEndpoints};
+use domain::ports::{ApiKeys, Vault, WebhookEndpoints};
 use domain::webhook::{Endpoint, MAX_ENDPOINTS};
 use nodes::Egress;
 use secrecy::ExposeSecret;
@@ -39,7 +39,7 @@ impl House {
         let mut body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
         body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         event["body"] = body.to_string().into();
-        let door = Door::new(ENDPOINT, self.table.clone(), self.clock.clone(), LIMITS);
+        let door = KeyAdmission::new(ENDPOINT, self.table.clone(), self.clock.clone(), LIMITS);
         let handler = async |call| handle(&self.table, &MemoryVault, Egress::default(), (&self.clock, &self.entropy), call).await;
         block_on(&self.clock, door.answer(&handler, lambda_http::request::from_str(&event.to_string()).unwrap()))
     }

@@ -1,15 +1,15 @@
 //! The worker that signs and sends. The queue gives it the deliveries whose turn it is; it sends them all at once and notes how it
 //! went. Those that failed are then owed another attempt, which `repeat-deliveries` finds when it is due.
 
-mod courier;
+mod sender;
 
-use domain::ports::{Clock, Courier, Deliveries, DeliveryQueue, Vault, WebhookEndpoints};
+use domain::ports::{Clock, Deliveries, DeliveryQueue, Vault, WebhookEndpoints, WebhookSender};
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use webhooks::Deliverer;
 
-pub use courier::GuardedCourier;
+pub use sender::GuardedWebhookSender;
 
 /// A batch of the queue, as far as it matters here.
 #[derive(Debug, Deserialize)]
@@ -26,7 +26,7 @@ struct Record {
 }
 
 /// Delivers a batch; the queue keeps what is reported as failed.
-pub async fn handle<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: Courier>(
+pub async fn handle<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: WebhookSender>(
     deliverer: &Deliverer<W, Q, V, C>,
     clock: &impl Clock,
     event: LambdaEvent<Event>,

@@ -1,6 +1,6 @@
 //! Builds the clients once and reads the queue of deliveries.
 
-use deliver_webhook::{GuardedCourier, handle};
+use deliver_webhook::{GuardedWebhookSender, handle};
 use lambda_runtime::{Error, service_fn, tracing};
 use nodes::{Egress, Outbound};
 use queue::SqsQueue;
@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let aws = runtime::aws().await;
     let table = Table::from_env(&aws)?;
-    let courier = GuardedCourier { outbound: Outbound::new(Egress::from_env()?)?, networks: table.clone() };
-    let deliverer = Deliverer { webhooks: table, queue: SqsQueue::from_env(&aws)?, vault: KmsVault::from_env(&aws)?, courier };
+    let sender = GuardedWebhookSender { outbound: Outbound::new(Egress::from_env()?)?, networks: table.clone() };
+    let deliverer = Deliverer { webhooks: table, queue: SqsQueue::from_env(&aws)?, vault: KmsVault::from_env(&aws)?, sender };
     lambda_runtime::run(service_fn(|event| handle(&deliverer, &SystemClock, event))).await
 }

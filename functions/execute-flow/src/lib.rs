@@ -1,9 +1,9 @@
 //! `POST /api/flows/{id}/execute`: starts a run; the body is its input.
 
-use api::{Call, Endpoint, Refused, Reply, under, view};
+use api::{ApiError, Call, Endpoint, Reply, under, view};
 use domain::access::Scope;
-use domain::fault::Fault;
-use domain::ports::{Clock, Entropy, Flows, Runs, Segments};
+use domain::error::ApplicationError;
+use domain::ports::{Clock, Entropy, Executions, Flows, Runs};
 use domain::run::Trigger;
 use engine::{Engine, Launch};
 use serde_json::json;
@@ -15,14 +15,14 @@ pub const ENDPOINT: Endpoint = Endpoint { name: "execute-flow", method: "POST", 
 const MAX_INPUT_BYTES: usize = 5 * 1024 * 1024;
 
 /// 202 with the run; the same `Idempotency-Key` gives the same run for 24 hours, with another body 409; 422 if the flow is not active.
-pub async fn handle<R: Runs, F: Flows, S: Segments, C: Clock>(
+pub async fn handle<R: Runs, F: Flows, S: Executions, C: Clock>(
     engine: &Engine<R, F, S, C>,
     entropy: &impl Entropy,
     call: Call,
-) -> Result<Reply, Refused> {
+) -> Result<Reply, ApiError> {
     let input = call.json(MAX_INPUT_BYTES)?.unwrap_or_else(|| json!({}));
     let idempotency_key = call.idempotency_key()?;
-    let flow = engine.flows.flow(&call.key.org, &call.flow_name()?).await?.ok_or(Fault::NotFound("flow"))?;
+    let flow = engine.flows.flow(&call.key.org, &call.flow_name()?).await?.ok_or(ApplicationError::NotFound("flow"))?;
     let launch = Launch { flow: &flow, trigger: Trigger::Manual, actor: &call.key.actor, input, idempotency_key };
     let started = engine.start(entropy, launch).await?;
     Ok(Reply::accepted(under("run", view::run(&started.run))))

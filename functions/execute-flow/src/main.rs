@@ -3,7 +3,7 @@
 use engine::Engine;
 use execute_flow::{ENDPOINT, handle};
 use runtime::{OsEntropy, SystemClock};
-use segments::StepFunctions;
+use step_functions::StepFunctions;
 use store::RunStore;
 
 #[tokio::main(flavor = "current_thread")]

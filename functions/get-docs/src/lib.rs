@@ -1,9 +1,9 @@
 //! `GET /api/docs`: the public contract, for people.
 
-use api::{OpenEndpoint, StaticPage};
+use api::{PublicEndpoint, StaticPage};
 
 /// This endpoint.
-pub const ENDPOINT: OpenEndpoint = OpenEndpoint { name: "get-docs", method: "GET", path: "/api/docs" };
+pub const ENDPOINT: PublicEndpoint = PublicEndpoint { name: "get-docs", method: "GET", path: "/api/docs" };
 
 /// A page that shows `openapi.json`, which lies beside it. The viewer is in it: nothing is fetched from elsewhere.
 pub const PAGE: StaticPage = StaticPage {

@@ -1,9 +1,9 @@
 //! `GET /api/openapi.json`: the public contract, for programs.
 
-use api::{OpenEndpoint, StaticPage};
+use api::{PublicEndpoint, StaticPage};
 
 /// This endpoint.
-pub const ENDPOINT: OpenEndpoint = OpenEndpoint { name: "get-openapi", method: "GET", path: "/api/openapi.json" };
+pub const ENDPOINT: PublicEndpoint = PublicEndpoint { name: "get-openapi", method: "GET", path: "/api/openapi.json" };
 
 /// `openapi.yaml` as JSON, made of it when this was built.
 pub const PAGE: StaticPage = StaticPage {

@@ -1,8 +1,8 @@
 //! `GET /api/runs/{runId}/steps/{nodeId}/output`: what one step put out, or another part of it.
 
-use api::{Call, Endpoint, Refused, Reply, view};
+use api::{ApiError, Call, Endpoint, Reply, view};
 use domain::access::Scope;
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::flow::Spec;
 use domain::ports::{Clock, Flows, PortError, Runs};
 use domain::problem::FieldErrors;
@@ -13,7 +13,7 @@ pub const ENDPOINT: Endpoint =
 
 /// 200 with `{"output": …}`, or `{"outputRef": …}` if it lies in object storage; with `?of=input` and the like the same for another
 /// part of the step. 404 for an unknown run or node, and for a step that does not have the part (yet).
-pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, call: Call) -> Result<Reply, Refused> {
+pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, call: Call) -> Result<Reply, ApiError> {
     let part = match call.query("of") {
         None => "output",
         Some(name) => view::PARTS_OF_STEPS.into_iter().find(|part| *part == name).ok_or_else(|| {
@@ -21,12 +21,12 @@ pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, ca
             FieldErrors::one("of", format!("must be one of: {parts}"))
         })?,
     };
-    let run = runs.load(&call.run_id()?).await?.filter(|run| run.org == call.key.org).ok_or(Fault::NotFound("run"))?;
+    let run = runs.load(&call.run_id()?).await?.filter(|run| run.org == call.key.org).ok_or(ApplicationError::NotFound("run"))?;
     let node = call.node_id()?;
     let version = flows.version(&run.org, &run.flow, run.flow_version).await?;
     let version = version.ok_or_else(|| PortError::Corrupt(format!("{} points to a version that is not there", run.id)))?;
     let spec = Spec::stored(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", run.id)))?;
-    let ix = spec.position(&node).ok_or(Fault::NotFound("step"))?;
+    let ix = spec.position(&node).ok_or(ApplicationError::NotFound("step"))?;
     let now = clock.now();
     if let Some(found) = view::part_of_step(runs, now, &run, &spec, ix, part).await? {
         return Ok(Reply::ok(found));
@@ -36,5 +36,5 @@ pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, ca
         Some(purged) => format!("the {part} of step `{node}` was purged at {}", purged.at),
         None => format!("step `{node}` is {} and has no {part}", run.progress.get(ix).status),
     };
-    Err(Fault::Absent(why).into())
+    Err(ApplicationError::Absent(why).into())
 }

@@ -1,15 +1,15 @@
 //! `GET /api/api-keys`: the organisation's keys, newest first, without their secrets.
 
-use api::{Call, Endpoint, Paging, Refused, Reply, view};
+use api::{ApiError, Call, Endpoint, Paging, Reply, view};
 use domain::access::Scope;
-use domain::ports::{KeyRing, Organisations};
+use domain::ports::{ApiKeys, Organisations};
 use domain::problem::FieldErrors;
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint = Endpoint { name: "list-api-keys", method: "GET", path: "/api/api-keys", scope: Scope::ApiManage };
 
 /// 200 with a page of keys; those that are revoked or have expired stay in it.
-pub async fn handle(ring: &(impl KeyRing + Organisations), call: Call) -> Result<Reply, Refused> {
+pub async fn handle(ring: &(impl ApiKeys + Organisations), call: Call) -> Result<Reply, ApiError> {
     let mut errors = FieldErrors::new();
     let paging = Paging::of(&call, &format!("{} newest first", ENDPOINT.path), ring, &mut errors).await?;
     errors.into_result(())?;

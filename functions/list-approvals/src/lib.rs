@@ -1,8 +1,8 @@
 //! `GET /api/approvals`: the open gates of the organisation, oldest first: a reviewer's inbox.
 
-use api::{Call, Endpoint, Paging, Refused, Reply, view};
+use api::{ApiError, Call, Endpoint, Paging, Reply, view};
 use domain::access::{Actor, Assignee, Scope};
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::gate::Gate;
 use domain::ports::{Clock, Flows, Organisations, Page, RunLists, Runs};
 use domain::problem::FieldErrors;
@@ -34,7 +34,7 @@ pub async fn handle(
     store: &(impl Flows + Organisations + RunLists),
     clock: &impl Clock,
     call: Call,
-) -> Result<Reply, Refused> {
+) -> Result<Reply, ApiError> {
     let mut errors = FieldErrors::new();
     let wanted = call.query_as("assignee", &mut errors, |text| match text {
         "me" => Ok(Wanted::Mine),
@@ -42,7 +42,7 @@ pub async fn handle(
     });
     let flow = call.query_flow("flow", &mut errors);
     let flow = match flow {
-        Some(name) => Some(store.flow(&call.key.org, &name).await?.ok_or(Fault::NotFound("flow"))?.id),
+        Some(name) => Some(store.flow(&call.key.org, &name).await?.ok_or(ApplicationError::NotFound("flow"))?.id),
         None => None,
     };
     let actor = &call.key.actor;

@@ -1,6 +1,6 @@
 //! `GET /api/webhooks/{id}/deliveries`: what a webhook was sent in the last 30 days, and what it answered.
 
-use api::{Call, Endpoint, Paging, Refused, Reply, view};
+use api::{ApiError, Call, Endpoint, Paging, Reply, view};
 use domain::access::Scope;
 use domain::ports::{Clock, Deliveries, Organisations, WebhookEndpoints};
 use domain::problem::FieldErrors;
@@ -14,7 +14,7 @@ pub async fn handle(
     table: &(impl WebhookEndpoints + Deliveries + Organisations),
     clock: &impl Clock,
     call: Call,
-) -> Result<Reply, Refused> {
+) -> Result<Reply, ApiError> {
     let (org, id) = (call.key.org, call.webhook_id()?);
     table.endpoints(&org).await?.get(&id)?;
     let mut errors = FieldErrors::new();

@@ -1,8 +1,8 @@
 //! `GET /api/flows/{id}/runs`: the runs of a flow, newest first, by any combination of status, trigger and time of creation.
 
-use api::{Call, Endpoint, Paging, Refused, Reply, view};
+use api::{ApiError, Call, Endpoint, Paging, Reply, view};
 use domain::access::Scope;
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::ports::{Flows, Organisations, RunFilter, RunLists};
 use domain::problem::FieldErrors;
 use domain::run::{RunStatus, Trigger};
@@ -12,8 +12,8 @@ use domain::time::Time;
 pub const ENDPOINT: Endpoint = Endpoint { name: "list-flow-runs", method: "GET", path: "/api/flows/{id}/runs", scope: Scope::RunsRead };
 
 /// 200 with a page of summaries.
-pub async fn handle(store: &(impl Flows + Organisations + RunLists), call: Call) -> Result<Reply, Refused> {
-    let flow = store.flow(&call.key.org, &call.flow_name()?).await?.ok_or(Fault::NotFound("flow"))?;
+pub async fn handle(store: &(impl Flows + Organisations + RunLists), call: Call) -> Result<Reply, ApiError> {
+    let flow = store.flow(&call.key.org, &call.flow_name()?).await?.ok_or(ApplicationError::NotFound("flow"))?;
     let mut errors = FieldErrors::new();
     let time = |text: &str| text.parse::<Time>().map_err(|problem| problem.to_string());
     let filter = RunFilter {

@@ -1,11 +1,11 @@
 //! A walk by cursors, and cursors that do not belong to it: the handler on the store in memory.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
-use api::Door;
+use api::KeyAdmission;
 use domain::access::Limits;
 use domain::id::OrgId;
 use domain::json::sha256_hex_of;
-use domain::ports::{Flows, KeyRing, Runs};
+use domain::ports::{ApiKeys, Flows, Runs};
 use domain::run::{Run, Trigger};
 use list_flow_runs::{ENDPOINT, handle};
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ impl World {
         event["multiValueQueryStringParameters"] = query.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect();
         let request = lambda_http::request::from_str(&event.to_string()).unwrap();
         let handler = |call| handle(&self.store, call);
-        let door = Door::new(ENDPOINT, self.store.clone(), self.clock.clone(), Limits { reads: 1_000_000, writes: 1_000_000 });
+        let door = KeyAdmission::new(ENDPOINT, self.store.clone(), self.clock.clone(), Limits { reads: 1_000_000, writes: 1_000_000 });
         let answer = block_on(&self.clock, door.answer(&handler, request));
         (answer.status, answer.body)
     }

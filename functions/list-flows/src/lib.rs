@@ -1,6 +1,6 @@
 //! `GET /api/flows`: the organisation's flows, newest first, without their specs.
 
-use api::{Call, Endpoint, Paging, Refused, Reply, view};
+use api::{ApiError, Call, Endpoint, Paging, Reply, view};
 use domain::access::Scope;
 use domain::ports::{Flows, Organisations};
 use domain::problem::FieldErrors;
@@ -9,7 +9,7 @@ use domain::problem::FieldErrors;
 pub const ENDPOINT: Endpoint = Endpoint { name: "list-flows", method: "GET", path: "/api/flows", scope: Scope::FlowsRead };
 
 /// 200 with a page of flows.
-pub async fn handle(store: &(impl Flows + Organisations), call: Call) -> Result<Reply, Refused> {
+pub async fn handle(store: &(impl Flows + Organisations), call: Call) -> Result<Reply, ApiError> {
     let mut errors = FieldErrors::new();
     let paging = Paging::of(&call, &format!("{} newest first", ENDPOINT.path), store, &mut errors).await?;
     errors.into_result(())?;

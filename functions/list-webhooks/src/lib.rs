@@ -1,6 +1,6 @@
 //! `GET /api/webhooks`: the organisation's webhooks, newest first, without their secrets.
 
-use api::{Call, Endpoint, Paging, Refused, Reply, view};
+use api::{ApiError, Call, Endpoint, Paging, Reply, view};
 use domain::access::Scope;
 use domain::ports::{Organisations, WebhookEndpoints};
 use domain::problem::FieldErrors;
@@ -9,7 +9,7 @@ use domain::problem::FieldErrors;
 pub const ENDPOINT: Endpoint = Endpoint { name: "list-webhooks", method: "GET", path: "/api/webhooks", scope: Scope::WebhooksManage };
 
 /// 200 with a page of webhooks.
-pub async fn handle(table: &(impl WebhookEndpoints + Organisations), call: Call) -> Result<Reply, Refused> {
+pub async fn handle(table: &(impl WebhookEndpoints + Organisations), call: Call) -> Result<Reply, ApiError> {
     let mut errors = FieldErrors::new();
     let paging = Paging::of(&call, &format!("{} newest first", ENDPOINT.path), table, &mut errors).await?;
     errors.into_result(())?;

@@ -4,7 +4,7 @@
 //! Batches repeat, whole and in part: ids follow from what happened, so nothing becomes two events.
 
 use domain::ports::{Clock, Deliveries, DeliveryQueue, Flows, PortError, Runs, WebhookEndpoints};
-use domain::webhook::Change;
+use domain::webhook::StreamChange;
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use serde_dynamo::Item;
@@ -48,7 +48,7 @@ struct Text {
 
 impl Written {
     /// What it is about; nothing for what the filter of the event source mapping should have kept away.
-    fn read(&mut self) -> Result<Option<Change>, PortError> {
+    fn read(&mut self) -> Result<Option<StreamChange>, PortError> {
         if !self.keys.pk.text.starts_with("RUN#") {
             return Ok(None);
         }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use domain::id::RunId;
-use domain::ports::{Clock, Flows, Outputs, PortError, Runs, Segments};
+use domain::ports::{Clock, Executions, Flows, Outputs, PortError, Runs};
 use domain::step::StepRecord;
 use engine::Engine;
 use lambda_runtime::{Error, LambdaEvent};
@@ -98,7 +98,7 @@ struct Task {
 }
 
 /// Does what a batch asks for, run by run; what failed is delivered again.
-pub async fn handle<R: Runs + Outputs, F: Flows, S: Segments, C: Clock>(
+pub async fn handle<R: Runs + Outputs, F: Flows, S: Executions, C: Clock>(
     engine: &Engine<R, F, S, C>,
     event: LambdaEvent<Event>,
 ) -> Result<Value, Error> {
@@ -134,7 +134,7 @@ pub async fn handle<R: Runs + Outputs, F: Flows, S: Segments, C: Clock>(
     Ok(json!({"batchItemFailures": failures}))
 }
 
-async fn carry_out<R: Runs + Outputs, F: Flows, S: Segments, C: Clock>(
+async fn carry_out<R: Runs + Outputs, F: Flows, S: Executions, C: Clock>(
     engine: &Engine<R, F, S, C>,
     run: &RunId,
     task: &Task,

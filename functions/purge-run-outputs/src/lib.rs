@@ -1,8 +1,8 @@
 //! `DELETE /api/runs/{runId}/outputs`: purges what the steps of a run sent and got back.
 
-use api::{Call, Endpoint, Refused, Reply, view};
+use api::{ApiError, Call, Endpoint, Reply, view};
 use domain::access::Scope;
-use domain::ports::{Clock, Flows, Outputs, Runs, Segments};
+use domain::ports::{Clock, Executions, Flows, Outputs, Runs};
 use engine::Engine;
 
 /// This endpoint.
@@ -11,7 +11,10 @@ pub const ENDPOINT: Endpoint =
 
 /// 200 with the receipt: `runId`, `purgedAt`, the `steps` with what each had, how many `objects` and `bytes` that was. Doing it
 /// again gives the same receipt. The run, its input and its decisions stay. 409 while the run is active.
-pub async fn handle<R: Runs + Outputs, F: Flows, S: Segments, C: Clock>(engine: &Engine<R, F, S, C>, call: Call) -> Result<Reply, Refused> {
+pub async fn handle<R: Runs + Outputs, F: Flows, S: Executions, C: Clock>(
+    engine: &Engine<R, F, S, C>,
+    call: Call,
+) -> Result<Reply, ApiError> {
     let purge = engine.purge(&call.key.org, &call.run_id()?, &call.key.actor.id).await?;
     Ok(Reply::ok(view::purge(&purge)))
 }

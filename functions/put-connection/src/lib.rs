@@ -1,6 +1,6 @@
 //! `POST /api/service-connections`: registers a service, or replaces the registration of its slug.
 
-use api::{Call, Endpoint, Refused, Reply, under, view};
+use api::{ApiError, Call, Endpoint, Reply, under, view};
 use domain::access::Scope;
 use domain::connection::{Connection, NewConnection, key_hash};
 use domain::id::ConnectionId;
@@ -27,12 +27,12 @@ pub async fn handle(
     clock: &impl Clock,
     entropy: &impl Entropy,
     call: Call,
-) -> Result<Reply, Refused> {
+) -> Result<Reply, ApiError> {
     let org = call.key.org;
     let new = NewConnection::parse(&call.json_object(MAX_BYTES)?)?;
     egress.judge(store, &org, &new.base_url).await.map_err(|error| match error {
-        UrlError::Refused(why) => FieldErrors::one("baseUrl", why).into(),
-        UrlError::Port(error) => Refused::from(error),
+        UrlError::NotAllowed(why) => FieldErrors::one("baseUrl", why).into(),
+        UrlError::Port(error) => ApiError::from(error),
     })?;
     let hash = key_hash(&store.cursor_secret(&org).await?, &new.slug, &new.key);
     let sealed = vault.seal(&Connection::place(&org, &new.slug), &new.key).await?;

@@ -1,12 +1,12 @@
 //! A connection from the request that registers it to the key that opens in its place, and in no other.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
-use api::{Answer, Door};
+use api::{Answer, KeyAdmission};
 use domain::access::{Environment, Limits, Secret};
 use domain::connection::{Connection, NewConnection};
 use domain::id::OrgId;
 use domain::network::PrivateNetworkSwitch;
-use domain::ports::{Connections, KeyRing, PortError, Vault};
+use domain::ports::{ApiKeys, Connections, PortError, Vault};
 use nodes::Egress;
 use put_connection::{ENDPOINT, handle};
 use secrecy::ExposeSecret;
@@ -32,7 +32,7 @@ fn answer(store: &Memory, seed: u64, change: impl FnOnce(&mut Value)) -> (Answer
     let mut body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
     change(&mut body);
     event["body"] = body.to_string().into();
-    let door = Door::new(ENDPOINT, store.clone(), clock.clone(), LIMITS);
+    let door = KeyAdmission::new(ENDPOINT, store.clone(), clock.clone(), LIMITS);
     let handler = async |call| handle(store, &MemoryVault, Egress::default(), &clock, &entropy, call).await;
     (block_on(&clock, door.answer(&handler, lambda_http::request::from_str(&event.to_string()).unwrap())), org)
 }

@@ -4,7 +4,7 @@
 use engine::{Engine, WebhookKeeper};
 use receive_webhook::{ENDPOINT, handle};
 use runtime::{OsEntropy, SystemClock};
-use segments::StepFunctions;
+use step_functions::StepFunctions;
 use store::RunStore;
 use vault::KmsVault;
 
@@ -15,5 +15,5 @@ async fn main() -> Result<(), api::Error> {
     let table = runs.table.clone();
     let keeper = WebhookKeeper { webhooks: table.clone(), vault: KmsVault::from_env(&aws)?, clock: SystemClock };
     let engine = Engine { runs, flows: table, segments: StepFunctions::from_env(&aws)?, clock: SystemClock };
-    api::serve_open(ENDPOINT, |call| handle(&engine, &keeper, &OsEntropy, call)).await
+    api::serve_public(ENDPOINT, |call| handle(&engine, &keeper, &OsEntropy, call)).await
 }

@@ -1,7 +1,7 @@
 //! What callers of a webhook are told, on what API Gateway sends: everything to those who have signed, and nothing to the others.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
-use api::{Answer, answer_open};
+use api::{Answer, answer_public};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::flow::{Flow, FlowStatus, FlowTrigger};
@@ -13,7 +13,7 @@ use receive_webhook::{ENDPOINT, MAX_BYTES, handle};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use testkit::build::chain;
-use testkit::{ManualClock, Memory, MemoryVault, World, block_on};
+use testkit::{Deployment, ManualClock, Memory, MemoryVault, block_on};
 
 const SIGNED: &str = include_str!("../../../events/receive-webhook/signed.json");
 const IN_BASE64: &str = include_str!("../../../events/receive-webhook/signed-in-base64.json");
@@ -24,13 +24,13 @@ const RANDOM: &str = "abcdefghijklmnopqrstuvwxyz234567";
 type Change = fn(Flow) -> Flow;
 
 struct Site {
-    world: World,
+    world: Deployment,
     keeper: WebhookKeeper<Memory, MemoryVault, ManualClock>,
 }
 
 impl Site {
     fn with(change: impl FnOnce(Flow) -> Flow) -> Self {
-        let world = World::of(&chain(1));
+        let world = Deployment::of(&chain(1));
         let keeper = WebhookKeeper { webhooks: world.store.clone(), vault: MemoryVault, clock: world.clock.clone() };
         let token: WebhookToken = format!("wht_{RANDOM}").parse().unwrap();
         let flow = Flow { trigger: FlowTrigger::Webhook(token.clone()), ..world.flow.clone() };
@@ -47,7 +47,7 @@ impl Site {
     fn answer(&self, event: &Value) -> Answer {
         let request = lambda_http::request::from_str(&event.to_string()).unwrap();
         let handler = |call| handle(&self.world.engine, &self.keeper, &self.world.entropy, call);
-        block_on(&self.world.clock, answer_open(ENDPOINT, &handler, request))
+        block_on(&self.world.clock, answer_public(ENDPOINT, &handler, request))
     }
 
     fn runs(&self) -> usize {
@@ -95,12 +95,12 @@ fn a_signed_call_starts_a_run_whichever_way_its_body_arrives() {
     assert_eq!((again.status, &again.body["data"]["run"]["id"], site.runs()), (202, &run["id"], 1));
     // Another one, whose bytes are spaced as nobody would write them.
     let body = "{ \"a\" :\t[1 , 2],\r\n\"b\": \"\\u00fc\" }";
-    let mut odd = with_header(signed(body), "X-Quantum-Delivery", Some("another"));
+    let mut odd = with_header(signed(body), "X-Quantum-TriggerDelivery", Some("another"));
     odd["body"] = json!(STANDARD.encode(body));
     odd["isBase64Encoded"] = json!(true);
     assert_eq!((site.answer(&odd).status, site.runs()), (202, 2));
     // An empty body is an empty object.
-    let empty = with_header(signed(""), "X-Quantum-Delivery", None);
+    let empty = with_header(signed(""), "X-Quantum-TriggerDelivery", None);
     assert_eq!((site.answer(&empty).status, site.runs()), (202, 3));
 }
 
@@ -121,7 +121,7 @@ fn whoever_has_not_signed_learns_nothing() {
     altered["body"] = json!(altered["body"].as_str().unwrap().replace("A-1043", "A-1044"));
     let mut not_json = with_header(event(SIGNED), "X-Quantum-Signature", None);
     not_json["body"] = json!("{");
-    let bad_delivery = with_header(unknown(event(SIGNED)), "X-Quantum-Delivery", Some(&"x".repeat(300)));
+    let bad_delivery = with_header(unknown(event(SIGNED)), "X-Quantum-TriggerDelivery", Some(&"x".repeat(300)));
     let active = |flow: Flow| flow;
     let cases: Vec<(&str, Change, Value)> = vec![
         ("an unknown token", active, unknown(event(SIGNED))),
@@ -170,7 +170,8 @@ fn size_and_media_type_are_judged_whoever_calls() {
     let site = Site::with(|flow| flow);
     let fits = signed(&format!("\"{}\"", "x".repeat(MAX_BYTES - 2)));
     assert_eq!(site.answer(&fits).status, 202);
-    let other = with_header(with_header(event(SIGNED), "Content-Type", Some("application/cloudevents+json")), "X-Quantum-Delivery", None);
+    let other =
+        with_header(with_header(event(SIGNED), "Content-Type", Some("application/cloudevents+json")), "X-Quantum-TriggerDelivery", None);
     assert_eq!((site.answer(&other).status, site.runs()), (202, 2));
 }
 
@@ -180,9 +181,9 @@ fn whoever_has_signed_is_told_what_is_wrong() {
     let not_json = site.answer(&signed("{\"a\": }"));
     assert_eq!((not_json.status, not_json.body["details"]["fieldErrors"]["body"].is_array()), (400, true));
     for bad in ["", &"d".repeat(256)] {
-        let answer = site.answer(&with_header(event(SIGNED), "X-Quantum-Delivery", Some(bad)));
+        let answer = site.answer(&with_header(event(SIGNED), "X-Quantum-TriggerDelivery", Some(bad)));
         let problem = json!(["must have 1 to 255 characters"]);
-        assert_eq!((answer.status, &answer.body["details"]["fieldErrors"]["X-Quantum-Delivery"]), (400, &problem));
+        assert_eq!((answer.status, &answer.body["details"]["fieldErrors"]["X-Quantum-TriggerDelivery"]), (400, &problem));
     }
     assert_eq!(site.runs(), 0);
 }

@@ -1,6 +1,6 @@
 //! The worker that pays what crashes left owing, and does what takes long: a schedule invokes it every five minutes.
 
-use domain::ports::{Clock, Flows, Outputs, RetentionJobs, RunLists, Runs, Segments};
+use domain::ports::{Clock, Executions, Flows, Outputs, RetentionJobs, RunLists, Runs};
 use domain::time::Time;
 use engine::Engine;
 use lambda_runtime::{Error, LambdaEvent};
@@ -11,7 +11,7 @@ const MARGIN_SECONDS: u64 = 40;
 
 /// Starts the segments and rings the bells that are owed, looks once more through runs that were purged, and works on switches of
 /// long retention for the rest of its time. One that fails does not hold up the others.
-pub async fn handle<R: Runs + Outputs + RetentionJobs, F: Flows, S: Segments, C: Clock>(
+pub async fn handle<R: Runs + Outputs + RetentionJobs, F: Flows, S: Executions, C: Clock>(
     engine: &Engine<R, F, S, C>,
     lists: &impl RunLists,
     event: LambdaEvent<Value>,

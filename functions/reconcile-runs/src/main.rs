@@ -4,7 +4,7 @@ use engine::Engine;
 use lambda_runtime::{Error, service_fn, tracing};
 use reconcile_runs::handle;
 use runtime::SystemClock;
-use segments::StepFunctions;
+use step_functions::StepFunctions;
 use store::RunStore;
 
 #[tokio::main(flavor = "current_thread")]

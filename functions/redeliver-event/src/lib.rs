@@ -1,6 +1,6 @@
 //! `POST /api/webhooks/{id}/deliveries/{deliveryId}/redeliver`: delivers an event once more.
 
-use api::{Call, Endpoint, Refused, Reply, under, view};
+use api::{ApiError, Call, Endpoint, Reply, under, view};
 use domain::access::Scope;
 use domain::ports::{Clock, Deliveries, DeliveryQueue, WebhookEndpoints};
 
@@ -18,8 +18,8 @@ pub async fn handle(
     queue: &impl DeliveryQueue,
     clock: &impl Clock,
     call: Call,
-) -> Result<Reply, Refused> {
+) -> Result<Reply, ApiError> {
     let (id, delivery) = (call.webhook_id()?, call.delivery_id()?);
-    let delivery = webhooks::ask_again(table, queue, clock, &call.key.org, &id, &delivery).await?;
+    let delivery = webhooks::redeliver(table, queue, clock, &call.key.org, &id, &delivery).await?;
     Ok(Reply::accepted(under("delivery", view::delivery(&delivery))))
 }

@@ -3,7 +3,7 @@
 use engine::Engine;
 use reject_run::{ENDPOINT, handle};
 use runtime::SystemClock;
-use segments::StepFunctions;
+use step_functions::StepFunctions;
 use store::RunStore;
 
 #[tokio::main(flavor = "current_thread")]

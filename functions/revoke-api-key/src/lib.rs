@@ -1,9 +1,9 @@
 //! `DELETE /api/api-keys/{keyId}`: takes a key out of use.
 
-use api::{Call, Endpoint, Refused, Reply, under, view};
+use api::{ApiError, Call, Endpoint, Reply, under, view};
 use domain::access::{Revocation, Scope};
-use domain::fault::Fault;
-use domain::ports::{Clock, KeyRing};
+use domain::error::ApplicationError;
+use domain::ports::{ApiKeys, Clock};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
@@ -11,8 +11,8 @@ pub const ENDPOINT: Endpoint =
 
 /// 200 with the key, which no request that begins afterwards gets in with. Revoking it again changes nothing: who did it first,
 /// and when, stays. A key may revoke itself.
-pub async fn handle(ring: &impl KeyRing, clock: &impl Clock, call: Call) -> Result<Reply, Refused> {
+pub async fn handle(ring: &impl ApiKeys, clock: &impl Clock, call: Call) -> Result<Reply, ApiError> {
     let revocation = Revocation { at: clock.now(), by: call.key.actor.id.clone() };
-    let key = ring.revoke_key(&call.key.org, &call.key_id()?, &revocation).await?.ok_or(Fault::NotFound("API key"))?;
+    let key = ring.revoke_key(&call.key.org, &call.key_id()?, &revocation).await?.ok_or(ApplicationError::NotFound("API key"))?;
     Ok(Reply::ok(under("apiKey", view::api_key(&key))))
 }

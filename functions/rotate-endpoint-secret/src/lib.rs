@@ -1,6 +1,6 @@
 //! `POST /api/webhooks/{id}/rotate-secret`: gives a webhook another secret, and shows it this once.
 
-use api::{Call, Endpoint, Refused, Reply, under, view};
+use api::{ApiError, Call, Endpoint, Reply, under, view};
 use domain::access::Scope;
 use domain::ports::{Clock, Entropy, Vault, WebhookEndpoints};
 
@@ -15,12 +15,12 @@ pub async fn handle(
     clock: &impl Clock,
     entropy: &impl Entropy,
     call: Call,
-) -> Result<Reply, Refused> {
+) -> Result<Reply, ApiError> {
     let (org, id) = (call.key.org, call.webhook_id()?);
     // Whoever names none that is there learns so before KMS is asked.
     table.endpoints(&org).await?.get(&id)?;
-    let (secret, sealed) = webhooks::made(vault, &org, &id, [entropy.random(), entropy.random()]).await?;
+    let (secret, sealed) = webhooks::create_secret(vault, &org, &id, [entropy.random(), entropy.random()]).await?;
     let now = clock.now();
-    let endpoint = webhooks::changed(table, &org, |endpoints| endpoints.rotate(&id, sealed.clone(), now)).await?;
+    let endpoint = webhooks::update_endpoints(table, &org, |endpoints| endpoints.rotate(&id, sealed.clone(), now)).await?;
     Ok(Reply::ok(under("webhook", view::webhook_with_secret(&endpoint, &secret))))
 }

@@ -1,8 +1,8 @@
 //! `POST /api/flows/{id}/rotate-webhook-secret`: a new secret for the flow's webhook.
 
-use api::{Call, Endpoint, Refused, Reply, under, view};
+use api::{ApiError, Call, Endpoint, Reply, under, view};
 use domain::access::Scope;
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::ports::{Clock, Entropy, Flows, PortError, Vault, WebhookTriggers};
 use engine::WebhookKeeper;
 
@@ -17,8 +17,8 @@ pub async fn handle(
     keeper: &WebhookKeeper<impl WebhookTriggers, impl Vault, impl Clock>,
     entropy: &impl Entropy,
     call: Call,
-) -> Result<Reply, Refused> {
-    let flow = flows.flow(&call.key.org, &call.flow_name()?).await?.ok_or(Fault::NotFound("flow"))?;
+) -> Result<Reply, ApiError> {
+    let flow = flows.flow(&call.key.org, &call.flow_name()?).await?.ok_or(ApplicationError::NotFound("flow"))?;
     let version = flows.version(&flow.org, &flow.id, flow.version).await?;
     let version = version.ok_or_else(|| PortError::Corrupt(format!("{} has no version {}", flow.id, flow.version)))?;
     let secret = keeper.rotate(entropy, &flow).await?;

@@ -1,8 +1,8 @@
 //! `PUT /api/org/retention`: switches long retention on or off.
 
-use api::{Body, Call, Endpoint, Refused, Reply, view};
+use api::{ApiError, Body, Call, Endpoint, Reply, view};
 use domain::access::Scope;
-use domain::ports::{Clock, Flows, Outputs, RetentionJobs, Runs, Segments};
+use domain::ports::{Clock, Executions, Flows, Outputs, RetentionJobs, Runs};
 use domain::problem::FieldErrors;
 use engine::Engine;
 
@@ -11,10 +11,10 @@ pub const ENDPOINT: Endpoint = Endpoint { name: "set-retention", method: "PUT", 
 
 /// 200 with what `GET` shows: new steps are kept accordingly from now on, and a job applies it to the runs that are there already.
 /// Outputs whose time was up before do not come back. Switching to what it is already changes nothing.
-pub async fn handle<R: Runs + Outputs + RetentionJobs, F: Flows, S: Segments, C: Clock>(
+pub async fn handle<R: Runs + Outputs + RetentionJobs, F: Flows, S: Executions, C: Clock>(
     engine: &Engine<R, F, S, C>,
     call: Call,
-) -> Result<Reply, Refused> {
+) -> Result<Reply, ApiError> {
     let mut body = Body::of(&call)?;
     let long = body.switch("longRetention");
     body.finish()?;

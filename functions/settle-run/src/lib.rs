@@ -1,6 +1,6 @@
 //! The worker that settles runs whose segment failed for good: EventBridge sends it every such execution.
 
-use domain::ports::{Clock, Flows, Runs, Segments};
+use domain::ports::{Clock, Executions, Flows, Runs};
 use engine::{Engine, SegmentName};
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
@@ -24,7 +24,7 @@ struct Detail {
 }
 
 /// A run that is still on the failed segment becomes failed; any other is left alone.
-pub async fn handle<R: Runs, F: Flows, S: Segments, C: Clock>(
+pub async fn handle<R: Runs, F: Flows, S: Executions, C: Clock>(
     engine: &Engine<R, F, S, C>,
     event: LambdaEvent<Event>,
 ) -> Result<Value, Error> {

@@ -3,8 +3,8 @@
 use engine::Engine;
 use lambda_runtime::{Error, service_fn, tracing};
 use runtime::SystemClock;
-use segments::NoSegments;
 use settle_run::handle;
+use step_functions::NoExecutions;
 use store::RunStore;
 
 #[tokio::main(flavor = "current_thread")]
@@ -12,6 +12,6 @@ async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let runs = RunStore::from_env(&runtime::aws().await)?;
     let flows = runs.table.clone();
-    let engine = Engine { runs, flows, segments: NoSegments, clock: SystemClock };
+    let engine = Engine { runs, flows, segments: NoExecutions, clock: SystemClock };
     lambda_runtime::run(service_fn(|event| handle(&engine, event))).await
 }

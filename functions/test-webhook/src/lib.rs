@@ -1,6 +1,6 @@
 //! `POST /api/webhooks/{id}/test`: sends `webhook.test` to a webhook.
 
-use api::{Call, Endpoint, Refused, Reply, under, view};
+use api::{ApiError, Call, Endpoint, Reply, under, view};
 use domain::access::Scope;
 use domain::ports::{Clock, Deliveries, DeliveryQueue, Entropy, WebhookEndpoints};
 
@@ -16,7 +16,7 @@ pub async fn handle(
     clock: &impl Clock,
     entropy: &impl Entropy,
     call: Call,
-) -> Result<Reply, Refused> {
+) -> Result<Reply, ApiError> {
     let delivery = webhooks::test(table, queue, clock, &call.key.org, &call.webhook_id()?, entropy.random()).await?;
     Ok(Reply::accepted(under("delivery", view::delivery(&delivery))))
 }

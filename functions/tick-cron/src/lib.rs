@@ -1,6 +1,6 @@
 //! The worker that starts the flows whose time has come: a schedule invokes it every minute.
 
-use domain::ports::{Clock, CronFlows, Entropy, Flows, Segments};
+use domain::ports::{Clock, CronFlows, Entropy, Executions, Flows};
 use domain::time::Time;
 use engine::Engine;
 use lambda_runtime::{Error, LambdaEvent};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const MARGIN_SECONDS: u64 = 5;
 
 /// Starts every flow that is due. Ticks may come late, twice or at the same time. What there is no time for, the next tick does.
-pub async fn handle<R, F: Flows, S: Segments, C: Clock>(
+pub async fn handle<R, F: Flows, S: Executions, C: Clock>(
     engine: &Engine<R, F, S, C>,
     cron: &impl CronFlows,
     entropy: &impl Entropy,

@@ -3,7 +3,7 @@
 use engine::Engine;
 use lambda_runtime::{Error, service_fn, tracing};
 use runtime::{OsEntropy, SystemClock};
-use segments::StepFunctions;
+use step_functions::StepFunctions;
 use store::Table;
 use tick_cron::handle;
 

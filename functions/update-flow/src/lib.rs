@@ -1,8 +1,8 @@
 //! `PATCH /api/flows/{id}`: changes what is sent and leaves the rest; a changed spec is a new version.
 
-use api::{Call, Endpoint, Refused, Reply, under, view};
+use api::{ApiError, Call, Endpoint, Reply, under, view};
 use domain::access::Scope;
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::flow::{Draft, Flow, MAX_BODY_BYTES};
 use domain::ports::{Clock, CommitError, Entropy, Flows, PortError, Vault, WebhookTriggers};
 use domain::webhook_trigger::WebhookToken;
@@ -21,7 +21,7 @@ pub async fn handle(
     keeper: &WebhookKeeper<impl WebhookTriggers, impl Vault, impl Clock>,
     entropy: &impl Entropy,
     call: Call,
-) -> Result<Reply, Refused> {
+) -> Result<Reply, ApiError> {
     let draft = Draft::parse_changes(&call.json_object(MAX_BODY_BYTES)?)?;
     let name = call.flow_name()?;
     // The token if the flow becomes a webhook, and the secret once that is so.
@@ -29,7 +29,7 @@ pub async fn handle(
     let mut secret = None;
     let mut seen: Option<Flow> = None;
     for _ in 0..TRIES {
-        let before = flows.flow(&call.key.org, &name).await?.ok_or(Fault::NotFound("flow"))?;
+        let before = flows.flow(&call.key.org, &name).await?.ok_or(ApplicationError::NotFound("flow"))?;
         let current = flows.version(&before.org, &before.id, before.version).await?;
         let current = current.ok_or_else(|| PortError::Corrupt(format!("{} has no version {}", before.id, before.version)))?;
         if before.trigger.webhook_token() == Some(&fresh) {
@@ -62,5 +62,5 @@ pub async fn handle(
             Err(CommitError::Port(error)) => return Err(error.into()),
         }
     }
-    Err(Fault::Conflict("the flow was changed by somebody else at the same time; read it again".to_owned()).into())
+    Err(ApplicationError::Conflict("the flow was changed by somebody else at the same time; read it again".to_owned()).into())
 }

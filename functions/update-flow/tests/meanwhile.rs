@@ -1,20 +1,20 @@
 //! A change that meets somebody else's: the handler on the store in memory.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
-use api::Door;
+use api::KeyAdmission;
 use domain::access::Limits;
 use domain::flow::{CronTrigger, Flow, FlowTrigger};
 use domain::json::sha256_hex_of;
-use domain::ports::{CronFlows, FlowName, Flows, KeyRing, WebhookTriggers};
+use domain::ports::{ApiKeys, CronFlows, FlowName, Flows, WebhookTriggers};
 use engine::WebhookKeeper;
 use serde_json::{Value, json};
 use testkit::build::{actor, at, chain};
-use testkit::{Fate, MemoryVault, World, block_on};
+use testkit::{Deployment, Fate, MemoryVault, block_on};
 use update_flow::{ENDPOINT, handle};
 
 /// A world whose flow is due in a minute, and Ada, who may change it.
-fn world() -> (World, String) {
-    let mut world = World::of(&chain(1));
+fn world() -> (Deployment, String) {
+    let mut world = Deployment::of(&chain(1));
     let cron = CronTrigger {
         expression: "* * * * *".to_owned(),
         timezone: "UTC".to_owned(),
@@ -33,7 +33,7 @@ fn world() -> (World, String) {
     (world, secret)
 }
 
-fn patch(world: &World, secret: &str, changes: &Value) -> (u16, Value) {
+fn patch(world: &Deployment, secret: &str, changes: &Value) -> (u16, Value) {
     let mut event: Value = serde_json::from_str(include_str!("../../../events/update-flow/pause.json")).unwrap();
     let authorization = format!("Bearer {secret}");
     event["headers"] = json!({"Authorization": authorization});
@@ -43,12 +43,12 @@ fn patch(world: &World, secret: &str, changes: &Value) -> (u16, Value) {
     let request = lambda_http::request::from_str(&event.to_string()).unwrap();
     let keeper = WebhookKeeper { webhooks: world.store.clone(), vault: MemoryVault, clock: world.clock.clone() };
     let handler = |call| handle(&world.store, &keeper, &world.entropy, call);
-    let door = Door::new(ENDPOINT, world.store.clone(), world.clock.clone(), Limits { reads: 100, writes: 100 });
+    let door = KeyAdmission::new(ENDPOINT, world.store.clone(), world.clock.clone(), Limits { reads: 100, writes: 100 });
     let answer = block_on(&world.clock, door.answer(&handler, request));
     (answer.status, answer.body)
 }
 
-fn stored(world: &World) -> Flow {
+fn stored(world: &Deployment) -> Flow {
     block_on(&world.clock, world.store.flow(&world.org, &FlowName::Id(world.flow.id))).unwrap().unwrap()
 }
 

@@ -12,7 +12,7 @@ use domain::flow::ServiceSlug;
 use domain::id::{ConnectionId, KeyId, OrgId};
 use domain::network::{PrivateNetworkSwitch, PrivateNetworks, PrivateRange};
 use domain::organisation::{CursorSecret, Organisation};
-use domain::ports::{Clock, ConnectionBook, Entropy, KeyRing, Organisations, Vault};
+use domain::ports::{ApiKeys, Clock, ConnectionBook, Entropy, Organisations, Vault};
 use domain::time::Time;
 use runtime::{OsEntropy, SystemClock};
 use store::Table;

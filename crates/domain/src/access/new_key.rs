@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{Actor, ApiKey, Grant, OwnLimits};
-use crate::fault::Fault;
+use crate::error::ApplicationError;
 use crate::fields::Fields;
 use crate::id::KeyId;
 use crate::problem::FieldErrors;
@@ -63,7 +63,7 @@ impl NewKey {
 
     /// The key, as `maker` may make it: in the maker's organisation, with no scope that the maker's own key lacks. An old wildcard
     /// is as much as it covers. Names, actors and roles are the organisation's own affair, and `api:manage` is what settles them.
-    pub fn made_by(self, maker: &ApiKey, id: KeyId) -> Result<ApiKey, Fault> {
+    pub fn made_by(self, maker: &ApiKey, id: KeyId) -> Result<ApiKey, ApplicationError> {
         let mut fields = FieldErrors::new();
         for (at, grant) in self.grants.iter().enumerate() {
             for missing in grant.scopes().filter(|scope| !maker.allows(*scope)) {
@@ -71,7 +71,7 @@ impl NewKey {
             }
         }
         if !fields.is_empty() {
-            return Err(Fault::Unprocessable { message: "a key cannot give scopes that it does not have".to_owned(), fields });
+            return Err(ApplicationError::Unprocessable { message: "a key cannot give scopes that it does not have".to_owned(), fields });
         }
         Ok(ApiKey {
             id,
@@ -213,7 +213,7 @@ mod tests {
                     .all(|scope| scope == Scope::FlowsRead || covers(held, scope));
                 assert_eq!(given.is_ok(), has_all, "{held} gives {wanted}");
                 if let Err(fault) = given {
-                    let Fault::Unprocessable { fields, .. } = fault else { panic!("{fault}") };
+                    let ApplicationError::Unprocessable { fields, .. } = fault else { panic!("{fault}") };
                     assert_eq!(fields.by_path().keys().collect::<Vec<_>>(), ["scopes[1]"]);
                 }
             }

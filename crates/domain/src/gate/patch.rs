@@ -33,7 +33,7 @@ impl Gate {
 
 fn between(before: &Value, after: &Value) -> Option<Value> {
     let patch = json_patch::diff(before, after);
-    // Counted before it is made into a value: a patch of two arrays may be many times as large as they are.
+    // BallotOutcome before it is made into a value: a patch of two arrays may be many times as large as they are.
     length_up_to(&patch, MAX_PATCH_BYTES)?;
     serde_json::to_value(patch).ok()
 }

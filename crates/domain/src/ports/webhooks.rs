@@ -4,7 +4,7 @@ use std::future::Future;
 
 use crate::id::{DeliveryId, EndpointId, EventId, OrgId};
 use crate::time::Time;
-use crate::webhook::{Attempted, Delivery, Endpoints, Event, Message};
+use crate::webhook::{AttemptResult, Delivery, DeliveryMessage, Endpoints, Event};
 
 use super::{CommitError, Page, PortError, Window};
 
@@ -37,7 +37,7 @@ pub trait Deliveries {
     ) -> impl Future<Output = Result<Option<Delivery>, PortError>>;
     /// Messages for deliveries that have failed, or were asked for again, and whose next attempt is due at `now`, with the time since which it
     /// is: a bounded number of them, the longest due first.
-    fn due(&self, now: Time) -> impl Future<Output = Result<Vec<(Time, Message)>, PortError>>;
+    fn due(&self, now: Time) -> impl Future<Output = Result<Vec<(Time, DeliveryMessage)>, PortError>>;
     /// Deliveries to an endpoint, newest event first.
     fn deliveries(
         &self,
@@ -52,13 +52,13 @@ pub trait Deliveries {
 pub trait DeliveryQueue {
     /// Puts messages into the queue, each fairly beside those of other organisations. Says of each, in order, whether it is there
     /// for certain.
-    fn send(&self, messages: &[Message]) -> impl Future<Output = Vec<Result<(), PortError>>>;
+    fn send(&self, messages: &[DeliveryMessage]) -> impl Future<Output = Vec<Result<(), PortError>>>;
     /// Puts a message with the dead letters, for an operator to see. `body` as it was in the queue.
-    fn set_aside(&self, body: &str) -> impl Future<Output = Result<(), PortError>>;
+    fn dead_letter(&self, body: &str) -> impl Future<Output = Result<(), PortError>>;
 }
 
 /// Sends bytes to URLs of customers, past the egress guard.
-pub trait Courier {
+pub trait WebhookSender {
     /// Posts a body with these headers, and nothing else of ours. Any answer is one, whatever its status.
-    fn post(&self, org: &OrgId, url: &str, headers: &[(&'static str, String)], body: &str) -> impl Future<Output = Attempted>;
+    fn post(&self, org: &OrgId, url: &str, headers: &[(&'static str, String)], body: &str) -> impl Future<Output = AttemptResult>;
 }

@@ -3,7 +3,7 @@
 //! A [`Run`] changes only through the methods here. They take the time from outside and touch nothing else, so every
 //! order of events can be tried in a test. Whoever stores a run makes each write conditional on its `rev`.
 
-mod drive;
+mod execution;
 mod plan;
 mod retry;
 mod state;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub use drive::{Debt, Drive};
+pub use execution::{ExecutionState, PendingEffect};
 pub use plan::Plan;
 pub use retry::{Retried, Reuse};
 pub use state::{Exit, NodeState, NodeStatus, Progress, RunStatus, Trigger};
@@ -59,7 +59,7 @@ pub struct Run {
     /// Where its nodes stand.
     pub progress: Progress,
     /// What drives it, and what is owed to it.
-    pub drive: Drive,
+    pub execution: ExecutionState,
     /// The `llm_step`s under way, and when the first attempt of each began; follows from the rest. A run knows the types of its nodes
     /// only while it is driven, and whoever reads its changes wants to know when a generation starts.
     pub generating: BTreeMap<NodeId, Time>,
@@ -90,7 +90,7 @@ pub struct Cancellation {
 
 /// What the state machine of a run refuses.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
-pub enum Refusal {
+pub enum TransitionError {
     /// It has ended.
     #[error("the run is already {0}")]
     Ended(RunStatus),
@@ -150,7 +150,13 @@ impl Run {
             error: None,
             cancellation: None,
             progress: Progress::new(spec.len()),
-            drive: Drive { segment: 1, owner: None, token: None, owes: Some(Debt::Start), parked_until: None },
+            execution: ExecutionState {
+                segment: 1,
+                owner: None,
+                token: None,
+                pending: Some(PendingEffect::StartExecution),
+                parked_until: None,
+            },
             generating: BTreeMap::new(),
             kept_until: None,
             rev: 0,
@@ -162,27 +168,27 @@ impl Run {
         self.status.is_final()
     }
 
-    fn must_be_active(&self) -> Result<(), Refusal> {
-        if self.has_ended() { Err(Refusal::Ended(self.status)) } else { Ok(()) }
+    fn must_be_active(&self) -> Result<(), TransitionError> {
+        if self.has_ended() { Err(TransitionError::Ended(self.status)) } else { Ok(()) }
     }
 
     /// Whether a node may be at work: it is already, or its turn has come. A run that is failing begins nothing more,
     /// but may repeat what a crash cut short.
-    fn may_work(&self, spec: &Spec, ix: NodeIx) -> Result<(), Refusal> {
+    fn may_work(&self, spec: &Spec, ix: NodeIx) -> Result<(), TransitionError> {
         self.must_be_active()?;
         let state = self.progress.get(ix);
         if state.is_under_way() {
             return Ok(());
         }
         if let Some(error) = &self.error {
-            return Err(Refusal::Failing(error.message.clone()));
+            return Err(TransitionError::Failing(error.message.clone()));
         }
         let its_turn = state.waits_for_clock() || (state.status == NodeStatus::Pending && plan::entry(self, spec, ix) == plan::Entry::Open);
-        if its_turn { Ok(()) } else { Err(Refusal::NodeIs(state.status)) }
+        if its_turn { Ok(()) } else { Err(TransitionError::NodeIs(state.status)) }
     }
 
     /// An attempt of a node begins: its first, the next one that was due, or one that repeats what a crash cut short.
-    pub fn start(&mut self, spec: &Spec, ix: NodeIx, now: Time) -> Result<(), Refusal> {
+    pub fn start(&mut self, spec: &Spec, ix: NodeIx, now: Time) -> Result<(), TransitionError> {
         self.may_work(spec, ix)?;
         let state = self.progress.get(ix);
         self.progress.set(
@@ -200,10 +206,10 @@ impl Run {
     }
 
     /// A node is done and is left by `exit`. A gate is not: only a decision leaves it.
-    pub fn succeed(&mut self, spec: &Spec, ix: NodeIx, exit: Exit, now: Time) -> Result<(), Refusal> {
+    pub fn succeed(&mut self, spec: &Spec, ix: NodeIx, exit: Exit, now: Time) -> Result<(), TransitionError> {
         self.may_work(spec, ix)?;
         if matches!(spec.node(ix).kind, NodeKind::Approval(_)) {
-            return Err(Refusal::NodeIs(self.progress.get(ix).status));
+            return Err(TransitionError::NodeIs(self.progress.get(ix).status));
         }
         self.leave(ix, NodeStatus::Succeeded, exit);
         self.settle(spec, now);
@@ -211,11 +217,11 @@ impl Run {
     }
 
     /// An attempt has failed; the next one is due later. If the run is failing there is no next one: what waits is called off.
-    pub fn retry_at(&mut self, spec: &Spec, ix: NodeIx, due: Time, now: Time) -> Result<(), Refusal> {
+    pub fn retry_at(&mut self, spec: &Spec, ix: NodeIx, due: Time, now: Time) -> Result<(), TransitionError> {
         self.must_be_active()?;
         let state = self.progress.get(ix);
         if !state.is_under_way() {
-            return Err(Refusal::NodeIs(state.status));
+            return Err(TransitionError::NodeIs(state.status));
         }
         self.progress.set(ix, NodeState { due: Some(due), ..state });
         self.settle(spec, now);
@@ -223,7 +229,7 @@ impl Run {
     }
 
     /// A node waits for a clock; its turn comes again when `due` has come.
-    pub fn pause(&mut self, spec: &Spec, ix: NodeIx, due: Time, now: Time) -> Result<(), Refusal> {
+    pub fn pause(&mut self, spec: &Spec, ix: NodeIx, due: Time, now: Time) -> Result<(), TransitionError> {
         self.start(spec, ix, now)?;
         self.progress.set(ix, NodeState { due: Some(due), ..self.progress.get(ix) });
         self.settle(spec, now);
@@ -231,7 +237,7 @@ impl Run {
     }
 
     /// A node has failed for good: its `onError` decides what follows.
-    pub fn fail(&mut self, spec: &Spec, ix: NodeIx, message: &str, now: Time) -> Result<(), Refusal> {
+    pub fn fail(&mut self, spec: &Spec, ix: NodeIx, message: &str, now: Time) -> Result<(), TransitionError> {
         self.may_work(spec, ix)?;
         let node = spec.node(ix);
         match node.on_error {
@@ -256,7 +262,7 @@ impl Run {
     }
 
     /// A gate opens and must be decided by `deadline`.
-    pub fn open_gate(&mut self, spec: &Spec, ix: NodeIx, deadline: Time, now: Time) -> Result<(), Refusal> {
+    pub fn open_gate(&mut self, spec: &Spec, ix: NodeIx, deadline: Time, now: Time) -> Result<(), TransitionError> {
         self.start(spec, ix, now)?;
         let state = self.progress.get(ix);
         self.progress.set(ix, NodeState { status: NodeStatus::AwaitingApproval, due: Some(deadline), ..state });
@@ -265,19 +271,19 @@ impl Run {
     }
 
     /// Whether a vote still means something: the run has not ended and no error is ending it.
-    pub fn must_take_votes(&self) -> Result<(), Refusal> {
+    pub fn must_take_votes(&self) -> Result<(), TransitionError> {
         self.must_be_active()?;
-        self.error.as_ref().map_or(Ok(()), |error| Err(Refusal::Failing(error.message.clone())))
+        self.error.as_ref().map_or(Ok(()), |error| Err(TransitionError::Failing(error.message.clone())))
     }
 
-    /// A gate is decided. A parked run now owes a ring: whatever holds its token must wake.
-    pub fn decide(&mut self, spec: &Spec, ix: NodeIx, verdict: Verdict, message: &str, now: Time) -> Result<(), Refusal> {
+    /// A gate is decided. A parked run now pending a ring: whatever holds its token must wake.
+    pub fn decide(&mut self, spec: &Spec, ix: NodeIx, verdict: Verdict, message: &str, now: Time) -> Result<(), TransitionError> {
         self.must_take_votes()?;
         let status = self.progress.get(ix).status;
         if status != NodeStatus::AwaitingApproval {
-            return Err(Refusal::NodeIs(status));
+            return Err(TransitionError::NodeIs(status));
         }
-        let parked = self.drive.owner.is_none();
+        let parked = self.execution.owner.is_none();
         let node = spec.node(ix);
         let (route, exit) = match (&node.kind, verdict) {
             (NodeKind::Approval(gate), Verdict::Rejected) => (&gate.on_reject, Exit::Rejected),
@@ -293,13 +299,13 @@ impl Run {
         }
         self.settle(spec, now);
         if parked {
-            self.drive.owes = Some(Debt::Ring);
+            self.execution.pending = Some(PendingEffect::SendTaskSuccess);
         }
         Ok(())
     }
 
     /// Somebody calls the run off. After this write nothing starts.
-    pub fn cancel(&mut self, actor: &str, reason: Option<String>, now: Time) -> Result<(), Refusal> {
+    pub fn cancel(&mut self, actor: &str, reason: Option<String>, now: Time) -> Result<(), TransitionError> {
         self.must_be_active()?;
         self.cancellation = Some(Cancellation { actor: actor.to_owned(), reason });
         self.end(RunStatus::Cancelled, now);
@@ -307,10 +313,10 @@ impl Run {
     }
 
     /// The execution of a segment has failed for good, and the run is still on that segment: it cannot go on.
-    pub fn abandon(&mut self, segment: u32, cause: &str, now: Time) -> Result<(), Refusal> {
+    pub fn abandon(&mut self, segment: u32, cause: &str, now: Time) -> Result<(), TransitionError> {
         self.must_be_active()?;
-        if self.drive.segment != segment {
-            return Err(Refusal::Superseded);
+        if self.execution.segment != segment {
+            return Err(TransitionError::Superseded);
         }
         for state in self.progress.states_mut().filter(|state| state.is_under_way()) {
             state.status = NodeStatus::Failed;
@@ -362,9 +368,9 @@ impl Run {
         }
         self.status = status;
         self.finished_at = Some(now);
-        self.drive.owner = None;
-        self.drive.owes = None;
-        self.drive.parked_until = None;
+        self.execution.owner = None;
+        self.execution.pending = None;
+        self.execution.parked_until = None;
         self.generating.clear();
     }
 }

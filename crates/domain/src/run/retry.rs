@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Exit, NodeStatus, Refusal, Run, RunStatus};
+use super::{Exit, NodeStatus, Run, RunStatus, TransitionError};
 use crate::flow::{NodeId, NodeIx, Spec};
 use crate::id::RunId;
 use crate::time::Time;
@@ -22,9 +22,9 @@ pub struct Retried {
 
 impl Run {
     /// What a retry of this run by somebody else remembers of it; only a run that failed or was cancelled can be retried.
-    pub fn retried(&self, from: Option<NodeId>) -> Result<Retried, Refusal> {
+    pub fn retried(&self, from: Option<NodeId>) -> Result<Retried, TransitionError> {
         if !matches!(self.status, RunStatus::Failed | RunStatus::Cancelled) {
-            return Err(Refusal::NotToRetry(self.status));
+            return Err(TransitionError::NotToRetry(self.status));
         }
         let starters = self.starters().into_iter().map(str::to_owned).collect();
         Ok(Retried { of: self.id, root: self.root(), from, starters })
@@ -42,7 +42,7 @@ impl Run {
     }
 
     /// A gate that was decided in the run before this one counts here as well, and is left the same way.
-    pub fn take_over_gate(&mut self, spec: &Spec, ix: NodeIx, exit: Exit, now: Time) -> Result<(), Refusal> {
+    pub fn take_over_gate(&mut self, spec: &Spec, ix: NodeIx, exit: Exit, now: Time) -> Result<(), TransitionError> {
         self.may_work(spec, ix)?;
         self.leave(ix, NodeStatus::Succeeded, exit);
         self.settle(spec, now);

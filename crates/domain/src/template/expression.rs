@@ -57,7 +57,7 @@ pub struct Output {
 
 /// Everything an expression can name.
 #[derive(Debug)]
-pub struct Scope<'a> {
+pub struct TemplateContext<'a> {
     /// The input of the run.
     pub trigger: &'a Value,
     /// Outputs of the nodes that have one.
@@ -129,7 +129,7 @@ impl Expression {
     }
 
     /// The value it names.
-    pub fn resolve(&self, scope: &Scope<'_>) -> Result<Value, Missing> {
+    pub fn resolve(&self, scope: &TemplateContext<'_>) -> Result<Value, Missing> {
         let missing = |hint| Missing { path: self.to_string(), hint };
         let found = match &self.root {
             Root::RunId => return Ok(Value::from(scope.run_id.as_str())),

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::change::Occasion;
+use super::change::DomainEvent;
 use super::name::names;
 use crate::flow::{NodeId, NodeIx, NodeKind, Spec};
 use crate::gate::Gate;
@@ -82,24 +82,24 @@ pub struct Reading {
 }
 
 /// The `data` of an event, at most so large that its body has [`MAX_BODY_BYTES`].
-pub fn data_of(occasion: &Occasion, reading: &Reading) -> Value {
+pub fn data_of(occasion: &DomainEvent, reading: &Reading) -> Value {
     let mut draft = Draft::default();
     match occasion {
-        Occasion::Started(run) => {
+        DomainEvent::Started(run) => {
             draft.data = json!({"runId": run.id, "flowId": run.flow, "flowSlug": run.flow_slug, "trigger": run.trigger});
             if let Some(input) = &reading.input {
                 draft.put("", "input", input, format!("/api/runs/{}", run.id));
             }
         }
-        Occasion::Ended(run) => draft.of_ended(run, reading),
-        Occasion::Opened(gate) => {
+        DomainEvent::Ended(run) => draft.of_ended(run, reading),
+        DomainEvent::Opened(gate) => {
             draft.data = json!({
                 "runId": gate.run, "flowId": gate.flow, "stepId": step_id(&gate.run, &gate.node), "nodeId": gate.node, "approvalId": gate.id,
                 "actionLabel": gate.action_label, "assignTo": gate.assign_to, "expiresAt": gate.deadline,
             });
             draft.put("", "proposedAction", &gate.proposed_action, url_of(&gate.run, &gate.node, "?of=proposedAction"));
         }
-        Occasion::Generating { run, node, .. } => {
+        DomainEvent::Generating { run, node, .. } => {
             let spec = reading.spec.as_ref();
             let kind = spec.and_then(|spec| Some(&spec.node(spec.position(node)?).kind));
             let model = match kind {
@@ -108,8 +108,8 @@ pub fn data_of(occasion: &Occasion, reading: &Reading) -> Value {
             };
             draft.data = json!({"runId": run.id, "stepId": step_id(&run.id, node), "nodeId": node, "model": model});
         }
-        Occasion::Generated(step) => draft.of_generated(step, reading),
-        Occasion::Emitted(step) => return emitted(step, reading),
+        DomainEvent::Generated(step) => draft.of_generated(step, reading),
+        DomainEvent::Emitted(step) => return emitted(step, reading),
     }
     draft.shrunk()
 }

@@ -11,7 +11,7 @@ use super::name::names;
 
 /// A write, as the stream shows it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Change {
+pub enum StreamChange {
     /// A run was created or changed.
     Run {
         /// As it was; none: it was created.
@@ -27,7 +27,7 @@ pub enum Change {
 
 /// Something that happened, and that somebody may want to hear of.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Occasion {
+pub enum DomainEvent {
     /// A run began.
     Started(Box<Run>),
     /// A run has ended.
@@ -50,37 +50,37 @@ pub enum Occasion {
 }
 
 /// What happened in a change. It follows from the change alone, so one that is seen twice tells of the same.
-pub fn occasions(change: &Change) -> Vec<Occasion> {
+pub fn domain_events(change: &StreamChange) -> Vec<DomainEvent> {
     match change {
-        Change::Run { before: None, after } => {
-            let started = Some(Occasion::Started(after.clone()));
+        StreamChange::Run { before: None, after } => {
+            let started = Some(DomainEvent::Started(after.clone()));
             started.into_iter().chain(generating(None, after)).chain(ended(None, after)).collect()
         }
-        Change::Run { before: Some(before), after } => generating(Some(before), after).chain(ended(Some(before), after)).collect(),
+        StreamChange::Run { before: Some(before), after } => generating(Some(before), after).chain(ended(Some(before), after)).collect(),
         // One that was taken over from another run was decided there.
-        Change::Gate(gate) if gate.is_open() && gate.reused_from.is_none() => vec![Occasion::Opened(gate.clone())],
-        Change::Gate(_) => Vec::new(),
+        StreamChange::Gate(gate) if gate.is_open() && gate.reused_from.is_none() => vec![DomainEvent::Opened(gate.clone())],
+        StreamChange::Gate(_) => Vec::new(),
         // What was taken over happened in another run; a receipt only says that something is gone.
-        Change::Step(step) if step.reused_from.is_some() || step.purged.is_some() => Vec::new(),
-        Change::Step(step) => match (step.kind.as_str(), step.status) {
-            ("llm_step", NodeStatus::Succeeded | NodeStatus::Failed) => vec![Occasion::Generated(step.clone())],
-            ("webhook_emit", NodeStatus::Succeeded) => vec![Occasion::Emitted(step.clone())],
+        StreamChange::Step(step) if step.reused_from.is_some() || step.purged.is_some() => Vec::new(),
+        StreamChange::Step(step) => match (step.kind.as_str(), step.status) {
+            ("llm_step", NodeStatus::Succeeded | NodeStatus::Failed) => vec![DomainEvent::Generated(step.clone())],
+            ("webhook_emit", NodeStatus::Succeeded) => vec![DomainEvent::Emitted(step.clone())],
             _ => Vec::new(),
         },
     }
 }
 
-fn ended(before: Option<&Run>, after: &Run) -> Option<Occasion> {
+fn ended(before: Option<&Run>, after: &Run) -> Option<DomainEvent> {
     let just_ended = after.has_ended() && before.is_none_or(|before| !before.has_ended());
-    just_ended.then(|| Occasion::Ended(Box::new(after.clone())))
+    just_ended.then(|| DomainEvent::Ended(Box::new(after.clone())))
 }
 
-fn generating<'a>(before: Option<&'a Run>, after: &'a Run) -> impl Iterator<Item = Occasion> + 'a {
+fn generating<'a>(before: Option<&'a Run>, after: &'a Run) -> impl Iterator<Item = DomainEvent> + 'a {
     let new = after.generating.iter().filter(move |(node, _)| before.is_none_or(|before| !before.generating.contains_key(*node)));
-    new.map(|(node, at)| Occasion::Generating { run: Box::new(after.clone()), node: node.clone(), at: *at })
+    new.map(|(node, at)| DomainEvent::Generating { run: Box::new(after.clone()), node: node.clone(), at: *at })
 }
 
-impl Occasion {
+impl DomainEvent {
     /// The run in which it happened.
     pub fn run(&self) -> RunId {
         match self {
@@ -181,8 +181,8 @@ mod tests {
 
     /// What is told of the step from one state of a run to the next.
     fn told(before: &Run, after: &Run) -> Vec<(&'static str, EventId)> {
-        let change = Change::Run { before: Some(Box::new(before.clone())), after: Box::new(after.clone()) };
-        occasions(&change).iter().map(|occasion| (occasion.name().unwrap(), occasion.event_id())).collect()
+        let change = StreamChange::Run { before: Some(Box::new(before.clone())), after: Box::new(after.clone()) };
+        domain_events(&change).iter().map(|occasion| (occasion.name().unwrap(), occasion.event_id())).collect()
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
         let end = told(&run, &cancelled);
         assert_eq!(end.iter().map(|(name, _)| *name).collect::<Vec<_>>(), [names::RUN_CANCELLED]);
         assert!(told(&cancelled, &Run { rev: 9, ..cancelled.clone() }).is_empty(), "what is tidied up afterwards is no event");
-        let started = occasions(&Change::Run { before: None, after: Box::new(run) });
+        let started = domain_events(&StreamChange::Run { before: None, after: Box::new(run) });
         assert_eq!(started.len(), 1);
         assert_ne!(started[0].event_id(), end[0].1);
     }

@@ -68,7 +68,7 @@ pub struct Delivery {
 
 /// How an attempt went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Attempted {
+pub enum AttemptResult {
     /// There was an answer.
     Answered {
         /// Its HTTP status.
@@ -116,16 +116,16 @@ impl Delivery {
     }
 
     /// What the queue carries of it.
-    pub fn message(&self) -> Message {
-        Message { org: self.org, endpoint: self.endpoint, delivery: self.id, round: self.round }
+    pub fn message(&self) -> DeliveryMessage {
+        DeliveryMessage { org: self.org, endpoint: self.endpoint, delivery: self.id, round: self.round }
     }
 
     /// After an attempt that ended at `now`.
     #[must_use]
-    pub fn attempted(&self, how: Attempted, now: Time) -> Self {
+    pub fn attempted(&self, how: AttemptResult, now: Time) -> Self {
         let (status_code, answer, error) = match how {
-            Attempted::Answered { status, body } => (Some(status), Some(beginning(&body)).filter(|text| !text.is_empty()), None),
-            Attempted::Failed(why) => (None, None, Some(why)),
+            AttemptResult::Answered { status, body } => (Some(status), Some(beginning(&body)).filter(|text| !text.is_empty()), None),
+            AttemptResult::Failed(why) => (None, None, Some(why)),
         };
         let wait = usize::try_from(self.tries).ok().and_then(|failures| RETRY_AFTER_SECONDS.get(failures));
         let (status, next_attempt_at) = match (status_code, wait) {
@@ -171,7 +171,7 @@ fn beginning(body: &[u8]) -> String {
 /// What the queue carries: whose turn it is. What is to be sent is in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Message {
+pub struct DeliveryMessage {
     /// Whose.
     pub org: OrgId,
     /// Where it goes.
@@ -182,7 +182,7 @@ pub struct Message {
     pub round: u32,
 }
 
-impl Message {
+impl DeliveryMessage {
     /// As the queue carries it.
     pub fn text(&self) -> String {
         // Ids and a number always serialize.
@@ -220,8 +220,8 @@ mod tests {
         Delivery::new(&event, EndpointId::new(at(0), 1))
     }
 
-    fn answered(status: u16) -> Attempted {
-        Attempted::Answered { status, body: b"no".to_vec() }
+    fn answered(status: u16) -> AttemptResult {
+        AttemptResult::Answered { status, body: b"no".to_vec() }
     }
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
             now = delivery.next_attempt_at.unwrap();
         }
         assert_eq!(now, at(24 * 3600));
-        delivery = delivery.attempted(Attempted::Failed("no answer".to_owned()), now);
+        delivery = delivery.attempted(AttemptResult::Failed("no answer".to_owned()), now);
         assert_eq!((delivery.status, delivery.attempts, delivery.next_attempt_at), (DeliveryStatus::Dead, 9, None));
         assert_eq!((delivery.last_status_code, delivery.answer, delivery.error.as_deref()), (None, None, Some("no answer")));
     }
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_kept_up_to_a_bound_and_as_text() {
-        let kept = |body: &[u8]| delivery().attempted(Attempted::Answered { status: 500, body: body.to_vec() }, at(1)).answer;
+        let kept = |body: &[u8]| delivery().attempted(AttemptResult::Answered { status: 500, body: body.to_vec() }, at(1)).answer;
         assert_eq!(kept(b""), None);
         assert_eq!(kept("ü".as_bytes()).as_deref(), Some("ü"));
         assert!(kept(&vec![0xff; 10_000]).unwrap().len() <= MAX_ANSWER_BYTES);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::name::Subscription;
-use crate::fault::Fault;
+use crate::error::ApplicationError;
 use crate::id::{EndpointId, OrgId};
 use crate::ports::{Page, Window};
 use crate::problem::FieldErrors;
@@ -71,8 +71,8 @@ impl Endpoints {
     }
 
     /// One of them.
-    pub fn get(&self, id: &EndpointId) -> Result<&Endpoint, Fault> {
-        self.all.iter().find(|endpoint| endpoint.id == *id).ok_or(Fault::NotFound("webhook"))
+    pub fn get(&self, id: &EndpointId) -> Result<&Endpoint, ApplicationError> {
+        self.all.iter().find(|endpoint| endpoint.id == *id).ok_or(ApplicationError::NotFound("webhook"))
     }
 
     /// A page of them, newest first.
@@ -88,27 +88,27 @@ impl Endpoints {
     }
 
     /// One more, unless it is there.
-    pub fn add(&mut self, endpoint: Endpoint) -> Result<(), Fault> {
+    pub fn add(&mut self, endpoint: Endpoint) -> Result<(), ApplicationError> {
         if self.all.iter().any(|known| known.id == endpoint.id) {
             return Ok(());
         }
         if self.all.len() >= MAX_ENDPOINTS {
             let message = format!("an organisation may have {MAX_ENDPOINTS} webhooks; delete one that is no longer needed");
-            return Err(Fault::Unprocessable { message, fields: FieldErrors::new() });
+            return Err(ApplicationError::Unprocessable { message, fields: FieldErrors::new() });
         }
         self.all.push(endpoint);
         Ok(())
     }
 
     /// One is no longer wanted: it gets nothing more, not even what is on its way. Gives it.
-    pub fn remove(&mut self, id: &EndpointId) -> Result<Endpoint, Fault> {
-        let at = self.all.iter().position(|endpoint| endpoint.id == *id).ok_or(Fault::NotFound("webhook"))?;
+    pub fn remove(&mut self, id: &EndpointId) -> Result<Endpoint, ApplicationError> {
+        let at = self.all.iter().position(|endpoint| endpoint.id == *id).ok_or(ApplicationError::NotFound("webhook"))?;
         Ok(self.all.remove(at))
     }
 
     /// From now on its deliveries are signed with another secret, those that are repeated too. Gives it.
-    pub fn rotate(&mut self, id: &EndpointId, secret: Sealed, now: Time) -> Result<Endpoint, Fault> {
-        let endpoint = self.all.iter_mut().find(|endpoint| endpoint.id == *id).ok_or(Fault::NotFound("webhook"))?;
+    pub fn rotate(&mut self, id: &EndpointId, secret: Sealed, now: Time) -> Result<Endpoint, ApplicationError> {
+        let endpoint = self.all.iter_mut().find(|endpoint| endpoint.id == *id).ok_or(ApplicationError::NotFound("webhook"))?;
         endpoint.secret = secret;
         endpoint.secret_since = now;
         Ok(endpoint.clone())
@@ -244,10 +244,10 @@ mod tests {
         for number in 0..MAX_ENDPOINTS as u128 {
             endpoints.add(endpoint(number)).unwrap();
         }
-        assert!(matches!(endpoints.add(endpoint(99)), Err(Fault::Unprocessable { .. })));
+        assert!(matches!(endpoints.add(endpoint(99)), Err(ApplicationError::Unprocessable { .. })));
         let gone = endpoints.remove(&endpoint(3).id).unwrap();
-        assert!(matches!(endpoints.get(&gone.id), Err(Fault::NotFound("webhook"))));
-        assert!(matches!(endpoints.remove(&gone.id), Err(Fault::NotFound("webhook"))));
+        assert!(matches!(endpoints.get(&gone.id), Err(ApplicationError::NotFound("webhook"))));
+        assert!(matches!(endpoints.remove(&gone.id), Err(ApplicationError::NotFound("webhook"))));
         endpoints.add(endpoint(99)).unwrap();
     }
 

@@ -7,7 +7,9 @@ mod endpoint;
 mod name;
 
 pub use body::{Event, MAX_BODY_BYTES, Reading, data_of, test_event};
-pub use change::{Change, Occasion, occasions};
-pub use delivery::{Attempted, Delivery, DeliveryStatus, KEPT_SECONDS, MAX_ANSWER_BYTES, Message, RETRY_AFTER_SECONDS, headers};
+pub use change::{DomainEvent, StreamChange, domain_events};
+pub use delivery::{
+    AttemptResult, Delivery, DeliveryMessage, DeliveryStatus, KEPT_SECONDS, MAX_ANSWER_BYTES, RETRY_AFTER_SECONDS, headers,
+};
 pub use endpoint::{Endpoint, Endpoints, MAX_ENDPOINTS, NewEndpoint};
 pub use name::{Subscription, is_event_name, is_reserved, names};

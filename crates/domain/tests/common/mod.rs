@@ -7,7 +7,7 @@ pub mod dag;
 use domain::flow::{NodeIx, NodeKind, Spec};
 use domain::gate::Verdict;
 use domain::id::{FlowId, OrgId, RunId};
-use domain::run::{Exit, NewRun, NodeState, NodeStatus, Plan, Refusal, Run, Trigger};
+use domain::run::{Exit, NewRun, NodeState, NodeStatus, Plan, Run, TransitionError, Trigger};
 use domain::time::Time;
 use serde_json::{Value, json};
 
@@ -140,7 +140,7 @@ impl Story {
         self.nodes(NodeStatus::Skipped)
     }
 
-    pub fn try_start(&mut self, node: &str) -> Result<(), Refusal> {
+    pub fn try_start(&mut self, node: &str) -> Result<(), TransitionError> {
         let ix = self.ix(node);
         self.run.start(&self.spec, ix, self.now)
     }
@@ -153,7 +153,7 @@ impl Story {
         self
     }
 
-    pub fn try_leave(&mut self, node: &str, exit: Exit) -> Result<(), Refusal> {
+    pub fn try_leave(&mut self, node: &str, exit: Exit) -> Result<(), TransitionError> {
         let ix = self.ix(node);
         self.run.succeed(&self.spec, ix, exit, self.now)
     }
@@ -182,7 +182,7 @@ impl Story {
         self
     }
 
-    pub fn try_fail(&mut self, node: &str) -> Result<(), Refusal> {
+    pub fn try_fail(&mut self, node: &str) -> Result<(), TransitionError> {
         let ix = self.ix(node);
         self.run.fail(&self.spec, ix, &format!("{node} broke"), self.now)
     }
@@ -193,7 +193,7 @@ impl Story {
         self
     }
 
-    pub fn try_retry(&mut self, node: &str, due: Time) -> Result<(), Refusal> {
+    pub fn try_retry(&mut self, node: &str, due: Time) -> Result<(), TransitionError> {
         let ix = self.ix(node);
         self.run.retry_at(&self.spec, ix, due, self.now)
     }
@@ -204,7 +204,7 @@ impl Story {
         self
     }
 
-    pub fn try_open(&mut self, node: &str) -> Result<(), Refusal> {
+    pub fn try_open(&mut self, node: &str) -> Result<(), TransitionError> {
         let ix = self.ix(node);
         self.run.open_gate(&self.spec, ix, self.now.plus_seconds(GATE_SECONDS), self.now)
     }
@@ -217,7 +217,7 @@ impl Story {
         self
     }
 
-    pub fn try_decide(&mut self, node: &str, verdict: Verdict) -> Result<(), Refusal> {
+    pub fn try_decide(&mut self, node: &str, verdict: Verdict) -> Result<(), TransitionError> {
         let ix = self.ix(node);
         self.run.decide(&self.spec, ix, verdict, &format!("{verdict} at {node}"), self.now)
     }
@@ -231,8 +231,8 @@ impl Story {
     /// The segment ends; the next one begins by waiting, and Park has written its token.
     pub fn park(&mut self, token: &str) -> &mut Self {
         self.run.end_segment(self.plan().wake_at).unwrap();
-        self.run.drive.owes = None;
-        self.run.drive.token = Some(token.to_owned());
+        self.run.execution.pending = None;
+        self.run.execution.token = Some(token.to_owned());
         self
     }
 

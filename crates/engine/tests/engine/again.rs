@@ -1,31 +1,31 @@
 //! A run is run again: what was finished is taken over, and the rest is done as if for the first time.
 
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::gate::Verdict;
 use domain::id::RunId;
 use domain::ports::{Flows, Runs};
 use domain::run::{NodeStatus, Run, RunStatus};
 use domain::step::Payload;
-use engine::{Again, Started};
+use engine::{RetryOptions, Started};
 use serde_json::json;
 use testkit::build::{actor, approve_as, canonical, chain, gate, service, spec, transform, with};
-use testkit::{Reply, World, block_on};
+use testkit::{Deployment, Reply, block_on};
 
-fn retried(world: &World, run: RunId, again: Again) -> Result<Started, Fault> {
+fn retried(world: &Deployment, run: RunId, again: RetryOptions) -> Result<Started, ApplicationError> {
     world.call(world.engine.retry(&world.entropy, &world.org, &run, &actor("usr_operator"), again)).unwrap()
 }
 
-fn again(world: &World, run: RunId) -> RunId {
-    retried(world, run, Again::default()).unwrap().run.id
+fn again(world: &Deployment, run: RunId) -> RunId {
+    retried(world, run, RetryOptions::default()).unwrap().run.id
 }
 
-fn from(node: &str) -> Again {
-    Again { from: Some(node.parse().unwrap()), ..Again::default() }
+fn from(node: &str) -> RetryOptions {
+    RetryOptions { from: Some(node.parse().unwrap()), ..RetryOptions::default() }
 }
 
 /// A canonical run whose payment was refused after the approval.
-fn unpaid() -> (World, RunId) {
-    let world = World::of(&canonical());
+fn unpaid() -> (Deployment, RunId) {
+    let world = Deployment::of(&canonical());
     world.effects.answer("draft", Reply::parsed(&json!({"amount": 10})));
     world.effects.answer("pay", Reply::refused());
     let run = world.start(json!({"ticket": "T-1"}));
@@ -91,7 +91,7 @@ fn a_retry_can_fail_and_be_retried() {
 
 #[test]
 fn a_cancelled_run_goes_on_where_it_was_stopped() {
-    let world = World::of(&spec(
+    let world = Deployment::of(&spec(
         &[transform("a", &json!({"n": 1})), gate("ask", json!({})), service("b", json!({"body": "${step.a.output}"}))],
         "a>ask ask>b",
     ));
@@ -108,11 +108,11 @@ fn a_cancelled_run_goes_on_where_it_was_stopped() {
 
 #[test]
 fn only_what_failed_or_was_cancelled_can_be_retried() {
-    let world = World::of(&canonical());
+    let world = Deployment::of(&canonical());
     world.effects.answer("draft", Reply::parsed(&json!({"amount": 1})));
     let run = world.start(json!({"ticket": "T-1"}));
-    let refused = |expected: &str| match retried(&world, run, Again::default()) {
-        Err(Fault::Conflict(message)) => {
+    let refused = |expected: &str| match retried(&world, run, RetryOptions::default()) {
+        Err(ApplicationError::Conflict(message)) => {
             assert_eq!(message, format!("the run is {expected}; only a run that failed or was cancelled can be retried"));
         }
         other => panic!("{other:?}"),
@@ -123,15 +123,20 @@ fn only_what_failed_or_was_cancelled_can_be_retried() {
     world.decide(run, "", &actor("usr_ada"), testkit::build::approve()).unwrap();
     world.play_to_end(run);
     refused("succeeded");
-    let nobody =
-        world.call(world.engine.retry(&world.entropy, &testkit::build::Maker::new(9).org(), &run, &actor("usr_x"), Again::default()));
-    assert!(matches!(nobody, Some(Err(Fault::NotFound("run")))));
+    let nobody = world.call(world.engine.retry(
+        &world.entropy,
+        &testkit::build::Maker::new(9).org(),
+        &run,
+        &actor("usr_x"),
+        RetryOptions::default(),
+    ));
+    assert!(matches!(nobody, Some(Err(ApplicationError::NotFound("run")))));
 }
 
 #[test]
 fn a_node_that_is_not_in_the_flow_is_told_at_its_field() {
     let (world, before) = unpaid();
-    let Err(Fault::Invalid(errors)) = retried(&world, before, from("nobody")) else { panic!("it was taken") };
+    let Err(ApplicationError::Invalid(errors)) = retried(&world, before, from("nobody")) else { panic!("it was taken") };
     assert_eq!(errors.by_path()["fromNodeId"], ["version 1 of the flow has no node `nobody`"]);
 }
 
@@ -150,9 +155,9 @@ fn the_newest_version_runs_if_that_is_wanted() {
         let Some(Payload::Inline(input)) = input else { panic!("{input:?}") };
         input["path"].clone()
     };
-    let on_its_own = retried(&world, before, Again::default()).unwrap().run;
+    let on_its_own = retried(&world, before, RetryOptions::default()).unwrap().run;
     assert_eq!((on_its_own.flow_version, path(&on_its_own)), (1, json!("/pay")));
-    let on_latest = retried(&world, before, Again { on_latest_version: true, ..Again::default() }).unwrap().run;
+    let on_latest = retried(&world, before, RetryOptions { on_latest_version: true, ..RetryOptions::default() }).unwrap().run;
     assert_eq!((on_latest.flow_version, path(&on_latest)), (2, json!("/mended/pay")));
     assert_eq!(world.effects.sent_to("draft").len(), 1, "what did not change is taken over");
 }
@@ -160,22 +165,22 @@ fn the_newest_version_runs_if_that_is_wanted() {
 #[test]
 fn the_same_idempotency_key_gives_the_same_retry() {
     let (world, before) = unpaid();
-    let keyed = |key: &str, node: Option<&str>| Again {
+    let keyed = |key: &str, node: Option<&str>| RetryOptions {
         idempotency_key: Some(key.to_owned()),
         from: node.map(|node| node.parse().unwrap()),
-        ..Again::default()
+        ..RetryOptions::default()
     };
     let first = retried(&world, before, keyed("k", None)).unwrap();
     let second = retried(&world, before, keyed("k", None)).unwrap();
     assert_eq!((second.run.id, second.repeated), (first.run.id, true));
-    assert!(matches!(retried(&world, before, keyed("k", Some("draft"))), Err(Fault::Conflict(_))));
+    assert!(matches!(retried(&world, before, keyed("k", Some("draft"))), Err(ApplicationError::Conflict(_))));
     assert_ne!(retried(&world, before, keyed("l", None)).unwrap().run.id, first.run.id);
 }
 
 #[test]
 fn whoever_started_the_run_before_may_not_decide_where_a_second_person_is_asked_for() {
     let asking = gate("ask", json!({"requireDifferentActor": true}));
-    let world = World::of(&spec(&[asking, service("b", json!({}))], "ask>b"));
+    let world = Deployment::of(&spec(&[asking, service("b", json!({}))], "ask>b"));
     let before = world.start(json!({}));
     world.play();
     world.cancel(before, "not now").unwrap();
@@ -183,7 +188,7 @@ fn whoever_started_the_run_before_may_not_decide_where_a_second_person_is_asked_
     world.play();
     for who in ["usr_starter", "usr_operator"] {
         let refused = world.decide(run, "", &actor(who), testkit::build::approve());
-        assert!(matches!(refused, Err(Fault::Forbidden(_))), "{who}: {refused:?}");
+        assert!(matches!(refused, Err(ApplicationError::Forbidden(_))), "{who}: {refused:?}");
     }
     world.decide(run, "", &actor("usr_ada"), testkit::build::approve()).unwrap();
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
@@ -191,7 +196,7 @@ fn whoever_started_the_run_before_may_not_decide_where_a_second_person_is_asked_
 
 #[test]
 fn large_outputs_are_taken_over_too() {
-    let world = World::of(&chain(2));
+    let world = Deployment::of(&chain(2));
     world.effects.answer("n1", Reply::output(json!({"text": "x".repeat(200_000)})));
     world.effects.answer("n2", Reply::refused());
     let before = world.start(json!({"large": "y".repeat(200_000)}));

@@ -7,10 +7,10 @@ use domain::run::{NodeStatus, RunStatus};
 use domain::step::{Payload, idempotency_key};
 use serde_json::json;
 use testkit::build::{actor, approve, approve_as, canonical, reject};
-use testkit::{Reply, Stage, World, block_on};
+use testkit::{Deployment, Reply, Stage, block_on};
 
-fn drafted() -> (World, domain::id::RunId) {
-    let world = World::of(&canonical());
+fn drafted() -> (Deployment, domain::id::RunId) {
+    let world = Deployment::of(&canonical());
     world.effects.answer("draft", Reply::parsed(&json!({"amount": 10, "to": "DE02"})));
     let run = world.start(json!({"ticket": "T-1"}));
     world.play();
@@ -70,7 +70,7 @@ fn a_pause_costs_one_more_segment_and_a_run_without_one_costs_one() {
     let names: Vec<String> = world.segments.executions().into_iter().map(|execution| execution.name).collect();
     assert_eq!(names, [format!("{run}-1"), format!("{run}-2")]);
 
-    let world = World::of(&testkit::build::chain(40));
+    let world = Deployment::of(&testkit::build::chain(40));
     let run = world.start(json!({}));
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
     assert_eq!(world.segments.executions().len(), 1);
@@ -84,14 +84,14 @@ fn a_parked_run_owes_nothing_and_waits_for_its_gate() {
     let execution = world.segments.execution(&parked.execution_name()).unwrap();
     assert_eq!(execution.wait_seconds, Some(3_600));
     assert!(matches!(execution.stage, Stage::Parked(_)));
-    assert_eq!((parked.drive.token, parked.drive.owes, parked.drive.owner), (Some(execution.token()), None, None));
-    assert_eq!(block_on(&world.clock, world.store.indebted()).unwrap(), []);
+    assert_eq!((parked.execution.token, parked.execution.pending, parked.execution.owner), (Some(execution.token()), None, None));
+    assert_eq!(block_on(&world.clock, world.store.with_pending_effects()).unwrap(), []);
 }
 
 #[test]
 fn a_decision_rings_the_bell_once_and_the_segment_reads_it_from_the_store() {
     let (world, run) = drafted();
-    let token = world.run(run).drive.token.unwrap();
+    let token = world.run(run).execution.token.unwrap();
     world.decide(run, "", &actor("usr_ada"), approve()).unwrap();
     assert_eq!(world.segments.rings(&token), 1);
     world.play_to_end(run);
@@ -100,7 +100,7 @@ fn a_decision_rings_the_bell_once_and_the_segment_reads_it_from_the_store() {
 
 #[test]
 fn a_decision_that_comes_before_park_is_not_lost() {
-    let world = World::of(&canonical());
+    let world = Deployment::of(&canonical());
     world.effects.answer("draft", Reply::parsed(&json!({"amount": 10})));
     let run = world.start(json!({"ticket": "T-1"}));
     // Only the first segment: the second has been started and has not come to Park.
@@ -108,7 +108,7 @@ fn a_decision_that_comes_before_park_is_not_lost() {
     assert_eq!(world.segments.executions()[1].stage, Stage::BeforePark);
     world.decide(run, "", &actor("usr_ada"), approve_as(json!({"amount": 3}))).unwrap();
     world.play();
-    assert_eq!(world.run(run).status, RunStatus::Succeeded, "nobody had to ring, and no time had to pass");
+    assert_eq!(world.run(run).status, RunStatus::Succeeded, "nobody had to resume, and no time had to pass");
     assert_eq!(world.effects.sent_to("pay")[0].body(), Some(&json!({"amount": 3})));
 }
 

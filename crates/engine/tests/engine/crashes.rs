@@ -9,7 +9,7 @@ use domain::run::{NodeStatus, RunStatus};
 use domain::step::idempotency_key;
 use serde_json::{Value, json};
 use testkit::build::{actor, approve_as, canonical, chain, gate, service, spec, task, transform};
-use testkit::{Fate, Reply, World, block_on};
+use testkit::{Deployment, Fate, Reply, block_on};
 
 /// What a run came to, as far as anybody outside can tell.
 #[derive(Debug, PartialEq)]
@@ -23,7 +23,7 @@ struct End {
 
 struct Story {
     spec: Value,
-    answers: fn(&World),
+    answers: fn(&Deployment),
     /// How many requests may be under way at the same time, and so be repeated by one crash.
     in_flight: usize,
 }
@@ -32,7 +32,7 @@ struct Story {
 struct Struck {
     /// Which call, and how; for the message of a failed test.
     told: String,
-    world: World,
+    world: Deployment,
     run: RunId,
 }
 
@@ -44,19 +44,19 @@ impl Story {
     }
 
     /// Begins the run, lets everything happen, and approves what has to be approved with an edit.
-    fn play(&self, prepare: impl Fn(&World)) -> (World, RunId) {
-        let world = World::of(&self.spec);
+    fn play(&self, prepare: impl Fn(&Deployment)) -> (Deployment, RunId) {
+        let world = Deployment::of(&self.spec);
         (self.answers)(&world);
         let run = world.start(json!({"ticket": "T-1"}));
         prepare(&world);
         for _ in 0..100 {
             world.play();
             let now = world.run(run);
-            if now.has_ended() && now.drive.owes.is_none() {
+            if now.has_ended() && now.execution.pending.is_none() {
                 world.faults.clear();
                 return (world, run);
             }
-            if now.drive.owes.is_some() || now.progress.with_status(NodeStatus::AwaitingApproval).next().is_none() {
+            if now.execution.pending.is_some() || now.progress.with_status(NodeStatus::AwaitingApproval).next().is_none() {
                 world.pass_time(run);
                 continue;
             }
@@ -89,7 +89,7 @@ impl Story {
         })
     }
 
-    fn end(&self, world: &World, run: RunId) -> End {
+    fn end(&self, world: &Deployment, run: RunId) -> End {
         let ended = world.run(run);
         End {
             status: ended.status,
@@ -114,7 +114,7 @@ impl Story {
                     let key = idempotency_key(&run, &request.name.parse().unwrap(), &input);
                     assert_eq!(request.context.idempotency_key, key, "{told}");
                 }
-                assert_eq!(block_on(&world.clock, world.store.indebted()).unwrap(), [], "{told}");
+                assert_eq!(block_on(&world.clock, world.store.with_pending_effects()).unwrap(), [], "{told}");
             }
             println!("{fate:?}: {calls} stories");
             assert!(calls > 10);
@@ -122,7 +122,7 @@ impl Story {
     }
 }
 
-fn nothing(_: &World) {}
+fn nothing(_: &Deployment) {}
 
 #[test]
 fn a_chain_survives_everything() {
@@ -140,7 +140,7 @@ fn the_canonical_run_survives_everything() {
     for at in [0, 2] {
         spec["nodes"][at]["retry"] = json!({"maxAttempts": 3, "initialDelaySeconds": 1});
     }
-    let answers = |world: &World| {
+    let answers = |world: &Deployment| {
         world.effects.script(|sent| (sent.name == "draft").then(|| Reply::parsed(&json!({"amount": 10}))));
     };
     Story { spec, answers, in_flight: 1 }.survives_everything();
@@ -184,7 +184,7 @@ fn a_run_that_fails_in_one_of_two_branches_survives_everything() {
             ],
             &format!("begin>left begin>right left>after-{left} right>after-{right}"),
         );
-        let answers = |world: &World| {
+        let answers = |world: &Deployment| {
             world.effects.script(|sent| (sent.name == "left").then(|| Reply::output(json!("slow")).after(2_000)));
         };
         let story = Story { spec, answers, in_flight: 2 };

@@ -9,7 +9,7 @@ use engine::Ticked;
 use futures_util::future::join_all;
 use serde_json::json;
 use testkit::build::{Maker, at, chain};
-use testkit::{Fate, Stage, World, block_on};
+use testkit::{Deployment, Fate, Stage, block_on};
 
 /// Every quarter of an hour, from a quarter past on.
 fn quarterly(next: u64) -> FlowTrigger {
@@ -23,8 +23,8 @@ fn quarterly(next: u64) -> FlowTrigger {
 }
 
 /// A world whose flow is due a quarter past.
-fn world() -> World {
-    let mut world = World::of(&chain(1));
+fn world() -> Deployment {
+    let mut world = Deployment::of(&chain(1));
     let flow = Flow { trigger: quarterly(900), ..world.flow.clone() };
     block_on(&world.clock, world.store.update_flow(&world.flow, &flow, None)).unwrap();
     world.flow = flow;
@@ -32,23 +32,23 @@ fn world() -> World {
 }
 
 /// A tick, to its end or its crash.
-fn tick(world: &World) -> Option<Result<Ticked, domain::ports::PortError>> {
+fn tick(world: &Deployment) -> Option<Result<Ticked, domain::ports::PortError>> {
     let stop_at = world.clock.now().plus_seconds(50);
     world.call(world.engine.tick(&world.entropy, &world.store, stop_at))
 }
 
-fn ticked(world: &World) -> Ticked {
+fn ticked(world: &Deployment) -> Ticked {
     tick(world).unwrap().unwrap()
 }
 
-fn schedule(world: &World) -> (Option<Time>, Option<Time>) {
+fn schedule(world: &Deployment) -> (Option<Time>, Option<Time>) {
     let flow = block_on(&world.clock, world.store.flow(&world.org, &FlowName::Id(world.flow.id))).unwrap().unwrap();
     let cron = flow.trigger.cron().unwrap();
     (cron.next_run_at, cron.last_run_at)
 }
 
 /// For which due times there are runs, in order of their creation.
-fn due_times(world: &World) -> Vec<serde_json::Value> {
+fn due_times(world: &Deployment) -> Vec<serde_json::Value> {
     let mut runs = world.store.all_runs();
     runs.sort_by_key(|run| run.started_at);
     let input = |run| match block_on(&world.clock, world.store.input(run)).unwrap() {
@@ -141,7 +141,7 @@ fn an_edit_just_before_the_run_is_created_counts() {
     }
 }
 
-fn many(world: &World, flows: usize) {
+fn many(world: &Deployment, flows: usize) {
     let maker = Maker::new(9);
     for number in 0..flows {
         let (flow, version) = maker.flow(world.org, &format!("many-{number}"), chain(1), at(0));

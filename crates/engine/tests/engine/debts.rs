@@ -1,24 +1,24 @@
 //! What a crash left owing is paid.
 
 use domain::ports::RunLists;
-use domain::run::{Debt, RunStatus};
+use domain::run::{PendingEffect, RunStatus};
 use serde_json::json;
 use testkit::build::{actor, approve, chain, gate, reject, spec};
-use testkit::{Fate, Stage, World, block_on};
+use testkit::{Deployment, Fate, Stage, block_on};
 
-fn waiting() -> (World, domain::id::RunId) {
-    let world = World::of(&spec(&[gate("review", json!({}))], ""));
+fn waiting() -> (Deployment, domain::id::RunId) {
+    let world = Deployment::of(&spec(&[gate("review", json!({}))], ""));
     let run = world.start(json!({}));
     (world, run)
 }
 
-fn owed(world: &World) -> usize {
-    block_on(&world.clock, world.store.indebted()).unwrap().len()
+fn owed(world: &Deployment) -> usize {
+    block_on(&world.clock, world.store.with_pending_effects()).unwrap().len()
 }
 
 #[test]
 fn a_first_segment_that_was_not_started_is_started() {
-    let world = World::of(&chain(2));
+    let world = Deployment::of(&chain(2));
     world.faults.strike_call("start", 1, Fate::CrashBefore);
     assert!(world.execute(json!({}), None).is_none(), "the process died");
     world.faults.clear();
@@ -37,7 +37,7 @@ fn a_next_segment_that_was_not_started_is_started() {
     world.faults.strike_call("start", 1, Fate::CrashBefore);
     world.invoke(run, 1);
     world.faults.clear();
-    assert_eq!((world.run(run).drive.owes, world.run(run).drive.segment), (Some(Debt::Start), 2));
+    assert_eq!((world.run(run).execution.pending, world.run(run).execution.segment), (Some(PendingEffect::StartExecution), 2));
     assert_eq!(world.reconcile().unwrap(), 1);
     assert_eq!(world.segments.executions()[1].stage, Stage::BeforePark);
     world.play();
@@ -50,7 +50,7 @@ fn the_retry_of_a_worker_that_died_before_it_started_the_next_segment_starts_it(
     world.faults.strike_call("start", 1, Fate::CrashBefore);
     world.play();
     assert_eq!(world.run(run).status, RunStatus::AwaitingApproval);
-    assert!(world.run(run).drive.token.is_some(), "parked, and nobody had to reconcile");
+    assert!(world.run(run).execution.token.is_some(), "parked, and nobody had to reconcile");
 }
 
 #[test]
@@ -58,20 +58,20 @@ fn a_worker_that_hears_its_own_write_refused_still_starts_the_next_segment() {
     let (world, run) = waiting();
     world.faults.strike_call("commit", 1, Fate::Twice);
     world.play();
-    assert_eq!(world.run(run).drive.segment, 2);
-    assert!(world.run(run).drive.token.is_some(), "parked, and nobody had to reconcile");
+    assert_eq!(world.run(run).execution.segment, 2);
+    assert!(world.run(run).execution.token.is_some(), "parked, and nobody had to reconcile");
 }
 
 #[test]
 fn a_bell_that_was_not_rung_is_rung() {
     let (world, run) = waiting();
     world.play();
-    world.faults.strike_call("ring", 1, Fate::FailBefore);
+    world.faults.strike_call("resume", 1, Fate::FailBefore);
     world.decide(run, "", &actor("usr_ada"), approve()).unwrap();
     world.faults.clear();
     world.play();
-    let token = world.run(run).drive.token.unwrap();
-    assert_eq!((world.segments.rings(&token), world.run(run).drive.owes), (0, Some(Debt::Ring)));
+    let token = world.run(run).execution.token.unwrap();
+    assert_eq!((world.segments.rings(&token), world.run(run).execution.pending), (0, Some(PendingEffect::SendTaskSuccess)));
     assert_eq!(world.reconcile().unwrap(), 1);
     assert_eq!(world.segments.rings(&token), 1);
     world.play();
@@ -86,7 +86,7 @@ fn a_decision_on_a_run_whose_segment_was_never_started_starts_it() {
     world.invoke(run, 1);
     world.faults.clear();
     world.decide(run, "", &actor("usr_ada"), approve()).unwrap();
-    assert_eq!((world.run(run).drive.owes, world.run(run).drive.token.clone()), (Some(Debt::Ring), None));
+    assert_eq!((world.run(run).execution.pending, world.run(run).execution.token.clone()), (Some(PendingEffect::SendTaskSuccess), None));
     world.reconcile().unwrap();
     world.play();
     assert_eq!((world.run(run).status, owed(&world)), (RunStatus::Succeeded, 0));
@@ -97,7 +97,7 @@ fn a_run_that_a_rejection_ended_pays_its_debt_too() {
     for fate in [Fate::Pass, Fate::FailBefore, Fate::LoseAnswer] {
         let (world, run) = waiting();
         world.play();
-        world.faults.strike_call("ring", 1, fate);
+        world.faults.strike_call("resume", 1, fate);
         world.decide(run, "", &actor("usr_ada"), reject("no")).unwrap();
         world.faults.clear();
         world.play();
@@ -134,7 +134,7 @@ fn an_ended_run_does_not_owe_for_ever_when_nothing_is_left_to_wake() {
 
 #[test]
 fn one_debt_that_cannot_be_paid_does_not_hold_up_the_others() {
-    let world = World::of(&chain(1));
+    let world = Deployment::of(&chain(1));
     world.faults.decide(|call| if call.name == "start" { Fate::FailBefore } else { Fate::Pass });
     for _ in 0..3 {
         world.start(json!({}));

@@ -1,15 +1,15 @@
 //! A run is called off, or cannot go on.
 
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::run::{NodeStatus, RunStatus};
 use domain::step::Payload;
 use serde_json::{Value, json};
 use testkit::build::{actor, approve, canonical, chain, decision, gate, spec, task, with};
-use testkit::{Fate, Invoked, Reply, Stage, World};
+use testkit::{Deployment, Fate, Invoked, Reply, Stage};
 
 #[test]
 fn a_run_that_is_cancelled_while_parked_executes_nothing_and_refuses_a_late_approval() {
-    let world = World::of(&canonical());
+    let world = Deployment::of(&canonical());
     world.effects.answer("draft", Reply::parsed(&json!({"amount": 1})));
     let run = world.start(json!({"ticket": "T-1"}));
     world.play();
@@ -21,7 +21,7 @@ fn a_run_that_is_cancelled_while_parked_executes_nothing_and_refuses_a_late_appr
     assert!(!world.gate(run, "review").unwrap().is_open(), "nobody is asked for nothing");
 
     let late = world.decide(run, "review", &actor("usr_ada"), approve()).unwrap_err();
-    assert!(matches!(late, Fault::Conflict(_)), "{late:?}");
+    assert!(matches!(late, ApplicationError::Conflict(_)), "{late:?}");
     world.play();
     assert!(world.effects.sent_to("pay").is_empty());
     assert_eq!(world.run(run), cancelled);
@@ -29,7 +29,7 @@ fn a_run_that_is_cancelled_while_parked_executes_nothing_and_refuses_a_late_appr
 
 #[test]
 fn cancelling_twice_changes_nothing_and_cancelling_what_has_ended_is_refused() {
-    let world = World::of(&spec(&[gate("review", json!({}))], ""));
+    let world = Deployment::of(&spec(&[gate("review", json!({}))], ""));
     let run = world.start(json!({}));
     world.play();
     let first = world.cancel(run, "first").unwrap();
@@ -44,7 +44,7 @@ fn cancelling_twice_changes_nothing_and_cancelling_what_has_ended_is_refused() {
 
 #[test]
 fn what_is_in_flight_when_a_run_is_cancelled_is_recorded_and_nothing_starts_after() {
-    let world = World::of(&chain(3));
+    let world = Deployment::of(&chain(3));
     let run = world.start(json!({}));
     let canceller = world.clone();
     world.effects.script(move |sent| {
@@ -66,7 +66,7 @@ fn what_is_in_flight_when_a_run_is_cancelled_is_recorded_and_nothing_starts_afte
 fn a_cancel_between_thinking_and_writing_starts_nothing() {
     // Right before each commit of the run in turn.
     for nth in 1..=4 {
-        let world = World::of(&chain(3));
+        let world = Deployment::of(&chain(3));
         let run = world.start(json!({}));
         let canceller = world.clone();
         world.faults.just_before("commit", nth, move || {
@@ -80,7 +80,7 @@ fn a_cancel_between_thinking_and_writing_starts_nothing() {
 
 #[test]
 fn an_invocation_that_fails_again_and_again_fails_the_run_with_the_cause() {
-    let world = World::of(&chain(2));
+    let world = Deployment::of(&chain(2));
     let run = world.start(json!({}));
     world.faults.decide(|call| if call.name == "version" { Fate::FailBefore } else { Fate::Pass });
     world.play();
@@ -92,7 +92,7 @@ fn an_invocation_that_fails_again_and_again_fails_the_run_with_the_cause() {
 
 #[test]
 fn a_failed_execution_concerns_only_the_run_that_is_still_on_its_segment() {
-    let world = World::of(&spec(&[gate("review", json!({}))], ""));
+    let world = Deployment::of(&spec(&[gate("review", json!({}))], ""));
     let run = world.start(json!({}));
     world.play();
     let (first, second) = (&world.segments.executions()[0], &world.segments.executions()[1]);
@@ -109,7 +109,7 @@ fn a_failed_execution_concerns_only_the_run_that_is_still_on_its_segment() {
 
 #[test]
 fn settle_marks_what_was_under_way_as_failed() {
-    let world = World::of(&chain(2));
+    let world = Deployment::of(&chain(2));
     let run = world.start(json!({}));
     world.faults.strike_call("perform", 2, Fate::CrashAfter);
     assert!(matches!(world.invoke(run, 1), Invoked::Crashed));
@@ -118,9 +118,9 @@ fn settle_marks_what_was_under_way_as_failed() {
 }
 
 /// A choice between two tasks, whose runs put out what `output` says.
-fn choosing(output: &Value) -> World {
+fn choosing(output: &Value) -> Deployment {
     let nodes = [decision("choose", &[("left", "left"), ("right", "right")]), task("left", json!({})), gate("right", json!({}))];
-    World::of(&with(spec(&nodes, "choose>left:left choose>right:right"), json!({"output": output})))
+    Deployment::of(&with(spec(&nodes, "choose>left:left choose>right:right"), json!({"output": output})))
 }
 
 #[test]

@@ -5,7 +5,7 @@ use domain::ports::Clock;
 use domain::run::{Exit, NodeStatus, RunStatus};
 use serde_json::{Value, json};
 use testkit::build::{actor, approve, approve_as, at, gate, reject, service, spec, transform};
-use testkit::{Invoked, Stage, World};
+use testkit::{Deployment, Invoked, Stage};
 
 /// A gate of an hour; behind it `pay`, whether it was approved or expired.
 fn either_way() -> Value {
@@ -19,8 +19,8 @@ fn either_way() -> Value {
     )
 }
 
-fn parked(spec: &Value) -> (World, domain::id::RunId) {
-    let world = World::of(spec);
+fn parked(spec: &Value) -> (Deployment, domain::id::RunId) {
+    let world = Deployment::of(spec);
     let run = world.start(json!({}));
     world.play();
     assert!(matches!(world.segments.executions()[1].stage, Stage::Parked(_)));
@@ -53,7 +53,7 @@ fn an_expiry_can_be_routed() {
 fn a_timer_that_is_left_over_never_touches_a_decided_gate() {
     let (world, run) = parked(&either_way());
     // The decision is recorded, and the bell is lost; then the time is up, an hour later.
-    world.faults.strike_call("ring", 1, testkit::Fate::FailBefore);
+    world.faults.strike_call("resume", 1, testkit::Fate::FailBefore);
     world.decide(run, "", &actor("usr_ada"), approve_as(json!({"amount": 9}))).unwrap();
     world.faults.clear();
     world.clock.set(at(3_600));
@@ -94,7 +94,7 @@ fn a_decision_that_beats_the_expiry_to_the_store_is_what_is_executed() {
     }
 }
 
-/// The segment was woken by its timer, so nobody hears the bell that the decision owes.
+/// The segment was woken by its timer, so nobody hears the bell that the decision pending.
 #[test]
 fn a_rejection_that_beats_the_expiry_to_the_store_leaves_no_debt() {
     let (world, run) = parked(&spec(&[gate("review", json!({})), service("pay", json!({}))], "review>pay"));
@@ -108,7 +108,7 @@ fn a_rejection_that_beats_the_expiry_to_the_store_leaves_no_debt() {
     world.play();
     world.faults.clear();
     let ended = world.run(run);
-    assert_eq!((ended.status, ended.drive.owes), (RunStatus::Failed, None));
+    assert_eq!((ended.status, ended.execution.pending), (RunStatus::Failed, None));
     assert_eq!(ended.error.unwrap().message, "rejected by usr_ada: no");
     assert!(world.segments.executions().iter().all(testkit::Execution::is_over));
 }
@@ -142,6 +142,6 @@ fn an_invocation_without_time_left_hands_an_expired_gate_on_without_another_paus
     world.clock.set(at(3_600));
     assert!(matches!(world.invoke(run, 2), Invoked::Done(engine::Outcome::HandedOn)));
     assert_eq!(world.node(run, "review").exit, Exit::Expired);
-    assert_eq!(world.run(run).drive.parked_until, None, "there is something to do at once");
+    assert_eq!(world.run(run).execution.parked_until, None, "there is something to do at once");
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
 }

@@ -1,15 +1,15 @@
 //! Several gates, several reviewers, other ways out.
 
-use domain::fault::Fault;
-use domain::gate::{Counted, Verdict};
+use domain::error::ApplicationError;
+use domain::gate::{BallotOutcome, Verdict};
 use domain::ports::{RunLists, Window};
 use domain::run::{Exit, NodeStatus, RunStatus};
 use serde_json::{Value, json};
 use testkit::build::{actor, approve, approve_as, gate, reject, service, spec, task};
-use testkit::{World, block_on};
+use testkit::{Deployment, block_on};
 
-fn opened(spec: &Value) -> (World, domain::id::RunId) {
-    let world = World::of(spec);
+fn opened(spec: &Value) -> (Deployment, domain::id::RunId) {
+    let world = Deployment::of(spec);
     let run = world.start(json!({}));
     world.play();
     (world, run)
@@ -33,7 +33,7 @@ fn two_gates() -> Value {
 fn of_two_open_gates_a_decision_must_name_one() {
     let (world, run) = opened(&two_gates());
     let refused = world.decide(run, "", &actor("usr_ada"), approve()).unwrap_err();
-    let Fault::SeveralGates(nodes) = refused else { panic!("{refused:?}") };
+    let ApplicationError::SeveralGates(nodes) = refused else { panic!("{refused:?}") };
     assert_eq!(nodes.iter().map(domain::flow::NodeId::as_str).collect::<Vec<_>>(), ["left", "right"]);
 }
 
@@ -77,7 +77,7 @@ fn a_rejection_that_fails_the_run_closes_the_other_gate() {
 
 #[test]
 fn an_error_elsewhere_closes_what_is_open() {
-    let world = World::of(&spec(
+    let world = Deployment::of(&spec(
         &[task("start", json!({})), gate("review", json!({})), task("bad", json!({})), task("late", json!({}))],
         "start>review start>bad review>late",
     ));
@@ -122,7 +122,7 @@ fn exactly_one_of_two_reviewers_wins_and_the_winner_may_repeat() {
     world.faults.clear();
     for _ in 0..2 {
         let again = world.decide(run, "", &actor("usr_bob"), approve_as(json!({"amount": 2}))).unwrap();
-        assert_eq!(again.counted, Counted::Repeated);
+        assert_eq!(again.counted, BallotOutcome::Repeated);
         world.play_to_end(run);
     }
     assert_eq!(world.effects.sent_to("pay").len(), 1);
@@ -133,11 +133,11 @@ fn exactly_one_of_two_reviewers_wins_and_the_winner_may_repeat() {
 fn a_quorum_needs_that_many_people_and_the_first_rejection_rejects() {
     let quorum = spec(&[gate("review", json!({"requiredApprovals": 2})), service("pay", json!({}))], "review>pay");
     let (world, run) = opened(&quorum);
-    assert_eq!(world.decide(run, "", &actor("usr_ada"), approve()).unwrap().counted, Counted::MoreNeeded);
-    assert_eq!(world.decide(run, "", &actor("usr_ada"), approve()).unwrap().counted, Counted::Repeated);
+    assert_eq!(world.decide(run, "", &actor("usr_ada"), approve()).unwrap().counted, BallotOutcome::MoreNeeded);
+    assert_eq!(world.decide(run, "", &actor("usr_ada"), approve()).unwrap().counted, BallotOutcome::Repeated);
     world.play();
     assert_eq!(world.run(run).status, RunStatus::AwaitingApproval, "one person twice is one person");
-    assert_eq!(world.decide(run, "", &actor("usr_bob"), approve()).unwrap().counted, Counted::Decided(Verdict::Approved));
+    assert_eq!(world.decide(run, "", &actor("usr_bob"), approve()).unwrap().counted, BallotOutcome::DecisionResult(Verdict::Approved));
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
     assert_eq!(world.gate(run, "review").unwrap().votes.len(), 2);
 
@@ -153,9 +153,9 @@ fn two_votes_at_the_same_time_are_both_counted() {
     let (world, run) = opened(&spec(&[gate("review", json!({"requiredApprovals": 2}))], ""));
     let bob = world.clone();
     world.faults.just_before("commit", 1, move || {
-        assert_eq!(bob.decide(run, "", &actor("usr_bob"), approve()).unwrap().counted, Counted::MoreNeeded);
+        assert_eq!(bob.decide(run, "", &actor("usr_bob"), approve()).unwrap().counted, BallotOutcome::MoreNeeded);
     });
-    assert_eq!(world.decide(run, "", &actor("usr_ada"), approve()).unwrap().counted, Counted::Decided(Verdict::Approved));
+    assert_eq!(world.decide(run, "", &actor("usr_ada"), approve()).unwrap().counted, BallotOutcome::DecisionResult(Verdict::Approved));
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
 }
 
@@ -164,7 +164,7 @@ fn another_organisation_finds_neither_run_nor_gate() {
     let (mut world, run) = opened(&two_gates());
     world.org = testkit::build::Maker::new(99).org();
     for fault in [world.decide(run, "left", &actor("usr_ada"), approve()).unwrap_err(), world.cancel(run, "mine").unwrap_err()] {
-        assert!(matches!(fault, Fault::NotFound("run")), "{fault:?}");
+        assert!(matches!(fault, ApplicationError::NotFound("run")), "{fault:?}");
     }
     assert!(world.gate(run, "left").unwrap().is_open());
 }

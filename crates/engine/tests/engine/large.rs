@@ -7,15 +7,15 @@ use domain::run::RunStatus;
 use domain::step::{MAX_OUTPUT_BYTES, Payload};
 use serde_json::{Value, json};
 use testkit::build::{actor, approve, approve_as, canonical, gate, service, spec, task, with};
-use testkit::{Fate, Reply, World};
+use testkit::{Deployment, Fate, Reply};
 
 fn large(fill: &str) -> Value {
     json!({"text": fill.repeat(300_000), "n": 1})
 }
 
 /// Waits for its reviewer, with a drafted action of 300 KB.
-fn drafted() -> (World, RunId) {
-    let world = World::of(&canonical());
+fn drafted() -> (Deployment, RunId) {
+    let world = Deployment::of(&canonical());
     world.effects.answer("draft", Reply::parsed(&large("a")));
     let run = world.start(json!({"ticket": "T-1"}));
     world.play();
@@ -33,7 +33,7 @@ fn what_several_nodes_read_is_fetched_once_in_an_invocation() {
         service("r2", reads.clone()),
         service("r3", reads),
     ];
-    let world = World::of(&spec(&nodes, "big>review review>r1 review>r2 r2>r3"));
+    let world = Deployment::of(&spec(&nodes, "big>review review>r1 review>r2 r2>r3"));
     world.effects.answer("big", Reply::output(large("b")));
     let run = world.start(large("i"));
     world.play();
@@ -89,7 +89,7 @@ fn the_same_large_override_again_is_the_same_decision_and_another_one_is_too_lat
 fn the_rules_of_an_override_hold_for_large_actions_too() {
     let mut flow = canonical();
     flow["nodes"][1] = with(flow["nodes"][1].clone(), json!({"allowedEdits": ["/n"]}));
-    let world = World::of(&flow);
+    let world = Deployment::of(&flow);
     world.effects.answer("draft", Reply::parsed(&large("a")));
     let run = world.start(json!({"ticket": "T-1"}));
     world.play();
@@ -121,7 +121,7 @@ fn a_crash_at_any_call_around_a_large_override_leaves_one_decision_and_its_bytes
 #[test]
 fn after_a_crash_between_upload_and_record_the_step_is_done_again_and_its_record_is_right() {
     for (call, fate) in [("upload", Fate::CrashAfter), ("record", Fate::CrashBefore), ("upload", Fate::LoseAnswer)] {
-        let world = World::of(&spec(&[task("a", json!({})), service("b", json!({"body": "${step.a.output}"}))], "a>b"));
+        let world = Deployment::of(&spec(&[task("a", json!({})), service("b", json!({"body": "${step.a.output}"}))], "a>b"));
         world.effects.answer("a", Reply::output(large("1"))).answer("a", Reply::output(large("2")));
         let run = world.start(json!({}));
         world.faults.strike_call(call, 1, fate);
@@ -137,7 +137,7 @@ fn after_a_crash_between_upload_and_record_the_step_is_done_again_and_its_record
 
 #[test]
 fn a_record_whose_answer_was_lost_keeps_its_object() {
-    let world = World::of(&spec(&[task("a", json!({})), service("b", json!({"body": "${step.a.output}"}))], "a>b"));
+    let world = Deployment::of(&spec(&[task("a", json!({})), service("b", json!({"body": "${step.a.output}"}))], "a>b"));
     world.effects.answer("a", Reply::output(large("1")));
     let run = world.start(json!({}));
     world.faults.strike_call("record", 1, Fate::Twice);
@@ -153,7 +153,7 @@ fn a_retry_takes_over_a_large_decision_with_its_bytes() {
     world.effects.answer("pay", Reply::refused());
     assert_eq!(world.play_to_end(before).status, RunStatus::Failed);
     let operator = actor("usr_operator");
-    let again = world.engine.retry(&world.entropy, &world.org, &before, &operator, engine::Again::default());
+    let again = world.engine.retry(&world.entropy, &world.org, &before, &operator, engine::RetryOptions::default());
     let run = world.call(again).unwrap().unwrap().run.id;
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
     let paid = world.effects.sent_to("pay");
@@ -167,7 +167,7 @@ fn a_retry_takes_over_a_large_decision_with_its_bytes() {
 
 #[test]
 fn an_output_of_exactly_25_mb_is_kept() {
-    let world = World::of(&spec(&[task("a", json!({}))], ""));
+    let world = Deployment::of(&spec(&[task("a", json!({}))], ""));
     world.effects.answer("a", Reply::output(json!("x".repeat(MAX_OUTPUT_BYTES - 2))));
     let run = world.start(json!({}));
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
@@ -176,7 +176,7 @@ fn an_output_of_exactly_25_mb_is_kept() {
 
 #[test]
 fn a_message_that_quotes_a_large_value_is_cut() {
-    let world = World::of(&spec(&[testkit::build::decision("choose", &[("x", "a")]), task("a", json!({}))], "choose>a:x"));
+    let world = Deployment::of(&spec(&[testkit::build::decision("choose", &[("x", "a")]), task("a", json!({}))], "choose>a:x"));
     let run = world.start(json!({"choice": "ü".repeat(500_000)}));
     let ended = world.play_to_end(run);
     assert_eq!(ended.status, RunStatus::Failed);

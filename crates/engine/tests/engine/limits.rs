@@ -4,11 +4,11 @@ use domain::run::{NodeStatus, RunStatus};
 use domain::step::{MAX_OUTPUT_BYTES, Payload};
 use serde_json::json;
 use testkit::build::{at, chain, service, spec, task};
-use testkit::{Reply, World};
+use testkit::{Deployment, Reply};
 
 #[test]
 fn an_invocation_hands_on_in_time_and_the_next_one_finishes() {
-    let mut world = World::of(&chain(6));
+    let mut world = Deployment::of(&chain(6));
     // Room for a node of 30 seconds and the margin, and for little more.
     world.invocation_seconds = 60;
     for node in ["n1", "n2", "n3", "n4", "n5", "n6"] {
@@ -25,7 +25,7 @@ fn an_invocation_hands_on_in_time_and_the_next_one_finishes() {
 
 #[test]
 fn a_node_that_needs_more_time_than_an_invocation_has_is_tried_all_the_same() {
-    let mut world = World::of(&spec(&[task("a", json!({"timeoutSeconds": 600}))], ""));
+    let mut world = Deployment::of(&spec(&[task("a", json!({"timeoutSeconds": 600}))], ""));
     world.invocation_seconds = 60;
     let run = world.start(json!({}));
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
@@ -34,7 +34,7 @@ fn a_node_that_needs_more_time_than_an_invocation_has_is_tried_all_the_same() {
 
 #[test]
 fn an_output_of_more_than_25_mb_fails_its_step() {
-    let world = World::of(&chain(2));
+    let world = Deployment::of(&chain(2));
     world.effects.answer("n1", Reply::output(json!("x".repeat(MAX_OUTPUT_BYTES))));
     let run = world.start(json!({}));
     let ended = world.play_to_end(run);
@@ -49,7 +49,7 @@ fn an_output_of_more_than_25_mb_fails_its_step() {
 fn a_large_output_lies_beside_the_record_and_is_read_downstream_and_after_a_crash() {
     for crash in [false, true] {
         let large = "x".repeat(200_000);
-        let world = World::of(&spec(&[task("a", json!({})), service("b", json!({"body": "${step.a.output.text}"}))], "a>b"));
+        let world = Deployment::of(&spec(&[task("a", json!({})), service("b", json!({"body": "${step.a.output.text}"}))], "a>b"));
         world.effects.answer("a", Reply::output(json!({"text": large})));
         let run = world.start(json!({}));
         if crash {

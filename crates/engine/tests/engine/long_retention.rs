@@ -7,17 +7,17 @@ use domain::run::RunStatus;
 use domain::time::Time;
 use serde_json::json;
 use testkit::build::{Maker, actor, approve, at, gate, service, spec, task};
-use testkit::{Fate, World, block_on};
+use testkit::{Deployment, Fate, block_on};
 
 const DAY: u64 = 24 * 3600;
 const DAYS: u64 = 180;
 
 /// Two steps around a gate.
-fn world() -> World {
-    World::of(&spec(&[task("a", json!({})), gate("ask", json!({"timeoutHours": 400})), service("b", json!({}))], "a>ask ask>b"))
+fn world() -> Deployment {
+    Deployment::of(&spec(&[task("a", json!({})), gate("ask", json!({"timeoutHours": 400})), service("b", json!({}))], "a>ask ask>b"))
 }
 
-fn finished(world: &World) -> RunId {
+fn finished(world: &Deployment) -> RunId {
     let run = world.start(json!({}));
     world.play();
     world.decide(run, "", &actor("usr_ada"), approve()).unwrap();
@@ -25,21 +25,21 @@ fn finished(world: &World) -> RunId {
     run
 }
 
-fn switch(world: &World, long: bool) -> Option<RetentionJob> {
+fn switch(world: &Deployment, long: bool) -> Option<RetentionJob> {
     world.call(world.engine.set_long_retention(&world.org, long)).unwrap().unwrap().1
 }
 
 /// One tick of the schedule; whatever becomes of it.
-fn tick(world: &World) {
+fn tick(world: &Deployment) {
     let deadline = world.clock.now().plus_seconds(200);
     _ = world.call(world.engine.apply_retention(&world.store, deadline));
 }
 
-fn job(world: &World) -> RetentionJob {
+fn job(world: &Deployment) -> RetentionJob {
     world.store.stored_retention_job(&world.org).unwrap()
 }
 
-fn work_to_the_end(world: &World) {
+fn work_to_the_end(world: &Deployment) {
     for _ in 0..100 {
         tick(world);
         if job(world).finished_at().is_some() {
@@ -50,7 +50,7 @@ fn work_to_the_end(world: &World) {
     panic!("the job does not come to an end: {:?}", job(world));
 }
 
-fn expiries(world: &World, run: RunId) -> [Option<Time>; 2] {
+fn expiries(world: &Deployment, run: RunId) -> [Option<Time>; 2] {
     ["a", "b"].map(|node| world.store.expiry_of(&run, node))
 }
 
@@ -91,7 +91,7 @@ fn a_run_that_goes_on_while_it_is_switched_keeps_its_outputs_until_after_its_end
     assert_eq!(world.store.expiry_of(&run, "a"), None);
     switch(&world, false);
     work_to_the_end(&world);
-    let until = world.run(run).drive.parked_until.unwrap();
+    let until = world.run(run).execution.parked_until.unwrap();
     assert!(world.store.expiry_of(&run, "a").unwrap() >= until.plus_seconds(DAYS * DAY), "it waits, and is then not yet at its end");
     let end = at(10 * DAY);
     world.clock.set(end);

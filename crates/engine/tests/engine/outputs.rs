@@ -1,16 +1,16 @@
 //! Outputs are kept until so long after the end of their run, and then they are gone.
 
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::id::RunId;
 use domain::ports::{Clock, Runs};
 use domain::retention::{Purge, PurgeReason, Purged};
 use domain::run::{NodeStatus, RunStatus};
 use domain::step::StepRecord;
 use domain::time::Time;
-use engine::Again;
+use engine::RetryOptions;
 use serde_json::{Value, json};
 use testkit::build::{actor, approve, at, chain, gate, service, spec, task, transform, with};
-use testkit::{Fate, Reply, World, block_on};
+use testkit::{Deployment, Fate, Reply, block_on};
 
 const DAY: u64 = 24 * 3600;
 const DAYS: u64 = 180;
@@ -25,16 +25,16 @@ fn waiting(days: u64) -> Value {
     spec(&[task("a", json!({})), json!({"id": "rest", "type": "wait", "seconds": days * DAY}), b], "a>rest rest>b")
 }
 
-fn read(world: &World, run: RunId, node: &str, now: Time) -> Option<StepRecord> {
+fn read(world: &Deployment, run: RunId, node: &str, now: Time) -> Option<StepRecord> {
     block_on(&world.clock, world.store.step(&world.run(run), &node.parse().unwrap(), now)).unwrap()
 }
 
-fn is_there(world: &World, run: RunId, node: &str, now: Time) -> bool {
+fn is_there(world: &Deployment, run: RunId, node: &str, now: Time) -> bool {
     read(world, run, node, now).is_some_and(|record| record.purged.is_none())
 }
 
 /// What the stream does, until it has worked.
-fn deliver(world: &World) {
+fn deliver(world: &Deployment) {
     for run in world.store.take_ended_late() {
         while !matches!(world.call(world.engine.reschedule(&run)), Some(Ok(()))) {}
     }
@@ -43,17 +43,17 @@ fn deliver(world: &World) {
     }
 }
 
-fn purged(world: &World, run: RunId, node: &str) -> Purged {
+fn purged(world: &Deployment, run: RunId, node: &str) -> Purged {
     *world.record(run, node).unwrap().purged.unwrap()
 }
 
-fn purge(world: &World, run: RunId, by: &str) -> Result<Purge, Fault> {
+fn purge(world: &Deployment, run: RunId, by: &str) -> Result<Purge, ApplicationError> {
     world.call(world.engine.purge(&world.org, &run, by)).unwrap()
 }
 
 /// A chain of three whose first output is large, at its end.
-fn ended() -> (World, RunId) {
-    let world = World::of(&chain(3));
+fn ended() -> (Deployment, RunId) {
+    let world = Deployment::of(&chain(3));
     world.effects.answer("n1", Reply::output(json!({"text": "x".repeat(200_000)})));
     let run = world.start(json!({"large": "y".repeat(200_000)}));
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
@@ -62,7 +62,7 @@ fn ended() -> (World, RunId) {
 
 #[test]
 fn a_run_that_waits_for_300_days_keeps_its_outputs_until_180_days_after_its_end() {
-    let world = World::of(&waiting(300));
+    let world = Deployment::of(&waiting(300));
     let run = world.start(json!({}));
     for number in 0..300 {
         world.clock.set(day(number));
@@ -82,7 +82,7 @@ fn a_run_that_waits_for_300_days_keeps_its_outputs_until_180_days_after_its_end(
 
 #[test]
 fn a_run_that_was_to_wait_for_long_and_was_cancelled_does_not_keep_its_outputs_longer() {
-    let world = World::of(&waiting(300));
+    let world = Deployment::of(&waiting(300));
     let run = world.start(json!({}));
     world.play();
     assert!(is_there(&world, run, "a", day(300 + DAYS)), "as if it was going to wait");
@@ -96,11 +96,11 @@ fn a_run_that_was_to_wait_for_long_and_was_cancelled_does_not_keep_its_outputs_l
 fn a_run_of_more_than_a_day_has_its_records_rescheduled_at_its_end_and_a_shorter_one_does_not() {
     for (seconds, touched) in [(DAY, false), (DAY + 1, true)] {
         let rest = json!({"id": "rest", "type": "wait", "seconds": seconds});
-        let world = World::of(&spec(&[task("a", json!({})), rest, task("b", json!({}))], "a>rest rest>b"));
+        let world = Deployment::of(&spec(&[task("a", json!({})), rest, task("b", json!({}))], "a>rest rest>b"));
         let run = world.start(json!({}));
         world.play_to_end(run);
         deliver(&world);
-        assert_eq!((world.faults.count("reschedule") > 0, world.faults.count("keep_over")), (touched, 0));
+        assert_eq!((world.faults.count("reschedule") > 0, world.faults.count("extend_retention")), (touched, 0));
         let promised = at(seconds + DAYS * DAY);
         let expiry = world.store.expiry_of(&run, "a").unwrap();
         if touched { assert_eq!(expiry, promised) } else { assert!(expiry >= promised && expiry <= promised.plus_seconds(DAY)) }
@@ -111,7 +111,7 @@ fn a_run_of_more_than_a_day_has_its_records_rescheduled_at_its_end_and_a_shorter
 fn gates_that_wait_one_after_the_other_keep_what_is_behind_them_however_short_the_retention() {
     let ask = |id: &str| gate(id, json!({"timeoutHours": 100 * 24}));
     let b = service("b", json!({"body": "${step.a.output.name}"}));
-    let world = World::of(&spec(&[task("a", json!({})), ask("one"), task("c", json!({})), ask("two"), b], "a>one one>c c>two two>b"));
+    let world = Deployment::of(&spec(&[task("a", json!({})), ask("one"), task("c", json!({})), ask("two"), b], "a>one one>c c>two two>b"));
     world.store.keep_for_days(1);
     let run = world.start(json!({}));
     world.play();
@@ -132,19 +132,19 @@ fn gates_that_wait_one_after_the_other_keep_what_is_behind_them_however_short_th
 #[test]
 fn whatever_dies_between_keeping_records_and_parking_the_run_goes_on_with_all_it_knew() {
     for fate in [Fate::FailBefore, Fate::LoseAnswer, Fate::Twice, Fate::CrashBefore, Fate::CrashAfter] {
-        for call in ["keep_over", "commit", "start"] {
+        for call in ["extend_retention", "commit", "start"] {
             for nth in 1..=2 {
-                let world = World::of(&waiting(300));
+                let world = Deployment::of(&waiting(300));
                 world.faults.strike_call(call, nth, fate);
                 let Some(Ok(started)) = world.execute(json!({}), None) else { continue };
                 let run = started.run.id;
-                while world.run(run).drive.parked_until.is_none() {
+                while world.run(run).execution.parked_until.is_none() {
                     world.play();
-                    if world.run(run).drive.parked_until.is_none() {
+                    if world.run(run).execution.parked_until.is_none() {
                         world.pass_time(run);
                     }
                 }
-                let until = world.run(run).drive.parked_until.unwrap();
+                let until = world.run(run).execution.parked_until.unwrap();
                 assert!(is_there(&world, run, "a", until.plus_seconds(DAY - 1)), "{fate:?} of {call} {nth}");
                 assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded, "{fate:?} of {call} {nth}");
                 assert_eq!(world.effects.sent_to("b")[0].body(), Some(&json!("a")));
@@ -195,13 +195,13 @@ fn whatever_dies_between_deleting_and_the_receipt_the_receipt_still_knows_what_w
 #[test]
 fn a_purge_takes_what_steps_had_and_leaves_the_run_its_input_and_its_decisions() {
     let ask = gate("ask", json!({}));
-    let world = World::of(&spec(&[task("a", json!({})), ask, service("b", json!({}))], "a>ask ask>b"));
+    let world = Deployment::of(&spec(&[task("a", json!({})), ask, service("b", json!({}))], "a>ask ask>b"));
     world.effects.answer("a", Reply::output(json!({"text": "x".repeat(200_000)})));
     let run = world.start(json!({"large": "y".repeat(200_000)}));
     world.play();
     let early = purge(&world, run, "usr_ada");
     assert!(
-        matches!(&early, Err(Fault::Conflict(why)) if why == "the run is awaiting_approval; its outputs can be purged once it has ended")
+        matches!(&early, Err(ApplicationError::Conflict(why)) if why == "the run is awaiting_approval; its outputs can be purged once it has ended")
     );
     world.decide(run, "", &actor("usr_ada"), approve()).unwrap();
     world.play_to_end(run);
@@ -219,7 +219,7 @@ fn a_purge_takes_what_steps_had_and_leaves_the_run_its_input_and_its_decisions()
     world.clock.advance(60);
     assert_eq!(purge(&world, run, "usr_bob").unwrap(), first, "the same receipt");
     let other = testkit::build::Maker::new(9).org();
-    assert!(matches!(world.call(world.engine.purge(&other, &run, "usr_x")), Some(Err(Fault::NotFound("run")))));
+    assert!(matches!(world.call(world.engine.purge(&other, &run, "usr_x")), Some(Err(ApplicationError::NotFound("run")))));
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_purge_that_dies_anywhere_is_finished_by_whoever_pays_debts() {
 
 #[test]
 fn what_an_invocation_still_records_after_the_purge_goes_too() {
-    let world = World::of(&chain(2));
+    let world = Deployment::of(&chain(2));
     let (inside, busy) = (world.clone(), std::sync::Arc::new(std::sync::Mutex::new(None::<RunId>)));
     let seen = std::sync::Arc::clone(&busy);
     world.effects.script(move |sent| {
@@ -266,19 +266,19 @@ fn what_an_invocation_still_records_after_the_purge_goes_too() {
 
 #[test]
 fn a_retry_of_what_is_gone_is_refused_at_once() {
-    let world = World::of(&spec(&[transform("a", &json!(1)), service("b", json!({"body": "${step.a.output}"}))], "a>b"));
+    let world = Deployment::of(&spec(&[transform("a", &json!(1)), service("b", json!({"body": "${step.a.output}"}))], "a>b"));
     world.effects.answer("b", Reply::refused());
     let run = world.start(json!({}));
     world.play_to_end(run);
     let again = |from: Option<&str>| {
-        let again = Again { from: from.map(|from| from.parse().unwrap()), ..Again::default() };
+        let again = RetryOptions { from: from.map(|from| from.parse().unwrap()), ..RetryOptions::default() };
         world.call(world.engine.retry(&world.entropy, &world.org, &run, &actor("usr_ada"), again)).unwrap()
     };
     again(None).unwrap();
     // Its time is up, and the table has not deleted it yet.
     world.clock.set(day(DAYS + 1));
     let expected = format!("what `a` put out in {run} is no longer kept; retry from there, or start a new run");
-    let refused = |answer| matches!(answer, Err(Fault::Conflict(why)) if why == expected);
+    let refused = |answer| matches!(answer, Err(ApplicationError::Conflict(why)) if why == expected);
     assert!(refused(again(None)));
     deliver(&world);
     assert!(refused(again(None)));
@@ -288,12 +288,12 @@ fn a_retry_of_what_is_gone_is_refused_at_once() {
 
 #[test]
 fn what_a_retry_took_over_lives_as_long_as_the_retry() {
-    let world = World::of(&with(chain(2), json!({})));
+    let world = Deployment::of(&with(chain(2), json!({})));
     world.effects.answer("n2", Reply::refused());
     let before = world.start(json!({}));
     world.play_to_end(before);
     world.clock.set(day(100));
-    let again = world.call(world.engine.retry(&world.entropy, &world.org, &before, &actor("usr_ada"), Again::default()));
+    let again = world.call(world.engine.retry(&world.entropy, &world.org, &before, &actor("usr_ada"), RetryOptions::default()));
     let run = again.unwrap().unwrap().run.id;
     world.play_to_end(run);
     world.clock.set(day(DAYS + 2));

@@ -5,11 +5,11 @@ use domain::run::RunStatus;
 use engine::Outcome;
 use serde_json::json;
 use testkit::build::{approve, chain};
-use testkit::{Fate, Invoked, Reply, World};
+use testkit::{Deployment, Fate, Invoked, Reply};
 
 #[test]
 fn an_invocation_that_has_lost_the_run_moves_it_no_further() {
-    let world = World::of(&chain(3));
+    let world = Deployment::of(&chain(3));
     let run = world.start(json!({}));
     // A second invocation takes over and drives the run to its end while the first waits for n1.
     let second = world.clone();
@@ -32,7 +32,7 @@ fn an_invocation_that_has_lost_the_run_moves_it_no_further() {
 
 #[test]
 fn an_invocation_that_is_overtaken_by_a_slower_one_stops_at_its_next_write() {
-    let world = World::of(&chain(3));
+    let world = Deployment::of(&chain(3));
     let run = world.start(json!({}));
     // Another invocation takes the run, and dies before it sends anything.
     let second = world.clone();
@@ -47,7 +47,7 @@ fn an_invocation_that_is_overtaken_by_a_slower_one_stops_at_its_next_write() {
     assert!(matches!(invoked, Invoked::Failed(_)), "{invoked:?}");
     assert_eq!(world.effects.sent().len(), 1);
     let now = world.run(run);
-    assert_eq!((now.drive.owner.as_deref(), now.status), (Some("another"), RunStatus::Running));
+    assert_eq!((now.execution.owner.as_deref(), now.status), (Some("another"), RunStatus::Running));
     // Step Functions invokes again, and nothing is missing.
     assert!(matches!(world.invoke(run, 1), Invoked::Done(Outcome::Ended)));
     assert_eq!(world.effects.sent().len(), 3, "n1 was on record");
@@ -55,7 +55,7 @@ fn an_invocation_that_is_overtaken_by_a_slower_one_stops_at_its_next_write() {
 
 #[test]
 fn an_invocation_of_a_segment_that_is_over_does_nothing() {
-    let world = World::of(&testkit::build::spec(&[testkit::build::gate("review", json!({}))], ""));
+    let world = Deployment::of(&testkit::build::spec(&[testkit::build::gate("review", json!({}))], ""));
     let run = world.start(json!({}));
     world.play();
     let parked = world.run(run);
@@ -69,7 +69,7 @@ fn an_invocation_of_a_segment_that_is_over_does_nothing() {
 
 #[test]
 fn waking_a_parked_run_for_nothing_parks_it_again() {
-    let world = World::of(&testkit::build::spec(&[testkit::build::gate("review", json!({}))], ""));
+    let world = Deployment::of(&testkit::build::spec(&[testkit::build::gate("review", json!({}))], ""));
     let run = world.start(json!({}));
     world.play();
     let first = world.run(run);
@@ -77,8 +77,8 @@ fn waking_a_parked_run_for_nothing_parks_it_again() {
     world.play();
     let again = world.run(run);
     assert_eq!(again.status, RunStatus::AwaitingApproval);
-    assert_eq!(again.drive.segment, first.drive.segment + 1);
-    assert!(again.drive.token.is_some() && again.drive.token != first.drive.token);
+    assert_eq!(again.execution.segment, first.execution.segment + 1);
+    assert!(again.execution.token.is_some() && again.execution.token != first.execution.token);
     world.decide(run, "", &testkit::build::actor("usr_ada"), approve()).unwrap();
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
 }
@@ -87,7 +87,7 @@ fn waking_a_parked_run_for_nothing_parks_it_again() {
 fn a_lost_answer_of_any_commit_leads_to_the_same_end() {
     for fate in [Fate::LoseAnswer, Fate::Twice] {
         for nth in 1.. {
-            let world = World::of(&chain(3));
+            let world = Deployment::of(&chain(3));
             let run = world.start(json!({}));
             world.faults.strike_call("commit", nth, fate);
             let ended = world.play_to_end(run);

@@ -4,7 +4,7 @@ use domain::ports::Clock;
 use domain::run::{NodeStatus, RunStatus};
 use serde_json::{Value, json};
 use testkit::build::{at, decision, spec, task, transform};
-use testkit::{Reply, World};
+use testkit::{Deployment, Reply};
 
 fn diamond() -> Value {
     spec(
@@ -20,7 +20,7 @@ fn diamond() -> Value {
 
 #[test]
 fn both_requests_are_sent_before_either_answers() {
-    let world = World::of(&diamond());
+    let world = Deployment::of(&diamond());
     let slow = |name: &str| Reply::output(json!({"name": name})).after(60_000);
     world.effects.answer("left", slow("left")).answer("right", slow("right"));
     let run = world.start(json!({}));
@@ -32,7 +32,7 @@ fn both_requests_are_sent_before_either_answers() {
 
 #[test]
 fn a_join_waits_for_the_slowest_and_a_retry_does_not_wait_for_a_neighbour() {
-    let world = World::of(&diamond());
+    let world = Deployment::of(&diamond());
     world.effects.answer("left", Reply::output(json!({"name": "left"})).after(30_000));
     world.effects.answer("right", Reply::unavailable());
     let run = world.start(json!({}));
@@ -43,7 +43,7 @@ fn a_join_waits_for_the_slowest_and_a_retry_does_not_wait_for_a_neighbour() {
 
 #[test]
 fn an_error_lets_what_is_in_flight_finish_and_starts_nothing_more() {
-    let world = World::of(&spec(
+    let world = Deployment::of(&spec(
         &[
             transform("start", &json!(1)),
             task("slow", json!({})),
@@ -76,7 +76,7 @@ fn a_branch_that_is_not_taken_is_skipped_with_all_that_lies_on_it() {
         "choose>a1:a choose>b1:b a1>a2 a2>end b1>end",
     );
     for (choice, taken, skipped) in [("a", vec!["a1", "a2", "end"], vec!["b1"]), ("b", vec!["b1", "end"], vec!["a1", "a2"])] {
-        let world = World::of(&flow);
+        let world = Deployment::of(&flow);
         let run = world.start(json!({"choice": choice}));
         assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
         assert_eq!(world.effects.sent().iter().map(|sent| sent.name.as_str()).collect::<Vec<_>>(), taken);
@@ -88,7 +88,7 @@ fn a_branch_that_is_not_taken_is_skipped_with_all_that_lies_on_it() {
 
 #[test]
 fn no_step_begins_before_what_led_to_it_is_done() {
-    let world = World::of(&diamond());
+    let world = Deployment::of(&diamond());
     world.clock.tick_when_read();
     for side in ["left", "right"] {
         world.effects.answer(side, Reply::output(json!({"name": side})));

@@ -4,7 +4,7 @@ use domain::ports::Clock;
 use domain::run::{Exit, NodeStatus, RunStatus};
 use serde_json::{Value, json};
 use testkit::build::{at, service, spec, task};
-use testkit::{Reply, World};
+use testkit::{Deployment, Reply};
 
 fn retried(retry: &Value) -> Value {
     spec(&[task("a", json!({"retry": retry})), task("b", json!({}))], "a>b")
@@ -12,7 +12,7 @@ fn retried(retry: &Value) -> Value {
 
 #[test]
 fn a_short_backoff_is_slept_through_in_one_segment() {
-    let world = World::of(&retried(&json!({"maxAttempts": 3, "initialDelaySeconds": 1})));
+    let world = Deployment::of(&retried(&json!({"maxAttempts": 3, "initialDelaySeconds": 1})));
     world.effects.answer("a", Reply::unavailable()).answer("a", Reply::unavailable());
     let run = world.start(json!({}));
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
@@ -28,12 +28,12 @@ fn a_short_backoff_is_slept_through_in_one_segment() {
 
 #[test]
 fn a_long_backoff_parks_the_run() {
-    let world = World::of(&retried(&json!({"maxAttempts": 2, "initialDelaySeconds": 600, "maxDelaySeconds": 600})));
+    let world = Deployment::of(&retried(&json!({"maxAttempts": 2, "initialDelaySeconds": 600, "maxDelaySeconds": 600})));
     world.effects.answer("a", Reply::unavailable());
     let run = world.start(json!({}));
     world.play();
     let parked = world.run(run);
-    assert_eq!((parked.status, parked.drive.owner.clone()), (RunStatus::Running, None));
+    assert_eq!((parked.status, parked.execution.owner.clone()), (RunStatus::Running, None));
     assert!(world.segments.execution(&parked.execution_name()).unwrap().wait_seconds.is_some_and(|seconds| (300..=600).contains(&seconds)));
     assert_eq!(world.effects.sent().len(), 1);
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
@@ -43,7 +43,7 @@ fn a_long_backoff_parks_the_run() {
 
 #[test]
 fn retry_after_is_waited_for_even_if_it_is_longer_than_the_backoff() {
-    let world = World::of(&retried(&json!({"maxAttempts": 2, "initialDelaySeconds": 1})));
+    let world = Deployment::of(&retried(&json!({"maxAttempts": 2, "initialDelaySeconds": 1})));
     world.effects.answer("a", Reply::unavailable().retry_after(120));
     let run = world.start(json!({}));
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
@@ -52,7 +52,7 @@ fn retry_after_is_waited_for_even_if_it_is_longer_than_the_backoff() {
 
 #[test]
 fn when_the_attempts_are_spent_the_step_fails_with_the_last_message() {
-    let world = World::of(&retried(&json!({"maxAttempts": 2, "initialDelaySeconds": 0})));
+    let world = Deployment::of(&retried(&json!({"maxAttempts": 2, "initialDelaySeconds": 0})));
     world.effects.answer("a", Reply::unavailable()).answer("a", Reply::unavailable());
     let run = world.start(json!({}));
     let ended = world.play_to_end(run);
@@ -63,7 +63,7 @@ fn when_the_attempts_are_spent_the_step_fails_with_the_last_message() {
 
 #[test]
 fn what_no_attempt_will_cure_is_tried_once() {
-    let world = World::of(&retried(&json!({"maxAttempts": 5})));
+    let world = Deployment::of(&retried(&json!({"maxAttempts": 5})));
     world.effects.answer("a", Reply::refused());
     let run = world.start(json!({}));
     assert_eq!(world.play_to_end(run).status, RunStatus::Failed);
@@ -73,7 +73,7 @@ fn what_no_attempt_will_cure_is_tried_once() {
 #[test]
 fn an_error_can_be_routed_and_the_plain_way_is_skipped() {
     let world =
-        World::of(&spec(&[task("a", json!({"onError": "route_to:mend"})), task("b", json!({})), service("mend", json!({}))], "a>b"));
+        Deployment::of(&spec(&[task("a", json!({"onError": "route_to:mend"})), task("b", json!({})), service("mend", json!({}))], "a>b"));
     world.effects.answer("a", Reply::refused());
     let run = world.start(json!({}));
     let ended = world.play_to_end(run);
@@ -85,7 +85,7 @@ fn an_error_can_be_routed_and_the_plain_way_is_skipped() {
 
 #[test]
 fn a_template_whose_value_is_not_there_fails_the_step_with_its_path() {
-    let world = World::of(&spec(&[task("a", json!({})), service("b", json!({"body": "${step.a.output.no.such}"}))], "a>b"));
+    let world = Deployment::of(&spec(&[task("a", json!({})), service("b", json!({"body": "${step.a.output.no.such}"}))], "a>b"));
     let run = world.start(json!({}));
     let ended = world.play_to_end(run);
     assert_eq!(ended.status, RunStatus::Failed);

@@ -1,16 +1,16 @@
 //! A run begins, once.
 
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::flow::FlowStatus;
 use domain::ports::Clock;
 use domain::run::RunStatus;
 use serde_json::json;
 use testkit::build::chain;
-use testkit::{Fate, World};
+use testkit::{Deployment, Fate};
 
 #[test]
 fn the_same_key_gives_the_first_run_again_and_another_body_is_a_conflict() {
-    let world = World::of(&chain(1));
+    let world = Deployment::of(&chain(1));
     let first = world.execute(json!({"n": 1}), Some("k")).unwrap().unwrap();
     assert!(!first.repeated);
     let again = world.execute(json!({"n": 1}), Some("k")).unwrap().unwrap();
@@ -28,7 +28,7 @@ fn the_same_key_gives_the_first_run_again_and_another_body_is_a_conflict() {
 
 #[test]
 fn two_calls_with_one_key_at_the_same_time_start_one_run() {
-    let world = World::of(&chain(1));
+    let world = Deployment::of(&chain(1));
     let faster = world.clone();
     world.faults.just_before("create", 1, move || {
         faster.execute(json!({}), Some("k")).unwrap().unwrap();
@@ -47,10 +47,10 @@ fn only_an_active_flow_runs() {
         (FlowStatus::Draft, "the flow is draft; only an active flow runs"),
         (FlowStatus::Paused, "the flow is paused; only an active flow runs"),
     ] {
-        let mut world = World::of(&chain(1));
+        let mut world = Deployment::of(&chain(1));
         world.flow.status = status;
         let refused = world.execute(json!({}), None).unwrap().unwrap_err();
-        assert!(matches!(refused, Fault::Unprocessable { .. }));
+        assert!(matches!(refused, ApplicationError::Unprocessable { .. }));
         assert_eq!(refused.to_string(), message);
         assert!(world.store.all_runs().is_empty());
     }
@@ -61,7 +61,7 @@ fn only_an_active_flow_runs() {
 fn a_start_that_is_cut_short_anywhere_starts_one_run() {
     for fate in [Fate::FailBefore, Fate::LoseAnswer, Fate::Twice, Fate::CrashBefore, Fate::CrashAfter] {
         for nth in 1..=4 {
-            let world = World::of(&chain(2));
+            let world = Deployment::of(&chain(2));
             world.faults.strike(nth, fate);
             _ = world.execute(json!({}), Some("k"));
             world.faults.clear();
@@ -77,7 +77,7 @@ fn a_start_that_is_cut_short_anywhere_starts_one_run() {
 fn a_run_keeps_the_version_it_began_with() {
     use domain::flow::{Flow, Version};
     use domain::ports::Flows;
-    let world = World::of(&chain(3));
+    let world = Deployment::of(&chain(3));
     let run = world.start(json!({}));
     let next = Flow { version: 2, updated_at: world.clock.now(), ..world.flow.clone() };
     let version = Version {

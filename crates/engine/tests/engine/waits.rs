@@ -5,7 +5,7 @@ use domain::run::RunStatus;
 use domain::step::Payload;
 use serde_json::{Value, json};
 use testkit::build::{at, spec, task, with};
-use testkit::{Fate, World};
+use testkit::{Deployment, Fate};
 
 fn waiting(fields: Value) -> Value {
     spec(&[task("a", json!({})), with(json!({"id": "rest", "type": "wait"}), fields), task("b", json!({}))], "a>rest rest>b")
@@ -14,7 +14,7 @@ fn waiting(fields: Value) -> Value {
 #[test]
 fn a_short_wait_is_slept_through_and_a_long_one_parks() {
     for (seconds, segments) in [(0, 1), (4, 1), (6, 2), (86_400, 2)] {
-        let world = World::of(&waiting(json!({"seconds": seconds})));
+        let world = Deployment::of(&waiting(json!({"seconds": seconds})));
         let run = world.start(json!({}));
         assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded, "{seconds} s");
         assert_eq!((world.clock.now(), world.segments.executions().len()), (at(seconds), segments), "{seconds} s");
@@ -26,7 +26,7 @@ fn a_short_wait_is_slept_through_and_a_long_one_parks() {
 #[test]
 fn a_time_that_has_passed_is_not_waited_for() {
     for (until, ends_at) in [(at(3_600), at(3_600)), (at(0), at(0))] {
-        let world = World::of(&waiting(json!({"until": until})));
+        let world = Deployment::of(&waiting(json!({"until": until})));
         let run = world.start(json!({}));
         assert_eq!(world.play_to_end(run).finished_at, Some(ends_at));
     }
@@ -37,7 +37,7 @@ fn a_crash_does_not_make_a_wait_longer() {
     for fate in [Fate::FailBefore, Fate::LoseAnswer, Fate::CrashBefore, Fate::CrashAfter] {
         // Whatever happens to the segment that waits: it is Park, its Advance, or the commit after it.
         for nth in 1..=3 {
-            let world = World::of(&waiting(json!({"seconds": 600})));
+            let world = Deployment::of(&waiting(json!({"seconds": 600})));
             let run = world.start(json!({}));
             world.play();
             world.faults.strike(nth, fate);

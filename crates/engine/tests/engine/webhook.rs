@@ -5,17 +5,17 @@ use domain::ports::{Flows, WebhookTriggers};
 use domain::run::{RunStatus, Trigger};
 use domain::signature::sign;
 use domain::webhook_trigger::WebhookToken;
-use engine::{Delivery, Started, WebhookKeeper};
+use engine::{Started, TriggerDelivery, WebhookKeeper};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use testkit::build::chain;
-use testkit::{Fate, ManualClock, Memory, MemoryVault, World, block_on};
+use testkit::{Deployment, Fate, ManualClock, Memory, MemoryVault, block_on};
 
 const BODY: &[u8] = br#"{"order": 7}"#;
 
 /// A world whose flow has a webhook.
 struct Hooked {
-    world: World,
+    world: Deployment,
     keeper: WebhookKeeper<Memory, MemoryVault, ManualClock>,
     token: WebhookToken,
     secret: SecretString,
@@ -23,7 +23,7 @@ struct Hooked {
 
 impl Hooked {
     fn new() -> Self {
-        let mut world = World::of(&chain(1));
+        let mut world = Deployment::of(&chain(1));
         let keeper = WebhookKeeper { webhooks: world.store.clone(), vault: MemoryVault, clock: world.clock.clone() };
         let token = WebhookToken::new([1, 2]);
         let flow = Flow { trigger: FlowTrigger::Webhook(token.clone()), ..world.flow.clone() };
@@ -47,8 +47,8 @@ impl Hooked {
         block_on(&self.world.clock, self.keeper.rotate(&self.world.entropy, &self.world.flow)).unwrap()
     }
 
-    fn deliver(&self, input: Value, id: Option<&str>) -> Option<Result<Started, domain::fault::Fault>> {
-        let delivery = Delivery { flow: &self.world.flow, input, id: id.map(str::to_owned) };
+    fn deliver(&self, input: Value, id: Option<&str>) -> Option<Result<Started, domain::error::ApplicationError>> {
+        let delivery = TriggerDelivery { flow: &self.world.flow, input, id: id.map(str::to_owned) };
         self.world.call(self.world.engine.deliver(&self.world.entropy, delivery))
     }
 }
@@ -109,13 +109,13 @@ fn two_who_rotate_at_the_same_time_do_not_take_each_others_secret_away() {
         block_on(&faster.clock, keeper.rotate(&faster.entropy, &flow)).unwrap();
     });
     let slower = block_on(&hooked.world.clock, hooked.keeper.rotate(&hooked.world.entropy, &hooked.world.flow)).unwrap_err();
-    assert!(matches!(slower, domain::fault::Fault::Conflict(_)), "{slower}");
+    assert!(matches!(slower, domain::error::ApplicationError::Conflict(_)), "{slower}");
     assert!(hooked.admits_signed_with(&hooked.secret), "what senders have is still good");
 }
 
 #[test]
 fn a_flow_without_a_webhook_has_no_secret_and_nothing_to_rotate() {
-    let world = World::of(&chain(1));
+    let world = Deployment::of(&chain(1));
     let keeper = WebhookKeeper { webhooks: world.store.clone(), vault: MemoryVault, clock: world.clock.clone() };
     assert!(block_on(&world.clock, keeper.secret(&world.flow)).unwrap().is_none());
     let refused = block_on(&world.clock, keeper.rotate(&world.entropy, &world.flow)).unwrap_err();
@@ -125,7 +125,7 @@ fn a_flow_without_a_webhook_has_no_secret_and_nothing_to_rotate() {
     block_on(&hooked.world.clock, hooked.world.store.delete_webhook(&hooked.token, hooked.world.flow.created_at)).unwrap();
     assert!(block_on(&hooked.world.clock, hooked.keeper.secret(&hooked.world.flow)).unwrap().is_none());
     let refused = block_on(&hooked.world.clock, hooked.keeper.rotate(&hooked.world.entropy, &hooked.world.flow)).unwrap_err();
-    assert!(matches!(refused, domain::fault::Fault::Conflict(_)), "{refused}");
+    assert!(matches!(refused, domain::error::ApplicationError::Conflict(_)), "{refused}");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn two_deliveries_of_one_name_at_the_same_time_start_one_run() {
     let faster = Hooked { world: hooked.world.clone(), ..Hooked::new() };
     let flow = hooked.world.flow.clone();
     hooked.world.faults.just_before("create", 1, move || {
-        let delivery = Delivery { flow: &flow, input: json!(1), id: Some("d".to_owned()) };
+        let delivery = TriggerDelivery { flow: &flow, input: json!(1), id: Some("d".to_owned()) };
         faster.world.call(faster.world.engine.deliver(&faster.world.entropy, delivery)).unwrap().unwrap();
     });
     assert!(hooked.deliver(json!(2), Some("d")).unwrap().unwrap().repeated);

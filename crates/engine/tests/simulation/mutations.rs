@@ -1,6 +1,6 @@
 //! A simulation that finds nothing has to show that it could: each promise, broken, is noticed, and by the right invariant.
 
-use testkit::Weakness;
+use testkit::BrokenGuarantee;
 
 use crate::exhaustive::scenario;
 use crate::random::try_seed;
@@ -10,21 +10,21 @@ use crate::search::explore;
 const SEEDS: u64 = 5_000;
 
 /// What each weakness is to be caught by: in which scenario, explored to the end, and as what.
-const CAUGHT: [(Weakness, &str, &str); 7] = [
+const CAUGHT: [(BrokenGuarantee, &str, &str); 7] = [
     // The condition of Park dropped: a decision arrives before the wait is durable, and is slept on.
-    (Weakness::ParksAnyway, "canonical", "I4: a wake-up was lost"),
+    (BrokenGuarantee::ParksAnyway, "canonical", "I4: a wake-up was lost"),
     // Two invocations record the same step, and the second overwrites what others may have read.
-    (Weakness::OverwritesSteps, "doubled", "I6: the record of draft has changed"),
+    (BrokenGuarantee::OverwritesSteps, "doubled", "I6: the record of draft has changed"),
     // No optimistic write: whoever read before the cancellation writes over it.
-    (Weakness::IgnoresRev, "canonical", "I2: a run that had ended has changed"),
+    (BrokenGuarantee::IgnoresRev, "canonical", "I2: a run that had ended has changed"),
     // The owner's condition dropped: an invocation that has lost the run starts what the other one has started.
-    (Weakness::IgnoresTakeover, "doubled", "I6: draft was sent 2 times"),
+    (BrokenGuarantee::IgnoresTakeover, "doubled", "I6: draft was sent 2 times"),
     // A timeout applied without checking the gate: it wipes out a decision made a moment before.
-    (Weakness::ExpiresAnyway, "quorum", "I3: the decision of review has changed"),
+    (BrokenGuarantee::ExpiresAnyway, "quorum", "I3: the decision of review has changed"),
     // A start before the upstream is done: an edge into the join is not seen.
-    (Weakness::ForgetsAnEdge, "two requests", "I1: last has begun, and right before it is not done"),
+    (BrokenGuarantee::ForgetsAnEdge, "two requests", "I1: last has begun, and right before it is not done"),
     // A start before the upstream is done: what is under way is taken for done.
-    (Weakness::ReadsAhead, "canonical", "I1: review has begun, and draft before it is not done"),
+    (BrokenGuarantee::ReadsAhead, "canonical", "I1: review has begun, and draft before it is not done"),
 ];
 
 #[test]
@@ -40,7 +40,7 @@ fn a_broken_promise_is_found_in_every_order_of_events() {
 /// invocation that lost the run to a dead one does no harm by writing on.
 #[test]
 fn a_broken_promise_is_found_by_chance_and_shrinks_to_a_small_flow() {
-    for weakness in Weakness::ALL.into_iter().filter(|weakness| *weakness != Weakness::IgnoresTakeover) {
+    for weakness in BrokenGuarantee::ALL.into_iter().filter(|weakness| *weakness != BrokenGuarantee::IgnoresTakeover) {
         let broken = (0..SEEDS).find_map(|seed| try_seed(seed, Some(weakness)).err());
         let Some(broken) = broken else { panic!("{weakness:?} was not noticed by {SEEDS} seeds") };
         let (nodes, troubles) = (broken.case.nodes.len(), broken.case.troubles.len());

@@ -179,8 +179,8 @@ impl Observer {
         }
         // Nobody drives it and nobody is to wake it: then there must be nothing to do but wait for a person or a clock. (An
         // invocation whose time is up parks the run until now: that clock wakes it at once.)
-        let clock_wakes_it = run.drive.parked_until.is_some_and(|until| until <= now);
-        if !run.has_ended() && run.drive.owner.is_none() && run.drive.owes.is_none() && !clock_wakes_it {
+        let clock_wakes_it = run.execution.parked_until.is_some_and(|until| until <= now);
+        if !run.has_ended() && run.execution.owner.is_none() && run.execution.pending.is_none() && !clock_wakes_it {
             let ready = Plan::of(&run, &self.spec, now).ready;
             let forgotten = ready.iter().any(|ix| run.progress.get(*ix).status == NodeStatus::Pending);
             assert!(!forgotten, "I4: a wake-up was lost: {run:?}");
@@ -220,7 +220,7 @@ impl Observer {
         let run = self.stored(store);
         assert!(run.has_ended(), "I4: the run is stuck: {run:?}");
         assert!(run.progress.states().iter().all(|state| state.status.is_final()), "I4: {run:?} ended with nodes that have not");
-        assert!(run.drive.owner.is_none() && run.drive.owes.is_none(), "I4: an ended run still owes: {run:?}");
+        assert!(run.execution.owner.is_none() && run.execution.pending.is_none(), "I4: an ended run still pending: {run:?}");
         for name in &self.reading.gates {
             let gate = store.stored_gate(&self.run, name);
             assert!(gate.is_none_or(|gate| !gate.is_open()), "I4: {name} is still in the inbox of a run that has ended");

@@ -2,18 +2,18 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use domain::fault::Fault;
-use domain::gate::Counted;
+use domain::error::ApplicationError;
+use domain::gate::BallotOutcome;
 use domain::id::RunId;
 use domain::ports::Clock;
 use domain::run::{Exit, NodeStatus, RunStatus};
 use domain::time::Time;
-use engine::{Again, Decided, Engine, Started};
+use engine::{DecisionResult, Engine, RetryOptions, Started};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use serde_json::{Value, json};
 use testkit::build::{actor, approve, approve_as, reject};
-use testkit::{Fate, ManualClock, Memory, Sent, Weakness, World};
+use testkit::{BrokenGuarantee, Deployment, Fate, ManualClock, Memory, Sent};
 
 use crate::attempt::attempt;
 use crate::case::{Act, Answer, Case, Reply, Says, Step, Trouble, What, cases};
@@ -56,7 +56,7 @@ pub fn case_of(seed: u64) -> Case {
 }
 
 /// Plays the case of a seed. If it breaks an invariant, it is made as small as it gets and still breaks one.
-pub fn try_seed(seed: u64, weakness: Option<Weakness>) -> Result<RunStatus, Box<Broken>> {
+pub fn try_seed(seed: u64, weakness: Option<BrokenGuarantee>) -> Result<RunStatus, Box<Broken>> {
     let mut runner = runner(seed);
     let tree = cases().new_tree(&mut runner).unwrap();
     let case = tree.current();
@@ -72,19 +72,19 @@ pub fn try_seed(seed: u64, weakness: Option<Weakness>) -> Result<RunStatus, Box<
 /// A case under way.
 #[derive(Clone)]
 struct Play {
-    world: World,
+    world: Deployment,
     run: RunId,
     observer: Arc<Mutex<Observer>>,
 }
 
 /// Plays a case to the end of its run, and of another one that repeats it if it did not succeed. Panics when an invariant is
 /// broken.
-pub fn play(case: &Case, weakness: Option<Weakness>) -> RunStatus {
+pub fn play(case: &Case, weakness: Option<BrokenGuarantee>) -> RunStatus {
     let spec = flow(&case.nodes);
-    let mut world = World::of(&spec);
+    let mut world = Deployment::of(&spec);
     world.invocation_seconds = case.invocation_seconds;
     if let Some(weakness) = weakness {
-        world.store.weaken(weakness);
+        world.store.break_guarantee(weakness);
     }
     world.faults.strike_call("start", 1, case.launch);
     // Whatever the caller hears: the run is there.
@@ -97,7 +97,7 @@ pub fn play(case: &Case, weakness: Option<Weakness>) -> RunStatus {
     for step in &case.story {
         play.look();
         let stored = play.world.run(run);
-        if stored.has_ended() && stored.drive.owes.is_none() {
+        if stored.has_ended() && stored.execution.pending.is_none() {
             break;
         }
         match step {
@@ -201,13 +201,13 @@ impl Play {
                 let stored = world.run(run);
                 if world.segments.execution(&stored.execution_name()).is_some() {
                     self.observer().disturbed(self.store());
-                    _ = world.invoke(run, stored.drive.segment);
+                    _ = world.invoke(run, stored.execution.segment);
                 }
             }
             Act::Reconcile => _ = world.call(world.engine.reconcile(&world.store)),
             Act::SettleLate => {
                 let executions = world.segments.executions();
-                if let Some(old) = executions.iter().find(|execution| execution.segment < world.run(run).drive.segment) {
+                if let Some(old) = executions.iter().find(|execution| execution.segment < world.run(run).execution.segment) {
                     let settled = world.call(world.engine.settle(&run, old.segment, "late"));
                     assert!(!matches!(settled, Some(Ok(Some(_)))), "I4: a segment that was left settled the run");
                 }
@@ -215,9 +215,9 @@ impl Play {
         }
     }
 
-    async fn retry(&self) -> Result<Started, Fault> {
-        let World { engine, entropy, org, .. } = &self.world;
-        engine.retry(entropy, org, &self.run, &actor("usr_operator"), Again::default()).await
+    async fn retry(&self) -> Result<Started, ApplicationError> {
+        let Deployment { engine, entropy, org, .. } = &self.world;
+        engine.retry(entropy, org, &self.run, &actor("usr_operator"), RetryOptions::default()).await
     }
 
     /// The run is run again, and what went wrong goes wrong again. What it had finished is not done again, and what is sent again
@@ -262,7 +262,7 @@ impl Play {
         let engine = Engine { clock, ..world.engine.clone() };
         let node_id = node.parse().unwrap();
         let answer = world.call(engine.decide(&world.org, &run, Some(&node_id), &who, ballot));
-        if let Some(Ok(Decided { counted: Counted::Decided(verdict), .. })) = answer {
+        if let Some(Ok(DecisionResult { counted: BallotOutcome::DecisionResult(verdict), .. })) = answer {
             self.observer().decided(self.store(), node, &who.id, verdict);
         }
     }

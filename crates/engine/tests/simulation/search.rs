@@ -7,7 +7,7 @@ use std::rc::Rc;
 use domain::ports::Clock;
 use domain::time::Time;
 use serde_json::{Value, json};
-use testkit::{Stage, Weakness, World};
+use testkit::{BrokenGuarantee, Deployment, Stage};
 
 use crate::attempt::attempt;
 use crate::explored::{Broken, Explored, Orders};
@@ -87,7 +87,7 @@ struct Spent {
     losses: usize,
     payments: usize,
     duplicates: usize,
-    /// Segments whose failure is known, one bit for each.
+    /// Executions whose failure is known, one bit for each.
     settled: u128,
 }
 
@@ -124,10 +124,10 @@ struct Search<'s> {
 }
 
 /// Explores a scenario to its end. Err: something is broken.
-pub fn explore(scenario: &Scenario, weakness: Option<Weakness>) -> Result<Explored, Broken> {
-    let world = World::of(&scenario.spec);
+pub fn explore(scenario: &Scenario, weakness: Option<BrokenGuarantee>) -> Result<Explored, Broken> {
+    let world = Deployment::of(&scenario.spec);
     if let Some(weakness) = weakness {
-        world.store.weaken(weakness);
+        world.store.break_guarantee(weakness);
     }
     let run = world.start(json!({"ticket": "T-1"}));
     let observer = Observer::new(&scenario.spec, run);
@@ -208,7 +208,7 @@ impl Search<'_> {
                 may.push(Act::Begin(Who::Duplicate { segment, number: spent.duplicates }));
             }
         }
-        if facts.owes && !is_live(Who::Reconciler) {
+        if facts.pending && !is_live(Who::Reconciler) {
             if must.is_empty() {
                 must.push(Act::Begin(Who::Reconciler));
             } else if spent.payments < self.scenario.early_payments {

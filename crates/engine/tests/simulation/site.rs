@@ -9,7 +9,7 @@ use domain::gate::Gate;
 use domain::ports::CommitError;
 use domain::run::Run;
 use domain::time::Time;
-use testkit::{Execution, Memory, RecordedSegments, Stage};
+use testkit::{Execution, Memory, RecordedExecutions, Stage};
 
 use crate::observer::Observer;
 
@@ -36,7 +36,7 @@ impl Write for Mark {
 #[derive(Debug)]
 pub struct Site {
     pub store: Memory,
-    pub segments: RecordedSegments,
+    pub segments: RecordedExecutions,
     pub observer: RefCell<Observer>,
 }
 
@@ -74,8 +74,10 @@ impl Site {
     /// A write of the run. If it takes the run away from another invocation, what that one has under way may be repeated.
     pub fn commit(&self, run: &Run, write: impl Fn(&Memory) -> Result<Run, CommitError>) -> Result<Run, CommitError> {
         let before = self.run();
-        let takes_over =
-            before.rev == run.rev && before.drive.owner.is_some() && run.drive.owner.is_some() && before.drive.owner != run.drive.owner;
+        let takes_over = before.rev == run.rev
+            && before.execution.owner.is_some()
+            && run.execution.owner.is_some()
+            && before.execution.owner != run.execution.owner;
         if takes_over {
             self.observer.borrow_mut().disturbed(&self.store);
         }
@@ -92,7 +94,12 @@ impl Site {
             _ => None,
         });
         let alarms = gates.iter().filter(|gate| gate.is_open()).map(|gate| gate.deadline).chain(parked).collect();
-        Facts { owes: run.drive.owes.is_some(), alarms, gates: gates.iter().map(|gate| gate.node.to_string()).collect(), executions }
+        Facts {
+            pending: run.execution.pending.is_some(),
+            alarms,
+            gates: gates.iter().map(|gate| gate.node.to_string()).collect(),
+            executions,
+        }
     }
 }
 
@@ -100,8 +107,8 @@ impl Site {
 #[derive(Debug)]
 pub struct Facts {
     pub executions: Vec<Execution>,
-    /// The run owes something.
-    pub owes: bool,
+    /// The run pending something.
+    pub pending: bool,
     /// When a clock has something to say.
     pub alarms: Vec<Time>,
     /// The gates there are, open or not.

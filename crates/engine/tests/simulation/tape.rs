@@ -18,8 +18,8 @@ use domain::flow::{Flow, NodeId, Version};
 use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{
-    CallContext, Clock, CommitError, Effect, EffectError, Effects, Entropy, FlowName, Flows, Idempotency, Page, PortError, RunFilter,
-    RunLists, RunSummary, Runs, Segments, Window,
+    CallContext, Clock, CommitError, Effect, EffectError, Effects, Entropy, Executions, FlowName, Flows, Idempotency, Page, PortError,
+    RunFilter, RunLists, RunSummary, Runs, Window,
 };
 use domain::request::Request;
 use domain::run::Run;
@@ -55,7 +55,7 @@ type Act = dyn Fn(&Site, Time) -> Answer;
 /// A call that a task waits for.
 #[derive(Clone)]
 pub struct Call {
-    /// Counted over the calls of the task.
+    /// BallotOutcome over the calls of the task.
     pub number: usize,
     pub name: &'static str,
     pub writes: bool,
@@ -255,14 +255,14 @@ impl Runs for Tape {
         self.write("record", move |site| at_once(site.store.record(&run, step.clone()))).await
     }
 
-    async fn put_aside(&self, run: &Run, gate: Gate) -> Result<Gate, PortError> {
+    async fn offload(&self, run: &Run, gate: Gate) -> Result<Gate, PortError> {
         // Nothing here is large enough to be a call to the outside.
-        self.library.put_aside(run, gate).await
+        self.library.offload(run, gate).await
     }
 
-    async fn keep_over(&self, run: &Run, until: Time) -> Result<Option<Time>, PortError> {
+    async fn extend_retention(&self, run: &Run, until: Time) -> Result<Option<Time>, PortError> {
         // No run of these flows waits for half a year: nothing is written, and the answer follows from the run.
-        self.library.keep_over(run, until).await
+        self.library.extend_retention(run, until).await
     }
 
     async fn step(&self, run: &Run, node: &NodeId, now: Time) -> Result<Option<StepRecord>, PortError> {
@@ -326,20 +326,20 @@ impl RunLists for Tape {
         self.library.open_gates(org, wanted, window).await
     }
 
-    async fn indebted(&self) -> Result<Vec<RunId>, PortError> {
-        self.read("indebted", |site| at_once(site.store.indebted())).await
+    async fn with_pending_effects(&self) -> Result<Vec<RunId>, PortError> {
+        self.read("with_pending_effects", |site| at_once(site.store.with_pending_effects())).await
     }
 }
 
-impl Segments for Tape {
+impl Executions for Tape {
     async fn start(&self, run: &Run, now: Time) -> Result<(), PortError> {
         let run = run.clone();
         self.write("start", move |site| at_once(site.segments.start(&run, now))).await
     }
 
-    async fn ring(&self, token: &str) -> Result<(), PortError> {
+    async fn resume(&self, token: &str) -> Result<(), PortError> {
         let token = token.to_owned();
-        self.write("ring", move |site| at_once(site.segments.ring(&token))).await
+        self.write("resume", move |site| at_once(site.segments.resume(&token))).await
     }
 
     async fn stop(&self, run: &Run) -> Result<(), PortError> {

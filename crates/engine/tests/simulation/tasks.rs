@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::access::Actor;
-use domain::gate::{Ballot, Counted, Verdict};
+use domain::gate::{Ballot, BallotOutcome, Verdict};
 use domain::id::{OrgId, RunId};
 use domain::time::Time;
 use engine::{Engine, Invocation};
@@ -153,7 +153,7 @@ impl Tasks {
                 async move {
                     let decided = engine.decide(&org, &run, Some(&gate.parse().unwrap()), &actor, ballot).await;
                     Ending::Voted(decided.ok().and_then(|decided| match decided.counted {
-                        Counted::Decided(verdict) => Some(verdict),
+                        BallotOutcome::DecisionResult(verdict) => Some(verdict),
                         _ => None,
                     }))
                 }

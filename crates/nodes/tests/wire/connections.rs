@@ -23,14 +23,14 @@ const KEY: &str = "sk-of-the-service";
 
 /// Connections in memory, and how often they were read and noted.
 #[derive(Debug, Clone)]
-pub struct Counted {
+pub struct BallotOutcome {
     memory: Memory,
     reads: Arc<AtomicUsize>,
     notes: Arc<AtomicUsize>,
     notes_fail: bool,
 }
 
-impl Counted {
+impl BallotOutcome {
     /// With `custom:echo` at `url`, its key sealed for the place that is named.
     async fn at(url: &str, key: Option<(OrgId, &str, Carrier)>) -> Self {
         let counted = Self { memory: Memory::new(Faults::none()), reads: Arc::default(), notes: Arc::default(), notes_fail: false };
@@ -57,13 +57,13 @@ impl Counted {
     }
 }
 
-impl PrivateNetworks for Counted {
+impl PrivateNetworks for BallotOutcome {
     async fn private_ranges(&self, org: &OrgId) -> Result<Vec<PrivateRange>, PortError> {
         self.memory.private_ranges(org).await
     }
 }
 
-impl Connections for Counted {
+impl Connections for BallotOutcome {
     async fn connection(&self, org: &OrgId, slug: &ServiceSlug) -> Result<Option<Connection>, PortError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.memory.connection(org, slug).await
@@ -86,11 +86,11 @@ fn ours() -> (OrgId, &'static str, Carrier) {
     (organisation(), "custom:echo", Carrier::default())
 }
 
-fn around(counted: &Counted, url: &str) -> World<Counted, MemoryVault> {
+fn around(counted: &BallotOutcome, url: &str) -> World<BallotOutcome, MemoryVault> {
     world_of(counted.clone(), url, "loopback")
 }
 
-async fn call(world: &World<Counted, MemoryVault>, request: Request) -> Result<Effect, EffectError> {
+async fn call(world: &World<BallotOutcome, MemoryVault>, request: Request) -> Result<Effect, EffectError> {
     world.perform(&context(), &request).await
 }
 
@@ -102,7 +102,7 @@ async fn a_service_call_carries_the_key_and_no_flow_can_put_another_in_its_place
         (Carrier::parse(None, Some("Token")).unwrap(), "authorization", format!("Token {KEY}")),
         (Carrier::parse(Some("X-Api-Key"), None).unwrap(), "x-api-key", KEY.to_owned()),
     ] {
-        let counted = Counted::at(&server.url("/v2"), Some((organisation(), "custom:echo", carrier))).await;
+        let counted = BallotOutcome::at(&server.url("/v2"), Some((organisation(), "custom:echo", carrier))).await;
         let mut request = service_request("POST", "/x", Some(json!({})));
         request.headers = texts(&[("AUTHORIZATION", "Bearer of-the-flow"), ("x-API-key", "of-the-flow"), ("X-Tenant", "7")]);
         let input = Request::Service(request.clone()).as_input();
@@ -117,7 +117,7 @@ async fn a_service_call_carries_the_key_and_no_flow_can_put_another_in_its_place
 #[tokio::test]
 async fn a_connection_without_a_key_sends_none() {
     let server = Server::answering(200, &[], "{}");
-    let counted = Counted::at(&server.url(""), None).await;
+    let counted = BallotOutcome::at(&server.url(""), None).await;
     call(&around(&counted, &server.url("")), service("GET", "/x", None)).await.unwrap();
     assert_eq!(server.one().header("authorization"), None);
 }
@@ -127,14 +127,14 @@ async fn a_key_that_the_service_sends_back_is_struck_out() {
     let body = json!({"youSent": format!("Bearer {KEY}")}).to_string();
     let headers = [("content-type", "application/json"), ("x-echo", KEY)];
     let server = Server::answering(200, &headers, &body);
-    let counted = Counted::at(&server.url(""), Some(ours())).await;
+    let counted = BallotOutcome::at(&server.url(""), Some(ours())).await;
     let effect = call(&around(&counted, &server.url("")), service("GET", "/x", None)).await.unwrap();
     assert_eq!(effect.output, json!({"youSent": "Bearer ***"}));
     assert_eq!(effect.answer.unwrap().headers["x-echo"], "***");
 
     for status in [400, 503] {
         let server = Server::answering(status, &headers, &body);
-        let counted = Counted::at(&server.url(""), Some(ours())).await;
+        let counted = BallotOutcome::at(&server.url(""), Some(ours())).await;
         let error = call(&around(&counted, &server.url("")), service("GET", "/x", None)).await.unwrap_err();
         let told = format!("{error:?}");
         assert!(!told.contains(KEY) && told.contains("***"), "{told}");
@@ -145,7 +145,7 @@ async fn a_key_that_the_service_sends_back_is_struck_out() {
 async fn a_tool_carries_the_key_and_neither_model_nor_record_learns_it() {
     let service = Server::answering(200, &[("content-type", "text/plain")], &format!("your key is {KEY}"));
     let model = Server::in_turn([wants(&[("c1", "custom_echo", "{}")]), says("done")]);
-    let counted = Counted::at(&service.url("/tool"), Some(ours())).await;
+    let counted = BallotOutcome::at(&service.url("/tool"), Some(ours())).await;
     let mut request = crate::world::llm(None);
     let (slug, description) = ("custom:echo".parse().unwrap(), "Echo".to_owned());
     request.tools = vec![Tool { slug, description, input_schema: json!({"type": "object"}) }];
@@ -162,7 +162,7 @@ async fn a_key_that_was_sealed_for_another_place_is_not_sent() {
     let server = Server::answering(200, &[], "{}");
     let stranger = Maker::new(7).org();
     for (org, slug) in [(stranger, "custom:echo"), (organisation(), "custom:other")] {
-        let counted = Counted::at(&server.url(""), Some((org, slug, Carrier::default()))).await;
+        let counted = BallotOutcome::at(&server.url(""), Some((org, slug, Carrier::default()))).await;
         let error = call(&around(&counted, &server.url("")), service("GET", "/x", None)).await.unwrap_err();
         assert_eq!(
             error.message,
@@ -176,7 +176,7 @@ async fn a_key_that_was_sealed_for_another_place_is_not_sent() {
 #[tokio::test]
 async fn one_that_is_not_active_is_not_called() {
     let server = Server::answering(200, &[], "{}");
-    let counted = Counted::at(&server.url(""), Some(ours())).await;
+    let counted = BallotOutcome::at(&server.url(""), Some(ours())).await;
     let stored = counted.memory.connection(&organisation(), &"custom:echo".parse().unwrap()).await.unwrap().unwrap();
     counted.memory.register(&organisation(), &Connection { active: false, ..stored }).await.unwrap();
     let error = call(&around(&counted, &server.url("")), service("GET", "/x", None)).await.unwrap_err();
@@ -187,7 +187,7 @@ async fn one_that_is_not_active_is_not_called() {
 #[tokio::test]
 async fn a_connection_is_read_once_for_an_invocation_and_anew_for_the_next() {
     let [first, second] = [(); 2].map(|()| Server::answering(200, &[], "{}"));
-    let counted = Counted::at(&first.url(""), None).await;
+    let counted = BallotOutcome::at(&first.url(""), None).await;
     let world = around(&counted, &first.url(""));
     world.begin_invocation();
     let [one, two] = [(); 2].map(|()| service("GET", "/x", None));
@@ -208,7 +208,7 @@ async fn a_connection_is_read_once_for_an_invocation_and_anew_for_the_next() {
 #[tokio::test]
 async fn its_use_is_noted_to_the_hour_and_at_most_once_by_a_process() {
     let server = Server::answering(200, &[], "{}");
-    let counted = Counted::at(&server.url(""), None).await;
+    let counted = BallotOutcome::at(&server.url(""), None).await;
     let world = around(&counted, &server.url(""));
     for _ in 0..3 {
         world.begin_invocation();
@@ -221,7 +221,7 @@ async fn its_use_is_noted_to_the_hour_and_at_most_once_by_a_process() {
     let used = stored.last_used_at.unwrap();
     assert_eq!(used, used.hour());
     // Another process sees that it is noted.
-    let other = Counted { notes: Arc::default(), ..counted.clone() };
+    let other = BallotOutcome { notes: Arc::default(), ..counted.clone() };
     call(&around(&other, &server.url("")), service("GET", "/x", None)).await.unwrap();
     assert!(other.counts().1 <= 1);
 }
@@ -229,14 +229,14 @@ async fn its_use_is_noted_to_the_hour_and_at_most_once_by_a_process() {
 #[tokio::test]
 async fn a_use_that_cannot_be_noted_fails_nothing() {
     let server = Server::answering(200, &[], "{}");
-    let counted = Counted { notes_fail: true, ..Counted::at(&server.url(""), None).await };
+    let counted = BallotOutcome { notes_fail: true, ..BallotOutcome::at(&server.url(""), None).await };
     let world = around(&counted, &server.url(""));
     for _ in 0..2 {
         call(&world, service("GET", "/x", None)).await.unwrap();
     }
     assert!((1..=2).contains(&counted.counts().1));
     // What never left is no use.
-    let counted = Counted { notes_fail: false, ..Counted::at("https://10.0.0.1/", None).await };
+    let counted = BallotOutcome { notes_fail: false, ..BallotOutcome::at("https://10.0.0.1/", None).await };
     call(&around(&counted, &server.url("")), service("GET", "/x", None)).await.unwrap_err();
     assert_eq!(counted.counts(), (1, 0));
 }

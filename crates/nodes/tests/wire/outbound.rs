@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use nodes::{Message, Outbound};
+use nodes::{Outbound, OutboundRequest};
 use testkit::{Faults, Memory};
 
 use crate::server::{Server, answer};
@@ -23,8 +23,15 @@ async fn bytes_and_headers_go_out_as_they_are_and_nothing_beside_them() {
     let (org, url) = (organisation(), server.url("/hooks?x=1"));
     let headers = [("Content-Type", "application/json"), ("X-Quantum-Signature", "sha256=00")];
     let body = b"{\"a\" : 1}\n\xff".as_slice();
-    let message =
-        Message { org: &org, method: "POST", url: &url, headers: &headers, body, timeout: Duration::from_secs(20), max_reply_bytes: 5 };
+    let message = OutboundRequest {
+        org: &org,
+        method: "POST",
+        url: &url,
+        headers: &headers,
+        body,
+        timeout: Duration::from_secs(20),
+        max_reply_bytes: 5,
+    };
     let reply = outbound().send(&networks(), message).await.unwrap();
     assert_eq!((reply.status, reply.body.as_slice()), (202, b"thank".as_slice()));
     let seen = server.one();
@@ -42,7 +49,7 @@ async fn an_answer_that_never_ends_is_read_as_far_as_it_is_wanted() {
         while stream.write_all(&[b'x'; 4096]).is_ok() {}
     });
     let (org, url) = (organisation(), server.url("/"));
-    let message = Message {
+    let message = OutboundRequest {
         org: &org,
         method: "POST",
         url: &url,
@@ -63,8 +70,15 @@ async fn one_that_never_comes_is_waited_for_as_long_as_is_said() {
         _ = std::io::Read::read(stream, &mut [0]);
     });
     let (org, url) = (organisation(), server.url("/"));
-    let message =
-        Message { org: &org, method: "POST", url: &url, headers: &[], body: b"x", timeout: Duration::from_secs(1), max_reply_bytes: 10 };
+    let message = OutboundRequest {
+        org: &org,
+        method: "POST",
+        url: &url,
+        headers: &[],
+        body: b"x",
+        timeout: Duration::from_secs(1),
+        max_reply_bytes: 10,
+    };
     let error = outbound().send(&networks(), message).await.unwrap_err();
     assert!(error.retryable && error.message.ends_with("gave no complete answer within 1 s"), "{error}");
 }
@@ -78,7 +92,7 @@ async fn a_failure_tells_what_was_called_and_none_of_the_headers() {
         ("http://127.0.0.1:1/", "X Key", "was not sent: header `X Key` cannot be sent", false),
     ] {
         let headers = [(name, "sk-secret")];
-        let message = Message {
+        let message = OutboundRequest {
             org: &org,
             method: "POST",
             url,

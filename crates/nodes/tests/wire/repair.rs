@@ -23,7 +23,7 @@ async fn the_errors_are_sent_back_and_the_second_answer_counts() {
     assert_eq!(after[2], json!({"role": "assistant", "content": r#"{"amount":"ten"}"#}));
     let [back] = &after[3..] else { panic!("{after:?}") };
     let text = back["content"].as_str().unwrap();
-    assert!(back["role"] == "user" && text.ends_with(". Answer again, with nothing but JSON that satisfies the schema."), "{back}");
+    assert!(back["role"] == "user" && text.ends_with(". ResponseHead again, with nothing but JSON that satisfies the schema."), "{back}");
     for part in [r#"at `/amount`: "ten" is not of type "number""#, r#"at the root: "reason" is a required property"#] {
         assert!(text.contains(part), "{text}");
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::network::{PrivateNetworkSwitch, PrivateNetworks};
-use nodes::{Egress, Message, NoReply, Outbound, Reply};
+use nodes::{Egress, Outbound, OutboundError, OutboundRequest, OutboundResponse};
 use testkit::{Faults, Memory};
 
 use crate::names::{Hosts, NameServer};
@@ -137,10 +137,12 @@ const NAMES: &[(&str, &[&str], &str)] = &[
     ("ünsafe.example", &["10.0.0.1"], "private"),
 ];
 
-async fn send(outbound: &Outbound, networks: &impl PrivateNetworks, url: &str) -> Result<Reply, NoReply> {
+async fn send(outbound: &Outbound, networks: &impl PrivateNetworks, url: &str) -> Result<OutboundResponse, OutboundError> {
     let org = organisation();
     let timeout = Duration::from_secs(20);
-    outbound.send(networks, Message { org: &org, method: "POST", url, headers: &[], body: b"x", timeout, max_reply_bytes: 100 }).await
+    outbound
+        .send(networks, OutboundRequest { org: &org, method: "POST", url, headers: &[], body: b"x", timeout, max_reply_bytes: 100 })
+        .await
 }
 
 fn nothing_open() -> Memory {

@@ -98,14 +98,14 @@ pub(crate) fn old_counters(item: &Item, now: Minute) -> Vec<String> {
 /// A key in its organisation's ring. It says where the key is, and nothing that could change.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RingItem {
+pub(crate) struct CollectionItem {
     pk: String,
     pub(crate) sk: String,
     pub(crate) secret_sha256: String,
 }
 
-impl RingItem {
+impl CollectionItem {
     pub(crate) fn of(key: &ApiKey, secret_sha256: &str) -> Self {
-        Self { pk: keys::key_ring(&key.org), sk: key.id.to_string(), secret_sha256: secret_sha256.to_owned() }
+        Self { pk: keys::api_keys(&key.org), sk: key.id.to_string(), secret_sha256: secret_sha256.to_owned() }
     }
 }

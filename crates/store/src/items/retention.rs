@@ -47,7 +47,7 @@ impl JobItem {
             RunsLeft::None => (false, None),
             RunsLeft::After(key) => (true, key.clone()),
         };
-        let owes = job.finished_at().is_none();
+        let pending = job.finished_at().is_none();
         Self {
             pk: keys::organisation(&job.org),
             sk: keys::RETENTION.to_owned(),
@@ -61,8 +61,8 @@ impl JobItem {
             more_runs,
             runs_after,
             rev: job.rev,
-            outbox_pk: owes.then(|| keys::RETENTION_JOBS.to_owned()),
-            outbox_sk: owes.then(|| job.org.to_string()),
+            outbox_pk: pending.then(|| keys::RETENTION_JOBS.to_owned()),
+            outbox_sk: pending.then(|| job.org.to_string()),
         }
     }
 

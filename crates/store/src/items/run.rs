@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::flow::{NodeId, Slug};
 use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{Idempotency, PortError, RunSummary};
-use domain::run::{Cancellation, Debt, Drive, Retried, Run, RunError, RunStatus, Trigger};
+use domain::run::{Cancellation, ExecutionState, PendingEffect, Retried, Run, RunError, RunStatus, Trigger};
 use domain::step::{ObjectRef, Payload};
 use domain::time::Time;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::error::corrupt;
 use crate::keys;
 use crate::progress::{self, Marks};
 
-/// What `owes` says when a token must be rung; when an execution must be started, it is the name of that execution.
+/// What `pending` says when a token must be rung; when an execution must be started, it is the name of that execution.
 /// The Park state compares it with its own execution's name.
 const RING: &str = "ring";
 const DAY_MILLIS: u64 = 24 * 3600 * 1000;
@@ -65,7 +65,7 @@ pub(crate) struct RunItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     parked_until: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    owes: Option<String>,
+    pending: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_pk: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,9 +86,9 @@ pub(crate) struct RunItem {
 impl RunItem {
     pub(crate) fn of(run: &Run) -> Self {
         let (progress, marks) = progress::encode(&run.progress);
-        let owes = run.drive.owes.map(|debt| match debt {
-            Debt::Start => run.execution_name(),
-            Debt::Ring => RING.to_owned(),
+        let pending = run.execution.pending.map(|debt| match debt {
+            PendingEffect::StartExecution => run.execution_name(),
+            PendingEffect::SendTaskSuccess => RING.to_owned(),
         });
         Self {
             pk: keys::run(&run.id),
@@ -114,13 +114,13 @@ impl RunItem {
             cancel_reason: run.cancellation.as_ref().and_then(|cancellation| cancellation.reason.clone()),
             progress,
             marks,
-            segment: run.drive.segment,
-            owner: run.drive.owner.clone(),
-            token: run.drive.token.clone(),
-            parked_until: run.drive.parked_until.map(Time::millis),
-            outbox_pk: owes.as_ref().map(|_| keys::outbox(&run.id)),
-            outbox_sk: owes.as_ref().map(|_| run.id.to_string()),
-            owes,
+            segment: run.execution.segment,
+            owner: run.execution.owner.clone(),
+            token: run.execution.token.clone(),
+            parked_until: run.execution.parked_until.map(Time::millis),
+            outbox_pk: pending.as_ref().map(|_| keys::outbox(&run.id)),
+            outbox_sk: pending.as_ref().map(|_| run.id.to_string()),
+            pending,
             generating: Some(&run.generating).filter(|nodes| !nodes.is_empty()).map(|nodes| json!(nodes).to_string()),
             kept_until: run.kept_until,
             lasted_days: run.finished_at.filter(|_| run.must_reschedule_records()).map(|end| end.millis_since(run.started_at) / DAY_MILLIS),
@@ -130,7 +130,8 @@ impl RunItem {
     }
 
     pub(crate) fn into_run(self) -> Result<Run, PortError> {
-        let owes = self.owes.map(|owes| if owes == RING { Debt::Ring } else { Debt::Start });
+        let pending =
+            self.pending.map(|pending| if pending == RING { PendingEffect::SendTaskSuccess } else { PendingEffect::StartExecution });
         Ok(Run {
             id: self.id,
             org: self.org,
@@ -152,11 +153,11 @@ impl RunItem {
             error: self.error.map(|message| RunError { node: self.error_node, message }),
             cancellation: self.cancelled_by.map(|actor| Cancellation { actor, reason: self.cancel_reason }),
             progress: progress::decode(&self.progress, &self.marks).ok_or_else(|| corrupt(format!("progress `{}`", self.progress)))?,
-            drive: Drive {
+            execution: ExecutionState {
                 segment: self.segment,
                 owner: self.owner,
                 token: self.token,
-                owes,
+                pending,
                 parked_until: self.parked_until.map(Time::from_millis),
             },
             generating: self.generating.map(|nodes| serde_json::from_str(&nodes).map_err(corrupt)).transpose()?.unwrap_or_default(),

@@ -6,7 +6,7 @@ use domain::json::canonical;
 use domain::ports::PortError;
 use domain::retention::{Gone, PurgeReason, Purged};
 use domain::run::{Exit, NodeStatus};
-use domain::step::{Answer, ObjectRef, StepRecord};
+use domain::step::{ObjectRef, ResponseHead, StepRecord};
 use domain::time::Time;
 use serde::{Deserialize, Serialize};
 
@@ -147,7 +147,7 @@ impl StepItem {
 
     pub(crate) fn into_record(self) -> Result<StepRecord, PortError> {
         let answer = match (self.answer_status, self.answer_headers) {
-            (Some(status), Some(headers)) => Some(Answer { status, headers: from_text(&headers)? }),
+            (Some(status), Some(headers)) => Some(ResponseHead { status, headers: from_text(&headers)? }),
             _ => None,
         };
         Ok(StepRecord {

@@ -1,7 +1,7 @@
 //! What admitting a request costs, and that functions which know nothing of each other count exactly.
 
 use domain::access::{Bucket, Limits, Scope};
-use domain::ports::{Admission, KeyRing, Keys};
+use domain::ports::{Admission, ApiKeys, Keys};
 use domain::time::Time;
 use futures_util::future::join_all;
 use store::Table;

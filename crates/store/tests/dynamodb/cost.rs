@@ -6,7 +6,7 @@ use domain::run::RunStatus;
 use engine::{Engine, Invocation, Launch, Outcome};
 use serde_json::json;
 use testkit::build::{Maker, actor, at, chain};
-use testkit::{Faults, ManualClock, RecordedSegments, ScriptedEffects, SeededEntropy};
+use testkit::{Faults, ManualClock, RecordedExecutions, ScriptedEffects, SeededEntropy};
 
 use crate::block_on;
 use crate::opened::open;
@@ -22,7 +22,7 @@ async fn writes_of_a_chain(length: usize) -> (Vec<Cost>, Vec<Cost>) {
     let engine = Engine {
         runs: store.runs.clone(),
         flows: store.runs.table.clone(),
-        segments: RecordedSegments::new(Faults::none()),
+        segments: RecordedExecutions::new(Faults::none()),
         clock: clock.clone(),
     };
     let (effects, entropy) = (ScriptedEffects::new(clock, Faults::none()), SeededEntropy::new(1));

@@ -5,7 +5,7 @@ use domain::run::RunStatus;
 use engine::{Engine, Invocation, Launch, Outcome};
 use serde_json::{Value, json};
 use testkit::build::{Maker, actor, at, chain, spec, task};
-use testkit::{Faults, ManualClock, RecordedSegments, ScriptedEffects, SeededEntropy};
+use testkit::{Faults, ManualClock, RecordedExecutions, ScriptedEffects, SeededEntropy};
 
 use crate::block_on;
 use crate::opened::{Opened, open};
@@ -23,7 +23,7 @@ async fn driven(store: &Opened, spec: Value, seconds: u64) -> (domain::run::Run,
     let (maker, clock) = (Maker::new(1), ManualClock::at(at(0)));
     let (flow, version) = maker.flow(maker.org(), "flow", spec, at(0));
     store.runs.table.create_flow(&flow, &version).await.unwrap();
-    let segments = RecordedSegments::new(Faults::none());
+    let segments = RecordedExecutions::new(Faults::none());
     let engine = Engine { runs: store.runs.clone(), flows: store.runs.table.clone(), segments, clock: clock.clone() };
     let (effects, entropy) = (ScriptedEffects::new(clock.clone(), Faults::none()), SeededEntropy::new(1));
     let launch =

@@ -2,7 +2,7 @@
 
 use domain::ports::{PortError, Runs};
 use domain::run::{Exit, NodeStatus, Run};
-use domain::step::{Answer, MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
+use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, ResponseHead, StepRecord};
 use serde_json::{Value, json};
 use testkit::build::{Maker, at, chain};
 
@@ -18,7 +18,7 @@ fn step_of(run: &Run, output: &Value, headers: Value) -> StepRecord {
         exit: Exit::Normal,
         input: None,
         output: Some(Payload::of(output.clone())),
-        answer: Some(Answer { status: 200, headers }),
+        answer: Some(ResponseHead { status: 200, headers }),
         error: None,
         attempts: 1,
         started_at: at(1),

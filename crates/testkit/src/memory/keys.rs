@@ -2,7 +2,7 @@
 
 use domain::access::{ApiKey, Bucket, Limits, Minute, Revocation, Usage};
 use domain::id::{KeyId, OrgId};
-use domain::ports::{Admission, CommitError, KeyRing, Keys, Page, PortError, Window};
+use domain::ports::{Admission, ApiKeys, CommitError, Keys, Page, PortError, Window};
 use domain::time::Time;
 
 use super::lists::cut;
@@ -50,7 +50,7 @@ impl Keys for Memory {
     }
 }
 
-impl KeyRing for Memory {
+impl ApiKeys for Memory {
     async fn create_key(&self, key: &ApiKey, secret_sha256: &str) -> Result<(), CommitError> {
         self.faults.call("create_key", true, || self.state().create_key(key, secret_sha256)).await
     }

@@ -5,7 +5,7 @@ use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{COUNT_CAP, Page, PortError, RunFilter, RunLists, RunSummary, Window};
 use domain::run::Run;
 
-use super::{Memory, State, Weakness};
+use super::{BrokenGuarantee, Memory, State};
 
 fn matches(run: &Run, flow: &FlowId, filter: &RunFilter) -> bool {
     let created = run.id.created_at();
@@ -52,8 +52,8 @@ impl State {
         cut(&open, window, key, |key, after| key > after)
     }
 
-    fn indebted(&self) -> Vec<RunId> {
-        let shown = |run: &&Run| run.drive.owes.is_some() && self.weakness != Some(Weakness::HidesDebts);
+    fn with_pending_effects(&self) -> Vec<RunId> {
+        let shown = |run: &&Run| run.execution.pending.is_some() && self.weakness != Some(BrokenGuarantee::HidesDebts);
         self.runs.values().filter(shown).map(|run| run.id).collect()
     }
 }
@@ -67,7 +67,7 @@ impl RunLists for Memory {
         self.faults.read("open_gates", || Ok(self.state().open_gates(org, wanted, window))).await
     }
 
-    async fn indebted(&self) -> Result<Vec<RunId>, PortError> {
-        self.faults.read("indebted", || Ok(self.state().indebted())).await
+    async fn with_pending_effects(&self) -> Result<Vec<RunId>, PortError> {
+        self.faults.read("with_pending_effects", || Ok(self.state().with_pending_effects())).await
     }
 }

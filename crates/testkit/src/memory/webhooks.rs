@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::id::{DeliveryId, EndpointId, EventId, OrgId};
 use domain::ports::{CommitError, Deliveries, Page, PortError, WebhookEndpoints, Window};
 use domain::time::Time;
-use domain::webhook::{Delivery, Endpoints, Event, KEPT_SECONDS, Message};
+use domain::webhook::{Delivery, DeliveryMessage, Endpoints, Event, KEPT_SECONDS};
 
 use super::Memory;
 use super::lists::cut;
@@ -40,9 +40,9 @@ impl Webhooks {
         Ok(stored.clone())
     }
 
-    fn due(&self, now: Time) -> Vec<(Time, Message)> {
+    fn due(&self, now: Time) -> Vec<(Time, DeliveryMessage)> {
         let due = |delivery: &Delivery| Some((delivery.owed_at().filter(|at| *at <= now)?, delivery.message()));
-        let mut due: Vec<(Time, Message)> = self.deliveries.values().filter_map(due).collect();
+        let mut due: Vec<(Time, DeliveryMessage)> = self.deliveries.values().filter_map(due).collect();
         due.sort_by_key(|(at, _)| *at);
         due
     }
@@ -102,7 +102,7 @@ impl Deliveries for Memory {
         Ok(found.filter(|delivery| is_kept(delivery.created_at, now)))
     }
 
-    async fn due(&self, now: Time) -> Result<Vec<(Time, Message)>, PortError> {
+    async fn due(&self, now: Time) -> Result<Vec<(Time, DeliveryMessage)>, PortError> {
         self.faults.read("due", || Ok(self.state().webhooks.due(now))).await
     }
 

@@ -20,11 +20,11 @@ pub async fn a_large_action_lies_beside_its_gate(store: &impl Subject) {
     let maker = Maker::new(60);
     let run = created(store, new_run(&maker)).await;
     let small = asking(&maker, &run, of_bytes(MAX_INLINE_BYTES - 2), Some(json!([])));
-    assert_eq!(store.runs().put_aside(&run, small.clone()).await.unwrap(), small);
+    assert_eq!(store.runs().offload(&run, small.clone()).await.unwrap(), small);
 
     let (action, data) = (of_bytes(300_000), of_bytes(60_000));
     let open = asking(&maker, &run, action.clone(), Some(data.clone()));
-    let gate = store.runs().put_aside(&run, open).await.unwrap();
+    let gate = store.runs().offload(&run, open).await.unwrap();
     let (object, fetched) = stored(store, Some(gate.proposed_action.clone())).await;
     assert_eq!((&fetched, &object.sha256), (&action, &gate.proposed_action.sha256()));
     assert_eq!(object.key, format!("gates/{}/{}/n1/{}", run.org, run.id, object.sha256));
@@ -37,7 +37,7 @@ pub async fn a_large_action_lies_beside_its_gate(store: &impl Subject) {
     if let Some(outcome) = &mut overridden.outcome {
         outcome.patch = Some(json!([{"op": "replace", "path": "/text", "value": "x"}]));
     }
-    let overridden = store.runs().put_aside(&run, overridden).await.unwrap();
+    let overridden = store.runs().offload(&run, overridden).await.unwrap();
     let outcome = overridden.outcome.clone().unwrap();
     assert_eq!(stored(store, Some(outcome.decided_action)).await.1, of_bytes(200_000));
     let run = store.runs().commit(run, std::slice::from_ref(&overridden)).await.unwrap();
@@ -49,9 +49,9 @@ pub async fn a_large_action_lies_beside_its_gate(store: &impl Subject) {
 pub async fn a_large_action_that_is_approved_is_not_stored_twice(store: &impl Subject) {
     let maker = Maker::new(61);
     let run = created(store, new_run(&maker)).await;
-    let gate = store.runs().put_aside(&run, asking(&maker, &run, of_bytes(300_000), None)).await.unwrap();
+    let gate = store.runs().offload(&run, asking(&maker, &run, of_bytes(300_000), None)).await.unwrap();
     let gate = Gate { node: "n2".parse().unwrap(), ..decided(&gate, Verdict::Approved, of_bytes(300_000)) };
-    let gate = store.runs().put_aside(&run, gate).await.unwrap();
+    let gate = store.runs().offload(&run, gate).await.unwrap();
     assert_eq!(gate.outcome.as_ref().unwrap().decided_action, gate.proposed_action);
     let run = store.runs().commit(run, std::slice::from_ref(&gate)).await.unwrap();
     assert_eq!(store.runs().gate(&run, &gate.node).await.unwrap(), Some(gate));
@@ -73,8 +73,8 @@ pub async fn a_large_action_of_another_run_is_copied(store: &impl Subject) {
     let before = new_run(&maker);
     let run = maker.run(before.org, before.flow, &chain(3), at(9));
     let open = asking(&maker, &before, of_bytes(300_000), None);
-    let gate = store.runs().put_aside(&before, decided(&open, Verdict::Approved, of_bytes(200_000))).await.unwrap();
-    let copied = store.runs().put_aside(&run, gate.clone().taken_over_by(&run)).await.unwrap();
+    let gate = store.runs().offload(&before, decided(&open, Verdict::Approved, of_bytes(200_000))).await.unwrap();
+    let copied = store.runs().offload(&run, gate.clone().taken_over_by(&run)).await.unwrap();
     for (payload, action) in [(&copied.proposed_action, 300_000), (&copied.outcome.as_ref().unwrap().decided_action, 200_000)] {
         let (object, fetched) = stored(store, Some(payload.clone())).await;
         assert!(object.key.starts_with(&format!("gates/{}/{}/", run.org, run.id)), "{}", object.key);

@@ -4,7 +4,7 @@ use domain::flow::NodeId;
 use domain::gate::{Gate, Verdict};
 use domain::id::OrgId;
 use domain::ports::{Page, RunLists, Runs, Window};
-use domain::run::{Debt, Drive, Run};
+use domain::run::{ExecutionState, PendingEffect, Run};
 use serde_json::json;
 
 use super::Subject;
@@ -64,7 +64,7 @@ pub async fn open_gates_come_oldest_first_page_by_page(store: &impl Subject) {
     }
 }
 
-/// Decided, or its run has ended: nobody is asked for nothing.
+/// DecisionResult, or its run has ended: nobody is asked for nothing.
 pub async fn a_closed_gate_leaves_the_inbox(store: &impl Subject) {
     let maker = Maker::new(41);
     let run = created(store, maker.run(maker.org(), maker.flow_id(), &chain(3), at(0))).await;
@@ -88,14 +88,14 @@ pub async fn a_closed_gate_leaves_the_inbox(store: &impl Subject) {
 pub async fn indebted_runs_are_those_that_owe(store: &impl Subject) {
     let maker = Maker::new(42);
     let mut owing = Vec::new();
-    for debt in [Some(Debt::Start), None, Some(Debt::Ring)].into_iter().cycle().take(24) {
+    for debt in [Some(PendingEffect::StartExecution), None, Some(PendingEffect::SendTaskSuccess)].into_iter().cycle().take(24) {
         let run = created(store, new_run(&maker)).await;
-        let drive = Drive { owes: debt, ..run.drive.clone() };
-        let run = store.runs().commit(Run { drive, ..run }, &[]).await.unwrap();
+        let execution = ExecutionState { pending: debt, ..run.execution.clone() };
+        let run = store.runs().commit(Run { execution, ..run }, &[]).await.unwrap();
         owing.extend(debt.map(|_| run));
     }
     let found = async || {
-        let mut found = store.table().indebted().await.unwrap();
+        let mut found = store.table().with_pending_effects().await.unwrap();
         found.sort_unstable();
         found
     };
@@ -103,8 +103,8 @@ pub async fn indebted_runs_are_those_that_owe(store: &impl Subject) {
     expected.sort_unstable();
     assert_eq!(found().await, expected);
     for run in owing {
-        let drive = Drive { owes: None, ..run.drive.clone() };
-        store.runs().commit(Run { drive, ..run }, &[]).await.unwrap();
+        let execution = ExecutionState { pending: None, ..run.execution.clone() };
+        store.runs().commit(Run { execution, ..run }, &[]).await.unwrap();
     }
     assert_eq!(found().await, []);
 }

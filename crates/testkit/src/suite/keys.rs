@@ -2,7 +2,7 @@
 
 use domain::access::{ApiKey, Bucket, Limits, Minute, OwnLimits, Revocation, Scope, Usage};
 use domain::json::sha256_hex_of;
-use domain::ports::{Admission, CommitError, KeyRing, Keys, Window};
+use domain::ports::{Admission, ApiKeys, CommitError, Keys, Window};
 use domain::time::Time;
 use futures_util::future::join_all;
 

@@ -3,7 +3,7 @@
 use domain::json::sha256_hex;
 use domain::ports::{CommitError, Outputs, PortError, RetentionJobs, Runs};
 use domain::retention::{Gone, JobPhase, PurgeReason, PurgeRequest, Purged, Retention, RetentionJob, RunsLeft};
-use domain::run::{Drive, Run, RunStatus};
+use domain::run::{ExecutionState, Run, RunStatus};
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
 use domain::time::Time;
 use serde_json::json;
@@ -83,16 +83,16 @@ pub async fn the_records_of_a_run_outlast_its_waits(store: &impl Subject) {
     let run = created(store, new_run(&maker)).await;
     store.runs().record(&run, step_of(&run, "n1", json!(1))).await.unwrap();
     store.runs().record(&run, step_of(&run, "n2", json!(2))).await.unwrap();
-    assert_eq!(store.runs().keep_over(&run, day(90)).await.unwrap(), None);
-    assert_eq!(store.runs().keep_over(&run, day(DAYS)).await.unwrap(), None, "a day is left");
+    assert_eq!(store.runs().extend_retention(&run, day(90)).await.unwrap(), None);
+    assert_eq!(store.runs().extend_retention(&run, day(DAYS)).await.unwrap(), None, "a day is left");
     assert!(!is_there(store, &run, "n1", day(300)).await);
 
-    let kept_until = store.runs().keep_over(&run, day(300)).await.unwrap();
+    let kept_until = store.runs().extend_retention(&run, day(300)).await.unwrap();
     assert_eq!(kept_until, Some(day(300 + DAYS + 1)));
     // And once more, as after a crash.
-    assert_eq!(store.runs().keep_over(&run, day(300)).await.unwrap(), kept_until);
+    assert_eq!(store.runs().extend_retention(&run, day(300)).await.unwrap(), kept_until);
     let run = Run { kept_until, ..run };
-    assert_eq!(store.runs().keep_over(&run, day(301)).await.unwrap(), None, "it remembers");
+    assert_eq!(store.runs().extend_retention(&run, day(301)).await.unwrap(), None, "it remembers");
     store.runs().record(&run, step_of(&run, "n3", json!(3))).await.unwrap();
     for name in ["n1", "n2", "n3"] {
         assert!(is_there(store, &run, name, day(300 + DAYS)).await, "{name}");
@@ -187,8 +187,8 @@ pub async fn objects_of_steps_are_deleted_and_the_input_stays(store: &impl Subje
 pub async fn a_purge_is_noted_once_and_looked_at_again_when_it_is_due(store: &impl Subject) {
     let maker = Maker::new(36);
     let run = created(store, new_run(&maker)).await;
-    let drive = Drive { owes: None, ..run.drive.clone() };
-    let run = store.runs().commit(Run { status: RunStatus::Failed, finished_at: Some(at(9)), drive, ..run }, &[]).await.unwrap();
+    let execution = ExecutionState { pending: None, ..run.execution.clone() };
+    let run = store.runs().commit(Run { status: RunStatus::Failed, finished_at: Some(at(9)), execution, ..run }, &[]).await.unwrap();
     assert_eq!(store.runs().purge_request(&run.id).await.unwrap(), None);
     let first = PurgeRequest { run: run.id, org: run.org, by: "usr_ada".to_owned(), at: at(100) };
     assert_eq!(store.runs().request_purge(&first, at(200)).await.unwrap(), first);
@@ -223,7 +223,7 @@ pub async fn an_organisation_is_switched_together_with_the_job_that_applies_it(s
     let run = created(store, maker.run(org, maker.flow_id(), &crate::build::chain(3), at(0))).await;
     store.runs().record(&run, step_of(&run, "n1", json!(1))).await.unwrap();
     assert!(is_there(store, &run, "n1", day(100_000)).await);
-    assert_eq!(store.runs().keep_over(&run, day(300)).await.unwrap(), None);
+    assert_eq!(store.runs().extend_retention(&run, day(300)).await.unwrap(), None);
 
     let on_its_way = RetentionJob { flow: Some(run.flow), runs: RunsLeft::After(Some("key".to_owned())), runs_done: 7, ..first.clone() };
     let mut job = store.runs().put_retention_job(on_its_way).await.unwrap();

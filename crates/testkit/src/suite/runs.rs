@@ -5,8 +5,10 @@ use domain::flow::{NodeId, Spec};
 use domain::gate::{Gate, Outcome, Verdict, Vote};
 use domain::json::sha256_hex;
 use domain::ports::{CommitError, Idempotency, RunLists, Runs};
-use domain::run::{Cancellation, Debt, Drive, Exit, NodeState, NodeStatus, Progress, Retried, Run, RunError, RunStatus, Trigger};
-use domain::step::{Answer, Payload, StepRecord};
+use domain::run::{
+    Cancellation, ExecutionState, Exit, NodeState, NodeStatus, PendingEffect, Progress, Retried, Run, RunError, RunStatus, Trigger,
+};
+use domain::step::{Payload, ResponseHead, StepRecord};
 use domain::time::Time;
 use serde_json::{Value, json};
 
@@ -64,11 +66,11 @@ pub async fn a_run_reads_back_with_every_field(store: &impl Subject) {
         error: Some(RunError { node: Some("n2".to_owned()), message: "broken: \"ü\"\n".to_owned() }),
         cancellation: Some(Cancellation { actor: "usr_ada".to_owned(), reason: Some("changed my mind".to_owned()) }),
         progress: Progress::from_states(states),
-        drive: Drive {
+        execution: ExecutionState {
             segment: 12,
             owner: Some("inv-1".to_owned()),
             token: Some("AAAA+/=".to_owned()),
-            owes: Some(Debt::Ring),
+            pending: Some(PendingEffect::SendTaskSuccess),
             parked_until: time(60_000),
         },
         kept_until: time(999_000),
@@ -82,7 +84,7 @@ pub async fn a_run_reads_back_with_every_field(store: &impl Subject) {
         retried: committed.retried.clone().map(|retried| Retried { from: None, ..retried }),
         error: Some(RunError { node: None, message: "cut off".to_owned() }),
         cancellation: Some(Cancellation { actor: "usr_ada".to_owned(), reason: None }),
-        drive: Drive { owes: Some(Debt::Start), ..committed.drive.clone() },
+        execution: ExecutionState { pending: Some(PendingEffect::StartExecution), ..committed.execution.clone() },
         ..committed
     };
     let committed = store.runs().commit(without_names, &[]).await.unwrap();
@@ -207,7 +209,7 @@ pub(super) fn step_of(run: &Run, name: &str, output: Value) -> StepRecord {
         exit: Exit::Normal,
         input: Some(Payload::of(json!({"url": "https://service.test/"}))),
         output: Some(Payload::of(output)),
-        answer: Some(Answer { status: 200, headers: json!({"content-type": "application/json"}) }),
+        answer: Some(ResponseHead { status: 200, headers: json!({"content-type": "application/json"}) }),
         error: None,
         attempts: 1,
         started_at: at(1),
@@ -270,7 +272,7 @@ pub async fn an_idempotency_key_starts_one_run(store: &impl Subject) {
     let second = Run { org: first.org, ..new_run(&maker) };
     is_changed(store.runs().create(&second, &json!({}), Some(&Idempotency { run: second.id, ..key.clone() })).await);
     assert_eq!(store.runs().load(&second.id).await.unwrap(), None);
-    assert!(!store.table().indebted().await.unwrap().contains(&second.id));
+    assert!(!store.table().with_pending_effects().await.unwrap().contains(&second.id));
 
     let found = |now| store.runs().idempotent(&key.org, &key.scope, &key.key, now);
     assert_eq!(found(at(3_599)).await.unwrap(), Some(key.clone()));
@@ -311,14 +313,17 @@ pub async fn park_takes_the_token_only_while_its_own_execution_is_owed(store: &i
 
     assert!(store.park(&run.id, &run.execution_name(), "token").await);
     let parked = loaded(store, &run).await;
-    let drive = Drive { token: Some("token".to_owned()), owes: None, ..run.drive.clone() };
-    assert_eq!(parked, Run { rev: run.rev + 1, drive, ..run.clone() });
-    assert!(!store.table().indebted().await.unwrap().contains(&run.id), "the same write takes it out of the outbox");
+    let execution = ExecutionState { token: Some("token".to_owned()), pending: None, ..run.execution.clone() };
+    assert_eq!(parked, Run { rev: run.rev + 1, execution, ..run.clone() });
+    assert!(!store.table().with_pending_effects().await.unwrap().contains(&run.id), "the same write takes it out of the outbox");
     assert!(!store.park(&run.id, &run.execution_name(), "twice").await);
     is_changed(store.runs().commit(run.clone(), &[]).await);
 
-    // A decision between the end of a segment and Park: the run owes a ring, and Park must not wait.
-    let mut heard = Run { drive: Drive { owes: Some(Debt::Ring), token: None, ..parked.drive.clone() }, ..parked };
+    // A decision between the end of a segment and Park: the run pending a ring, and Park must not wait.
+    let mut heard = Run {
+        execution: ExecutionState { pending: Some(PendingEffect::SendTaskSuccess), token: None, ..parked.execution.clone() },
+        ..parked
+    };
     heard = store.runs().commit(heard, &[]).await.unwrap();
     assert!(!store.park(&heard.id, &heard.execution_name(), "late").await);
     assert_eq!(loaded(store, &heard).await, heard);

@@ -4,7 +4,7 @@ use domain::id::{DeliveryId, EndpointId, EventId, OrgId};
 use domain::ports::{CommitError, Deliveries, Entropy, WebhookEndpoints, Window};
 use domain::secret::Sealed;
 use domain::time::Time;
-use domain::webhook::{Attempted, Delivery, Endpoint, Event, KEPT_SECONDS};
+use domain::webhook::{AttemptResult, Delivery, Endpoint, Event, KEPT_SECONDS};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -103,12 +103,12 @@ pub async fn a_delivery_is_kept_once_and_changes_only_as_it_was_read(store: &imp
     assert_eq!(table.update_delivery(new.clone()).await.unwrap_err(), CommitError::Changed, "what is not there is not changed");
     table.put_delivery(&new).await.unwrap();
     assert_eq!(read(at(5)).await, Some(new.clone()));
-    let failed = new.attempted(Attempted::Answered { status: 503, body: b"busy".to_vec() }, at(6));
+    let failed = new.attempted(AttemptResult::Answered { status: 503, body: b"busy".to_vec() }, at(6));
     let failed = table.update_delivery(failed).await.unwrap();
     table.put_delivery(&new).await.unwrap();
     assert_eq!(read(at(6)).await, Some(failed.clone()));
     assert_eq!(table.update_delivery(new.again(at(7))).await.unwrap_err(), CommitError::Changed);
-    let refused = table.update_delivery(failed.attempted(Attempted::Failed("refused".to_owned()), at(8))).await.unwrap();
+    let refused = table.update_delivery(failed.attempted(AttemptResult::Failed("refused".to_owned()), at(8))).await.unwrap();
     assert_eq!(refused.rev, 2);
     for (now, found) in [(later().plus_seconds(4), true), (later().plus_seconds(5), false)] {
         assert_eq!(read(now).await, found.then(|| refused.clone()), "{now}");
@@ -129,7 +129,7 @@ pub async fn what_is_owed_to_an_endpoint_is_found_when_it_is_due(store: &impl Su
         table.put_delivery(delivery).await.unwrap();
     }
     assert_eq!(due(at(500)).await, [], "the stream sees to those");
-    let answered = |status| Attempted::Answered { status, body: Vec::new() };
+    let answered = |status| AttemptResult::Answered { status, body: Vec::new() };
     let failed = table.update_delivery(new[0].attempted(answered(500), at(6))).await.unwrap();
     let early = table.update_delivery(new[1].attempted(answered(500), at(4))).await.unwrap();
     let again = table.update_delivery(new[2].again(at(65))).await.unwrap();

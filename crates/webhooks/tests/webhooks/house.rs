@@ -1,24 +1,24 @@
-//! A world whose stream is read: endpoints, a queue, a courier.
+//! A world whose stream is read: endpoints, a queue, a sender.
 
 use std::collections::BTreeMap;
 
 use domain::id::{EndpointId, OrgId};
 use domain::ports::{Clock, Deliveries, Entropy, PortError, Vault, WebhookEndpoints, Window};
 use domain::secret::Sealed;
-use domain::webhook::{Change, Delivery, Endpoint, Message};
+use domain::webhook::{Delivery, DeliveryMessage, Endpoint, StreamChange};
 use secrecy::SecretString;
 use serde_json::Value;
-use testkit::{Faults, Memory, MemoryQueue, MemoryVault, ScriptedCourier, World, block_on};
+use testkit::{Deployment, Faults, Memory, MemoryQueue, MemoryVault, ScriptedWebhookSender, block_on};
 use webhooks::{Deliverer, Publisher};
 
 pub struct House {
-    pub world: World,
+    pub world: Deployment,
     pub queue: MemoryQueue,
     /// The fates of calls of the queue.
     pub queue_faults: Faults,
-    pub courier: ScriptedCourier,
+    pub sender: ScriptedWebhookSender,
     pub publisher: Publisher<Memory, Memory, Memory, MemoryQueue>,
-    pub deliverer: Deliverer<Memory, MemoryQueue, MemoryVault, ScriptedCourier>,
+    pub deliverer: Deliverer<Memory, MemoryQueue, MemoryVault, ScriptedWebhookSender>,
 }
 
 impl House {
@@ -27,15 +27,15 @@ impl House {
     }
 
     pub fn seeded(spec: &Value, seed: u64) -> Self {
-        let world = World::seeded(spec, seed);
+        let world = Deployment::seeded(spec, seed);
         world.store.open_stream();
         let queue_faults = Faults::none();
         let queue = MemoryQueue::new(queue_faults.clone(), world.clock.clone());
-        let courier = ScriptedCourier::new(world.clock.clone());
+        let sender = ScriptedWebhookSender::new(world.clock.clone());
         let store = world.store.clone();
         let publisher = Publisher { runs: store.clone(), flows: store.clone(), webhooks: store.clone(), queue: queue.clone() };
-        let deliverer = Deliverer { webhooks: store, queue: queue.clone(), vault: MemoryVault, courier: courier.clone() };
-        Self { world, queue, queue_faults, courier, publisher, deliverer }
+        let deliverer = Deliverer { webhooks: store, queue: queue.clone(), vault: MemoryVault, sender: sender.clone() };
+        Self { world, queue, queue_faults, sender, publisher, deliverer }
     }
 
     /// An endpoint of an organisation at a URL, whose secret is that URL.
@@ -68,7 +68,7 @@ impl House {
     }
 
     /// Publishes changes in one batch.
-    pub fn publish(&self, changes: &[Change]) -> Vec<bool> {
+    pub fn publish(&self, changes: &[StreamChange]) -> Vec<bool> {
         let outcomes = block_on(&self.world.clock, self.publisher.publish(changes, &self.world.clock));
         outcomes.into_iter().map(|outcome| outcome.is_ok()).collect()
     }
@@ -112,7 +112,7 @@ impl House {
     }
 
     /// The delivery that a message is about.
-    pub fn delivery(&self, message: &Message) -> Option<Delivery> {
+    pub fn delivery(&self, message: &DeliveryMessage) -> Option<Delivery> {
         let found = self.world.store.delivery(&message.org, &message.endpoint, &message.delivery, self.world.clock.now());
         block_on(&self.world.clock, found).unwrap()
     }

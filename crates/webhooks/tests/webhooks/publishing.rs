@@ -1,6 +1,6 @@
 //! What becomes an event, for whom, and what that costs those who do not want to know.
 
-use domain::webhook::Change;
+use domain::webhook::StreamChange;
 use serde_json::json;
 use testkit::build::{Maker, actor, approve, canonical, gate, spec, task};
 use testkit::{Fate, Reply};
@@ -65,7 +65,8 @@ fn a_retry_does_not_tell_again_of_what_it_took_over() {
     house.world.effects.answer("last", Reply::refused());
     let run = house.world.start(json!({}));
     house.world.play_to_end(run);
-    let again = house.world.engine.retry(&house.world.entropy, &house.world.org, &run, &house.world.starter, engine::Again::default());
+    let again =
+        house.world.engine.retry(&house.world.entropy, &house.world.org, &run, &house.world.starter, engine::RetryOptions::default());
     let again = house.world.call(again).unwrap().unwrap().run.id;
     house.world.play_to_end(again);
     house.publish_all();
@@ -128,8 +129,8 @@ fn what_half_failed_is_told_apart_and_nothing_is_told_twice() {
     let endpoint = house.endpoint("https://a.test", &["*"]);
     let run = house.world.start(json!({"order": 1}));
     house.world.play_to_end(run);
-    let interesting = |change: &Change| !domain::webhook::occasions(change).is_empty();
-    let changes: Vec<Change> = house.world.store.streamed().into_iter().filter(interesting).collect();
+    let interesting = |change: &StreamChange| !domain::webhook::domain_events(change).is_empty();
+    let changes: Vec<StreamChange> = house.world.store.streamed().into_iter().filter(interesting).collect();
     assert_eq!(changes.len(), 3, "it began, it told, it ended");
     // The second of three entries is refused by the queue.
     house.queue_faults.strike_call("send", 2, Fate::FailBefore);
@@ -141,7 +142,7 @@ fn what_half_failed_is_told_apart_and_nothing_is_told_twice() {
     // Four messages, of which one is a repetition, and three events arrive.
     assert_eq!(house.queue.messages().len(), 4);
     house.deliver_all();
-    assert_eq!(house.courier.parcels().len(), 3);
+    assert_eq!(house.sender.sent_requests().len(), 3);
 }
 
 #[test]

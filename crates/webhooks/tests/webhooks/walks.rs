@@ -158,7 +158,7 @@ fn every_change_of_status_arrives_once_as_what_it_was() {
         assert!(deliveries.iter().all(|delivery| delivery.status == DeliveryStatus::Succeeded), "seed {seed}");
         // Under one id there is one body.
         let mut bodies: BTreeMap<String, String> = BTreeMap::new();
-        for parcel in house.courier.parcels() {
+        for parcel in house.sender.sent_requests() {
             let id = serde_json::from_str::<Value>(&parcel.body).unwrap()["id"].to_string();
             assert_eq!(bodies.entry(id).or_insert_with(|| parcel.body.clone()), &parcel.body, "seed {seed}");
         }

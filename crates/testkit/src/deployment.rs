@@ -3,18 +3,18 @@
 use std::future::Future;
 
 use domain::access::Actor;
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::flow::{Flow, Spec};
 use domain::gate::{Ballot, Gate};
 use domain::id::{OrgId, RunId};
 use domain::ports::{Clock, Entropy, Flows};
 use domain::run::{NodeState, Run, Trigger};
 use domain::step::StepRecord;
-use engine::{Decided, Engine, Invocation, Launch, Outcome, Started};
+use engine::{DecisionResult, Engine, Invocation, Launch, Outcome, Started};
 use serde_json::Value;
 
 use crate::build::{Maker, actor, at};
-use crate::{Execution, Fate, Faults, ManualClock, Memory, RecordedSegments, ScriptedEffects, SeededEntropy, Stage, block_on, run_until};
+use crate::{Execution, Fate, Faults, ManualClock, Memory, RecordedExecutions, ScriptedEffects, SeededEntropy, Stage, block_on, run_until};
 
 /// How often Advance is invoked before its execution fails: once, and four retries (`statemachine/*.asl.json`).
 pub const ATTEMPTS: u32 = 5;
@@ -25,22 +25,22 @@ pub enum Invoked {
     /// It came to an end.
     Done(Outcome),
     /// It failed.
-    Failed(Fault),
+    Failed(ApplicationError),
     /// Its process died.
     Crashed,
 }
 
 /// The engine, its ports, one active flow, and the executions that drive its runs.
 #[derive(Debug, Clone)]
-pub struct World {
+pub struct Deployment {
     /// The engine under test.
-    pub engine: Engine<Memory, Memory, RecordedSegments, ManualClock>,
+    pub engine: Engine<Memory, Memory, RecordedExecutions, ManualClock>,
     /// Its store.
     pub store: Memory,
     /// The world outside.
     pub effects: ScriptedEffects,
     /// Its executions.
-    pub segments: RecordedSegments,
+    pub segments: RecordedExecutions,
     /// Its clock.
     pub clock: ManualClock,
     /// The fates of its calls.
@@ -57,7 +57,7 @@ pub struct World {
     pub invocation_seconds: u64,
 }
 
-impl World {
+impl Deployment {
     /// A world with one flow that has this spec.
     pub fn of(spec: &Value) -> Self {
         Self::seeded(spec, 1)
@@ -70,7 +70,7 @@ impl World {
         }
         let (faults, clock, maker) = (Faults::none(), ManualClock::at(at(0)), Maker::new(seed));
         let store = Memory::new(faults.clone());
-        let segments = RecordedSegments::new(faults.clone());
+        let segments = RecordedExecutions::new(faults.clone());
         let effects = ScriptedEffects::new(clock.clone(), faults.clone());
         let org = maker.org();
         let (flow, version) = maker.flow(org, "flow", spec.clone(), clock.now());
@@ -89,7 +89,7 @@ impl World {
     }
 
     /// `POST execute`.
-    pub fn execute(&self, input: Value, key: Option<&str>) -> Option<Result<Started, Fault>> {
+    pub fn execute(&self, input: Value, key: Option<&str>) -> Option<Result<Started, ApplicationError>> {
         let launch =
             Launch { flow: &self.flow, trigger: Trigger::Manual, actor: &self.starter, input, idempotency_key: key.map(str::to_owned) };
         self.call(self.engine.start(&self.entropy, launch))
@@ -101,18 +101,18 @@ impl World {
     }
 
     /// `POST approve` or `POST reject`. An empty `node` names none.
-    pub fn decide(&self, run: RunId, node: &str, actor: &Actor, ballot: Ballot) -> Result<Decided, Fault> {
+    pub fn decide(&self, run: RunId, node: &str, actor: &Actor, ballot: Ballot) -> Result<DecisionResult, ApplicationError> {
         let node = (!node.is_empty()).then(|| node.parse().unwrap());
         self.call(self.engine.decide(&self.org, &run, node.as_ref(), actor, ballot)).unwrap()
     }
 
     /// `POST cancel`.
-    pub fn cancel(&self, run: RunId, reason: &str) -> Result<Run, Fault> {
+    pub fn cancel(&self, run: RunId, reason: &str) -> Result<Run, ApplicationError> {
         self.call(self.engine.cancel(&self.org, &run, "usr_canceller", Some(reason.to_owned()))).unwrap()
     }
 
     /// The worker that pays debts.
-    pub fn reconcile(&self) -> Result<usize, Fault> {
+    pub fn reconcile(&self) -> Result<usize, ApplicationError> {
         self.call(self.engine.reconcile(&self.store)).unwrap()
     }
 
@@ -199,7 +199,7 @@ impl World {
         for _ in 0..1_000 {
             self.play();
             let now = self.run(run);
-            if now.has_ended() && now.drive.owes.is_none() {
+            if now.has_ended() && now.execution.pending.is_none() {
                 return now;
             }
             self.pass_time(run);
@@ -209,7 +209,7 @@ impl World {
 
     /// To the next moment at which something happens by itself: a debt is paid, or a park is over.
     pub fn pass_time(&self, run: RunId) {
-        if self.run(run).drive.owes.is_some() {
+        if self.run(run).execution.pending.is_some() {
             self.clock.advance(300);
             // Whatever becomes of it: the schedule invokes it again.
             _ = self.call(self.engine.reconcile(&self.store));
@@ -221,7 +221,7 @@ impl World {
         });
         match parked.min() {
             Some(until) => self.clock.set(until),
-            None => panic!("{run} is lost: it owes nothing, and nothing drives it: {:?}", self.run(run)),
+            None => panic!("{run} is lost: it pending nothing, and nothing drives it: {:?}", self.run(run)),
         }
     }
 

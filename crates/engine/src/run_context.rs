@@ -8,18 +8,18 @@ use domain::gate::Gate;
 use domain::ports::{PortError, Runs};
 use domain::run::{NodeStatus, Run};
 use domain::step::Payload;
-use domain::template::{Output, Scope, nodes_read};
+use domain::template::{Output, TemplateContext, nodes_read};
 use domain::time::Time;
 use serde_json::Value;
 
 /// The run's input and the outputs of its nodes, as far as they were needed.
 #[derive(Debug, Default)]
-pub(crate) struct Knowledge {
+pub(crate) struct RunContext {
     input: Option<Arc<Value>>,
     outputs: BTreeMap<NodeId, Output>,
 }
 
-impl Knowledge {
+impl RunContext {
     /// Brings what the node's templates read. What is not there stays away: the template says so when it is filled in.
     pub(crate) async fn gather(&mut self, runs: &impl Runs, spec: &Spec, run: &Run, ix: NodeIx, now: Time) -> Result<(), PortError> {
         let expressions: Vec<_> = spec.node(ix).kind.expressions().into_iter().map(|(_, expression)| expression).collect();
@@ -59,8 +59,8 @@ impl Knowledge {
     }
 
     /// What templates may name.
-    pub(crate) fn scope(&self, run: &Run) -> Scope<'_> {
-        Scope {
+    pub(crate) fn scope(&self, run: &Run) -> TemplateContext<'_> {
+        TemplateContext {
             trigger: self.input.as_deref().unwrap_or(&Value::Null),
             outputs: &self.outputs,
             run_id: run.id.to_string(),

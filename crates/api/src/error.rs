@@ -1,14 +1,14 @@
 //! From what went wrong to what the caller is told. The only place where errors meet HTTP.
 
 use domain::access::{Scope, Usage};
-use domain::fault::Fault;
+use domain::error::ApplicationError;
 use domain::ports::PortError;
 use domain::problem::FieldErrors;
 use serde_json::{Value, json};
 
 /// Why a call is not answered as asked.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum ApiError {
     /// No key, or none that works.
     #[error("missing or invalid Bearer")]
     Unauthenticated,
@@ -29,22 +29,22 @@ pub enum Refused {
     MediaType,
     /// What was asked for was refused.
     #[error(transparent)]
-    Fault(#[from] Fault),
+    ApplicationError(#[from] ApplicationError),
 }
 
-impl From<FieldErrors> for Refused {
+impl From<FieldErrors> for ApiError {
     fn from(errors: FieldErrors) -> Self {
-        Self::Fault(Fault::Invalid(errors))
+        Self::ApplicationError(ApplicationError::Invalid(errors))
     }
 }
 
-impl From<PortError> for Refused {
+impl From<PortError> for ApiError {
     fn from(error: PortError) -> Self {
-        Self::Fault(Fault::Port(error))
+        Self::ApplicationError(ApplicationError::Port(error))
     }
 }
 
-impl Refused {
+impl ApiError {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
@@ -53,14 +53,14 @@ impl Refused {
             Self::TooLarge(..) => 413,
             Self::MediaType => 415,
             Self::RateLimited(_) => 429,
-            Self::Fault(fault) => match fault {
-                Fault::Invalid(_) => 400,
-                Fault::Forbidden(_) => 403,
-                Fault::NotFound(_) | Fault::Absent(_) => 404,
-                Fault::Conflict(_) | Fault::SeveralGates(_) => 409,
-                Fault::Unprocessable { .. } => 422,
-                Fault::Port(PortError::Unavailable(_)) => 503,
-                Fault::Port(PortError::Corrupt(_)) => 500,
+            Self::ApplicationError(fault) => match fault {
+                ApplicationError::Invalid(_) => 400,
+                ApplicationError::Forbidden(_) => 403,
+                ApplicationError::NotFound(_) | ApplicationError::Absent(_) => 404,
+                ApplicationError::Conflict(_) | ApplicationError::SeveralGates(_) => 409,
+                ApplicationError::Unprocessable { .. } => 422,
+                ApplicationError::Port(PortError::Unavailable(_)) => 503,
+                ApplicationError::Port(PortError::Corrupt(_)) => 500,
             },
         }
     }
@@ -70,11 +70,13 @@ impl Refused {
         let text = self.to_string();
         match self {
             Self::RateLimited(usage) => json!({"error": text, "bucket": usage.bucket.to_string(), "limit": usage.limit}),
-            Self::Fault(Fault::Invalid(fields)) => with_fields(&text, fields),
-            Self::Fault(Fault::Unprocessable { fields, .. }) if !fields.is_empty() => with_fields(&text, fields),
-            Self::Fault(Fault::SeveralGates(nodes)) => json!({"error": text, "openNodeIds": nodes}),
-            Self::Fault(Fault::Port(PortError::Unavailable(_))) => json!({"error": "a service behind this one did not answer; try again"}),
-            Self::Fault(Fault::Port(PortError::Corrupt(_))) => json!({"error": "internal error"}),
+            Self::ApplicationError(ApplicationError::Invalid(fields)) => with_fields(&text, fields),
+            Self::ApplicationError(ApplicationError::Unprocessable { fields, .. }) if !fields.is_empty() => with_fields(&text, fields),
+            Self::ApplicationError(ApplicationError::SeveralGates(nodes)) => json!({"error": text, "openNodeIds": nodes}),
+            Self::ApplicationError(ApplicationError::Port(PortError::Unavailable(_))) => {
+                json!({"error": "a service behind this one did not answer; try again"})
+            }
+            Self::ApplicationError(ApplicationError::Port(PortError::Corrupt(_))) => json!({"error": "internal error"}),
             _ => json!({"error": text}),
         }
     }

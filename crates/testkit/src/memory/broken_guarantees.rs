@@ -1,4 +1,4 @@
-//! How the store in memory breaks the promises that a [`Weakness`] names. Without one, nothing here does anything.
+//! How the store in memory breaks the promises that a [`BrokenGuarantee`] names. Without one, nothing here does anything.
 
 use domain::flow::{Spec, Version};
 use domain::gate::{Gate, Verdict};
@@ -6,18 +6,18 @@ use domain::id::{FlowId, OrgId, RunId};
 use domain::run::{Exit, NodeState, NodeStatus, Progress, Run};
 use serde_json::Value;
 
-use super::{State, Weakness};
+use super::{BrokenGuarantee, State};
 
 impl State {
     /// Whether a write that must be refused is carried out all the same.
     pub(super) fn writes_anyway(&self, stored: &Run, run: &Run, gates: &[Gate]) -> bool {
         match self.weakness {
-            Some(Weakness::IgnoresRev) => true,
-            Some(Weakness::IgnoresTakeover) => {
-                let (now, then) = (&stored.drive, &run.drive);
+            Some(BrokenGuarantee::IgnoresRev) => true,
+            Some(BrokenGuarantee::IgnoresTakeover) => {
+                let (now, then) = (&stored.execution, &run.execution);
                 now.segment == then.segment && now.owner.is_some() && then.owner.is_some() && now.owner != then.owner
             }
-            Some(Weakness::ExpiresAnyway) => {
+            Some(BrokenGuarantee::ExpiresAnyway) => {
                 gates.iter().any(|gate| gate.outcome.as_ref().is_some_and(|outcome| outcome.verdict == Verdict::Expired))
             }
             _ => false,
@@ -26,7 +26,7 @@ impl State {
 
     pub(super) fn read_run(&self, id: &RunId) -> Option<Run> {
         let mut run = self.runs.get(id).cloned()?;
-        if self.weakness == Some(Weakness::ReadsAhead) {
+        if self.weakness == Some(BrokenGuarantee::ReadsAhead) {
             let done = |state: &NodeState| NodeState { status: NodeStatus::Succeeded, exit: Exit::Normal, started_at: None, ..*state };
             let states = run.progress.states().iter().map(|state| if state.is_under_way() { done(state) } else { *state });
             run.progress = Progress::from_states(states.collect());
@@ -36,7 +36,7 @@ impl State {
 
     pub(super) fn read_version(&self, name: &(OrgId, FlowId, u32)) -> Option<Version> {
         let version = Version::clone(self.versions.get(name)?);
-        if self.weakness == Some(Weakness::ForgetsAnEdge) {
+        if self.weakness == Some(BrokenGuarantee::ForgetsAnEdge) {
             let spec = without_an_edge(&version.spec).unwrap_or(version.spec);
             return Some(Version { spec, ..version });
         }

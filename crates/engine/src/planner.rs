@@ -7,15 +7,15 @@ use std::sync::Arc;
 use domain::flow::{MAX_WAIT_HOURS, NodeIx, Spec};
 use domain::gate::{Gate, Verdict};
 use domain::id::EventId;
-use domain::ports::{Clock, CommitError, Effects, Entropy, Flows, PortError, Runs, Segments};
+use domain::ports::{Clock, CommitError, Effects, Entropy, Executions, Flows, PortError, Runs};
 use domain::request::{Pause, Question, Request, Work};
-use domain::run::{Exit, NodeStatus, Plan, Refusal, Run};
+use domain::run::{Exit, NodeStatus, Plan, Run, TransitionError};
 use domain::time::Time;
 use serde_json::{Value, json};
 
-use crate::advance::{Drive, MARGIN_SECONDS};
-use crate::attempt::{Attempted, Ended, Finished};
-use crate::knowledge::Knowledge;
+use crate::advance::{Driver, MARGIN_SECONDS};
+use crate::attempt::{Ended, Finished, NodeAttempt};
+use crate::run_context::RunContext;
 
 /// A round, thought through.
 pub(crate) struct Draft {
@@ -27,12 +27,12 @@ pub(crate) struct Draft {
     pub(crate) wake_at: Option<Time>,
 }
 
-impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_, R, F, S, C, E, N> {
+impl<R: Runs, F: Flows, S: Executions, C: Clock, E: Effects, N: Entropy> Driver<'_, R, F, S, C, E, N> {
     /// Thinks the run through: what came back, what is overdue, what is ready.
     pub(crate) async fn think(&mut self) -> Result<Draft, CommitError> {
         let now = self.engine.clock.now();
         let mut run = self.run.clone();
-        if run.drive.owner.as_deref() != Some(&self.invocation.owner) {
+        if run.execution.owner.as_deref() != Some(&self.invocation.owner) {
             // Cannot be refused: the segment was compared when the run was read.
             _ = run.claim(&self.invocation.owner, self.invocation.segment);
         }
@@ -86,8 +86,8 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
         for arrived in &self.arrived {
             // Refused: the run ended or the node was settled while the answer was on its way. The record is kept all the same.
             _ = match arrived {
-                Attempted::RetryAt(ix, due) => run.retry_at(self.spec, *ix, *due, now),
-                Attempted::Done(finished) => take_in(self.spec, &mut self.known, run, finished, now),
+                NodeAttempt::RetryAt(ix, due) => run.retry_at(self.spec, *ix, *due, now),
+                NodeAttempt::Done(finished) => take_in(self.spec, &mut self.known, run, finished, now),
             };
         }
     }
@@ -126,7 +126,7 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
         let gate = self.engine.runs.gate(&draft.run, node).await?;
         let mut gate = gate.ok_or_else(|| PortError::Corrupt(format!("{} waits at {node}, which has no gate", draft.run.id)))?;
         if !gate.is_open() {
-            // Decided since the run was read: what was thought so far is out of date.
+            // DecisionResult since the run was read: what was thought so far is out of date.
             return Err(CommitError::Changed);
         }
         gate.expire(now);
@@ -185,19 +185,19 @@ impl<R: Runs, F: Flows, S: Segments, C: Clock, E: Effects, N: Entropy> Drive<'_,
 
     /// Nothing has been sent yet: postponing would only start the same again.
     fn is_fresh(&self) -> bool {
-        self.jobs.is_empty() && self.run.drive.owner.as_deref() != Some(&self.invocation.owner)
+        self.jobs.is_empty() && self.run.execution.owner.as_deref() != Some(&self.invocation.owner)
     }
 
     async fn open(&mut self, draft: &mut Draft, ix: NodeIx, question: Question, now: Time) -> Result<(), PortError> {
         let gate = Gate::open(&draft.run, &self.spec.node(ix).id, question, now);
         if draft.run.open_gate(self.spec, ix, gate.deadline, now).is_ok() {
-            draft.gates.push(self.engine.runs.put_aside(&draft.run, gate).await?);
+            draft.gates.push(self.engine.runs.offload(&draft.run, gate).await?);
         }
         Ok(())
     }
 }
 
-pub(crate) fn take_in(spec: &Spec, known: &mut Knowledge, run: &mut Run, finished: &Finished, now: Time) -> Result<(), Refusal> {
+pub(crate) fn take_in(spec: &Spec, known: &mut RunContext, run: &mut Run, finished: &Finished, now: Time) -> Result<(), TransitionError> {
     let node = spec.node(finished.ix);
     match finished.record.status {
         NodeStatus::Succeeded => {

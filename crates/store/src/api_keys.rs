@@ -6,23 +6,23 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::ReturnValue;
 use domain::access::{ApiKey, Revocation};
 use domain::id::{KeyId, OrgId};
-use domain::ports::{CommitError, KeyRing, Page, PortError, Window};
+use domain::ports::{ApiKeys, CommitError, Page, PortError, Window};
 
-use crate::items::{KeyItem, RingItem};
+use crate::items::{CollectionItem, KeyItem};
 use crate::{Table, error, keys, read, text, write};
 
-impl KeyRing for Table {
+impl ApiKeys for Table {
     async fn create_key(&self, key: &ApiKey, secret_sha256: &str) -> Result<(), CommitError> {
-        let writes = [write(&KeyItem::of(key, secret_sha256))?, write(&RingItem::of(key, secret_sha256))?];
+        let writes = [write(&KeyItem::of(key, secret_sha256))?, write(&CollectionItem::of(key, secret_sha256))?];
         self.transact(writes.into_iter().map(|item| self.put_new(item)).collect::<Result<_, _>>()?).await
     }
 
     async fn api_keys(&self, org: &OrgId, window: &Window) -> Result<Page<ApiKey>, PortError> {
         let wanted = window.skip + window.limit + 1;
-        let pk = keys::key_ring(org);
+        let pk = keys::api_keys(org);
         let (ring, total) = futures_util::try_join!(self.ring(&pk, window.after.as_deref(), wanted), self.ring_size(&pk))?;
         let more = ring.len() >= wanted;
-        let ring: Vec<RingItem> = ring.into_iter().skip(window.skip).take(window.limit).collect();
+        let ring: Vec<CollectionItem> = ring.into_iter().skip(window.skip).take(window.limit).collect();
         let next = ring.last().filter(|_| more).map(|entry| entry.sk.clone());
         let mut found = HashMap::new();
         for key in self.keys_of(&ring).await? {
@@ -33,7 +33,7 @@ impl KeyRing for Table {
     }
 
     async fn revoke_key(&self, org: &OrgId, id: &KeyId, revocation: &Revocation) -> Result<Option<ApiKey>, PortError> {
-        let Some(entry) = self.get::<RingItem>(&keys::key_ring(org), &id.to_string()).await? else { return Ok(None) };
+        let Some(entry) = self.get::<CollectionItem>(&keys::api_keys(org), &id.to_string()).await? else { return Ok(None) };
         let request = self
             .client
             .update_item()
@@ -56,7 +56,7 @@ impl KeyRing for Table {
 
 impl Table {
     /// The keys of some entries, in no order.
-    async fn keys_of(&self, entries: &[RingItem]) -> Result<Vec<ApiKey>, PortError> {
+    async fn keys_of(&self, entries: &[CollectionItem]) -> Result<Vec<ApiKey>, PortError> {
         let wanted = entries.iter().map(|entry| (keys::api_key(&entry.secret_sha256), keys::KEY)).collect();
         let items: Vec<KeyItem> = self.all_of(wanted).await?;
         items.into_iter().map(KeyItem::into_key).collect()

@@ -1,14 +1,14 @@
 //! Why something that was asked for is not done. Knows no HTTP: `api` turns it into an answer, once.
 
 use crate::flow::NodeId;
-use crate::gate::BallotRefusal;
+use crate::gate::BallotError;
 use crate::ports::PortError;
 use crate::problem::FieldErrors;
-use crate::run::Refusal;
+use crate::run::TransitionError;
 
 /// A request that is refused, or that could not be carried out.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum ApplicationError {
     /// It is not there, or belongs to another organisation; the two look the same.
     #[error("{0} not found")]
     NotFound(&'static str),
@@ -44,19 +44,19 @@ fn names(nodes: &[NodeId]) -> String {
     nodes.iter().map(NodeId::as_str).collect::<Vec<_>>().join(", ")
 }
 
-impl From<Refusal> for Fault {
-    fn from(refusal: Refusal) -> Self {
+impl From<TransitionError> for ApplicationError {
+    fn from(refusal: TransitionError) -> Self {
         Self::Conflict(refusal.to_string())
     }
 }
 
-impl From<BallotRefusal> for Fault {
-    fn from(refusal: BallotRefusal) -> Self {
+impl From<BallotError> for ApplicationError {
+    fn from(refusal: BallotError) -> Self {
         let message = refusal.to_string();
         match refusal {
-            BallotRefusal::NotAssigned(_) | BallotRefusal::StarterMayNot => Self::Forbidden(message),
-            BallotRefusal::AlreadyDecided(_) | BallotRefusal::Closed(_) | BallotRefusal::ActionDiffers => Self::Conflict(message),
-            BallotRefusal::OverrideNotAllowed(fields) => Self::Unprocessable { message, fields },
+            BallotError::NotAssigned(_) | BallotError::StarterMayNot => Self::Forbidden(message),
+            BallotError::AlreadyDecided(_) | BallotError::Closed(_) | BallotError::ActionDiffers => Self::Conflict(message),
+            BallotError::OverrideNotAllowed(fields) => Self::Unprocessable { message, fields },
         }
     }
 }

@@ -12,7 +12,7 @@ use lambda_http::http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_http::{Request, RequestExt, tracing};
 use serde_json::Value;
 
-use crate::{Call, Endpoint, Refused, Reply};
+use crate::{ApiError, Call, Endpoint, Reply};
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -31,15 +31,15 @@ pub struct Answer {
 
 /// Stands before the handler of one endpoint, for as long as the process lives.
 #[derive(Debug)]
-pub struct Door<K, C> {
+pub struct KeyAdmission<K, C> {
     endpoint: Endpoint,
     keys: K,
     clock: C,
     limits: Limits,
-    exhausted: RefCell<Exhausted>,
+    exhausted: RefCell<ThrottleCache>,
 }
 
-impl<K: Keys, C: Clock> Door<K, C> {
+impl<K: Keys, C: Clock> KeyAdmission<K, C> {
     /// The door of `endpoint`; `limits` hold for every key that has none of its own.
     pub fn new(endpoint: Endpoint, keys: K, clock: C, limits: Limits) -> Self {
         Self { endpoint, keys, clock, limits, exhausted: RefCell::default() }
@@ -48,7 +48,7 @@ impl<K: Keys, C: Clock> Door<K, C> {
     /// Answers one request.
     pub async fn answer<F>(&self, handler: &impl Fn(Call) -> F, request: Request) -> Answer
     where
-        F: Future<Output = Result<Reply, Refused>>,
+        F: Future<Output = Result<Reply, ApiError>>,
     {
         let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
         let now = self.clock.now();
@@ -71,31 +71,31 @@ impl<K: Keys, C: Clock> Door<K, C> {
     }
 
     /// The call, if its key is good and allows it. `usage` is filled in as soon as it is known whose it is.
-    async fn admit(&self, request: Request, now: Time, usage: &mut Option<Usage>) -> Result<Call, Refused> {
+    async fn admit(&self, request: Request, now: Time, usage: &mut Option<Usage>) -> Result<Call, ApiError> {
         // A URL ends up in logs and histories, so a key in one is given away: it opens nothing, not even beside a good header.
         if shows_secret(&request) {
-            return Err(Refused::Unauthenticated);
+            return Err(ApiError::Unauthenticated);
         }
         // What has not the form of a key is nobody's, and not looked up.
-        let secret = bearer(request.headers()).ok_or(Refused::Unauthenticated)?;
+        let secret = bearer(request.headers()).ok_or(ApiError::Unauthenticated)?;
         // Found by its hash: nothing compares secrets, so nothing can be learnt from how long it takes.
         let hash = secret.sha256();
         let bucket = self.endpoint.bucket();
         if let Some(known) = self.exhausted.borrow().get(&hash, bucket, Minute::of(now)) {
             *usage = Some(known);
-            return Err(Refused::RateLimited(known));
+            return Err(ApiError::RateLimited(known));
         }
         match self.keys.admit(&hash, bucket, self.limits, now).await? {
-            Admission::Unknown => Err(Refused::Unauthenticated),
+            Admission::Unknown => Err(ApiError::Unauthenticated),
             Admission::Exhausted(found) => {
                 *usage = Some(found);
                 self.exhausted.borrow_mut().note(hash, found);
-                Err(Refused::RateLimited(found))
+                Err(ApiError::RateLimited(found))
             }
             Admission::Admitted(key, found) => {
                 *usage = Some(found);
                 let scope = self.endpoint.scope;
-                if key.allows(scope) { Ok(Call::new(key, secret.environment(), request)) } else { Err(Refused::MissingScope(scope)) }
+                if key.allows(scope) { Ok(Call::new(key, secret.environment(), request)) } else { Err(ApiError::MissingScope(scope)) }
             }
         }
     }
@@ -138,12 +138,12 @@ const MAX_EXHAUSTED: usize = 1_000;
 /// Who has used up a limit in the present minute, as far as this process was told: asking again would cost a write and give the
 /// same answer. Nothing but refusals are remembered, so nobody gets in who should not.
 #[derive(Debug, Default)]
-struct Exhausted {
+struct ThrottleCache {
     minute: Option<Minute>,
     keys: HashMap<(String, Bucket), Usage>,
 }
 
-impl Exhausted {
+impl ThrottleCache {
     fn get(&self, hash: &str, bucket: Bucket, minute: Minute) -> Option<Usage> {
         let known = self.minute == Some(minute);
         known.then(|| self.keys.get(&(hash.to_owned(), bucket)).copied()).flatten()
@@ -192,7 +192,7 @@ mod tests {
     fn what_a_process_remembers_is_bounded_and_forgotten_with_the_minute() {
         let bucket = Bucket::of(domain::access::Scope::RunsRead, false);
         let usage = |minute| Usage { bucket, limit: 1, used: 1, minute: Minute::from_number(minute) };
-        let mut exhausted = Exhausted::default();
+        let mut exhausted = ThrottleCache::default();
         for number in 0..MAX_EXHAUSTED + 5 {
             exhausted.note(number.to_string(), usage(7));
         }

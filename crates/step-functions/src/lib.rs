@@ -1,9 +1,9 @@
-//! Step Functions, as the engine sees it: executions that are started by name, a bell to ring, an execution to stop.
+//! Step Functions, as the engine sees it: executions that are started by name, a bell to resume, an execution to stop.
 
 use aws_config::SdkConfig;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use domain::ports::{PortError, Segments};
+use domain::ports::{Executions, PortError};
 use domain::run::Run;
 use domain::time::Time;
 use runtime::{BadSetting, setting};
@@ -29,14 +29,14 @@ impl StepFunctions {
     }
 
     fn machine_of(&self, run: &Run) -> &str {
-        if run.drive.parked_until.is_some() { &self.resume_machine } else { &self.run_machine }
+        if run.execution.parked_until.is_some() { &self.resume_machine } else { &self.run_machine }
     }
 }
 
-impl Segments for StepFunctions {
+impl Executions for StepFunctions {
     async fn start(&self, run: &Run, now: Time) -> Result<(), PortError> {
         // TimeoutSeconds of Step Functions begins at 1.
-        let wait_seconds = run.drive.parked_until.map(|until| now.seconds_until(until).max(1));
+        let wait_seconds = run.execution.parked_until.map(|until| now.seconds_until(until).max(1));
         let input = match wait_seconds {
             Some(seconds) => json!({"runId": run.id, "waitSeconds": seconds}),
             None => json!({"runId": run.id}),
@@ -50,7 +50,7 @@ impl Segments for StepFunctions {
         }
     }
 
-    async fn ring(&self, token: &str) -> Result<(), PortError> {
+    async fn resume(&self, token: &str) -> Result<(), PortError> {
         match self.client.send_task_success().task_token(token).output("{}").send().await {
             Ok(_) => Ok(()),
             // Somebody rang before, or the park is over: either way the segment goes on and looks at the table.
@@ -78,14 +78,14 @@ impl Segments for StepFunctions {
 
 /// No state machine at all, for workers that may not touch one: whatever is asked of it fails.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct NoSegments;
+pub struct NoExecutions;
 
-impl Segments for NoSegments {
+impl Executions for NoExecutions {
     async fn start(&self, _: &Run, _: Time) -> Result<(), PortError> {
         Err(not_here())
     }
 
-    async fn ring(&self, _: &str) -> Result<(), PortError> {
+    async fn resume(&self, _: &str) -> Result<(), PortError> {
         Err(not_here())
     }
 

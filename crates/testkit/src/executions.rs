@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::id::RunId;
-use domain::ports::{PortError, Segments};
+use domain::ports::{Executions, PortError};
 use domain::run::Run;
 use domain::time::Time;
 
@@ -61,14 +61,14 @@ struct State {
     starts: usize,
 }
 
-/// The state machines, as the engine sees them. [`World`](crate::World) plays what it writes down.
+/// The state machines, as the engine sees them. [`Deployment`](crate::Deployment) plays what it writes down.
 #[derive(Debug, Clone, Default)]
-pub struct RecordedSegments {
+pub struct RecordedExecutions {
     state: Arc<Mutex<State>>,
     faults: Faults,
 }
 
-impl RecordedSegments {
+impl RecordedExecutions {
     /// No executions yet.
     pub fn new(faults: Faults) -> Self {
         Self { state: Arc::default(), faults }
@@ -126,9 +126,9 @@ impl RecordedSegments {
         if state.executions.iter().any(|execution| execution.name == name) {
             return;
         }
-        let wait_seconds = run.drive.parked_until.map(|until| now.seconds_until(until).max(1));
+        let wait_seconds = run.execution.parked_until.map(|until| now.seconds_until(until).max(1));
         let stage = if wait_seconds.is_some() { Stage::BeforePark } else { Stage::Advance(0) };
-        state.executions.push(Execution { name, run: run.id, segment: run.drive.segment, wait_seconds, stage });
+        state.executions.push(Execution { name, run: run.id, segment: run.execution.segment, wait_seconds, stage });
     }
 
     fn ring_now(&self, token: &str) {
@@ -150,13 +150,13 @@ impl RecordedSegments {
     }
 }
 
-impl Segments for RecordedSegments {
+impl Executions for RecordedExecutions {
     async fn start(&self, run: &Run, now: Time) -> Result<(), PortError> {
         self.write("start", || self.start_now(run, now)).await
     }
 
-    async fn ring(&self, token: &str) -> Result<(), PortError> {
-        self.write("ring", || self.ring_now(token)).await
+    async fn resume(&self, token: &str) -> Result<(), PortError> {
+        self.write("resume", || self.ring_now(token)).await
     }
 
     async fn stop(&self, run: &Run) -> Result<(), PortError> {
