@@ -90,10 +90,10 @@ STORY = (
     Step("revoke-api-key/by-id", 200),
     Step("tick-cron/tick", DONE),
     Step("create-flow/with-a-webhook", 201),
-    Step("rotate-webhook-secret/by-slug", 200),
+    Step("rotate-trigger-secret/by-slug", 200),
     # Nobody knows the secret beforehand: what is signed with another one is refused, and tells no more.
-    Step("receive-webhook/signed", 401),
-    Step("receive-webhook/signed-in-base64", 401),
+    Step("receive-trigger/signed", 401),
+    Step("receive-trigger/signed-in-base64", 401),
     Step("update-flow/pause", 200),
 )
 

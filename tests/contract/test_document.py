@@ -26,6 +26,9 @@ BODY_STATUSES = {400, 413, 415}
 OUR_FAULT = {500, 503}
 # What makes a thing or replaces it says which it did: 201 or 200, with the same body.
 PUTS = {"putConnection"}
+# Operation ids that were published before their function had its present name. Generators name the methods of a client after the
+# operation id, so these keep theirs.
+PUBLISHED_IDS = {"receive-trigger": "receiveWebhook", "rotate-trigger-secret": "rotateWebhookSecret"}
 
 
 def routes() -> dict[tuple[str, str], str]:
@@ -59,12 +62,12 @@ def test_every_function_behind_a_route_has_its_folder_and_its_events():
 
 @OPERATIONS
 def test_an_operation_is_called_as_its_function(operation):
-    """In camelCase; a second route of the same function says by which method it is called."""
+    """In camelCase, or as PUBLISHED_IDS says; a second route of the same function says by which method it is called."""
     name = routes()[operation.method, operation.path]
     declared = re.search(r'method: "([A-Z]+)"', source(name))
     assert declared, f"functions/{name} declares no method"
     suffix = "" if operation.method == declared[1] else f"By{operation.method.capitalize()}"
-    assert operation.id == camel(name) + suffix
+    assert operation.id == PUBLISHED_IDS.get(name, camel(name)) + suffix
 
 
 @OPERATIONS

@@ -14,7 +14,7 @@ MACHINES = resources("AWS::Serverless::StateMachine")
 
 
 # Routes that take no API key, each known by something else.
-WITHOUT_KEY = ("ReceiveWebhook",)
+WITHOUT_KEY = ("ReceiveTrigger",)
 
 
 def statements(resource: dict) -> list[dict]:
@@ -203,9 +203,9 @@ def test_park_reaches_run_items_only():
     assert update["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["RUN#*"]}}
 
 
-def test_a_webhook_reaches_no_key_and_the_clock_only_schedules():
-    """Who calls a webhook has shown no key; what it may read and write is what starting a run takes."""
-    receive = statements(FUNCTIONS["ReceiveWebhook"])
+def test_a_trigger_reaches_no_key_and_the_clock_only_schedules():
+    """The caller of a trigger has shown no key, so the function reads and writes only what starting a run needs."""
+    receive = statements(FUNCTIONS["ReceiveTrigger"])
     prefixes = [s["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] for s in receive if "dynamodb" in str(s["Action"])]
     assert prefixes == [["HOOK#*", "ORG#*", "RUN#*"], ["ORG#*"], ["RUN#*", "ORG#*#IDEMPOTENCY#*"]]
     (update,) = (s for s in statements(FUNCTIONS["TickCron"]) if s["Action"] == "dynamodb:UpdateItem")
@@ -213,15 +213,15 @@ def test_a_webhook_reaches_no_key_and_the_clock_only_schedules():
     assert attributes == ["pk", "sk", "updatedAt", "nextCronRunAt", "lastCronRunAt", "outboxPk", "outboxSk"]
 
 
-def test_secrets_of_webhooks_are_sealed_and_opened_as_such_and_by_few():
+def test_secrets_of_triggers_are_sealed_and_opened_as_such_and_by_few():
     may = {
         name: (statement["Action"], statement["Condition"]["StringEquals"]["kms:EncryptionContext:kind"])
         for name, function in FUNCTIONS.items()
         for statement in statements(function)
         if "flow-webhook" in str(statement)
     }
-    sealing = {name: ("kms:Encrypt", "flow-webhook") for name in ("CreateFlow", "UpdateFlow", "RotateWebhookSecret")}
-    assert may == sealing | {name: ("kms:Decrypt", "flow-webhook") for name in ("GetFlow", "ReceiveWebhook")}
+    sealing = {name: ("kms:Encrypt", "flow-webhook") for name in ("CreateFlow", "UpdateFlow", "RotateTriggerSecret")}
+    assert may == sealing | {name: ("kms:Decrypt", "flow-webhook") for name in ("GetFlow", "ReceiveTrigger")}
 
 
 def test_what_takes_no_key_is_throttled():
@@ -231,7 +231,7 @@ def test_what_takes_no_key_is_throttled():
         for setting in template()["Resources"]["Api"]["Properties"]["MethodSettings"]
         if setting["ThrottlingRateLimit"] <= 200
     }
-    (event,) = FUNCTIONS["ReceiveWebhook"]["Properties"]["Events"].values()
+    (event,) = FUNCTIONS["ReceiveTrigger"]["Properties"]["Events"].values()
     assert (event["Properties"]["Method"], event["Properties"]["Path"]) in limited
 
 

@@ -1,4 +1,4 @@
-//! What callers of a webhook are told, on what API Gateway sends: everything to those who have signed, and nothing to the others.
+//! What callers of a trigger get in answer to events as API Gateway sends them: the details if they have signed, nothing otherwise.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
 use api::{Answer, answer_public};
@@ -9,14 +9,14 @@ use domain::ports::{Flows, Vault, WebhookTriggers};
 use domain::signature::sign;
 use domain::webhook_trigger::{Webhook, WebhookToken};
 use engine::WebhookKeeper;
-use receive_webhook::{ENDPOINT, MAX_BYTES, handle};
+use receive_trigger::{ENDPOINT, MAX_BYTES, handle};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use testkit::build::chain;
 use testkit::{Deployment, ManualClock, Memory, MemoryVault, block_on};
 
-const SIGNED: &str = include_str!("../../../events/receive-webhook/signed.json");
-const IN_BASE64: &str = include_str!("../../../events/receive-webhook/signed-in-base64.json");
+const SIGNED: &str = include_str!("../../../events/receive-trigger/signed.json");
+const IN_BASE64: &str = include_str!("../../../events/receive-trigger/signed-in-base64.json");
 /// The token and the secret of the sample events.
 const RANDOM: &str = "abcdefghijklmnopqrstuvwxyz234567";
 

@@ -1,7 +1,7 @@
 //! Builds the clients once and serves `POST /api/flows/{id}/rotate-webhook-secret`.
 
 use engine::WebhookKeeper;
-use rotate_webhook_secret::{ENDPOINT, handle};
+use rotate_trigger_secret::{ENDPOINT, handle};
 use runtime::{OsEntropy, SystemClock};
 use store::Table;
 use vault::KmsVault;

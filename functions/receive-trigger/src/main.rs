@@ -2,7 +2,7 @@
 #![recursion_limit = "256"] // four clients of AWS under one future
 
 use engine::{Engine, WebhookKeeper};
-use receive_webhook::{ENDPOINT, handle};
+use receive_trigger::{ENDPOINT, handle};
 use runtime::{OsEntropy, SystemClock};
 use step_functions::StepFunctions;
 use store::RunStore;

@@ -1,4 +1,4 @@
-//! `POST /api/triggers/wh/{token}`: a signed call starts a run of the flow that has this token; the body is its input.
+//! `POST /api/triggers/wh/{token}`: a signed call triggers a run of the flow that has this token. The body is the input.
 
 use api::{ApiError, PublicCall, PublicEndpoint, Reply, under, view};
 use domain::ports::{Clock, Entropy, Executions, Flows, Runs, Vault, WebhookTriggers};
@@ -6,22 +6,23 @@ use domain::problem::FieldErrors;
 use engine::{Engine, TriggerDelivery, WebhookKeeper};
 use serde_json::json;
 
-/// This endpoint. It takes no API key: who calls is known by the signature.
-pub const ENDPOINT: PublicEndpoint = PublicEndpoint { name: "receive-webhook", method: "POST", path: "/api/triggers/wh/{token}" };
+/// This endpoint. It takes no API key: the signature authenticates the caller.
+pub const ENDPOINT: PublicEndpoint = PublicEndpoint { name: "receive-trigger", method: "POST", path: "/api/triggers/wh/{token}" };
 
-/// The most bytes a body may have.
+/// The maximum size of a body, in bytes.
 pub const MAX_BYTES: usize = 1_000_000;
 const SIGNATURE: &str = "x-quantum-signature";
 const DELIVERY: &str = "x-quantum-delivery";
-/// The longest name of a delivery.
+/// The maximum length of a delivery id, in characters.
 const MAX_DELIVERY_CHARS: usize = 255;
 
-/// 202 with the run. `X-Quantum-Signature: sha256=<hex HMAC-SHA256(webhookSecret, raw body)>`; the secret before the present one is good
-/// for 24 hours after the rotation. The same `X-Quantum-TriggerDelivery` gives the first run again for 3 days, whatever its body.
+/// Answers 202 with the run. The caller signs the raw body: `X-Quantum-Signature: sha256=<hex HMAC-SHA256(webhookSecret, raw body)>`. The
+/// previous secret stays valid for 24 hours after a rotation. A repeated `X-Quantum-Delivery` returns the first run again for 3 days,
+/// whatever the body is.
 ///
-/// 413 and 415 for a body that is too large or not JSON by its own account, whoever sends it. Then 401, and always the same one: no flow
-/// has the token, the signature is missing or wrong, the flow is not active. Only who has signed learns more: 400 for a body that is not
-/// JSON after all, or a name of a delivery that is not 1 to 255 characters.
+/// Fails with 413 if the body is too large, and with 415 if its content type is not JSON, before the signature is checked. Fails with the
+/// same 401 in all of these cases: no flow has the token, the signature is missing or wrong, the flow is not active. Only a caller with a
+/// valid signature gets a 400: the body is not JSON, or the delivery id is not 1 to 255 characters long.
 pub async fn handle<R: Runs, F: Flows, S: Executions, C: Clock>(
     engine: &Engine<R, F, S, C>,
     keeper: &WebhookKeeper<impl WebhookTriggers, impl Vault, impl Clock>,
@@ -43,6 +44,6 @@ fn delivery_id(call: &PublicCall) -> Result<Option<String>, FieldErrors> {
         return Ok(None);
     }
     let id = call.header(DELIVERY).filter(|id| !id.is_empty() && id.len() <= MAX_DELIVERY_CHARS);
-    let problem = || FieldErrors::one("X-Quantum-TriggerDelivery", format!("must have 1 to {MAX_DELIVERY_CHARS} characters"));
+    let problem = || FieldErrors::one("X-Quantum-Delivery", format!("must have 1 to {MAX_DELIVERY_CHARS} characters"));
     id.map(|id| Some(id.to_owned())).ok_or_else(problem)
 }

@@ -1,4 +1,4 @@
-//! `POST /api/flows/{id}/rotate-webhook-secret`: a new secret for the flow's webhook.
+//! `POST /api/flows/{id}/rotate-webhook-secret`: makes a new secret for the webhook trigger of a flow.
 
 use api::{ApiError, Call, Endpoint, Reply, under, view};
 use domain::access::Scope;
@@ -8,10 +8,10 @@ use engine::WebhookKeeper;
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "rotate-webhook-secret", method: "POST", path: "/api/flows/{id}/rotate-webhook-secret", scope: Scope::FlowsWrite };
+    Endpoint { name: "rotate-trigger-secret", method: "POST", path: "/api/flows/{id}/rotate-webhook-secret", scope: Scope::FlowsWrite };
 
-/// 200 with the flow and its new `webhookSecret`. The one before is good for 24 hours more, the one before that no longer. 422 if the
-/// flow has no webhook; 409 if somebody else rotates at the same time.
+/// Answers 200 with the flow and its new `webhookSecret`. The previous secret stays valid for 24 hours; the one before it does not. Fails
+/// with 422 if the flow has no webhook trigger, and with 409 if another call rotates the secret at the same time.
 pub async fn handle(
     flows: &impl Flows,
     keeper: &WebhookKeeper<impl WebhookTriggers, impl Vault, impl Clock>,
