@@ -14,14 +14,14 @@ from document import ROOT
 
 sys.path.insert(0, str(ROOT / "tests/statemachine"))
 
-from definitions import resources  # noqa: E402 (needs the path above)
+from definitions import listed, resources, statements  # noqa: E402 (needs the path above)
 
 FILE = os.environ.get("STACK_ACCESSES")
 pytestmark = pytest.mark.skipif(
     not FILE or not (ROOT / FILE).exists(), reason="STACK_ACCESSES names no file: `make test` makes it in its end-to-end tests"
 )
 FUNCTIONS = {
-    function["Metadata"]["BuildProperties"]["Binary"]: function["Properties"]["Policies"]
+    function["Metadata"]["BuildProperties"]["Binary"]: statements(function)
     for function in resources("AWS::Serverless::Function").values()
 }
 
@@ -69,10 +69,6 @@ SELDOM_ASKED = {
 }
 
 
-def listed(value) -> list:
-    return value if isinstance(value, list) else [value]
-
-
 def written(resource) -> str:
     """A resource of a policy, as dev/accesses.py writes it."""
     text = "${" + resource["Fn::GetAtt"] + "}" if "Fn::GetAtt" in resource else resource["Fn::Sub"]
@@ -82,15 +78,11 @@ def written(resource) -> str:
     return text.removeprefix("arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:")
 
 
-def statements(name: str) -> list[dict]:
-    return [statement for policy in FUNCTIONS[name] for statement in policy["Statement"]]
-
-
 def permissions(name: str) -> list[tuple[str, str, dict]]:
     """What a function may do, one action and one resource at a time."""
     return [
         (action, written(resource), statement.get("Condition", {}))
-        for statement in statements(name)
+        for statement in FUNCTIONS[name]
         for action in listed(statement["Action"])
         for resource in listed(statement["Resource"])
     ]

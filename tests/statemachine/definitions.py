@@ -54,3 +54,31 @@ def template() -> dict:
 
 def resources(of_type: str) -> dict[str, dict]:
     return {name: each for name, each in template()["Resources"].items() if each["Type"] == of_type}
+
+
+def listed(value) -> list:
+    return value if isinstance(value, list) else [value]
+
+
+def shared_policies(resource: dict) -> list[str]:
+    """The logical ids of the managed policies of the template that the function or state machine has, in the order of its entry."""
+    return [policy["Ref"] for policy in resource["Properties"]["Policies"] if policy.keys() == {"Ref"}]
+
+
+def own_statements(resource: dict) -> list[dict]:
+    """The statements in the entry of the function or state machine itself."""
+    return [statement for policy in resource["Properties"]["Policies"] if "Ref" not in policy for statement in policy["Statement"]]
+
+
+def statements(resource: dict) -> list[dict]:
+    """Every statement of the function or state machine: those of its shared policies, then its own.
+
+    Fails if a policy is neither a managed policy of this template nor a document: the statements of an AWS managed policy or of a SAM
+    policy template are not in this repository, so no test could check them.
+    """
+    shared = resources("AWS::IAM::ManagedPolicy")
+    documents = [
+        shared[policy["Ref"]]["Properties"]["PolicyDocument"] if policy.keys() == {"Ref"} else policy
+        for policy in resource["Properties"]["Policies"]
+    ]
+    return [statement for document in documents for statement in document["Statement"]]

@@ -1,44 +1,73 @@
 """The template: valid, and no wider than the design allows."""
 
 import json
+from collections import Counter
 
 import pytest
 from cfnlint.api import lint_file
 
-from definitions import ROOT, TEMPLATE, resources, template
+from definitions import ROOT, TEMPLATE, listed, own_statements, resources, shared_policies, statements, template
 
 FUNCTIONS = resources("AWS::Serverless::Function")
 # What everybody may call. `api::serve_open` looks at no key, and these say the same to all.
 OPEN = {"GetOpenapi", "GetDocs"}
 MACHINES = resources("AWS::Serverless::StateMachine")
-
+SHARED = resources("AWS::IAM::ManagedPolicy")
+ROLES = FUNCTIONS | MACHINES
 
 # Routes that take no API key, each known by something else.
 WITHOUT_KEY = ("ReceiveTrigger",)
-
-
-def statements(resource: dict) -> list[dict]:
-    found = []
-    for policy in resource["Properties"]["Policies"]:
-        assert isinstance(policy, dict), f"{policy}: name the actions instead of a managed policy"
-        found += policy["Statement"]
-    return found
-
-
-def listed(value) -> list:
-    return value if isinstance(value, list) else [value]
 
 
 def test_cfn_lint_finds_nothing():
     assert [str(finding) for finding in lint_file(TEMPLATE)] == []
 
 
-@pytest.mark.parametrize("name", FUNCTIONS | MACHINES)
+@pytest.mark.parametrize("name", ROLES)
 def test_a_policy_names_actions_and_resources(name):
-    for statement in statements((FUNCTIONS | MACHINES)[name]):
+    for statement in statements(ROLES[name]):
         assert statement["Effect"] == "Allow"
         assert not [action for action in listed(statement["Action"]) if "*" in action]
         assert "*" not in listed(statement["Resource"])
+
+
+def test_a_policy_is_shared_by_at_least_three_and_a_statement_is_repeated_by_at_most_two():
+    """So that an entry shows what is special about its function, and the section of shared policies has no policy of one function."""
+    users = Counter(policy for role in ROLES.values() for policy in shared_policies(role))
+    assert {name: users[name] for name in SHARED if users[name] < 3} == {}
+    repeated = Counter(json.dumps(statement, sort_keys=True) for role in ROLES.values() for statement in own_statements(role))
+    assert [statement for statement, count in repeated.items() if count > 2] == []
+    whole = {json.dumps(policy["Properties"]["PolicyDocument"]["Statement"], sort_keys=True): name for name, policy in SHARED.items()}
+    for name, role in ROLES.items():
+        assert [whole[key] for each in own_statements(role) if (key := json.dumps([each], sort_keys=True)) in whole] == [], f"{name}: refer to it"
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_the_shared_policies_of_an_entry_come_first_and_in_the_order_of_their_section(name):
+    policies = ROLES[name]["Properties"]["Policies"]
+    shared = shared_policies(ROLES[name])
+    assert policies[: len(shared)] == [{"Ref": policy} for policy in sorted(shared, key=list(SHARED).index)]
+    assert len(policies) - len(shared) <= 1, "one document for its own statements"
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_the_policies_of_a_role_are_within_the_limits_of_iam(name):
+    """IAM and AWS STS quotas: 10 managed policies for a role (the default), 6,144 characters for a managed policy, 10,240 for the inline
+    policies of a role. White space does not count. SAM adds a managed policy for the logs, and one for a stream or a queue."""
+    shared, inline = shared_policies(ROLES[name]), own_statements(ROLES[name])
+    from_sam = 1 + len({event["Type"] for event in ROLES[name]["Properties"].get("Events", {}).values()} & {"DynamoDB", "SQS"})
+    assert len(shared) + from_sam <= 10
+    # Intrinsic functions become ARNs of about a hundred characters.
+    size = len(json.dumps(inline, separators=(",", ":"))) + 100 * str(inline).count("Fn::")
+    assert size <= 10_240
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_a_shared_policy_is_within_the_limits_of_iam(name):
+    document = SHARED[name]["Properties"]["PolicyDocument"]
+    assert SHARED[name]["Properties"].keys() == {"PolicyDocument"}, "it is attached by the entries, and named by CloudFormation"
+    assert document["Version"] == "2012-10-17"
+    assert len(json.dumps(document, separators=(",", ":"))) + 100 * str(document).count("Fn::") <= 6_144
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -121,19 +150,23 @@ def test_keys_of_connections_are_sealed_by_one_and_opened_by_those_who_call_them
     assert using == {"kms:Encrypt": ["PutConnection"], "kms:Decrypt": ["CheckConnection", "AdvanceRun"]}
 
 
-def test_whoever_has_a_route_counts_on_keys_and_updates_nothing_else():
-    """Without this a function could admit nobody; with more it could write runs past their conditions."""
-    counting = {
-        "Effect": "Allow",
-        "Action": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
-        "Resource": {"Fn::GetAtt": "Table.Arn"},
-        "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["KEY#*"]}},
-    }
+def test_a_function_with_a_key_admits_requests_and_updates_nothing_else():
+    """Without the admission a function could admit nobody; with more it could write runs without their conditions."""
+    assert SHARED["AllowAdmission"]["Properties"]["PolicyDocument"]["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Action": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+            "Resource": {"Fn::GetAtt": "Table.Arn"},
+            "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["KEY#*"]}},
+        }
+    ]
     for name, function in FUNCTIONS.items():
-        updating = [each for each in statements(function) if "dynamodb:UpdateItem" in listed(each["Action"])]
         has_route = any(event["Type"] == "Api" for event in function["Properties"].get("Events", {}).values())
         has_key = has_route and name not in OPEN and name not in WITHOUT_KEY
-        assert updating[:1] == [counting] if has_key else counting not in updating, name
+        assert ("AllowAdmission" in shared_policies(function)) == has_key, name
+        updating = [each for each in statements(function) if "dynamodb:UpdateItem" in listed(each["Action"])]
+        on_keys = [each for each in updating if "KEY#" in str(each)]
+        assert len(on_keys) == has_key, name
         more = ("SetRetention", "PurgeRunOutputs", "PutConnection", "CheckConnection")
         assert not has_key or len(updating) == 1 or name.startswith("List") or name in more, name
 
@@ -237,12 +270,13 @@ def test_what_takes_no_key_is_throttled():
 
 def test_lists_write_nothing_but_a_cursor_secret():
     lists = {name: function for name, function in FUNCTIONS.items() if name.startswith("List")}
+    assert lists
     for name, function in lists.items():
-        # The first statement is everybody's: it counts requests on keys.
-        writes = [s for s in statements(function)[1:] if "dynamodb:UpdateItem" in listed(s["Action"])]
+        # AllowAdmission counts requests on keys.
+        writes = [s for s in statements(function) if "dynamodb:UpdateItem" in listed(s["Action"]) and "KEY#" not in str(s)]
         assert [s["Action"] for s in writes] == ["dynamodb:UpdateItem"], name
         assert writes[0]["Condition"] == {
-            # An organisation's own record: the keys of its flows, slugs and connections are longer.
+            # The record of an organisation itself: the keys of its flows, slugs and connections are longer.
             "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["ORG#org_" + 26 * "?"]},
             "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "cursorSecret"]},
             "StringEquals": {"dynamodb:ReturnValues": "UPDATED_NEW"},
