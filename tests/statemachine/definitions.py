@@ -1,7 +1,9 @@
 """The definitions and the template as they lie in the repository, read the way CloudFormation reads them."""
 
+import copy
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -48,12 +50,19 @@ def _short_form(loader: _Template, suffix: str, node: yaml.Node) -> dict:
 _Template.add_multi_constructor("!", _short_form)
 
 
-def template() -> dict:
+@cache
+def _parsed() -> dict:
     return yaml.load(TEMPLATE.read_text(), Loader=_Template)  # noqa: S506 (a SafeLoader with four more tags)
 
 
+def template() -> dict:
+    """A copy of the template, which the caller may change."""
+    return copy.deepcopy(_parsed())
+
+
 def resources(of_type: str) -> dict[str, dict]:
-    return {name: each for name, each in template()["Resources"].items() if each["Type"] == of_type}
+    """The resources of a type, by their logical ids. The caller must not change them."""
+    return {name: each for name, each in _parsed()["Resources"].items() if each["Type"] == of_type}
 
 
 def listed(value) -> list:

@@ -24,7 +24,6 @@ SUBJECTS = Subjects()
 TURNS = itertools.count()
 SEEN = Counter()
 DECISIONS = ("approveRun", "rejectRun")
-OF_WEBHOOKS = ("getWebhook", "deleteWebhook", "testWebhook", "rotateEndpointSecret", "listDeliveries", "redeliverEvent")
 RUNS = {"approveRun": "parked", "rejectRun": "parked", "cancelRun": "parked", "retryRun": "cancelled"}
 
 
@@ -48,7 +47,7 @@ def before_call(_ctx, case, _kwargs):
         SUBJECTS.wait_for_its_gate(case.path_parameters["runId"])
     # Ids that other answers named are good ones too, and one of the keys is ours: it must not be revoked.
     elif not in_chain and case.path_parameters and not wrong(case, ParameterLocation.PATH) and (operation == "revokeApiKey" or next(TURNS) % 3 < 2):
-        case.path_parameters = {**case.path_parameters, **path_of(operation, case.path_parameters)}
+        case.path_parameters = {**case.path_parameters, **path_of(operation, case.operation.path, case.path_parameters)}
 
 
 @schemathesis.hook
@@ -93,9 +92,9 @@ def wrong(case, location):
     return case.meta is not None and case.meta.is_negative_at(location)
 
 
-def path_of(operation, given):
+def path_of(operation, path, given):
     found = {}
-    if operation in OF_WEBHOOKS:
+    if path.startswith("/api/webhooks/"):
         found["id"] = SUBJECTS.webhook()
         if "deliveryId" in given:
             found["deliveryId"] = SUBJECTS.delivery()
