@@ -95,12 +95,12 @@ fn a_signed_call_starts_a_run_whichever_way_its_body_arrives() {
     assert_eq!((again.status, &again.body["data"]["run"]["id"], site.runs()), (202, &run["id"], 1));
     // Another one, whose bytes are spaced as nobody would write them.
     let body = "{ \"a\" :\t[1 , 2],\r\n\"b\": \"\\u00fc\" }";
-    let mut odd = with_header(signed(body), "X-Quantum-TriggerDelivery", Some("another"));
+    let mut odd = with_header(signed(body), "X-Quantum-Delivery", Some("another"));
     odd["body"] = json!(STANDARD.encode(body));
     odd["isBase64Encoded"] = json!(true);
     assert_eq!((site.answer(&odd).status, site.runs()), (202, 2));
     // An empty body is an empty object.
-    let empty = with_header(signed(""), "X-Quantum-TriggerDelivery", None);
+    let empty = with_header(signed(""), "X-Quantum-Delivery", None);
     assert_eq!((site.answer(&empty).status, site.runs()), (202, 3));
 }
 
@@ -121,7 +121,7 @@ fn whoever_has_not_signed_learns_nothing() {
     altered["body"] = json!(altered["body"].as_str().unwrap().replace("A-1043", "A-1044"));
     let mut not_json = with_header(event(SIGNED), "X-Quantum-Signature", None);
     not_json["body"] = json!("{");
-    let bad_delivery = with_header(unknown(event(SIGNED)), "X-Quantum-TriggerDelivery", Some(&"x".repeat(300)));
+    let bad_delivery = with_header(unknown(event(SIGNED)), "X-Quantum-Delivery", Some(&"x".repeat(300)));
     let active = |flow: Flow| flow;
     let cases: Vec<(&str, Change, Value)> = vec![
         ("an unknown token", active, unknown(event(SIGNED))),
@@ -171,7 +171,7 @@ fn size_and_media_type_are_judged_whoever_calls() {
     let fits = signed(&format!("\"{}\"", "x".repeat(MAX_BYTES - 2)));
     assert_eq!(site.answer(&fits).status, 202);
     let other =
-        with_header(with_header(event(SIGNED), "Content-Type", Some("application/cloudevents+json")), "X-Quantum-TriggerDelivery", None);
+        with_header(with_header(event(SIGNED), "Content-Type", Some("application/cloudevents+json")), "X-Quantum-Delivery", None);
     assert_eq!((site.answer(&other).status, site.runs()), (202, 2));
 }
 
@@ -181,9 +181,9 @@ fn whoever_has_signed_is_told_what_is_wrong() {
     let not_json = site.answer(&signed("{\"a\": }"));
     assert_eq!((not_json.status, not_json.body["details"]["fieldErrors"]["body"].is_array()), (400, true));
     for bad in ["", &"d".repeat(256)] {
-        let answer = site.answer(&with_header(event(SIGNED), "X-Quantum-TriggerDelivery", Some(bad)));
+        let answer = site.answer(&with_header(event(SIGNED), "X-Quantum-Delivery", Some(bad)));
         let problem = json!(["must have 1 to 255 characters"]);
-        assert_eq!((answer.status, &answer.body["details"]["fieldErrors"]["X-Quantum-TriggerDelivery"]), (400, &problem));
+        assert_eq!((answer.status, &answer.body["details"]["fieldErrors"]["X-Quantum-Delivery"]), (400, &problem));
     }
     assert_eq!(site.runs(), 0);
 }
