@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 use domain::flow::{BadName, Draft, Flow, FlowTrigger, Slug, Version};
 use domain::id::{FlowId, OrgId};
 use domain::ports::{Clock, Entropy, Flows};
-use domain::webhook_trigger::WebhookToken;
+use domain::trigger::WebhookToken;
 use futures_util::stream::{StreamExt as _, TryStreamExt as _, iter};
 use runtime::{OsEntropy, SystemClock};
 use serde_json::{Value, json};

@@ -13,7 +13,7 @@ use domain::ports::RunSummary;
 use domain::retention::{Gone, JobPhase, Purge, PurgeReason, Purged, RetentionJob};
 use domain::run::Run;
 use domain::step::{StepRecord, step_id};
-use domain::webhook_trigger::WebhookToken;
+use domain::trigger::WebhookToken;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 

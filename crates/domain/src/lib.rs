@@ -24,5 +24,5 @@ pub mod signature;
 pub mod step;
 pub mod template;
 pub mod time;
+pub mod trigger;
 pub mod webhook;
-pub mod webhook_trigger;

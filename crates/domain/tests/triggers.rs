@@ -5,7 +5,7 @@ use domain::flow::{CronTrigger, Draft, Flow, FlowStatus, FlowTrigger, Version};
 use domain::id::{FlowId, OrgId};
 use domain::problem::FieldErrors;
 use domain::time::Time;
-use domain::webhook_trigger::WebhookToken;
+use domain::trigger::WebhookToken;
 use serde_json::{Map, Value, json};
 
 fn at(text: &str) -> Time {

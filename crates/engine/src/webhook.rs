@@ -10,7 +10,7 @@ use domain::problem::FieldErrors;
 use domain::run::Trigger;
 use domain::secret::new_signing_secret;
 use domain::signature;
-use domain::webhook_trigger::{Webhook, WebhookToken};
+use domain::trigger::{WebhookToken, WebhookTrigger};
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -40,8 +40,8 @@ impl<W: WebhookTriggers, V: Vault, C: Clock> WebhookKeeper<W, V, C> {
     /// it opens nothing.
     pub async fn prepare(&self, entropy: &impl Entropy, flow: &Flow, token: &WebhookToken) -> Result<SecretString, PortError> {
         let secret = new_signing_secret([entropy.random(), entropy.random()]);
-        let sealed = self.vault.seal(&Webhook::place_of(flow.org, flow.id), &secret).await?;
-        let webhook = Webhook { org: flow.org, flow: flow.id, secret: sealed, previous: None };
+        let sealed = self.vault.seal(&WebhookTrigger::place_of(flow.org, flow.id), &secret).await?;
+        let webhook = WebhookTrigger { org: flow.org, flow: flow.id, secret: sealed, previous: None };
         match self.webhooks.put_webhook(token, &webhook, None).await {
             Ok(()) => Ok(secret),
             // Random numbers have repeated themselves. The next ones will do; those of another flow must not.
@@ -81,13 +81,13 @@ impl<W: WebhookTriggers, V: Vault, C: Clock> WebhookKeeper<W, V, C> {
     }
 
     /// None: the flow was read before it left its webhook.
-    async fn kept(&self, flow: &Flow, token: &WebhookToken) -> Result<Option<Webhook>, PortError> {
+    async fn kept(&self, flow: &Flow, token: &WebhookToken) -> Result<Option<WebhookTrigger>, PortError> {
         let webhook = self.webhooks.webhook(token).await?;
         Ok(webhook.filter(|webhook| (webhook.org, webhook.flow) == (flow.org, flow.id)))
     }
 
     /// The webhook under `token`, if `signature` proves that the caller knows a secret of it that is good.
-    async fn signed(&self, token: Option<&WebhookToken>, body: &[u8], signature: &str) -> Result<Option<Webhook>, PortError> {
+    async fn signed(&self, token: Option<&WebhookToken>, body: &[u8], signature: &str) -> Result<Option<WebhookTrigger>, PortError> {
         let found = match token {
             Some(token) => self.webhooks.webhook(token).await?,
             None => None,
@@ -97,7 +97,7 @@ impl<W: WebhookTriggers, V: Vault, C: Clock> WebhookKeeper<W, V, C> {
             return Ok(None);
         };
         let mut is_signed = false;
-        for sealed in webhook.good_at(self.clock.now()) {
+        for sealed in webhook.valid_at(self.clock.now()) {
             is_signed |= signature::verify(&self.vault.open(&webhook.place(), sealed).await?, body, signature);
         }
         Ok(is_signed.then_some(webhook))

@@ -5,8 +5,8 @@ use domain::id::{DeliveryId, EndpointId, EventId, FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::run::{RunStatus, Trigger};
 use domain::time::Time;
+use domain::trigger::WebhookToken;
 use domain::webhook::DeliveryMessage;
-use domain::webhook_trigger::WebhookToken;
 
 pub(crate) const ORG: &str = "ORG";
 pub(crate) const RUN: &str = "RUN";

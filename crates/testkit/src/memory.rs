@@ -29,8 +29,8 @@ use domain::retention::RetentionJob;
 use domain::run::{PendingEffect, Run};
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
 use domain::time::Time;
+use domain::trigger::{WebhookToken, WebhookTrigger};
 use domain::webhook::StreamChange;
-use domain::webhook_trigger::{Webhook, WebhookToken};
 use outputs::{Kept, Wish};
 use serde_json::Value;
 
@@ -101,7 +101,7 @@ struct State {
     connections: BTreeMap<(OrgId, ServiceSlug), Connection>,
     organisations: BTreeMap<OrgId, Organisation>,
     private_ranges: BTreeMap<OrgId, BTreeSet<PrivateRange>>,
-    webhook_triggers: BTreeMap<WebhookToken, Webhook>,
+    webhook_triggers: BTreeMap<WebhookToken, WebhookTrigger>,
     weakness: Option<BrokenGuarantee>,
     webhooks: webhooks::Webhooks,
     /// What the stream would show, if somebody reads it.

@@ -6,7 +6,7 @@ use domain::error::ApplicationError;
 use domain::flow::{Draft, MAX_BODY_BYTES};
 use domain::id::FlowId;
 use domain::ports::{Clock, CommitError, Entropy, FlowName, Flows, Vault, WebhookTriggers};
-use domain::webhook_trigger::WebhookToken;
+use domain::trigger::WebhookToken;
 use engine::WebhookKeeper;
 
 /// This endpoint.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use domain::flow::{Flow, FlowStatus, FlowTrigger};
 use domain::ports::{Flows, Vault, WebhookTriggers};
 use domain::signature::sign;
-use domain::webhook_trigger::{Webhook, WebhookToken};
+use domain::trigger::{WebhookToken, WebhookTrigger};
 use engine::WebhookKeeper;
 use receive_trigger::{ENDPOINT, MAX_BYTES, handle};
 use secrecy::SecretString;
@@ -35,9 +35,9 @@ impl Site {
         let token: WebhookToken = format!("wht_{RANDOM}").parse().unwrap();
         let flow = Flow { trigger: FlowTrigger::Webhook(token.clone()), ..world.flow.clone() };
         block_on(&world.clock, async {
-            let place = Webhook::place_of(flow.org, flow.id);
+            let place = WebhookTrigger::place_of(flow.org, flow.id);
             let secret = MemoryVault.seal(&place, &secret()).await.unwrap();
-            let webhook = Webhook { org: flow.org, flow: flow.id, secret, previous: None };
+            let webhook = WebhookTrigger { org: flow.org, flow: flow.id, secret, previous: None };
             world.store.put_webhook(&token, &webhook, None).await.unwrap();
             world.store.update_flow(&world.flow, &change(flow), None).await.unwrap();
         });
@@ -170,8 +170,7 @@ fn size_and_media_type_are_judged_whoever_calls() {
     let site = Site::with(|flow| flow);
     let fits = signed(&format!("\"{}\"", "x".repeat(MAX_BYTES - 2)));
     assert_eq!(site.answer(&fits).status, 202);
-    let other =
-        with_header(with_header(event(SIGNED), "Content-Type", Some("application/cloudevents+json")), "X-Quantum-Delivery", None);
+    let other = with_header(with_header(event(SIGNED), "Content-Type", Some("application/cloudevents+json")), "X-Quantum-Delivery", None);
     assert_eq!((site.answer(&other).status, site.runs()), (202, 2));
 }
 

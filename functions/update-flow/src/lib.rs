@@ -5,7 +5,7 @@ use domain::access::Scope;
 use domain::error::ApplicationError;
 use domain::flow::{Draft, Flow, MAX_BODY_BYTES};
 use domain::ports::{Clock, CommitError, Entropy, Flows, PortError, Vault, WebhookTriggers};
-use domain::webhook_trigger::WebhookToken;
+use domain::trigger::WebhookToken;
 use engine::WebhookKeeper;
 
 /// This endpoint. PUT does the same, for clients that cannot PATCH.

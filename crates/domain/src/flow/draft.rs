@@ -3,13 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
-use super::trigger_draft::TriggerDraft;
 use super::{Flow, FlowStatus, FlowTrigger, MAX_SPEC_BYTES, Slug, Spec, Version};
 use crate::id::{FlowId, OrgId};
 use crate::json::canonical;
 use crate::problem::FieldErrors;
 use crate::time::Time;
-use crate::webhook_trigger::WebhookToken;
+use crate::trigger::{TriggerDraft, WebhookToken};
 
 /// The most bytes the body of a flow may have: the spec, and what stands around it.
 pub const MAX_BODY_BYTES: usize = MAX_SPEC_BYTES + 64 * 1024;

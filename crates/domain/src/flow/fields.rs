@@ -13,20 +13,20 @@ use crate::template::{Template, Text};
 
 /// What is wrong with a JSON Schema, if anything. A parameter, so that a function which reads only what was checked when it was
 /// saved does not link a validator: that is 2 MB of binary.
-pub(super) type SchemaCheck = fn(&Value) -> Result<(), String>;
+pub(crate) type SchemaCheck = fn(&Value) -> Result<(), String>;
 
 /// One object being read. A required field that is missing or wrong reads as `None` and leaves an error behind.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     path: String,
     object: &'a Map<String, Value>,
     seen: BTreeSet<&'static str>,
     schema_check: SchemaCheck,
-    pub(super) errors: &'a mut FieldErrors,
+    pub(crate) errors: &'a mut FieldErrors,
 }
 
 impl<'a> Fields<'a> {
     /// `value` as an object at `path`; an error if it is none.
-    pub(super) fn of(value: &'a Value, path: impl Into<String>, schema_check: SchemaCheck, errors: &'a mut FieldErrors) -> Option<Self> {
+    pub(crate) fn of(value: &'a Value, path: impl Into<String>, schema_check: SchemaCheck, errors: &'a mut FieldErrors) -> Option<Self> {
         let path = path.into();
         if let Some(object) = value.as_object() {
             Some(Self { path, object, seen: BTreeSet::new(), schema_check, errors })
@@ -37,31 +37,31 @@ impl<'a> Fields<'a> {
     }
 
     /// `value`, which lies within this object, as an object at `path`.
-    pub(super) fn inner<'b>(&'b mut self, value: &'b Value, path: impl Into<String>) -> Option<Fields<'b>> {
+    pub(crate) fn inner<'b>(&'b mut self, value: &'b Value, path: impl Into<String>) -> Option<Fields<'b>> {
         Fields::of(value, path, self.schema_check, self.errors)
     }
 
     /// A whole body: its fields stand at the top, and none of them is a schema.
-    pub(super) fn of_body(object: &'a Map<String, Value>, errors: &'a mut FieldErrors) -> Self {
+    pub(crate) fn of_body(object: &'a Map<String, Value>, errors: &'a mut FieldErrors) -> Self {
         Self { path: String::new(), object, seen: BTreeSet::new(), schema_check: |_| Ok(()), errors }
     }
 
-    pub(super) fn at(&self, name: &str) -> String {
+    pub(crate) fn at(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
-    pub(super) fn problem(&mut self, name: &str, problem: impl Display) {
+    pub(crate) fn problem(&mut self, name: &str, problem: impl Display) {
         let path = self.at(name);
         self.errors.add(path, problem);
     }
 
     /// The field, if it is there; `null` counts as left out.
-    pub(super) fn optional(&mut self, name: &'static str) -> Option<&'a Value> {
+    pub(crate) fn optional(&mut self, name: &'static str) -> Option<&'a Value> {
         self.seen.insert(name);
         self.object.get(name).filter(|value| !value.is_null())
     }
 
-    pub(super) fn required(&mut self, name: &'static str) -> Option<&'a Value> {
+    pub(crate) fn required(&mut self, name: &'static str) -> Option<&'a Value> {
         let value = self.optional(name);
         if value.is_none() {
             self.problem(name, "is required");
@@ -78,43 +78,43 @@ impl<'a> Fields<'a> {
         found
     }
 
-    pub(super) fn string(&mut self, name: &'static str) -> Option<&'a str> {
+    pub(crate) fn string(&mut self, name: &'static str) -> Option<&'a str> {
         let value = self.required(name);
         self.expect(name, value, "a string", Value::as_str)
     }
 
-    pub(super) fn optional_string(&mut self, name: &'static str) -> Option<&'a str> {
+    pub(crate) fn optional_string(&mut self, name: &'static str) -> Option<&'a str> {
         let value = self.optional(name);
         self.expect(name, value, "a string", Value::as_str)
     }
 
-    pub(super) fn boolean(&mut self, name: &'static str) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, name: &'static str) -> Option<bool> {
         let value = self.optional(name);
         self.expect(name, value, "true or false", Value::as_bool)
     }
 
-    pub(super) fn array(&mut self, name: &'static str) -> Option<&'a [Value]> {
+    pub(crate) fn array(&mut self, name: &'static str) -> Option<&'a [Value]> {
         let value = self.optional(name);
         self.expect(name, value, "an array", |value| value.as_array().map(Vec::as_slice))
     }
 
-    pub(super) fn object(&mut self, name: &'static str) -> Option<&'a Map<String, Value>> {
+    pub(crate) fn object(&mut self, name: &'static str) -> Option<&'a Map<String, Value>> {
         let value = self.optional(name);
         self.expect(name, value, "an object", Value::as_object)
     }
 
-    pub(super) fn integer(&mut self, name: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+    pub(crate) fn integer(&mut self, name: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
         let value = self.optional(name);
         let what = format!("a whole number from {} to {}", range.start(), range.end());
         self.expect(name, value, &what, |value| value.as_u64().filter(|number| range.contains(number)))
     }
 
-    pub(super) fn small_integer(&mut self, name: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
+    pub(crate) fn small_integer(&mut self, name: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
         let wide = u64::from(*range.start())..=u64::from(*range.end());
         self.integer(name, wide).and_then(|number| u32::try_from(number).ok())
     }
 
-    pub(super) fn number(&mut self, name: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
+    pub(crate) fn number(&mut self, name: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
         let value = self.optional(name);
         let what = format!("a number from {} to {}", range.start(), range.end());
         self.expect(name, value, &what, |value| value.as_f64().filter(|number| range.contains(number)))
@@ -131,13 +131,13 @@ impl<'a> Fields<'a> {
     }
 
     /// A required string that parses as `T`.
-    pub(super) fn parse<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Option<T> {
+    pub(crate) fn parse<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Option<T> {
         let text = self.string(name);
         self.parsed(name, text)
     }
 
     /// The same, if the field is there.
-    pub(super) fn parse_optional<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Option<T> {
+    pub(crate) fn parse_optional<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Option<T> {
         let text = self.optional_string(name);
         self.parsed(name, text)
     }
@@ -152,18 +152,18 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn template(&mut self, name: &'static str) -> Option<Template> {
+    pub(crate) fn template(&mut self, name: &'static str) -> Option<Template> {
         let value = self.required(name);
         self.template_from(name, value)
     }
 
-    pub(super) fn optional_template(&mut self, name: &'static str) -> Option<Template> {
+    pub(crate) fn optional_template(&mut self, name: &'static str) -> Option<Template> {
         let value = self.optional(name);
         self.template_from(name, value)
     }
 
     /// An object of strings with templates, e.g. headers.
-    pub(super) fn texts(&mut self, name: &'static str) -> BTreeMap<String, Text> {
+    pub(crate) fn texts(&mut self, name: &'static str) -> BTreeMap<String, Text> {
         let mut texts = BTreeMap::new();
         for (key, value) in self.object(name).into_iter().flatten() {
             let parsed = match value {
@@ -180,7 +180,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A JSON Schema, checked to be one as far as this reading checks schemas.
-    pub(super) fn schema(&mut self, name: &'static str) -> Option<Value> {
+    pub(crate) fn schema(&mut self, name: &'static str) -> Option<Value> {
         let value = self.optional(name)?;
         if !value.is_object() && !value.is_boolean() {
             self.problem(name, "must be a JSON Schema: an object");
@@ -196,7 +196,7 @@ impl<'a> Fields<'a> {
     }
 
     /// `fail` or `route_to:<node>`.
-    pub(super) fn route(&mut self, name: &'static str) -> Option<Route> {
+    pub(crate) fn route(&mut self, name: &'static str) -> Option<Route> {
         let text = self.optional_string(name)?;
         if text == "fail" {
             return Some(Route::Fail);
@@ -209,7 +209,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reports the fields that nobody asked for: a misspelt one must not be ignored in silence.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         for name in self.object.keys().filter(|name| !self.seen.contains(name.as_str())) {
             self.errors.add(self.at(name), "is not a field that belongs here");
         }

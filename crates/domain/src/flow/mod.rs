@@ -6,19 +6,18 @@ mod graph;
 mod node;
 mod parse;
 mod spec;
-mod trigger;
-mod trigger_draft;
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::trigger::{CronTrigger, DueRun, FlowTrigger, TriggerType};
 pub use draft::{Draft, MAX_BODY_BYTES};
+pub(crate) use fields::Fields;
 pub use graph::Edge;
 pub use node::{Approval, Decision, HttpRequest, HttpSink, LlmStep, Node, NodeKind, Retry, Route, ServiceCall, Tool, Wait, WebhookEmit};
 pub use spec::{NodeIx, Spec};
-pub use trigger::{CronTrigger, DueRun, FlowTrigger, TriggerType};
 
 use crate::id::{FlowId, OrgId};
 use crate::time::Time;

@@ -9,18 +9,18 @@ use crate::flow::Flow;
 use crate::id::{FlowId, OrgId};
 use crate::run::Run;
 use crate::time::Time;
-use crate::webhook_trigger::{Webhook, WebhookToken};
+use crate::trigger::{WebhookToken, WebhookTrigger};
 
 /// Webhooks of flows, found by the hash of their token.
 pub trait WebhookTriggers {
     /// What is kept under a token.
-    fn webhook(&self, token: &WebhookToken) -> impl Future<Output = Result<Option<Webhook>, PortError>>;
+    fn webhook(&self, token: &WebhookToken) -> impl Future<Output = Result<Option<WebhookTrigger>, PortError>>;
     /// Keeps a webhook under a token, if what is there is as `before` (none: nothing). `Err(Changed)`: it is not.
     fn put_webhook(
         &self,
         token: &WebhookToken,
-        webhook: &Webhook,
-        before: Option<&Webhook>,
+        webhook: &WebhookTrigger,
+        before: Option<&WebhookTrigger>,
     ) -> impl Future<Output = Result<(), CommitError>>;
     /// Takes a token out of use for good, and its secrets out of the store. One that is not there is no error.
     fn delete_webhook(&self, token: &WebhookToken, now: Time) -> impl Future<Output = Result<(), PortError>>;

@@ -4,7 +4,7 @@ use domain::flow::{Flow, FlowStatus, FlowTrigger};
 use domain::ports::{Flows, WebhookTriggers};
 use domain::run::{RunStatus, Trigger};
 use domain::signature::sign;
-use domain::webhook_trigger::WebhookToken;
+use domain::trigger::WebhookToken;
 use engine::{Started, TriggerDelivery, WebhookKeeper};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use domain::id::{FlowId, OrgId};
 use domain::secret::Sealed;
 use domain::time::Time;
-use domain::webhook_trigger::{Webhook, WebhookToken};
+use domain::trigger::{WebhookToken, WebhookTrigger};
 use serde::{Deserialize, Serialize};
 
 use crate::keys;
@@ -37,7 +37,7 @@ pub(crate) enum TokenItem {
 }
 
 impl TokenItem {
-    pub(crate) fn into_webhook(self) -> Option<Webhook> {
+    pub(crate) fn into_webhook(self) -> Option<WebhookTrigger> {
         if let Self::Webhook(item) = self { Some(item.into_webhook()) } else { None }
     }
 }
@@ -58,7 +58,7 @@ impl GoneItem {
 }
 
 impl WebhookItem {
-    pub(crate) fn of(token: &WebhookToken, webhook: &Webhook) -> Self {
+    pub(crate) fn of(token: &WebhookToken, webhook: &WebhookTrigger) -> Self {
         let (previous_secret, previous_until) = webhook.previous.clone().unzip();
         Self {
             pk: keys::webhook_trigger(token),
@@ -71,7 +71,7 @@ impl WebhookItem {
         }
     }
 
-    fn into_webhook(self) -> Webhook {
-        Webhook { org: self.org, flow: self.flow, secret: self.secret, previous: self.previous_secret.zip(self.previous_until) }
+    fn into_webhook(self) -> WebhookTrigger {
+        WebhookTrigger { org: self.org, flow: self.flow, secret: self.secret, previous: self.previous_secret.zip(self.previous_until) }
     }
 }

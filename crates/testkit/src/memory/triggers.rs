@@ -5,7 +5,7 @@ use domain::id::{FlowId, OrgId};
 use domain::ports::{CommitError, CronFlows, PortError, WebhookTriggers};
 use domain::run::Run;
 use domain::time::Time;
-use domain::webhook_trigger::{Webhook, WebhookToken};
+use domain::trigger::{WebhookToken, WebhookTrigger};
 use serde_json::Value;
 
 use super::{Memory, State};
@@ -33,11 +33,16 @@ impl State {
 }
 
 impl WebhookTriggers for Memory {
-    async fn webhook(&self, token: &WebhookToken) -> Result<Option<Webhook>, PortError> {
+    async fn webhook(&self, token: &WebhookToken) -> Result<Option<WebhookTrigger>, PortError> {
         self.faults.read("webhook", || Ok(self.state().webhook_triggers.get(token).cloned())).await
     }
 
-    async fn put_webhook(&self, token: &WebhookToken, webhook: &Webhook, before: Option<&Webhook>) -> Result<(), CommitError> {
+    async fn put_webhook(
+        &self,
+        token: &WebhookToken,
+        webhook: &WebhookTrigger,
+        before: Option<&WebhookTrigger>,
+    ) -> Result<(), CommitError> {
         let put = || {
             let mut state = self.state();
             let secret = state.webhook_triggers.get(token).map(|webhook| webhook.secret.clone());

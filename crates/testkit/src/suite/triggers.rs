@@ -6,7 +6,7 @@ use domain::run::Run;
 use domain::secret::Sealed;
 use domain::step::Payload;
 use domain::time::Time;
-use domain::webhook_trigger::{Webhook, WebhookToken};
+use domain::trigger::{WebhookToken, WebhookTrigger};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -77,7 +77,7 @@ pub async fn the_trigger_of_a_flow_reads_back(store: &impl Subject) {
 pub async fn a_webhook_is_found_by_its_token_until_it_is_deleted(store: &impl Subject) {
     let (maker, table) = (Maker::new(61), store.table());
     let [token, other] = [[7, 8], [8, 7]].map(WebhookToken::new);
-    let webhook = Webhook { org: maker.org(), flow: maker.flow_id(), secret: Sealed::from_text("first"), previous: None };
+    let webhook = WebhookTrigger { org: maker.org(), flow: maker.flow_id(), secret: Sealed::from_text("first"), previous: None };
     assert_eq!(table.webhook(&token).await.unwrap(), None);
     is_changed(&table.put_webhook(&token, &webhook, Some(&webhook)).await);
     table.put_webhook(&token, &webhook, None).await.unwrap();

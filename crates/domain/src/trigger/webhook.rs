@@ -1,4 +1,4 @@
-//! The webhook of a flow: a token that names it in a URL, and the secrets that calls of it are signed with.
+//! The inbound webhook of a flow: the token that names the flow in a URL, and the secrets that its calls are signed with.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,34 +9,34 @@ use crate::json::sha256_hex_of;
 use crate::secret::{Sealed, SecretKind, SecretPlace};
 use crate::time::Time;
 
-/// How long the secret before the present one is good, in seconds from the rotation.
+/// How long the previous secret still works, in seconds from the rotation.
 pub const OVERLAP_SECONDS: u64 = 24 * 3600;
 
 const PREFIX: &str = "wht_";
 const RANDOM_CHARS: usize = 32;
 
-/// `wht_` and 32 base32 characters: 160 random bits. It names a flow to the world; what proves a call is the signature.
+/// `wht_` and 32 base32 characters: 160 random bits. The token names a flow in a public URL; only the signature proves a call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WebhookToken(String);
 
 impl WebhookToken {
-    /// A new one, from the lower 80 bits of two random numbers.
+    /// Makes a token from the lower 80 bits of each of two random numbers.
     pub fn new(random: [u128; 2]) -> Self {
         Self(format!("{PREFIX}{}", base32(random)))
     }
 
-    /// The text of it.
+    /// Returns the text of the token.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The SHA-256 of it, in lower-case hex: its flow is found by this.
+    /// Returns the SHA-256 of the token in lower-case hex, by which the store finds the flow.
     pub fn sha256(&self) -> String {
         sha256_hex_of(self.0.as_bytes())
     }
 }
 
-/// The text is not a token.
+/// The error for a text that is not a token.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("must be `{PREFIX}` and {RANDOM_CHARS} base32 characters")]
 pub struct BadWebhookToken;
@@ -58,39 +58,39 @@ impl fmt::Display for WebhookToken {
     }
 }
 
-/// What is kept under a token: whose it is, and what its calls are signed with.
+/// What is stored under a token: the flow that it starts, and the secrets that its calls are signed with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Webhook {
-    /// Whose it is.
+pub struct WebhookTrigger {
+    /// The organisation of the flow.
     pub org: OrgId,
-    /// The flow that it starts.
+    /// The flow that a call starts.
     pub flow: FlowId,
-    /// The secret.
+    /// The current secret.
     pub secret: Sealed,
-    /// The one before it, and until when that is good too.
+    /// The previous secret, and the time until which it still works.
     pub previous: Option<(Sealed, Time)>,
 }
 
-impl Webhook {
-    /// Where its secrets belong.
+impl WebhookTrigger {
+    /// Returns the place that the secrets are sealed for.
     pub fn place(&self) -> SecretPlace {
         Self::place_of(self.org, self.flow)
     }
 
-    /// Where the secrets of a flow's webhook belong.
+    /// Returns the place that the secrets of a flow's webhook are sealed for.
     pub fn place_of(org: OrgId, flow: FlowId) -> SecretPlace {
         SecretPlace { org, kind: SecretKind::FlowWebhook, name: flow.to_string() }
     }
 
-    /// It with a new secret. The present one stays good for a day; the one before that is good no longer, however young it is.
+    /// Returns the trigger with a new secret. The current secret works for another day; the one before it stops working at once.
     #[must_use]
     pub fn rotated(&self, secret: Sealed, now: Time) -> Self {
         let previous = Some((self.secret.clone(), now.plus_seconds(OVERLAP_SECONDS)));
         Self { secret, previous, ..self.clone() }
     }
 
-    /// The secrets that are good at `now`, the newest first.
-    pub fn good_at(&self, now: Time) -> impl Iterator<Item = &Sealed> {
+    /// Returns the secrets that work at `now`, the newest first.
+    pub fn valid_at(&self, now: Time) -> impl Iterator<Item = &Sealed> {
         let previous = self.previous.as_ref().filter(|(_, until)| now < *until).map(|(secret, _)| secret);
         std::iter::once(&self.secret).chain(previous)
     }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_reads_back_and_nothing_else_is_one() {
+    fn a_token_reads_back_and_every_other_text_is_refused() {
         let token = WebhookToken::new([0, u128::MAX]);
         assert_eq!(token.as_str(), format!("wht_{}{}", "a".repeat(16), "7".repeat(16)));
         assert_eq!(token.as_str().parse(), Ok(token.clone()));
@@ -116,15 +116,15 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_before_is_good_for_a_day_and_the_one_before_that_not_at_all() {
+    fn the_previous_secret_works_for_a_day_and_the_one_before_it_stops_at_once() {
         let [first, second, third] = ["1", "2", "3"].map(Sealed::from_text);
-        let webhook = Webhook { org: OrgId::new(at(0), 1), flow: FlowId::new(at(0), 1), secret: first, previous: None };
-        let good = |webhook: &Webhook, now| webhook.good_at(now).map(|secret| secret.text().to_owned()).collect::<Vec<_>>();
-        assert_eq!(good(&webhook, at(0)), ["1"]);
+        let webhook = WebhookTrigger { org: OrgId::new(at(0), 1), flow: FlowId::new(at(0), 1), secret: first, previous: None };
+        let valid = |webhook: &WebhookTrigger, now| webhook.valid_at(now).map(|secret| secret.text().to_owned()).collect::<Vec<_>>();
+        assert_eq!(valid(&webhook, at(0)), ["1"]);
         let once = webhook.rotated(second, at(0));
-        assert_eq!(good(&once, at(23 * 60 + 59)), ["2", "1"]);
-        assert_eq!(good(&once, at(24 * 60 + 1)), ["2"]);
+        assert_eq!(valid(&once, at(23 * 60 + 59)), ["2", "1"]);
+        assert_eq!(valid(&once, at(24 * 60 + 1)), ["2"]);
         let twice = once.rotated(third.clone(), at(1));
-        assert_eq!(good(&twice, at(2)), ["3", "2"]);
+        assert_eq!(valid(&twice, at(2)), ["3", "2"]);
     }
 }

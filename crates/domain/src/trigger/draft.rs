@@ -1,19 +1,20 @@
-//! The trigger of a flow as somebody sends it.
+//! The trigger fields of a flow as a caller sends them.
 
-use super::fields::Fields;
-use super::{CronTrigger, FlowStatus, FlowTrigger, TriggerType};
+use super::cron::CronTrigger;
+use super::kind::{FlowTrigger, TriggerType};
+use super::webhook::WebhookToken;
 use crate::cron::{BadTimezone, DEFAULT_TIMEZONE, Expression, Schedule, timezone};
+use crate::flow::{Fields, FlowStatus};
 use crate::problem::FieldErrors;
 use crate::time::Time;
-use crate::webhook_trigger::WebhookToken;
 
 const EXPRESSION: &str = "cronExpression";
 const TIMEZONE: &str = "cronTimezone";
 const ENABLED: &str = "cronEnabled";
 
-/// The fields of a trigger that were sent, each valid by itself.
+/// The trigger fields that were sent. Each is valid by itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct TriggerDraft {
+pub(crate) struct TriggerDraft {
     kind: Option<TriggerType>,
     expression: Option<String>,
     timezone: Option<String>,
@@ -21,8 +22,9 @@ pub(super) struct TriggerDraft {
 }
 
 impl TriggerDraft {
-    /// Reads the fields. Which of them belong together is known for a new flow; for changes it depends on what is changed.
-    pub(super) fn read(fields: &mut Fields<'_>, is_new: bool) -> Self {
+    /// Reads the fields. For a new flow it also checks which fields belong together; for changes that depends on the flow, so
+    /// [`applied_to`](Self::applied_to) checks it.
+    pub(crate) fn read(fields: &mut Fields<'_>, is_new: bool) -> Self {
         let name = fields.optional_string("triggerType");
         let kind = name.and_then(TriggerType::from_name);
         if name.is_some() && kind.is_none() {
@@ -64,8 +66,8 @@ impl TriggerDraft {
         errors
     }
 
-    /// The trigger as it is from now on. `fresh` is the token if it becomes a webhook.
-    pub(super) fn applied_to(
+    /// Returns the trigger with these changes. `fresh` is the token to use if the trigger becomes a webhook.
+    pub(crate) fn applied_to(
         self,
         before: &FlowTrigger,
         status: FlowStatus,
@@ -94,7 +96,7 @@ impl TriggerDraft {
         if !cron.enabled || status != FlowStatus::Active {
             return Ok(cron);
         }
-        // What is scheduled already stays so, also if it is overdue: a change of something else must not swallow a run.
+        // A due time that is already scheduled stays, even if it is overdue: a change of another field must not drop a run.
         let as_before = before.filter(|before| (&before.expression, &before.timezone) == (&cron.expression, &cron.timezone));
         let scheduled = as_before.and_then(|before| before.next_run_at);
         if scheduled.is_some() {

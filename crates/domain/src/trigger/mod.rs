@@ -1,0 +1,12 @@
+//! Triggers: what starts the runs of a flow, apart from calls of `execute`. An inbound webhook is a trigger; the endpoints that
+//! events are sent to are in [`webhook`](crate::webhook).
+
+mod cron;
+mod draft;
+mod kind;
+mod webhook;
+
+pub use cron::{CronTrigger, DueRun};
+pub(crate) use draft::TriggerDraft;
+pub use kind::{FlowTrigger, TriggerType};
+pub use webhook::{BadWebhookToken, OVERLAP_SECONDS, WebhookToken, WebhookTrigger};
