@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Api, Flow, Run, Stack, echo_call, edge, gate, spec, transform, unique};
+use crate::support::{Answer, Api, Flow, Method, Run, Stack, echo_call, edge, gate, spec, transform, unique};
 
 /// A flow whose runs end as the input's `kind` says.
 async fn varied(stack: &Stack) -> Flow {
@@ -202,9 +202,13 @@ async fn a_cursor_belongs_to_one_list_with_its_filters() {
     }
     let elsewhere = list(&stack, &another, &format!("status=succeeded&cursor={cursor}")).await;
     assert_eq!(elsewhere.faulty_fields(400), ["cursor"]);
-    for path in ["/api/flows", "/api/approvals"] {
-        assert_eq!(stack.ada.get(&format!("{path}?cursor={cursor}")).await.faulty_fields(400), ["cursor"]);
+    let body = json!({"url": format!("{}/lists", stack.echo.url), "events": ["nothing.*"], "description": "Of the tests of lists"});
+    let webhook = format!("/api/webhooks/{}", stack.ada.post("/api/webhooks", &body).await.data(201)["webhook"]["id"].as_str().unwrap());
+    let deliveries = format!("{webhook}/deliveries");
+    for path in ["/api/flows", "/api/approvals", "/api/api-keys", "/api/service-connections", "/api/webhooks", &deliveries] {
+        assert_eq!(stack.ada.get(&format!("{path}?cursor={cursor}")).await.faulty_fields(400), ["cursor"], "{path}");
     }
+    stack.ada.send(Method::DELETE, &webhook, &json!({})).await.data(200);
     let foreign = stack.other.get(&format!("/api/flows?cursor={cursor}")).await;
     assert_eq!(foreign.faulty_fields(400), ["cursor"]);
     // By its id or by its slug it is the same flow, and the same moment however it is written.
