@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use domain::ports::{Clock, CronFlows, Flows};
-use engine::{Engine, Ticked};
+use engine::{Scheduler, Ticked};
 use machine::Machine;
 use runtime::{OsEntropy, SystemClock};
 use site::Site;
@@ -90,11 +90,11 @@ struct Took {
 
 /// A tick over flows that are due, and a second one that must find nothing but what the first had no time for.
 async fn tick<T: Flows + CronFlows + Clone>(table: &T, machine: Machine, flows: usize) -> Result<Took, Box<dyn Error>> {
-    let engine = Engine { runs: (), flows: table.clone(), segments: machine, clock: SystemClock };
+    let scheduler = Scheduler { table: table.clone(), executions: machine, clock: SystemClock };
     let (begin, cpu) = (Instant::now(), cpu_seconds()?);
-    let ticked = engine.tick(&OsEntropy, table, SystemClock.now().plus_seconds(SECONDS)).await?;
+    let ticked = scheduler.tick(&OsEntropy, SystemClock.now().plus_seconds(SECONDS)).await?;
     let (seconds, cpu_seconds) = (begin.elapsed().as_secs_f64(), cpu_seconds()? - cpu);
-    let again = engine.tick(&OsEntropy, table, SystemClock.now().plus_seconds(SECONDS)).await?;
+    let again = scheduler.tick(&OsEntropy, SystemClock.now().plus_seconds(SECONDS)).await?;
     if (ticked.created + again.created, ticked.left, ticked.failed) != (flows, again.created, 0) {
         return Err(format!("{flows} flows were due: {ticked:?}, then {again:?}").into());
     }
@@ -109,8 +109,8 @@ async fn weigh() -> Result<String, Box<dyn Error>> {
     metered.take();
     metered.take_reads();
     metered.take_operations();
-    let engine = Engine { runs: (), flows: site.table.clone(), segments: Machine::new(0, None), clock: SystemClock };
-    let ticked = engine.tick(&OsEntropy, &site.table, SystemClock.now().plus_seconds(SECONDS)).await?;
+    let scheduler = Scheduler { table: site.table.clone(), executions: Machine::new(0, None), clock: SystemClock };
+    let ticked = scheduler.tick(&OsEntropy, SystemClock.now().plus_seconds(SECONDS)).await?;
     let mut calls = BTreeMap::<String, usize>::new();
     for operation in metered.take_operations() {
         *calls.entry(operation).or_default() += 1;

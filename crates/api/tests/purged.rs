@@ -58,7 +58,7 @@ fn a_flow_that_says_its_output_says_when_that_went() {
     let flow = json!({"startNodeId": "a", "nodes": [transform("a", &json!(1))], "edges": [], "output": {"all": "${step.a.output}"}});
     let (world, run) = ended(&with(flow, json!({})));
     assert_eq!(shown(&world, run)["output"], json!({"all": 1}));
-    let purge = done(&world, world.engine.purge(&world.org, &run, "usr_ada"));
+    let purge = done(&world, world.outputs.purge(&world.org, &run, "usr_ada"));
     let after = shown(&world, run);
     assert_eq!((after["outputPurgedAt"].clone(), after.get("output")), (json!(purge.at), None));
     assert_eq!(after["steps"][0]["purged"]["by"], "usr_ada");
@@ -73,7 +73,7 @@ fn the_receipt_of_a_purge_counts_what_went() {
     };
     let records = done(&world, world.store.steps(&world.run(run), world.clock.now()));
     let all: u64 = records.iter().map(bytes).sum();
-    let purge: Purge = done(&world, world.engine.purge(&world.org, &run, "usr_ada"));
+    let purge: Purge = done(&world, world.outputs.purge(&world.org, &run, "usr_ada"));
     let view = view::purge(&purge);
     assert_eq!((&view["runId"], &view["objects"], &view["bytes"]), (&json!(run), &json!(1), &json!(all)));
     assert_eq!(view["steps"].as_array().unwrap().iter().map(|step| step["nodeId"].clone()).collect::<Vec<_>>(), ["n1", "n2"]);

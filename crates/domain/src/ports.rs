@@ -3,6 +3,7 @@
 
 mod connections;
 mod triggers;
+mod versions;
 mod webhooks;
 
 use std::collections::BTreeSet;
@@ -26,6 +27,7 @@ use crate::step::{ObjectRef, Payload, ResponseHead, StepRecord};
 use crate::time::Time;
 
 pub use connections::{ConnectionBook, Connections, Registered};
+pub use versions::{latest_version, spec_for, spec_of, version_for};
 pub use webhooks::{Deliveries, DeliveryQueue, WebhookEndpoints, WebhookSender};
 
 /// A port failed. Nothing is known about whether the write took place.

@@ -10,18 +10,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::error::ApplicationError;
 use domain::flow::{NodeIx, Spec};
 use domain::id::RunId;
-use domain::ports::{Clock, CommitError, Effects, Entropy, Executions, Flows, PortError, Runs};
+use domain::ports::{Clock, CommitError, Effects, Entropy, Executions, PortError, Runs, spec_for};
 use domain::request::Request;
 use domain::run::{Run, TransitionError};
 use domain::time::Time;
 use futures_util::future::{Either, FutureExt, LocalBoxFuture, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use crate::Engine;
 use crate::attempt::NodeAttempt;
 use crate::planner::Draft;
 use crate::retry::Before;
 use crate::run_context::RunContext;
+use crate::{Engine, Ports};
 
 /// A wait up to this long is slept through: parking costs two state entries and an invocation, more than this much of a
 /// small function's time.
@@ -53,7 +53,7 @@ pub enum Outcome {
     NotOurs,
 }
 
-impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
+impl<P: Ports> Engine<P> {
     /// Drives a run until it ends, waits, or the invocation's time is up.
     pub async fn advance(
         &self,
@@ -69,7 +69,7 @@ impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
             self.tidy(run, invocation.segment).await?;
             return Ok(Outcome::Ended);
         }
-        let (_, spec) = self.version_of(&run).await?;
+        let spec = spec_for(&self.flows, &run).await?;
         let before = self.before(&run, &spec).await?;
         let jobs = FuturesUnordered::new();
         let mut driver = Driver {
@@ -112,8 +112,8 @@ impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
 }
 
 /// One invocation at work.
-pub(crate) struct Driver<'e, R, F, S, C, E, N> {
-    pub(crate) engine: &'e Engine<R, F, S, C>,
+pub(crate) struct Driver<'e, P: Ports, E, N> {
+    pub(crate) engine: &'e Engine<P>,
     pub(crate) effects: &'e E,
     pub(crate) entropy: &'e N,
     pub(crate) invocation: &'e Invocation,
@@ -130,7 +130,7 @@ pub(crate) struct Driver<'e, R, F, S, C, E, N> {
     pub(crate) arrived: Vec<NodeAttempt>,
 }
 
-impl<R: Runs, F: Flows, S: Executions, C: Clock, E: Effects, N: Entropy> Driver<'_, R, F, S, C, E, N> {
+impl<P: Ports, E: Effects, N: Entropy> Driver<'_, P, E, N> {
     async fn rounds(&mut self) -> Result<Outcome, PortError> {
         loop {
             let (requests, wake_at) = match self.round().await {
@@ -146,7 +146,7 @@ impl<R: Runs, F: Flows, S: Executions, C: Clock, E: Effects, N: Entropy> Driver<
                 return Ok(Outcome::Ended);
             }
             if self.run.execution.segment != self.invocation.segment {
-                self.engine.segments.start(&self.run, self.engine.clock.now()).await?;
+                self.engine.executions.start(&self.run, self.engine.clock.now()).await?;
                 return Ok(Outcome::HandedOn);
             }
             for (ix, request) in requests {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use domain::flow::{Node, NodeIx};
 use domain::json::{canonical, sha256_hex};
-use domain::ports::{CallContext, Clock, Effect, EffectError, Effects, Executions, Flows, PortError, Runs};
+use domain::ports::{CallContext, Clock, Effect, EffectError, Effects, PortError, Runs};
 use domain::request::Request;
 use domain::run::{Exit, NodeState, NodeStatus, Run};
 use domain::step::{MAX_OUTPUT_BYTES, Payload, ResponseHead, StepRecord, idempotency_key};
 use domain::time::Time;
 use serde_json::Value;
 
-use crate::Engine;
+use crate::{Engine, Ports};
 
 /// The longest wait that an answer's `Retry-After` can ask for: a week.
 const MAX_RETRY_AFTER_SECONDS: u64 = 7 * 24 * 3600;
@@ -43,7 +43,7 @@ pub(crate) struct Ended {
     pub(crate) answer: Option<ResponseHead>,
 }
 
-impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
+impl<P: Ports> Engine<P> {
     /// Sends a node's request. `run` is the run in which this attempt was recorded as begun.
     pub(crate) async fn attempt(
         &self,

@@ -5,12 +5,12 @@ use domain::error::ApplicationError;
 use domain::flow::{NodeId, NodeIx, NodeKind, Spec};
 use domain::gate::{Ballot, BallotOutcome, Gate, Part};
 use domain::id::{OrgId, RunId};
-use domain::ports::{Clock, CommitError, Executions, Flows, PortError, Runs};
+use domain::ports::{Clock, CommitError, Executions, PortError, Runs, spec_for};
 use domain::run::{NodeStatus, PendingEffect, Run};
 use domain::step::Payload;
 
 use crate::run_context::value_of;
-use crate::{Engine, storm};
+use crate::{Engine, Ports, storm};
 
 /// A ballot that was taken, or had been taken before.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +23,7 @@ pub struct DecisionResult {
     pub counted: BallotOutcome,
 }
 
-impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
+impl<P: Ports> Engine<P> {
     /// Takes a ballot on a gate of a run: the one at `node`, or the only one that is open.
     pub async fn decide(
         &self,
@@ -38,7 +38,7 @@ impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
             let before = self.run_of(org, id).await?;
             let spec = match &mut spec {
                 Some(spec) => spec,
-                empty => empty.insert(self.version_of(&before).await?.1),
+                empty => empty.insert(spec_for(&self.flows, &before).await?),
             };
             let mut gate = self.find_gate(&before, spec, node).await?;
             let (ix, NodeKind::Approval(rules)) = position(spec, &gate.node)? else { return Err(ApplicationError::NotFound("approval")) };
@@ -86,7 +86,7 @@ impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
     async fn resume(&self, run: &Run) {
         if run.execution.pending == Some(PendingEffect::SendTaskSuccess)
             && let Some(token) = &run.execution.token
-            && let Err(error) = self.segments.resume(token).await
+            && let Err(error) = self.executions.resume(token).await
         {
             tracing::warn!(run = %run.id, trace = run.trace_id, %error, "a decided run was not woken; the resume is owed");
         }

@@ -2,12 +2,12 @@
 
 use domain::error::ApplicationError;
 use domain::id::{OrgId, RunId};
-use domain::ports::{Clock, CommitError, Executions, Flows, Runs};
+use domain::ports::{Clock, CommitError, Executions, Runs};
 use domain::run::{Run, RunStatus, TransitionError};
 
-use crate::{Engine, storm};
+use crate::{Engine, Ports, storm};
 
-impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
+impl<P: Ports> Engine<P> {
     /// Cancels a run: once this returns no further node starts. Cancelling a cancelled run changes nothing and is no error.
     pub async fn cancel(&self, org: &OrgId, id: &RunId, actor: &str, reason: Option<String>) -> Result<Run, ApplicationError> {
         for _ in 0..crate::MAX_TRIES {
@@ -20,7 +20,7 @@ impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
             match self.end(&before, run).await {
                 Ok(run) => {
                     // Only tidying: a segment that is left parked finds the run ended when its time is up.
-                    if let Err(error) = self.segments.stop(&run).await {
+                    if let Err(error) = self.executions.stop(&run).await {
                         tracing::warn!(run = %run.id, trace = run.trace_id, %error, "the segment of a cancelled run was not stopped");
                     }
                     return Ok(run);

@@ -1,79 +1,61 @@
-//! Drives one run through its ports: what is next (asks `domain`), do it, record it.
+//! The application: what can be done to runs and flows, through ports.
 //!
-//! Everything that happens to a run goes through here, one module each: [`start`](Engine::start), [`advance`](Engine::advance),
-//! [`decide`](Engine::decide), [`cancel`](Engine::cancel), [`retry`](Engine::retry),
-//! [`settle`](Engine::settle), [`reconcile`](Engine::reconcile), [`purge`](Engine::purge); and so do those who start one from
-//! outside, [`deliver`](Engine::deliver) for webhooks and [`tick`](Engine::tick) for the clock.
-//! Each loads the run, lets the domain decide, and writes on the condition that nobody else has written meanwhile. A write
-//! that is refused means: load again and *decide again*; never: write the same once more.
+//! [`Engine`] does everything that happens to a run: [`start`](Engine::start), [`advance`](Engine::advance),
+//! [`decide`](Engine::decide), [`cancel`](Engine::cancel), [`retry`](Engine::retry), [`settle`](Engine::settle) and
+//! [`reconcile`](Engine::reconcile). [`Scheduler`] and [`Engine::deliver`] start runs for a schedule and for a signed call.
+//! [`FlowEditor`] creates and changes flows, [`OutputPurge`] deletes outputs, and [`LongRetention`] changes how long they are kept.
+//! Each of these asks only for the ports that it uses.
+//!
+//! Every operation loads what it is about, lets `domain` decide, and writes on the condition that nothing has changed meanwhile. After
+//! a refused write it loads and *decides again*; it never repeats the write that was refused.
 
 mod advance;
 mod attempt;
-mod cron;
 mod decide;
 mod ending;
+mod flow_editor;
 mod long_retention;
 mod planner;
+mod ports;
 mod purge;
 mod reconcile;
 mod retry;
 mod run_context;
 mod segment;
 mod start;
-mod webhook;
+mod trigger;
 
 use domain::error::ApplicationError;
-use domain::flow::{Flow, Spec, Version};
+use domain::flow::Flow;
 use domain::gate::Gate;
 use domain::id::{OrgId, RunId};
-use domain::ports::{Clock, Executions, FlowName, Flows, PortError, Runs};
+use domain::ports::{FlowName, Flows, PortError, Runs};
 use domain::run::{NodeStatus, Run};
 use domain::time::Time;
 
 pub use advance::{Invocation, Outcome};
-pub use cron::Ticked;
 pub use decide::DecisionResult;
+pub use flow_editor::{EditedFlow, FlowEditor};
+pub use long_retention::LongRetention;
+pub use ports::{Engine, Ports};
+pub use purge::OutputPurge;
 pub use retry::RetryOptions;
 pub use segment::{BadSegmentName, SegmentName};
 pub use start::{Launch, Started};
-pub use webhook::{TriggerDelivery, WebhookKeeper};
+pub use trigger::cron::{Scheduler, Ticked};
+pub use trigger::webhook::{TriggerDelivery, WebhookTriggerSecrets};
 
-/// How often a decision is thought through again because the run changed under it. Every change means that somebody else got
-/// on with the run, so this many in a row is a storm, and the caller is better told to come back.
+/// How often a decision is made again because the run changed under it. Each change means that another process made progress with the
+/// run, so more than this many in a row is exceptional load, and the caller does better to try again later.
 const MAX_TRIES: usize = 25;
 
-/// The engine and what it works with.
-#[derive(Debug, Clone)]
-pub struct Engine<R, F, S, C> {
-    /// Runs, steps and gates.
-    pub runs: R,
-    /// Flows and their versions.
-    pub flows: F,
-    /// The state machines.
-    pub segments: S,
-    /// The time.
-    pub clock: C,
-}
-
-impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
-    /// The run, if it belongs to the organisation.
+impl<P: Ports> Engine<P> {
+    /// Returns the run if it belongs to the organisation.
     async fn run_of(&self, org: &OrgId, id: &RunId) -> Result<Run, ApplicationError> {
-        let run = self.runs.load(id).await?;
-        run.filter(|run| run.org == *org).ok_or(ApplicationError::NotFound("run"))
+        run_of(&self.runs, org, id).await
     }
 
-    /// The version a run executes, and its spec.
-    async fn version_of(&self, run: &Run) -> Result<(Version, Spec), PortError> {
-        let version = self.flows.version(&run.org, &run.flow, run.flow_version).await?;
-        let version = version.ok_or_else(|| PortError::Corrupt(format!("{} points to a version that is not there", run.id)))?;
-        let spec = Spec::stored(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", run.id)))?;
-        if run.progress.states().len() != spec.len() {
-            return Err(PortError::Corrupt(format!("{} does not have the nodes of its version", run.id)));
-        }
-        Ok((version, spec))
-    }
-
-    /// The flow of a run, as its head stands now.
+    /// Returns the flow of a run, as its head is now.
     async fn flow_of(&self, run: &Run) -> Result<Flow, PortError> {
         let flow = self.flows.flow(&run.org, &FlowName::Id(run.flow)).await?;
         flow.ok_or_else(|| PortError::Corrupt(format!("{} belongs to a flow that is not there", run.id)))
@@ -98,13 +80,9 @@ impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
     }
 }
 
-impl<R, F: Flows, S, C> Engine<R, F, S, C> {
-    /// The spec of a version of a flow.
-    async fn spec_of(&self, flow: &Flow, number: u32) -> Result<Spec, PortError> {
-        let version = self.flows.version(&flow.org, &flow.id, number).await?;
-        let version = version.ok_or_else(|| PortError::Corrupt(format!("{} has no version {number}", flow.id)))?;
-        Spec::stored(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", flow.id)))
-    }
+async fn run_of(runs: &impl Runs, org: &OrgId, id: &RunId) -> Result<Run, ApplicationError> {
+    let run = runs.load(id).await?;
+    run.filter(|run| run.org == *org).ok_or(ApplicationError::NotFound("run"))
 }
 
 fn storm() -> ApplicationError {

@@ -1,33 +1,40 @@
-//! An organisation switches long retention on or off, and a job applies that to the runs it has already.
+//! Switches long retention on or off for an organisation, and applies the switch to the runs that are there already.
 //!
-//! The job is a debt like any other: it is noted first, and `reconcile-runs` works on it until it is done. It saves its place after
-//! each page of runs, and whatever it did since then may be done again.
+//! The work on existing runs is a job: it is stored first, and `reconcile-runs` works on it until it is done. It saves its position after
+//! each page of runs; what it did since then may be done again.
 
 use domain::error::ApplicationError;
 use domain::flow::Flow;
 use domain::id::OrgId;
-use domain::ports::{
-    Clock, CommitError, Executions, Flows, Outputs, PortError, RetentionJobs, RunFilter, RunLists, RunSummary, Runs, Window,
-};
+use domain::ports::{Clock, CommitError, Flows, Outputs, PortError, RetentionJobs, RunFilter, RunLists, RunSummary, Runs, Window};
 use domain::retention::{JobPhase, LATEST_RECORD_SECONDS, Retention, RetentionJob, RunsLeft, SETTING_IS_FRESH_SECONDS};
 use domain::time::Time;
 
-use crate::{Engine, storm};
+use crate::storm;
 
-/// Runs between two savings of the job's place.
+/// The number of runs after which the job saves its position.
 const PAGE: usize = 50;
 
-impl<R: Runs + Outputs + RetentionJobs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
-    /// Whether outputs are kept for ever, and the job that applies the last switch; none: it was never switched.
-    pub async fn long_retention(&self, org: &OrgId) -> Result<(bool, Option<RetentionJob>), PortError> {
+/// Changes how long the outputs of an organisation are kept.
+#[derive(Debug, Clone)]
+pub struct LongRetention<R, C> {
+    /// The store of outputs and of retention jobs.
+    pub runs: R,
+    /// The source of the time.
+    pub clock: C,
+}
+
+impl<R: Outputs + RetentionJobs, C: Clock> LongRetention<R, C> {
+    /// Returns whether outputs are kept for ever, and the job that applies the last switch; none if it was never switched.
+    pub async fn get(&self, org: &OrgId) -> Result<(bool, Option<RetentionJob>), PortError> {
         let long = self.runs.retention(org).await? == Retention::Forever;
         Ok((long, self.runs.retention_job(org).await?))
     }
 
-    /// Switches long retention. A switch to what it is already changes nothing; one while a job is at work starts another.
-    pub async fn set_long_retention(&self, org: &OrgId, long: bool) -> Result<(bool, Option<RetentionJob>), ApplicationError> {
+    /// Switches long retention. A switch to the current setting changes nothing; a switch while a job is at work starts another job.
+    pub async fn set(&self, org: &OrgId, long: bool) -> Result<(bool, Option<RetentionJob>), ApplicationError> {
         for _ in 0..crate::MAX_TRIES {
-            let (is, before) = self.long_retention(org).await?;
+            let (is, before) = self.get(org).await?;
             if is == long {
                 return Ok((is, before));
             }
@@ -40,14 +47,16 @@ impl<R: Runs + Outputs + RetentionJobs, F: Flows, S: Executions, C: Clock> Engin
         }
         Err(storm())
     }
+}
 
-    /// Works on the jobs that are not done, until `deadline`; gives how many there were. One that fails does not hold up the others.
-    pub async fn apply_retention(&self, lists: &impl RunLists, deadline: Time) -> Result<usize, PortError> {
-        let owed = self.runs.retention_jobs_owed().await?;
+impl<R: Runs + Outputs + RetentionJobs, C: Clock> LongRetention<R, C> {
+    /// Works on the jobs that are not done, until `stop_at`. Returns the number of these jobs. A job that fails does not delay the others.
+    pub async fn work_on_jobs(&self, table: &(impl Flows + RunLists), stop_at: Time) -> Result<usize, PortError> {
+        let unfinished = self.runs.retention_jobs_owed().await?;
         let mut failed = None;
-        for org in &owed {
-            match self.work(lists, org, deadline).await {
-                // Switched again meanwhile: the next tick finds the new job.
+        for org in &unfinished {
+            match self.work_on(table, org, stop_at).await {
+                // The organisation has switched again meanwhile: the next tick finds the new job.
                 Ok(()) | Err(CommitError::Changed) => {}
                 Err(CommitError::Port(error)) => {
                     tracing::error!(%org, %error, "a switch of long retention was not applied");
@@ -55,26 +64,26 @@ impl<R: Runs + Outputs + RetentionJobs, F: Flows, S: Executions, C: Clock> Engin
                 }
             }
         }
-        failed.map_or(Ok(owed.len()), Err)
+        failed.map_or(Ok(unfinished.len()), Err)
     }
 
-    async fn work(&self, lists: &impl RunLists, org: &OrgId, deadline: Time) -> Result<(), CommitError> {
+    async fn work_on(&self, table: &(impl Flows + RunLists), org: &OrgId, stop_at: Time) -> Result<(), CommitError> {
         let Some(mut job) = self.runs.retention_job(org).await? else { return Ok(()) };
-        while self.clock.now() < deadline {
+        while self.clock.now() < stop_at {
             let now = self.clock.now();
             job = match job.phase {
                 JobPhase::Done(_) => return Ok(()),
                 JobPhase::Second(not_before) if now < not_before => return Ok(()),
                 JobPhase::Pending => job.enter(JobPhase::First),
-                JobPhase::First => match self.next_page(lists, job).await? {
+                JobPhase::First => match self.next_page(table, job).await? {
                     (job, true) => job,
-                    // By then nobody is at work any more who has read the old setting.
+                    // At that time no invocation is at work any more that has read the old setting.
                     (job, false) => {
                         let not_before = job.started_at.plus_seconds(LATEST_RECORD_SECONDS + SETTING_IS_FRESH_SECONDS);
                         job.enter(JobPhase::Second(not_before))
                     }
                 },
-                JobPhase::Second(_) => match self.next_page(lists, job).await? {
+                JobPhase::Second(_) => match self.next_page(table, job).await? {
                     (job, true) => job,
                     (job, false) => job.enter(JobPhase::Done(self.clock.now())),
                 },
@@ -84,36 +93,36 @@ impl<R: Runs + Outputs + RetentionJobs, F: Flows, S: Executions, C: Clock> Engin
         Ok(())
     }
 
-    /// Sees to a page of runs, or turns to the next flow. False: there is none.
-    async fn next_page(&self, lists: &impl RunLists, mut job: RetentionJob) -> Result<(RetentionJob, bool), PortError> {
+    /// Applies the job to a page of runs, or moves on to the next flow. Returns false if there is no next flow.
+    async fn next_page(&self, table: &(impl Flows + RunLists), mut job: RetentionJob) -> Result<(RetentionJob, bool), PortError> {
         let (Some(flow), RunsLeft::After(after)) = (job.flow, job.runs.clone()) else {
             let window = Window { after: job.flow.map(|flow| flow.to_string()), skip: 0, limit: 1, was_beyond_cap: true };
-            let next: Option<Flow> = self.flows.flows(&job.org, &window).await?.rows.into_iter().next();
+            let next: Option<Flow> = table.flows(&job.org, &window).await?.rows.into_iter().next();
             let found = next.is_some();
             if let Some(flow) = next {
                 (job.flow, job.runs) = (Some(flow.id), RunsLeft::After(None));
             }
             return Ok((job, found));
         };
-        let page = lists.runs_of(&flow, &RunFilter::default(), &Window { after, skip: 0, limit: PAGE, was_beyond_cap: true }).await?;
+        let page = table.runs_of(&flow, &RunFilter::default(), &Window { after, skip: 0, limit: PAGE, was_beyond_cap: true }).await?;
         for row in &page.rows {
-            self.see_to(&mut job, row).await?;
+            self.apply_to(&mut job, row).await?;
         }
         job.runs = page.next.map_or(RunsLeft::None, |next| RunsLeft::After(Some(next)));
         Ok((job, true))
     }
 
-    async fn see_to(&self, job: &mut RetentionJob, row: &RunSummary) -> Result<(), PortError> {
-        let again = matches!(job.phase, JobPhase::Second(_));
-        // Whatever ended before the switch was recorded before it.
-        if again && row.finished_at.is_some_and(|end| end.plus_seconds(LATEST_RECORD_SECONDS) < job.started_at) {
+    async fn apply_to(&self, job: &mut RetentionJob, row: &RunSummary) -> Result<(), PortError> {
+        let is_second = matches!(job.phase, JobPhase::Second(_));
+        // The records of a run that ended before the switch were written before it.
+        if is_second && row.finished_at.is_some_and(|end| end.plus_seconds(LATEST_RECORD_SECONDS) < job.started_at) {
             return Ok(());
         }
         let run = self.runs.load(&row.id).await?.ok_or_else(|| PortError::Corrupt(format!("{} is listed and is not there", row.id)))?;
         let retention = if job.long { Retention::Forever } else { self.runs.retention(&job.org).await? };
         let now = self.clock.now();
         self.runs.reschedule(&run.id, retention.of_records(&run, now), now).await?;
-        if !again {
+        if !is_second {
             job.runs_done += 1;
         }
         Ok(())

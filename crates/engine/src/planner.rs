@@ -7,12 +7,13 @@ use std::sync::Arc;
 use domain::flow::{MAX_WAIT_HOURS, NodeIx, Spec};
 use domain::gate::{Gate, Verdict};
 use domain::id::EventId;
-use domain::ports::{Clock, CommitError, Effects, Entropy, Executions, Flows, PortError, Runs};
+use domain::ports::{Clock, CommitError, Effects, Entropy, PortError, Runs};
 use domain::request::{Pause, Question, Request, Work};
 use domain::run::{Exit, NodeStatus, Plan, Run, TransitionError};
 use domain::time::Time;
 use serde_json::{Value, json};
 
+use crate::Ports;
 use crate::advance::{Driver, MARGIN_SECONDS};
 use crate::attempt::{Ended, Finished, NodeAttempt};
 use crate::run_context::RunContext;
@@ -27,7 +28,7 @@ pub(crate) struct Draft {
     pub(crate) wake_at: Option<Time>,
 }
 
-impl<R: Runs, F: Flows, S: Executions, C: Clock, E: Effects, N: Entropy> Driver<'_, R, F, S, C, E, N> {
+impl<P: Ports, E: Effects, N: Entropy> Driver<'_, P, E, N> {
     /// Thinks the run through: what came back, what is overdue, what is ready.
     pub(crate) async fn think(&mut self) -> Result<Draft, CommitError> {
         let now = self.engine.clock.now();

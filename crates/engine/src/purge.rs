@@ -1,46 +1,56 @@
-//! Outputs go: because their time is up, or because somebody wants it.
+//! Deletes the outputs of runs: because their retention is over, or because a caller asks for it.
 //!
-//! Objects go first, then a receipt takes the place of the record. Until then the record still says what there is to delete and
-//! what the receipt has to say, so whatever is cut short is done again from the beginning.
+//! The objects are deleted first, and then a receipt replaces the record. Until then the record still says what has to be deleted and what
+//! the receipt has to say, so an interrupted purge is repeated from the beginning.
 
 use std::collections::BTreeSet;
 
 use domain::error::ApplicationError;
 use domain::flow::NodeId;
 use domain::id::{OrgId, RunId};
-use domain::ports::{Clock, Executions, Flows, Outputs, PortError, Runs};
+use domain::ports::{Clock, Outputs, PortError, Runs};
 use domain::retention::{LATEST_RECORD_SECONDS, Purge, PurgeReason, PurgeRequest};
 use domain::run::Run;
 use domain::step::StepRecord;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
-use crate::Engine;
+use crate::run_of;
 
-/// How many receipts are written at a time.
-const AT_ONCE: usize = 16;
+/// The number of receipts that are written at the same time.
+const CONCURRENT_RECEIPTS: usize = 16;
 
-impl<R: Runs + Outputs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
-    /// Purges the outputs of a run that has ended. Its input, its decisions and the run itself stay.
+/// Deletes outputs, and sets when they expire.
+#[derive(Debug, Clone)]
+pub struct OutputPurge<R, C> {
+    /// The store of runs and their outputs.
+    pub runs: R,
+    /// The source of the time.
+    pub clock: C,
+}
+
+impl<R: Runs + Outputs, C: Clock> OutputPurge<R, C> {
+    /// Purges the outputs of a run that has ended. Its input, its decisions and the run itself stay. Fails with `Conflict` if the run is
+    /// still active.
     pub async fn purge(&self, org: &OrgId, id: &RunId, actor: &str) -> Result<Purge, ApplicationError> {
-        let run = self.run_of(org, id).await?;
+        let run = run_of(&self.runs, org, id).await?;
         if !run.has_ended() {
             return Err(ApplicationError::Conflict(format!("the run is {}; its outputs can be purged once it has ended", run.status)));
         }
         let at = self.clock.now();
-        let wish = PurgeRequest { run: run.id, org: run.org, by: actor.to_owned(), at };
-        let noted = self.runs.request_purge(&wish, at.plus_seconds(LATEST_RECORD_SECONDS)).await?;
-        let receipts = self.carry_out(&run, &noted).await?;
+        let request = PurgeRequest { run: run.id, org: run.org, by: actor.to_owned(), at };
+        let noted = self.runs.request_purge(&request, at.plus_seconds(LATEST_RECORD_SECONDS)).await?;
+        let receipts = self.purge_records(&run, &noted).await?;
         Ok(Purge { run: run.id, at: noted.at, receipts })
     }
 
-    /// Looks once more through runs that were purged while an invocation may still have been at work: what it put on record
-    /// afterwards goes too, and so does a purge that a crash cut short. Gives how many runs there were; one that fails does not
-    /// hold up the others.
-    pub async fn purge_again(&self) -> Result<usize, PortError> {
+    /// Purges runs a second time that were purged while an invocation may still have been at work: this deletes what the invocation
+    /// recorded afterwards, and completes a purge that a crash interrupted. Returns the number of these runs. A run that fails does not
+    /// delay the others.
+    pub async fn purge_due(&self) -> Result<usize, PortError> {
         let due = self.runs.purges_due(self.clock.now()).await?;
         let mut failed = None;
         for id in &due {
-            if let Err(error) = self.look_through(id).await {
+            if let Err(error) = self.purge_again(id).await {
                 tracing::error!(run = %id, %error, "the outputs of a run were not purged");
                 failed = Some(error);
             }
@@ -48,36 +58,37 @@ impl<R: Runs + Outputs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
         failed.map_or(Ok(due.len()), Err)
     }
 
-    async fn look_through(&self, id: &RunId) -> Result<(), PortError> {
+    async fn purge_again(&self, id: &RunId) -> Result<(), PortError> {
         if let (Some(request), Some(run)) = (self.runs.purge_request(id).await?, self.runs.load(id).await?) {
-            self.carry_out(&run, &request).await?;
+            self.purge_records(&run, &request).await?;
         }
         self.runs.purge_is_done(id).await
     }
 
-    async fn carry_out(&self, run: &Run, request: &PurgeRequest) -> Result<Vec<StepRecord>, PortError> {
+    async fn purge_records(&self, run: &Run, request: &PurgeRequest) -> Result<Vec<StepRecord>, PortError> {
         let records = self.runs.steps(run, self.clock.now()).await?;
         let reason = || PurgeReason::Requested(request.by.clone());
         let receipts: Vec<_> = records.into_iter().map(|record| record.without_payloads(request.at, reason())).collect();
         self.runs.delete_objects(run, None).await?;
-        self.leave(&receipts).await?;
+        self.put_receipts(&receipts).await?;
         Ok(receipts)
     }
 
-    /// The table has deleted records of a run's steps whose time was up: what lay beside them goes, and their receipts stay.
-    pub async fn expired(&self, id: &RunId, receipts: &[StepRecord]) -> Result<(), PortError> {
+    /// Completes the expiry of records that the table has deleted: deletes their objects and writes their receipts.
+    pub async fn complete_expiry(&self, id: &RunId, receipts: &[StepRecord]) -> Result<(), PortError> {
         let run = self.runs.load(id).await?.ok_or_else(|| PortError::Corrupt(format!("{id} is not there, and had steps")))?;
         let nodes: BTreeSet<NodeId> = receipts.iter().map(|receipt| receipt.node.clone()).collect();
         self.runs.delete_objects(&run, Some(&nodes)).await?;
-        self.leave(receipts).await
+        self.put_receipts(receipts).await
     }
 
-    async fn leave(&self, receipts: &[StepRecord]) -> Result<(), PortError> {
+    async fn put_receipts(&self, receipts: &[StepRecord]) -> Result<(), PortError> {
         let writes = receipts.iter().map(|receipt| self.runs.put_receipt(receipt));
-        iter(writes).buffer_unordered(AT_ONCE).try_collect().await
+        iter(writes).buffer_unordered(CONCURRENT_RECEIPTS).try_collect().await
     }
 
-    /// A run has ended whose records say another time than they should: from now on they expire when its outputs do.
+    /// Sets when the records of an ended run expire, if they say another time than they should: from now on they expire when the outputs
+    /// of the run do.
     pub async fn reschedule(&self, id: &RunId) -> Result<(), PortError> {
         let run = self.runs.load(id).await?.ok_or_else(|| PortError::Corrupt(format!("{id} has ended and is not there")))?;
         if !run.must_reschedule_records() {

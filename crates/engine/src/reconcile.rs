@@ -2,12 +2,12 @@
 
 use domain::error::ApplicationError;
 use domain::id::RunId;
-use domain::ports::{Clock, Executions, Flows, PortError, RunLists, Runs};
+use domain::ports::{Clock, Executions, PortError, RunLists, Runs};
 use domain::run::{PendingEffect, Run};
 
-use crate::Engine;
+use crate::{Engine, Ports};
 
-impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
+impl<P: Ports> Engine<P> {
     /// Pays the debts of all runs in the outbox; gives how many were found. One that cannot be paid does not hold up the others.
     pub async fn reconcile(&self, lists: &impl RunLists) -> Result<usize, ApplicationError> {
         let with_pending_effects = lists.with_pending_effects().await?;
@@ -33,10 +33,10 @@ impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
     pub(crate) async fn dispatch(&self, run: &Run) -> Result<(), PortError> {
         match (run.execution.pending, &run.execution.token) {
             (None, _) => Ok(()),
-            (Some(PendingEffect::SendTaskSuccess), Some(token)) => self.segments.resume(token).await,
+            (Some(PendingEffect::SendTaskSuccess), Some(token)) => self.executions.resume(token).await,
             // Nothing has parked yet: the segment finds what has happened when it comes to Park.
             (Some(PendingEffect::SendTaskSuccess), None) | (Some(PendingEffect::StartExecution), _) => {
-                self.segments.start(run, self.clock.now()).await
+                self.executions.start(run, self.clock.now()).await
             }
         }
     }

@@ -7,19 +7,19 @@ use domain::error::ApplicationError;
 use domain::flow::{NodeId, NodeIx, NodeKind, Spec};
 use domain::id::{OrgId, RunId};
 use domain::json::sha256_hex;
-use domain::ports::{Clock, Effects, Entropy, Executions, Flows, PortError, Runs};
+use domain::ports::{Clock, Effects, Entropy, PortError, Runs, spec_for, spec_of};
 use domain::problem::FieldErrors;
 use domain::run::{Retried, Reuse, Run};
 use domain::step::{Payload, StepRecord};
 use domain::time::Time;
 use serde_json::json;
 
-use crate::Engine;
 use crate::advance::Driver;
 use crate::attempt::Finished;
 use crate::planner::{Draft, take_in};
 use crate::run_context::value_of;
-use crate::start::{Beginning, CallKey, REMEMBER_SECONDS, Started};
+use crate::start::{IdempotencyKey, NewRunRequest, REMEMBER_SECONDS, Started};
+use crate::{Engine, Ports};
 
 /// How a run is to be run again.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +32,7 @@ pub struct RetryOptions {
     pub idempotency_key: Option<String>,
 }
 
-impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
+impl<P: Ports> Engine<P> {
     /// Runs a failed or cancelled run again. The new run has the same input, and does nothing that the old one had finished.
     pub async fn retry(
         &self,
@@ -45,9 +45,9 @@ impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
         let before = self.run_of(org, id).await?;
         let retried = before.retried(again.from.clone())?;
         let flow = self.flow_of(&before).await?;
-        let (_, old) = self.version_of(&before).await?;
+        let old = spec_for(&self.flows, &before).await?;
         let version = if again.on_latest_version { flow.version } else { before.flow_version };
-        let spec = if version == before.flow_version { old.clone() } else { self.spec_of(&flow, version).await? };
+        let spec = if version == before.flow_version { old.clone() } else { spec_of(&self.flows, &flow, version).await? };
         if let Some(from) = again.from.as_ref().filter(|from| from.is_internal() || spec.position(from).is_none()) {
             return Err(ApplicationError::Invalid(FieldErrors::one(
                 "fromNodeId",
@@ -57,14 +57,14 @@ impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
         let input = Arc::unwrap_or_clone(value_of(&self.runs, &self.runs.input(&before).await?).await?);
         self.must_be_kept(&before, &old, &spec, again.from.as_ref()).await?;
         let body = json!({"from": again.from.as_ref().map(NodeId::as_str), "latest": again.on_latest_version});
-        let key = again.idempotency_key.map(|key| CallKey {
+        let key = again.idempotency_key.map(|key| IdempotencyKey {
             scope: id.to_string(),
             key,
             body_sha256: sha256_hex(&body),
             seconds: REMEMBER_SECONDS,
         });
-        let beginning = Beginning { flow: &flow, version, spec: &spec, trigger: before.trigger, actor, retried: Some(retried), key };
-        self.begin(entropy, beginning, &input).await
+        let request = NewRunRequest { flow: &flow, version, spec: &spec, trigger: before.trigger, actor, retried: Some(retried), key };
+        self.create_and_start(entropy, request, &input).await
     }
 
     /// What would be taken over must still be there. The records of a run go together, so the first one speaks for all; whatever
@@ -83,7 +83,7 @@ impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
     pub(crate) async fn before(&self, run: &Run, spec: &Spec) -> Result<Option<Before>, PortError> {
         let Some(Retried { of, from, .. }) = &run.retried else { return Ok(None) };
         let before = self.runs.load(of).await?.ok_or_else(|| PortError::Corrupt(format!("{} repeats {of}, which is not there", run.id)))?;
-        let (_, old) = self.version_of(&before).await?;
+        let old = spec_for(&self.flows, &before).await?;
         let reuse = Reuse::of(&before, &old, spec, from.as_ref());
         Ok(Some(Before { run: before, spec: old, reuse }))
     }
@@ -100,7 +100,7 @@ pub(crate) struct Before {
     reuse: Reuse,
 }
 
-impl<R: Runs, F: Flows, S: Executions, C: Clock, E: Effects, N: Entropy> Driver<'_, R, F, S, C, E, N> {
+impl<P: Ports, E: Effects, N: Entropy> Driver<'_, P, E, N> {
     /// Takes a node over from the run before this one. None if it has to be done again; else whether the run moved on by it.
     pub(crate) async fn take_over(&mut self, draft: &mut Draft, ix: NodeIx, now: Time) -> Result<Option<bool>, PortError> {
         let Some(before) = self.before.filter(|before| before.reuse.contains(ix)) else { return Ok(None) };

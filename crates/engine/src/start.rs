@@ -1,28 +1,29 @@
-//! A run begins.
+//! Creates runs and starts their first segments.
 
 use domain::access::Actor;
 use domain::error::ApplicationError;
 use domain::flow::{Flow, FlowStatus, Spec};
 use domain::id::RunId;
 use domain::json::sha256_hex;
-use domain::ports::{Clock, CommitError, Entropy, Executions, Flows, Idempotency, PortError, Runs};
+use domain::ports::{Clock, CommitError, Entropy, Executions, Idempotency, PortError, Runs, spec_of};
 use domain::problem::FieldErrors;
 use domain::run::{NewRun, Retried, Run, Trigger};
+use domain::time::Time;
 use serde_json::Value;
 
-use crate::Engine;
+use crate::{Engine, Ports};
 
-/// How long an Idempotency-Key is remembered, in seconds.
+/// How long an Idempotency-Key of a caller is remembered, in seconds.
 pub(crate) const REMEMBER_SECONDS: u64 = 24 * 3600;
 
-/// What starts a run.
+/// The request to start a run.
 #[derive(Debug)]
 pub struct Launch<'a> {
-    /// The flow, as its head stands.
+    /// The flow, as its head is now.
     pub flow: &'a Flow,
-    /// What started it.
+    /// The kind of trigger.
     pub trigger: Trigger,
-    /// Who.
+    /// The actor that starts the run.
     pub actor: &'a Actor,
     /// The input.
     pub input: Value,
@@ -30,27 +31,35 @@ pub struct Launch<'a> {
     pub idempotency_key: Option<String>,
 }
 
-/// A run that was started, now or earlier under the same key.
+/// A run that was started by this call, or earlier by another call with the same key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Started {
     /// The run.
     pub run: Run,
-    /// Whether it was there already.
+    /// Whether an earlier call started it.
     pub repeated: bool,
 }
 
-/// An Idempotency-Key, what it was sent to, and the hash of what was sent with it.
-pub(crate) struct CallKey {
+/// An Idempotency-Key with what it stands for.
+pub(crate) struct IdempotencyKey {
+    /// The resource that the call is about; the same key may be used for another one.
     pub(crate) scope: String,
     pub(crate) key: String,
-    /// The same key with another hash is refused.
+    /// SHA-256 of the body. The same key with another hash is refused.
     pub(crate) body_sha256: String,
-    /// How long it is remembered.
+    /// How long the key is remembered, in seconds.
     pub(crate) seconds: u64,
 }
 
-/// A run about to be created.
-pub(crate) struct Beginning<'a> {
+impl IdempotencyKey {
+    fn of_run(self, flow: &Flow, run: RunId, now: Time) -> Idempotency {
+        let Self { scope, key, body_sha256, seconds } = self;
+        Idempotency { org: flow.org, scope, key, body_sha256, run, forget_at: now.plus_seconds(seconds) }
+    }
+}
+
+/// A run that is about to be created.
+pub(crate) struct NewRunRequest<'a> {
     pub(crate) flow: &'a Flow,
     pub(crate) version: u32,
     pub(crate) spec: &'a Spec,
@@ -58,40 +67,40 @@ pub(crate) struct Beginning<'a> {
     pub(crate) actor: &'a Actor,
     pub(crate) retried: Option<Retried>,
     /// The caller's Idempotency-Key.
-    pub(crate) key: Option<CallKey>,
+    pub(crate) key: Option<IdempotencyKey>,
 }
 
-impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
-    /// Creates a run of the flow's newest version and starts its first segment.
+impl<P: Ports> Engine<P> {
+    /// Creates a run of the flow's newest version and starts its first segment. Fails with `Unprocessable` if the flow is not active, and
+    /// with `Conflict` if the Idempotency-Key was used with another body.
     pub async fn start(&self, entropy: &impl Entropy, launch: Launch<'_>) -> Result<Started, ApplicationError> {
         let Launch { flow, trigger, actor, input, idempotency_key } = launch;
-        let spec = self.spec_of(flow, flow.version).await?;
-        let key = idempotency_key.map(|key| CallKey {
+        let spec = spec_of(&self.flows, flow, flow.version).await?;
+        let key = idempotency_key.map(|key| IdempotencyKey {
             scope: flow.id.to_string(),
             key,
             body_sha256: sha256_hex(&input),
             seconds: REMEMBER_SECONDS,
         });
-        self.begin(entropy, Beginning { flow, version: flow.version, spec: &spec, trigger, actor, retried: None, key }, &input).await
+        let request = NewRunRequest { flow, version: flow.version, spec: &spec, trigger, actor, retried: None, key };
+        self.create_and_start(entropy, request, &input).await
     }
 
     /// Creates a run, once for each Idempotency-Key, and starts its first segment.
-    pub(crate) async fn begin(&self, entropy: &impl Entropy, beginning: Beginning<'_>, input: &Value) -> Result<Started, ApplicationError> {
-        let Beginning { flow, version, spec, trigger, actor, retried, key } = beginning;
+    pub(crate) async fn create_and_start(
+        &self,
+        entropy: &impl Entropy,
+        request: NewRunRequest<'_>,
+        input: &Value,
+    ) -> Result<Started, ApplicationError> {
+        let NewRunRequest { flow, version, spec, trigger, actor, retried, key } = request;
         if flow.status != FlowStatus::Active {
             let message = format!("the flow is {}; only an active flow runs", flow.status);
             return Err(ApplicationError::Unprocessable { message, fields: FieldErrors::new() });
         }
         let now = self.clock.now();
         let id = RunId::new(now, entropy.random());
-        let key = key.map(|CallKey { scope, key, body_sha256, seconds }| Idempotency {
-            org: flow.org,
-            scope,
-            key,
-            body_sha256,
-            run: id,
-            forget_at: now.plus_seconds(seconds),
-        });
+        let key = key.map(|key| key.of_run(flow, id, now));
         if let Some(key) = &key
             && let Some(known) = self.remembered(key).await?
         {
@@ -106,14 +115,14 @@ impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
             trigger,
             started_by: actor.id.clone(),
             retried,
-            trace_id: format!("{:032x}", entropy.random().max(1)),
+            trace_id: new_trace_id(entropy),
         };
         let run = Run::new(new, spec, now);
         match (self.runs.create(&run, input, key.as_ref()).await, &key) {
-            // Without a key a refusal can only be our own write, whose answer was lost and which was then repeated.
+            // Without a key a refusal can only mean that this very write was sent twice, because its first answer was lost.
             (Ok(()), _) | (Err(CommitError::Changed), None) => {}
             (Err(CommitError::Port(error)), _) => return Err(error.into()),
-            // Two calls with the same key at the same time: the other one was faster.
+            // Another call with the same key at the same time was faster.
             (Err(CommitError::Changed), Some(key)) => {
                 return self
                     .remembered(key)
@@ -121,9 +130,9 @@ impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
                     .ok_or_else(|| ApplicationError::Conflict("the Idempotency-Key is in use; try again".to_owned()));
             }
         }
-        // If this fails the run is not lost: it pending its first segment, and `reconcile` pays.
-        if let Err(error) = self.segments.start(&run, now).await {
-            tracing::warn!(run = %run.id, trace = run.trace_id, %error, "the first segment was not started; it is owed");
+        // The run is safe if this fails: its first segment is a pending effect, which `reconcile` dispatches.
+        if let Err(error) = self.executions.start(&run, now).await {
+            tracing::warn!(run = %run.id, trace = run.trace_id, %error, "the first segment was not started; it is pending");
         }
         Ok(Started { run, repeated: false })
     }
@@ -137,4 +146,9 @@ impl<R: Runs, F: Flows, S: Executions, C: Clock> Engine<R, F, S, C> {
             self.runs.load(&known.run).await?.ok_or_else(|| PortError::Corrupt(format!("{} is remembered and not there", known.run)))?;
         Ok(Some(Started { run, repeated: true }))
     }
+}
+
+/// Returns a random trace id, as 32 hex digits. W3C trace context forbids the one that is all zeros.
+pub(crate) fn new_trace_id(entropy: &impl Entropy) -> String {
+    format!("{:032x}", entropy.random().max(1))
 }

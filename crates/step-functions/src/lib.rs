@@ -76,28 +76,6 @@ impl Executions for StepFunctions {
     }
 }
 
-/// No state machine at all, for workers that may not touch one: whatever is asked of it fails.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoExecutions;
-
-impl Executions for NoExecutions {
-    async fn start(&self, _: &Run, _: Time) -> Result<(), PortError> {
-        Err(not_here())
-    }
-
-    async fn resume(&self, _: &str) -> Result<(), PortError> {
-        Err(not_here())
-    }
-
-    async fn stop(&self, _: &Run) -> Result<(), PortError> {
-        Err(not_here())
-    }
-}
-
-fn not_here() -> PortError {
-    PortError::Unavailable("this function has no state machine".to_owned())
-}
-
 fn code_of<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
     error.as_service_error().and_then(ProvideErrorMetadata::code)
 }

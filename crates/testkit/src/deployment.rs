@@ -10,7 +10,7 @@ use domain::id::{OrgId, RunId};
 use domain::ports::{Clock, Entropy, Flows};
 use domain::run::{NodeState, Run, Trigger};
 use domain::step::StepRecord;
-use engine::{DecisionResult, Engine, Invocation, Launch, Outcome, Started};
+use engine::{DecisionResult, Engine, Invocation, Launch, LongRetention, Outcome, OutputPurge, Scheduler, Started};
 use serde_json::Value;
 
 use crate::build::{Maker, actor, at};
@@ -30,17 +30,26 @@ pub enum Invoked {
     Crashed,
 }
 
+/// The engine on ports in memory.
+pub type MemoryEngine = Engine<(Memory, Memory, RecordedExecutions, ManualClock)>;
+
 /// The engine, its ports, one active flow, and the executions that drive its runs.
 #[derive(Debug, Clone)]
 pub struct Deployment {
     /// The engine under test.
-    pub engine: Engine<Memory, Memory, RecordedExecutions, ManualClock>,
+    pub engine: MemoryEngine,
+    /// Deletes the outputs of its runs.
+    pub outputs: OutputPurge<Memory, ManualClock>,
+    /// Changes how long its outputs are kept.
+    pub retention: LongRetention<Memory, ManualClock>,
+    /// Starts the flows that are due.
+    pub scheduler: Scheduler<Memory, RecordedExecutions, ManualClock>,
     /// Its store.
     pub store: Memory,
     /// The world outside.
     pub effects: ScriptedEffects,
     /// Its executions.
-    pub segments: RecordedExecutions,
+    pub executions: RecordedExecutions,
     /// Its clock.
     pub clock: ManualClock,
     /// The fates of its calls.
@@ -70,15 +79,33 @@ impl Deployment {
         }
         let (faults, clock, maker) = (Faults::none(), ManualClock::at(at(0)), Maker::new(seed));
         let store = Memory::new(faults.clone());
-        let segments = RecordedExecutions::new(faults.clone());
+        let executions = RecordedExecutions::new(faults.clone());
         let effects = ScriptedEffects::new(clock.clone(), faults.clone());
         let org = maker.org();
         let (flow, version) = maker.flow(org, "flow", spec.clone(), clock.now());
         block_on(&clock, store.create_flow(&flow, &version)).unwrap();
-        let engine = Engine { runs: store.clone(), flows: store.clone(), segments: segments.clone(), clock: clock.clone() };
+        let engine = Engine::new(store.clone(), store.clone(), executions.clone(), clock.clone());
+        let outputs = OutputPurge { runs: store.clone(), clock: clock.clone() };
+        let retention = LongRetention { runs: store.clone(), clock: clock.clone() };
+        let scheduler = Scheduler { table: store.clone(), executions: executions.clone(), clock: clock.clone() };
         let entropy = maker.entropy().clone();
         let starter = actor("usr_starter");
-        Self { engine, store, effects, segments, clock, faults, entropy, org, flow, starter, invocation_seconds: 900 }
+        Self {
+            engine,
+            outputs,
+            retention,
+            scheduler,
+            store,
+            effects,
+            executions,
+            clock,
+            faults,
+            entropy,
+            org,
+            flow,
+            starter,
+            invocation_seconds: 900,
+        }
     }
 
     /// Carries out a call of the API. None: the process died in the middle.
@@ -141,19 +168,19 @@ impl Deployment {
     pub fn step(&self, execution: &Execution) -> bool {
         let name = &execution.name;
         match execution.stage {
-            Stage::BeforePark => self.segments.set_stage(name, self.park(execution)),
-            Stage::Parked(until) if until <= self.clock.now() => self.segments.set_stage(name, Stage::Advance(0)),
+            Stage::BeforePark => self.executions.set_stage(name, self.park(execution)),
+            Stage::Parked(until) if until <= self.clock.now() => self.executions.set_stage(name, Stage::Advance(0)),
             Stage::Advance(failures) => {
                 let invoked = self.invoke(execution.run, execution.segment);
                 // Somebody may have stopped it meanwhile.
-                if self.segments.execution(name).is_none_or(|now| now.is_over()) {
+                if self.executions.find(name).is_none_or(|now| now.is_over()) {
                     return true;
                 }
                 match invoked {
-                    Invoked::Done(_) => self.segments.set_stage(name, Stage::Succeeded),
-                    _ if failures + 1 < ATTEMPTS => self.segments.set_stage(name, Stage::Advance(failures + 1)),
+                    Invoked::Done(_) => self.executions.set_stage(name, Stage::Succeeded),
+                    _ if failures + 1 < ATTEMPTS => self.executions.set_stage(name, Stage::Advance(failures + 1)),
                     _ => {
-                        self.segments.set_stage(name, Stage::Failed);
+                        self.executions.set_stage(name, Stage::Failed);
                         // EventBridge delivers until somebody has listened to the end.
                         let settle = || self.call(self.engine.settle(&execution.run, execution.segment, "the execution failed"));
                         while !matches!(settle(), Some(Ok(_))) {}
@@ -187,7 +214,7 @@ impl Deployment {
     /// Moves every execution as far as it gets without a person or a clock.
     pub fn play(&self) {
         for _ in 0..10_000 {
-            if !self.segments.executions().iter().any(|execution| self.step(execution)) {
+            if !self.executions.all().iter().any(|execution| self.step(execution)) {
                 return;
             }
         }
@@ -215,7 +242,7 @@ impl Deployment {
             _ = self.call(self.engine.reconcile(&self.store));
             return;
         }
-        let parked = self.segments.executions().into_iter().filter_map(|execution| match execution.stage {
+        let parked = self.executions.all().into_iter().filter_map(|execution| match execution.stage {
             Stage::Parked(until) => Some(until),
             _ => None,
         });

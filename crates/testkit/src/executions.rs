@@ -85,17 +85,17 @@ impl RecordedExecutions {
     }
 
     /// Every execution that was ever started, oldest first.
-    pub fn executions(&self) -> Vec<Execution> {
+    pub fn all(&self) -> Vec<Execution> {
         self.state().executions.clone()
     }
 
     /// The execution of that name.
-    pub fn execution(&self, name: &str) -> Option<Execution> {
+    pub fn find(&self, name: &str) -> Option<Execution> {
         self.state().executions.iter().find(|execution| execution.name == name).cloned()
     }
 
     /// How often a token was rung.
-    pub fn rings(&self, token: &str) -> usize {
+    pub fn resumes(&self, token: &str) -> usize {
         self.state().rung.get(token).copied().unwrap_or(0)
     }
 

@@ -28,7 +28,7 @@ mod vault;
 mod webhooks;
 
 pub use clock::ManualClock;
-pub use deployment::{ATTEMPTS, Deployment, Invoked};
+pub use deployment::{ATTEMPTS, Deployment, Invoked, MemoryEngine};
 pub use effects::{Reply, ScriptedEffects, Sent};
 pub use entropy::SeededEntropy;
 pub use executions::{Execution, RecordedExecutions, Stage};

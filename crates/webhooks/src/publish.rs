@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use domain::error::ApplicationError;
-use domain::flow::Spec;
 use domain::id::{DeliveryId, EndpointId, EventId, OrgId, RunId};
-use domain::ports::{Clock, CommitError, Deliveries, DeliveryQueue, Flows, PortError, Runs, WebhookEndpoints};
-use domain::run::{Run, RunStatus};
+use domain::ports::{Clock, CommitError, Deliveries, DeliveryQueue, Flows, PortError, Runs, WebhookEndpoints, spec_for};
+use domain::run::RunStatus;
 use domain::step::{Payload, StepRecord};
 use domain::webhook::{
     Delivery, DeliveryMessage, DomainEvent, Endpoints, Event, Reading, StreamChange, data_of, domain_events, names, test_event,
@@ -139,21 +138,15 @@ impl<R: Runs, F: Flows, W: WebhookEndpoints + Deliveries, Q: DeliveryQueue> Publ
         match occasion {
             DomainEvent::Started(run) => reading.input = Some(self.runs.input(run).await?),
             DomainEvent::Ended(run) if run.status == RunStatus::Succeeded => {
-                reading.spec = Some(self.spec_of(run).await?);
+                reading.spec = Some(spec_for(&self.flows, run).await?);
                 reading.steps = self.runs.steps(run, clock.now()).await?;
                 reading.gates = self.runs.gates(run).await?;
             }
-            DomainEvent::Generating { run, .. } => reading.spec = Some(self.spec_of(run).await?),
+            DomainEvent::Generating { run, .. } => reading.spec = Some(spec_for(&self.flows, run).await?),
             DomainEvent::Generated(step) => reading.fetched = self.beside(step, step.output.as_ref(), clock).await?,
             DomainEvent::Ended(_) | DomainEvent::Opened(_) | DomainEvent::Emitted(_) => {}
         }
         Ok(())
-    }
-
-    async fn spec_of(&self, run: &Run) -> Result<Spec, PortError> {
-        let version = self.flows.version(&run.org, &run.flow, run.flow_version).await?;
-        let version = version.ok_or_else(|| PortError::Corrupt(format!("{} points to a version that is not there", run.id)))?;
-        Spec::stored(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", run.id)))
     }
 
     /// A payload of a step that lies in object storage; none if it has been purged since. That is for good, so it is no failure: the

@@ -1,8 +1,8 @@
 //! The worker that drives runs: Step Functions invokes it at the head of every segment.
 
-use domain::ports::{Clock, Effects, Entropy, Executions, Flows, Runs};
+use domain::ports::{Effects, Entropy};
 use domain::time::Time;
-use engine::{Engine, Invocation, SegmentName};
+use engine::{Engine, Invocation, Ports, SegmentName};
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,8 +15,8 @@ pub struct Event {
 }
 
 /// Drives the run until it ends, waits, or the time is up. An error makes the state retry.
-pub async fn handle<R: Runs, F: Flows, S: Executions, C: Clock>(
-    engine: &Engine<R, F, S, C>,
+pub async fn handle(
+    engine: &Engine<impl Ports>,
     effects: &impl Effects,
     entropy: &impl Entropy,
     event: LambdaEvent<Event>,

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Error> {
     let runs = RunStore::from_env(&aws)?;
     let table = runs.table.clone();
     let world = World::new(Settings::from_env()?, table.clone(), KmsVault::from_env(&aws)?, &aws)?;
-    let engine = Engine { runs, flows: table, segments: StepFunctions::from_env(&aws)?, clock: SystemClock };
+    let engine = Engine::new(runs, table, StepFunctions::from_env(&aws)?, SystemClock);
     let advance = |event| {
         world.begin_invocation();
         handle(&engine, &world, &OsEntropy, event)

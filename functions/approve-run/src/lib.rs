@@ -4,8 +4,8 @@ use api::{ApiError, Body, Call, Endpoint, Reply, view};
 use domain::access::Scope;
 use domain::gate::{Ballot, MAX_ACTION_BYTES};
 use domain::json::canonical;
-use domain::ports::{Clock, Executions, Flows, Runs};
-use engine::Engine;
+use domain::ports::Clock;
+use engine::{Engine, Ports};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint = Endpoint { name: "approve-run", method: "POST", path: "/api/runs/{runId}/approve", scope: Scope::RunsWrite };
@@ -14,7 +14,7 @@ pub const ENDPOINT: Endpoint = Endpoint { name: "approve-run", method: "POST", p
 const OVERRIDE_ROOM: usize = 3 * MAX_ACTION_BYTES;
 
 /// 200 with the run and the recorded decision. Exactly one decision wins: 409 for every other one, 200 for the same again.
-pub async fn handle<R: Runs, F: Flows, S: Executions, C: Clock>(engine: &Engine<R, F, S, C>, call: Call) -> Result<Reply, ApiError> {
+pub async fn handle(engine: &Engine<impl Ports>, call: Call) -> Result<Reply, ApiError> {
     let run = call.run_id()?;
     let mut body = Body::with_room(&call, OVERRIDE_ROOM)?;
     let action = body.value("proposedActionOverride");

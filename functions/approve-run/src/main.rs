@@ -11,6 +11,6 @@ async fn main() -> Result<(), api::Error> {
     let aws = runtime::aws().await;
     let runs = RunStore::from_env(&aws)?;
     let table = runs.table.clone();
-    let engine = Engine { runs, flows: table.clone(), segments: StepFunctions::from_env(&aws)?, clock: SystemClock };
+    let engine = Engine::new(runs, table.clone(), StepFunctions::from_env(&aws)?, SystemClock);
     api::serve(ENDPOINT, table, SystemClock, |call| handle(&engine, call)).await
 }

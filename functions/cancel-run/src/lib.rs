@@ -2,14 +2,13 @@
 
 use api::{ApiError, Body, Call, Endpoint, Reply, under, view};
 use domain::access::Scope;
-use domain::ports::{Clock, Executions, Flows, Runs};
-use engine::Engine;
+use engine::{Engine, Ports};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint = Endpoint { name: "cancel-run", method: "POST", path: "/api/runs/{runId}/cancel", scope: Scope::RunsWrite };
 
 /// 200 with the run: no further node starts. Cancelling a cancelled run is no error; one that ended otherwise is 409.
-pub async fn handle<R: Runs, F: Flows, S: Executions, C: Clock>(engine: &Engine<R, F, S, C>, call: Call) -> Result<Reply, ApiError> {
+pub async fn handle(engine: &Engine<impl Ports>, call: Call) -> Result<Reply, ApiError> {
     let run = call.run_id()?;
     let mut body = Body::of(&call)?;
     let reason = body.text("reason");

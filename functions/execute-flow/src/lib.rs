@@ -3,9 +3,9 @@
 use api::{ApiError, Call, Endpoint, Reply, under, view};
 use domain::access::Scope;
 use domain::error::ApplicationError;
-use domain::ports::{Clock, Entropy, Executions, Flows, Runs};
+use domain::ports::{Entropy, Flows};
 use domain::run::Trigger;
-use engine::{Engine, Launch};
+use engine::{Engine, Launch, Ports};
 use serde_json::json;
 
 /// This endpoint.
@@ -15,11 +15,7 @@ pub const ENDPOINT: Endpoint = Endpoint { name: "execute-flow", method: "POST", 
 const MAX_INPUT_BYTES: usize = 5 * 1024 * 1024;
 
 /// 202 with the run; the same `Idempotency-Key` gives the same run for 24 hours, with another body 409; 422 if the flow is not active.
-pub async fn handle<R: Runs, F: Flows, S: Executions, C: Clock>(
-    engine: &Engine<R, F, S, C>,
-    entropy: &impl Entropy,
-    call: Call,
-) -> Result<Reply, ApiError> {
+pub async fn handle(engine: &Engine<impl Ports>, entropy: &impl Entropy, call: Call) -> Result<Reply, ApiError> {
     let input = call.json(MAX_INPUT_BYTES)?.unwrap_or_else(|| json!({}));
     let idempotency_key = call.idempotency_key()?;
     let flow = engine.flows.flow(&call.key.org, &call.flow_name()?).await?.ok_or(ApplicationError::NotFound("flow"))?;

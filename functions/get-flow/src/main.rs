@@ -1,6 +1,6 @@
 //! Builds the clients once and serves `GET /api/flows/{id}`.
 
-use engine::WebhookKeeper;
+use engine::{FlowEditor, WebhookTriggerSecrets};
 use get_flow::{ENDPOINT, handle};
 use runtime::SystemClock;
 use store::Table;
@@ -10,6 +10,7 @@ use vault::KmsVault;
 async fn main() -> Result<(), api::Error> {
     let aws = runtime::aws().await;
     let table = Table::from_env(&aws)?;
-    let keeper = WebhookKeeper { webhooks: table.clone(), vault: KmsVault::from_env(&aws)?, clock: SystemClock };
-    api::serve(ENDPOINT, table.clone(), SystemClock, |call| handle(&table, &keeper, call)).await
+    let secrets = WebhookTriggerSecrets { triggers: table.clone(), vault: KmsVault::from_env(&aws)?, clock: SystemClock };
+    let editor = FlowEditor { flows: table.clone(), secrets };
+    api::serve(ENDPOINT, table, SystemClock, |call| handle(&editor, call)).await
 }

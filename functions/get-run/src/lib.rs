@@ -3,8 +3,7 @@
 use api::{ApiError, Call, Endpoint, Reply, view};
 use domain::access::Scope;
 use domain::error::ApplicationError;
-use domain::flow::Spec;
-use domain::ports::{Clock, Flows, PortError, Runs};
+use domain::ports::{Clock, Flows, Runs, version_for};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint = Endpoint { name: "get-run", method: "GET", path: "/api/runs/{runId}", scope: Scope::RunsRead };
@@ -12,8 +11,6 @@ pub const ENDPOINT: Endpoint = Endpoint { name: "get-run", method: "GET", path: 
 /// 200 with the flow and the run; 404 for a run of another organisation.
 pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, call: Call) -> Result<Reply, ApiError> {
     let run = runs.load(&call.run_id()?).await?.filter(|run| run.org == call.key.org).ok_or(ApplicationError::NotFound("run"))?;
-    let version = flows.version(&run.org, &run.flow, run.flow_version).await?;
-    let version = version.ok_or_else(|| PortError::Corrupt(format!("{} points to a version that is not there", run.id)))?;
-    let spec = Spec::stored(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", run.id)))?;
+    let (version, spec) = version_for(flows, &run).await?;
     Ok(Reply::ok(view::run_with_steps(runs, clock.now(), &run, &version, &spec).await?))
 }

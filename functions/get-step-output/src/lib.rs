@@ -3,8 +3,7 @@
 use api::{ApiError, Call, Endpoint, Reply, view};
 use domain::access::Scope;
 use domain::error::ApplicationError;
-use domain::flow::Spec;
-use domain::ports::{Clock, Flows, PortError, Runs};
+use domain::ports::{Clock, Flows, Runs, spec_for};
 use domain::problem::FieldErrors;
 
 /// This endpoint.
@@ -23,9 +22,7 @@ pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, ca
     };
     let run = runs.load(&call.run_id()?).await?.filter(|run| run.org == call.key.org).ok_or(ApplicationError::NotFound("run"))?;
     let node = call.node_id()?;
-    let version = flows.version(&run.org, &run.flow, run.flow_version).await?;
-    let version = version.ok_or_else(|| PortError::Corrupt(format!("{} points to a version that is not there", run.id)))?;
-    let spec = Spec::stored(&version.spec).map_err(|_| PortError::Corrupt(format!("the spec of {} is no longer valid", run.id)))?;
+    let spec = spec_for(flows, &run).await?;
     let ix = spec.position(&node).ok_or(ApplicationError::NotFound("step"))?;
     let now = clock.now();
     if let Some(found) = view::part_of_step(runs, now, &run, &spec, ix, part).await? {

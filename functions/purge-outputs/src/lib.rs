@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use domain::id::RunId;
-use domain::ports::{Clock, Executions, Flows, Outputs, PortError, Runs};
+use domain::ports::{Clock, Outputs, PortError, Runs};
 use domain::step::StepRecord;
-use engine::Engine;
+use engine::OutputPurge;
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use serde_dynamo::Item;
@@ -98,10 +98,7 @@ struct Task {
 }
 
 /// Does what a batch asks for, run by run; what failed is delivered again.
-pub async fn handle<R: Runs + Outputs, F: Flows, S: Executions, C: Clock>(
-    engine: &Engine<R, F, S, C>,
-    event: LambdaEvent<Event>,
-) -> Result<Value, Error> {
+pub async fn handle(purge: &OutputPurge<impl Runs + Outputs, impl Clock>, event: LambdaEvent<Event>) -> Result<Value, Error> {
     let mut failed = Vec::new();
     let mut tasks: BTreeMap<RunId, Task> = BTreeMap::new();
     for mut record in event.payload.records {
@@ -125,7 +122,7 @@ pub async fn handle<R: Runs + Outputs, F: Flows, S: Executions, C: Clock>(
         }
     }
     for (run, task) in tasks {
-        if let Err(error) = carry_out(engine, &run, &task).await {
+        if let Err(error) = carry_out(purge, &run, &task).await {
             tracing::error!(%run, %error, "outputs were not purged or rescheduled; the stream delivers this again");
             failed.extend(task.numbers);
         }
@@ -134,19 +131,15 @@ pub async fn handle<R: Runs + Outputs, F: Flows, S: Executions, C: Clock>(
     Ok(json!({"batchItemFailures": failures}))
 }
 
-async fn carry_out<R: Runs + Outputs, F: Flows, S: Executions, C: Clock>(
-    engine: &Engine<R, F, S, C>,
-    run: &RunId,
-    task: &Task,
-) -> Result<(), PortError> {
+async fn carry_out(purge: &OutputPurge<impl Runs + Outputs, impl Clock>, run: &RunId, task: &Task) -> Result<(), PortError> {
     if task.ended_late {
-        engine.reschedule(run).await?;
+        purge.reschedule(run).await?;
     }
     if task.expired.is_empty() {
         return Ok(());
     }
     tracing::info!(%run, steps = task.expired.len(), "outputs expired");
-    engine.expired(run, &task.expired).await
+    purge.complete_expiry(run, &task.expired).await
 }
 
 #[cfg(test)]

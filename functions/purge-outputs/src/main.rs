@@ -1,17 +1,15 @@
 //! Builds the clients once and reads the table's stream.
 
-use engine::Engine;
+use engine::OutputPurge;
 use lambda_runtime::{Error, service_fn, tracing};
 use purge_outputs::handle;
 use runtime::SystemClock;
-use step_functions::NoExecutions;
 use store::RunStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let runs = RunStore::from_env(&runtime::aws().await)?;
-    let flows = runs.table.clone();
-    let engine = Engine { runs, flows, segments: NoExecutions, clock: SystemClock };
-    lambda_runtime::run(service_fn(|event| handle(&engine, event))).await
+    let purge = OutputPurge { runs, clock: SystemClock };
+    lambda_runtime::run(service_fn(|event| handle(&purge, event))).await
 }

@@ -2,8 +2,8 @@
 
 use api::{ApiError, Call, Endpoint, Reply, view};
 use domain::access::Scope;
-use domain::ports::{Clock, Executions, Flows, Outputs, Runs};
-use engine::Engine;
+use domain::ports::{Clock, Outputs, Runs};
+use engine::OutputPurge;
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
@@ -11,10 +11,7 @@ pub const ENDPOINT: Endpoint =
 
 /// 200 with the receipt: `runId`, `purgedAt`, the `steps` with what each had, how many `objects` and `bytes` that was. Doing it
 /// again gives the same receipt. The run, its input and its decisions stay. 409 while the run is active.
-pub async fn handle<R: Runs + Outputs, F: Flows, S: Executions, C: Clock>(
-    engine: &Engine<R, F, S, C>,
-    call: Call,
-) -> Result<Reply, ApiError> {
-    let purge = engine.purge(&call.key.org, &call.run_id()?, &call.key.actor.id).await?;
+pub async fn handle(purge: &OutputPurge<impl Runs + Outputs, impl Clock>, call: Call) -> Result<Reply, ApiError> {
+    let purge = purge.purge(&call.key.org, &call.run_id()?, &call.key.actor.id).await?;
     Ok(Reply::ok(view::purge(&purge)))
 }

@@ -1,15 +1,14 @@
 //! Builds the clients once and serves `DELETE /api/runs/{runId}/outputs`.
 
-use engine::Engine;
+use engine::OutputPurge;
 use purge_run_outputs::{ENDPOINT, handle};
 use runtime::SystemClock;
-use step_functions::NoExecutions;
 use store::RunStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::Error> {
     let runs = RunStore::from_env(&runtime::aws().await)?;
     let table = runs.table.clone();
-    let engine = Engine { runs, flows: table.clone(), segments: NoExecutions, clock: SystemClock };
-    api::serve(ENDPOINT, table, SystemClock, |call| handle(&engine, call)).await
+    let purge = OutputPurge { runs, clock: SystemClock };
+    api::serve(ENDPOINT, table, SystemClock, |call| handle(&purge, call)).await
 }

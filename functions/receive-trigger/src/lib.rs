@@ -1,9 +1,9 @@
 //! `POST /api/triggers/wh/{token}`: a signed call triggers a run of the flow that has this token. The body is the input.
 
 use api::{ApiError, PublicCall, PublicEndpoint, Reply, under, view};
-use domain::ports::{Clock, Entropy, Executions, Flows, Runs, Vault, WebhookTriggers};
+use domain::ports::{Clock, Entropy, Vault, WebhookTriggers};
 use domain::problem::FieldErrors;
-use engine::{Engine, TriggerDelivery, WebhookKeeper};
+use engine::{Engine, Ports, TriggerDelivery, WebhookTriggerSecrets};
 use serde_json::json;
 
 /// This endpoint. It takes no API key: the signature authenticates the caller.
@@ -23,16 +23,16 @@ const MAX_DELIVERY_CHARS: usize = 255;
 /// Fails with 413 if the body is too large, and with 415 if its content type is not JSON, before the signature is checked. Fails with the
 /// same 401 in all of these cases: no flow has the token, the signature is missing or wrong, the flow is not active. Only a caller with a
 /// valid signature gets a 400: the body is not JSON, or the delivery id is not 1 to 255 characters long.
-pub async fn handle<R: Runs, F: Flows, S: Executions, C: Clock>(
-    engine: &Engine<R, F, S, C>,
-    keeper: &WebhookKeeper<impl WebhookTriggers, impl Vault, impl Clock>,
+pub async fn handle(
+    engine: &Engine<impl Ports>,
+    secrets: &WebhookTriggerSecrets<impl WebhookTriggers, impl Vault, impl Clock>,
     entropy: &impl Entropy,
     call: PublicCall,
 ) -> Result<Reply, ApiError> {
     let raw = call.raw_json(MAX_BYTES)?;
     let token = call.path_parameter("token").parse().ok();
     let signature = call.header(SIGNATURE).unwrap_or_default();
-    let flow = keeper.flow_of_call(&engine.flows, token.as_ref(), raw, signature).await?.ok_or(ApiError::Unsigned)?;
+    let flow = secrets.flow_of_call(&engine.flows, token.as_ref(), raw, signature).await?.ok_or(ApiError::Unsigned)?;
     let input = call.json()?.unwrap_or_else(|| json!({}));
     let delivery = TriggerDelivery { flow: &flow, input, id: delivery_id(&call)? };
     let started = engine.deliver(entropy, delivery).await?;

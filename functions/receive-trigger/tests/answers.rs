@@ -8,7 +8,7 @@ use domain::flow::{Flow, FlowStatus, FlowTrigger};
 use domain::ports::{Flows, Vault, WebhookTriggers};
 use domain::signature::sign;
 use domain::trigger::{WebhookToken, WebhookTrigger};
-use engine::WebhookKeeper;
+use engine::WebhookTriggerSecrets;
 use receive_trigger::{ENDPOINT, MAX_BYTES, handle};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -25,13 +25,13 @@ type Change = fn(Flow) -> Flow;
 
 struct Site {
     world: Deployment,
-    keeper: WebhookKeeper<Memory, MemoryVault, ManualClock>,
+    secrets: WebhookTriggerSecrets<Memory, MemoryVault, ManualClock>,
 }
 
 impl Site {
     fn with(change: impl FnOnce(Flow) -> Flow) -> Self {
         let world = Deployment::of(&chain(1));
-        let keeper = WebhookKeeper { webhooks: world.store.clone(), vault: MemoryVault, clock: world.clock.clone() };
+        let secrets = WebhookTriggerSecrets { triggers: world.store.clone(), vault: MemoryVault, clock: world.clock.clone() };
         let token: WebhookToken = format!("wht_{RANDOM}").parse().unwrap();
         let flow = Flow { trigger: FlowTrigger::Webhook(token.clone()), ..world.flow.clone() };
         block_on(&world.clock, async {
@@ -41,12 +41,12 @@ impl Site {
             world.store.put_webhook(&token, &webhook, None).await.unwrap();
             world.store.update_flow(&world.flow, &change(flow), None).await.unwrap();
         });
-        Self { world, keeper }
+        Self { world, secrets }
     }
 
     fn answer(&self, event: &Value) -> Answer {
         let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-        let handler = |call| handle(&self.world.engine, &self.keeper, &self.world.entropy, call);
+        let handler = |call| handle(&self.world.engine, &self.secrets, &self.world.entropy, call);
         block_on(&self.world.clock, answer_public(ENDPOINT, &handler, request))
     }
 

@@ -1,6 +1,6 @@
-//! Builds the clients once and pays debts.
+//! Builds the clients once and reconciles runs.
 
-use engine::Engine;
+use engine::{Engine, LongRetention, OutputPurge};
 use lambda_runtime::{Error, service_fn, tracing};
 use reconcile_runs::handle;
 use runtime::SystemClock;
@@ -13,6 +13,8 @@ async fn main() -> Result<(), Error> {
     let aws = runtime::aws().await;
     let runs = RunStore::from_env(&aws)?;
     let table = runs.table.clone();
-    let engine = Engine { runs, flows: table.clone(), segments: StepFunctions::from_env(&aws)?, clock: SystemClock };
-    lambda_runtime::run(service_fn(|event| handle(&engine, &table, event))).await
+    let purge = OutputPurge { runs: runs.clone(), clock: SystemClock };
+    let retention = LongRetention { runs: runs.clone(), clock: SystemClock };
+    let engine = Engine::new(runs, table.clone(), StepFunctions::from_env(&aws)?, SystemClock);
+    lambda_runtime::run(service_fn(|event| handle(&engine, &purge, &retention, &table, event))).await
 }

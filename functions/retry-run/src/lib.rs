@@ -2,8 +2,8 @@
 
 use api::{ApiError, Body, Call, Endpoint, Reply, under, view};
 use domain::access::Scope;
-use domain::ports::{Clock, Entropy, Executions, Flows, Runs};
-use engine::{Engine, RetryOptions};
+use domain::ports::Entropy;
+use engine::{Engine, Ports, RetryOptions};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint = Endpoint { name: "retry-run", method: "POST", path: "/api/runs/{runId}/retry", scope: Scope::RunsWrite };
@@ -11,11 +11,7 @@ pub const ENDPOINT: Endpoint = Endpoint { name: "retry-run", method: "POST", pat
 /// 202 with the new run, whose `retryOf` is the old one. It begins with the first step that did not succeed, or with
 /// `fromNodeId`, on the version the old run had, or with `"flowVersion": "latest"` on the newest. 409 unless the run failed or
 /// was cancelled; 422 if the flow is not active. `Idempotency-Key` as in `execute`.
-pub async fn handle<R: Runs, F: Flows, S: Executions, C: Clock>(
-    engine: &Engine<R, F, S, C>,
-    entropy: &impl Entropy,
-    call: Call,
-) -> Result<Reply, ApiError> {
+pub async fn handle(engine: &Engine<impl Ports>, entropy: &impl Entropy, call: Call) -> Result<Reply, ApiError> {
     let run = call.run_id()?;
     let idempotency_key = call.idempotency_key()?;
     let mut body = Body::of(&call)?;

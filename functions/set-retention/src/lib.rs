@@ -2,23 +2,20 @@
 
 use api::{ApiError, Body, Call, Endpoint, Reply, view};
 use domain::access::Scope;
-use domain::ports::{Clock, Executions, Flows, Outputs, RetentionJobs, Runs};
+use domain::ports::{Clock, Outputs, RetentionJobs};
 use domain::problem::FieldErrors;
-use engine::Engine;
+use engine::LongRetention;
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint = Endpoint { name: "set-retention", method: "PUT", path: "/api/org/retention", scope: Scope::ApiManage };
 
 /// 200 with what `GET` shows: new steps are kept accordingly from now on, and a job applies it to the runs that are there already.
 /// Outputs whose time was up before do not come back. Switching to what it is already changes nothing.
-pub async fn handle<R: Runs + Outputs + RetentionJobs, F: Flows, S: Executions, C: Clock>(
-    engine: &Engine<R, F, S, C>,
-    call: Call,
-) -> Result<Reply, ApiError> {
+pub async fn handle(retention: &LongRetention<impl Outputs + RetentionJobs, impl Clock>, call: Call) -> Result<Reply, ApiError> {
     let mut body = Body::of(&call)?;
     let long = body.switch("longRetention");
     body.finish()?;
     let long = long.ok_or_else(|| FieldErrors::one("longRetention", "must be true or false"))?;
-    let (long, job) = engine.set_long_retention(&call.key.org, long).await?;
+    let (long, job) = retention.set(&call.key.org, long).await?;
     Ok(Reply::ok(view::retention(long, job.as_ref())))
 }

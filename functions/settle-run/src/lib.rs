@@ -1,7 +1,6 @@
 //! The worker that settles runs whose segment failed for good: EventBridge sends it every such execution.
 
-use domain::ports::{Clock, Executions, Flows, Runs};
-use engine::{Engine, SegmentName};
+use engine::{Engine, Ports, SegmentName};
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,10 +23,7 @@ struct Detail {
 }
 
 /// A run that is still on the failed segment becomes failed; any other is left alone.
-pub async fn handle<R: Runs, F: Flows, S: Executions, C: Clock>(
-    engine: &Engine<R, F, S, C>,
-    event: LambdaEvent<Event>,
-) -> Result<Value, Error> {
+pub async fn handle(engine: &Engine<impl Ports>, event: LambdaEvent<Event>) -> Result<Value, Error> {
     let detail = event.payload.detail;
     let name: SegmentName = detail.name.parse()?;
     let error = detail.error.as_deref().unwrap_or("no error was named");

@@ -2,7 +2,7 @@
 
 use domain::ports::{Clock, CronFlows, Entropy, Executions, Flows};
 use domain::time::Time;
-use engine::Engine;
+use engine::Scheduler;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
 
@@ -10,21 +10,20 @@ use serde_json::{Value, json};
 const MARGIN_SECONDS: u64 = 5;
 
 /// Starts every flow that is due. Ticks may come late, twice or at the same time. What there is no time for, the next tick does.
-pub async fn handle<R, F: Flows, S: Executions, C: Clock>(
-    engine: &Engine<R, F, S, C>,
-    cron: &impl CronFlows,
+pub async fn handle(
+    scheduler: &Scheduler<impl Flows + CronFlows, impl Executions, impl Clock>,
     entropy: &impl Entropy,
     event: LambdaEvent<Value>,
 ) -> Result<Value, Error> {
     let stop_at = Time::from_millis(event.context.deadline.saturating_sub(MARGIN_SECONDS * 1000));
-    let ticked = engine.tick(entropy, cron, stop_at).await?;
-    let (created, owed, left, failed) = (ticked.created, ticked.owed, ticked.left, ticked.failed);
+    let ticked = scheduler.tick(entropy, stop_at).await?;
+    let (created, pending, left, failed) = (ticked.created, ticked.pending, ticked.left, ticked.failed);
     if created + left + failed > 0 {
-        tracing::info!(created, owed, left, failed, "started the flows that were due");
+        tracing::info!(created, pending, left, failed, "started the flows that were due");
     }
     if failed > 0 {
         // The log has the reasons, one by one. The invocation fails, so that an alarm on errors sees it.
         return Err(format!("{failed} flows that are due could not be started").into());
     }
-    Ok(json!({"created": created, "owed": owed, "left": left}))
+    Ok(json!({"created": created, "pending": pending, "left": left}))
 }

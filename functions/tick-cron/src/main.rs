@@ -1,6 +1,6 @@
 //! Builds the clients once and starts what is due.
 
-use engine::Engine;
+use engine::Scheduler;
 use lambda_runtime::{Error, service_fn, tracing};
 use runtime::{OsEntropy, SystemClock};
 use step_functions::StepFunctions;
@@ -12,7 +12,6 @@ async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let aws = runtime::aws().await;
     let table = Table::from_env(&aws)?;
-    // It creates runs whose inputs are a line, and so has no business in object storage.
-    let engine = Engine { runs: (), flows: table.clone(), segments: StepFunctions::from_env(&aws)?, clock: SystemClock };
-    lambda_runtime::run(service_fn(|event| handle(&engine, &table, &OsEntropy, event))).await
+    let scheduler = Scheduler { table, executions: StepFunctions::from_env(&aws)?, clock: SystemClock };
+    lambda_runtime::run(service_fn(|event| handle(&scheduler, &OsEntropy, event))).await
 }

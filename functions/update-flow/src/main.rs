@@ -1,6 +1,6 @@
 //! Builds the clients once and serves `PATCH /api/flows/{id}`.
 
-use engine::WebhookKeeper;
+use engine::{FlowEditor, WebhookTriggerSecrets};
 use runtime::{OsEntropy, SystemClock};
 use store::Table;
 use update_flow::{ENDPOINT, handle};
@@ -10,6 +10,7 @@ use vault::KmsVault;
 async fn main() -> Result<(), api::Error> {
     let aws = runtime::aws().await;
     let table = Table::from_env(&aws)?;
-    let keeper = WebhookKeeper { webhooks: table.clone(), vault: KmsVault::from_env(&aws)?, clock: SystemClock };
-    api::serve(ENDPOINT, table.clone(), SystemClock, |call| handle(&table, &keeper, &OsEntropy, call)).await
+    let secrets = WebhookTriggerSecrets { triggers: table.clone(), vault: KmsVault::from_env(&aws)?, clock: SystemClock };
+    let editor = FlowEditor { flows: table.clone(), secrets };
+    api::serve(ENDPOINT, table, SystemClock, |call| handle(&editor, &OsEntropy, call)).await
 }

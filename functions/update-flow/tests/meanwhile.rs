@@ -6,7 +6,7 @@ use domain::access::Limits;
 use domain::flow::{CronTrigger, Flow, FlowTrigger};
 use domain::json::sha256_hex_of;
 use domain::ports::{ApiKeys, CronFlows, FlowName, Flows, WebhookTriggers};
-use engine::WebhookKeeper;
+use engine::{FlowEditor, WebhookTriggerSecrets};
 use serde_json::{Value, json};
 use testkit::build::{actor, at, chain};
 use testkit::{Deployment, Fate, MemoryVault, block_on};
@@ -41,8 +41,9 @@ fn patch(world: &Deployment, secret: &str, changes: &Value) -> (u16, Value) {
     event["pathParameters"] = json!({"id": world.flow.id});
     event["body"] = json!(changes.to_string());
     let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-    let keeper = WebhookKeeper { webhooks: world.store.clone(), vault: MemoryVault, clock: world.clock.clone() };
-    let handler = |call| handle(&world.store, &keeper, &world.entropy, call);
+    let secrets = WebhookTriggerSecrets { triggers: world.store.clone(), vault: MemoryVault, clock: world.clock.clone() };
+    let editor = FlowEditor { flows: world.store.clone(), secrets };
+    let handler = |call| handle(&editor, &world.entropy, call);
     let door = KeyAdmission::new(ENDPOINT, world.store.clone(), world.clock.clone(), Limits { reads: 100, writes: 100 });
     let answer = block_on(&world.clock, door.answer(&handler, request));
     (answer.status, answer.body)
@@ -58,7 +59,7 @@ fn the_clock_starts_the_flow_just_then_and_both_are_kept() {
     world.clock.set(at(61));
     let ticking = world.clone();
     world.faults.just_before("update_flow", 1, move || {
-        assert_eq!(block_on(&ticking.clock, ticking.engine.tick(&ticking.entropy, &ticking.store, at(100))).unwrap().created, 1);
+        assert_eq!(block_on(&ticking.clock, ticking.scheduler.tick(&ticking.entropy, at(100))).unwrap().created, 1);
     });
     let (status, body) = patch(&world, &secret, &json!({"name": "Renamed"}));
     assert_eq!(status, 200, "{body}");

@@ -67,13 +67,13 @@ fn a_pause_costs_one_more_segment_and_a_run_without_one_costs_one() {
     let (world, run) = drafted();
     world.decide(run, "", &actor("usr_ada"), approve()).unwrap();
     world.play_to_end(run);
-    let names: Vec<String> = world.segments.executions().into_iter().map(|execution| execution.name).collect();
+    let names: Vec<String> = world.executions.all().into_iter().map(|execution| execution.name).collect();
     assert_eq!(names, [format!("{run}-1"), format!("{run}-2")]);
 
     let world = Deployment::of(&testkit::build::chain(40));
     let run = world.start(json!({}));
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
-    assert_eq!(world.segments.executions().len(), 1);
+    assert_eq!(world.executions.all().len(), 1);
     assert_eq!(world.effects.sent().len(), 40);
 }
 
@@ -81,7 +81,7 @@ fn a_pause_costs_one_more_segment_and_a_run_without_one_costs_one() {
 fn a_parked_run_owes_nothing_and_waits_for_its_gate() {
     let (world, run) = drafted();
     let parked = world.run(run);
-    let execution = world.segments.execution(&parked.execution_name()).unwrap();
+    let execution = world.executions.find(&parked.execution_name()).unwrap();
     assert_eq!(execution.wait_seconds, Some(3_600));
     assert!(matches!(execution.stage, Stage::Parked(_)));
     assert_eq!((parked.execution.token, parked.execution.pending, parked.execution.owner), (Some(execution.token()), None, None));
@@ -93,9 +93,9 @@ fn a_decision_rings_the_bell_once_and_the_segment_reads_it_from_the_store() {
     let (world, run) = drafted();
     let token = world.run(run).execution.token.unwrap();
     world.decide(run, "", &actor("usr_ada"), approve()).unwrap();
-    assert_eq!(world.segments.rings(&token), 1);
+    assert_eq!(world.executions.resumes(&token), 1);
     world.play_to_end(run);
-    assert_eq!(world.segments.rings(&token), 1);
+    assert_eq!(world.executions.resumes(&token), 1);
 }
 
 #[test]
@@ -104,8 +104,8 @@ fn a_decision_that_comes_before_park_is_not_lost() {
     world.effects.answer("draft", Reply::parsed(&json!({"amount": 10})));
     let run = world.start(json!({"ticket": "T-1"}));
     // Only the first segment: the second has been started and has not come to Park.
-    assert!(world.step(&world.segments.executions()[0]));
-    assert_eq!(world.segments.executions()[1].stage, Stage::BeforePark);
+    assert!(world.step(&world.executions.all()[0]));
+    assert_eq!(world.executions.all()[1].stage, Stage::BeforePark);
     world.decide(run, "", &actor("usr_ada"), approve_as(json!({"amount": 3}))).unwrap();
     world.play();
     assert_eq!(world.run(run).status, RunStatus::Succeeded, "nobody had to resume, and no time had to pass");

@@ -34,7 +34,7 @@ fn world() -> Deployment {
 /// A tick, to its end or its crash.
 fn tick(world: &Deployment) -> Option<Result<Ticked, domain::ports::PortError>> {
     let stop_at = world.clock.now().plus_seconds(50);
-    world.call(world.engine.tick(&world.entropy, &world.store, stop_at))
+    world.call(world.scheduler.tick(&world.entropy, stop_at))
 }
 
 fn ticked(world: &Deployment) -> Ticked {
@@ -95,7 +95,7 @@ fn of_many_ticks_at_the_same_time_one_starts_the_flow() {
     let world = world();
     world.clock.set(at(905));
     world.faults.pause_at_every_call(true);
-    let ticks = (0..64).map(|_| world.engine.tick(&world.entropy, &world.store, at(950)));
+    let ticks = (0..64).map(|_| world.scheduler.tick(&world.entropy, at(950)));
     let all = world.call(join_all(ticks)).unwrap();
     let created: usize = all.into_iter().map(|ticked| ticked.unwrap().created).sum();
     assert_eq!((created, due_times(&world)), (1, vec![json!(at(900))]));
@@ -170,7 +170,7 @@ fn what_there_is_no_time_for_the_next_tick_does() {
     // Every look at the clock takes a millisecond, so that the time is up in the middle.
     world.clock.tick_when_read();
     let stop_at = world.clock.now().plus_millis(150);
-    let first = world.call(world.engine.tick(&world.entropy, &world.store, stop_at)).unwrap().unwrap();
+    let first = world.call(world.scheduler.tick(&world.entropy, stop_at)).unwrap().unwrap();
     assert!(first.left > 0 && first.created > 0, "{first:?}");
     assert_eq!(first.created + first.left, 201);
     assert_eq!(ticked(&world).created, first.left);
@@ -195,14 +195,14 @@ fn executions_that_are_refused_are_started_again_in_the_same_tick() {
         if taken > 20 { Fate::FailBefore } else { Fate::Pass }
     });
     assert_eq!(ticked(&world), Ticked { created: 61, ..Ticked::default() });
-    assert_eq!(world.segments.executions().len(), 61);
-    assert!(world.segments.executions().iter().all(|execution| execution.stage == Stage::Advance(0)));
+    assert_eq!(world.executions.all().len(), 61);
+    assert!(world.executions.all().iter().all(|execution| execution.stage == Stage::Advance(0)));
     // Nobody takes any: the runs owe them, and whoever pays debts finds them.
     let world = self::world();
     world.clock.set(at(900));
     world.faults.decide(|call| if call.name == "start" { Fate::FailBefore } else { Fate::Pass });
-    assert_eq!(ticked(&world), Ticked { created: 1, owed: 1, ..Ticked::default() });
+    assert_eq!(ticked(&world), Ticked { created: 1, pending: 1, ..Ticked::default() });
     world.faults.clear();
     assert_eq!(world.reconcile().unwrap(), 1);
-    assert_eq!(world.segments.executions().len(), 1);
+    assert_eq!(world.executions.all().len(), 1);
 }

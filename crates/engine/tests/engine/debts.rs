@@ -23,7 +23,7 @@ fn a_first_segment_that_was_not_started_is_started() {
     assert!(world.execute(json!({}), None).is_none(), "the process died");
     world.faults.clear();
     let run = world.store.all_runs()[0].id;
-    assert!(world.segments.executions().is_empty());
+    assert!(world.executions.all().is_empty());
     assert_eq!(world.reconcile().unwrap(), 1);
     world.play();
     assert_eq!(world.run(run).status, RunStatus::Succeeded);
@@ -39,7 +39,7 @@ fn a_next_segment_that_was_not_started_is_started() {
     world.faults.clear();
     assert_eq!((world.run(run).execution.pending, world.run(run).execution.segment), (Some(PendingEffect::StartExecution), 2));
     assert_eq!(world.reconcile().unwrap(), 1);
-    assert_eq!(world.segments.executions()[1].stage, Stage::BeforePark);
+    assert_eq!(world.executions.all()[1].stage, Stage::BeforePark);
     world.play();
     assert_eq!(owed(&world), 0, "Park took the debt away");
 }
@@ -71,9 +71,9 @@ fn a_bell_that_was_not_rung_is_rung() {
     world.faults.clear();
     world.play();
     let token = world.run(run).execution.token.unwrap();
-    assert_eq!((world.segments.rings(&token), world.run(run).execution.pending), (0, Some(PendingEffect::SendTaskSuccess)));
+    assert_eq!((world.executions.resumes(&token), world.run(run).execution.pending), (0, Some(PendingEffect::SendTaskSuccess)));
     assert_eq!(world.reconcile().unwrap(), 1);
-    assert_eq!(world.segments.rings(&token), 1);
+    assert_eq!(world.executions.resumes(&token), 1);
     world.play();
     assert_eq!(owed(&world), 0);
     assert_eq!(world.run(run).status, RunStatus::Succeeded);
@@ -104,7 +104,7 @@ fn a_run_that_a_rejection_ended_pays_its_debt_too() {
         world.reconcile().unwrap();
         world.play();
         assert_eq!((world.run(run).status, owed(&world)), (RunStatus::Failed, 0), "{fate:?}");
-        assert!(world.segments.executions().iter().all(testkit::Execution::is_over), "nothing is left parked");
+        assert!(world.executions.all().iter().all(testkit::Execution::is_over), "nothing is left parked");
     }
 }
 
@@ -115,16 +115,16 @@ fn an_ended_run_does_not_owe_for_ever_when_nothing_is_left_to_wake() {
     world.decide(run, "", &actor("usr_ada"), reject("no")).unwrap();
     // The segment wakes, and every one of its invocations fails.
     world.faults.decide(|call| if call.name == "load" { Fate::FailBefore } else { Fate::Pass });
-    while world.segments.executions().iter().any(|execution| !execution.is_over()) {
-        let execution = world.segments.executions().into_iter().find(|execution| !execution.is_over()).unwrap();
+    while world.executions.all().iter().any(|execution| !execution.is_over()) {
+        let execution = world.executions.all().into_iter().find(|execution| !execution.is_over()).unwrap();
         if execution.stage == Stage::Advance(testkit::ATTEMPTS - 1) {
-            world.segments.set_stage(&execution.name, Stage::Failed);
+            world.executions.set_stage(&execution.name, Stage::Failed);
         } else {
             world.step(&execution);
         }
     }
     world.faults.clear();
-    world.settle(&world.segments.executions()[1]);
+    world.settle(&world.executions.all()[1]);
     for _ in 0..3 {
         world.reconcile().unwrap();
         world.play();
@@ -139,10 +139,10 @@ fn one_debt_that_cannot_be_paid_does_not_hold_up_the_others() {
     for _ in 0..3 {
         world.start(json!({}));
     }
-    assert_eq!(world.segments.starts(), 0);
+    assert_eq!(world.executions.starts(), 0);
     world.faults.strike_call("start", 1, Fate::FailBefore);
     assert!(world.reconcile().is_err(), "somebody should hear of it");
-    assert_eq!(world.segments.executions().len(), 2);
+    assert_eq!(world.executions.all().len(), 2);
     world.faults.clear();
     world.reconcile().unwrap();
     world.play();
@@ -156,12 +156,12 @@ fn paying_twice_does_no_harm() {
         world.reconcile().unwrap();
     }
     world.play();
-    assert_eq!(world.segments.executions().len(), 2);
+    assert_eq!(world.executions.all().len(), 2);
     world.decide(run, "", &actor("usr_ada"), approve()).unwrap();
     for _ in 0..3 {
         world.reconcile().unwrap();
     }
     world.play();
     assert_eq!(world.run(run).status, RunStatus::Succeeded);
-    assert_eq!(world.segments.executions().len(), 2);
+    assert_eq!(world.executions.all().len(), 2);
 }

@@ -17,7 +17,7 @@ fn a_run_that_is_cancelled_while_parked_executes_nothing_and_refuses_a_late_appr
     assert_eq!(cancelled.status, RunStatus::Cancelled);
     let cancellation = cancelled.cancellation.clone().unwrap();
     assert_eq!((cancellation.actor.as_str(), cancellation.reason.as_deref()), ("usr_canceller", Some("changed my mind")));
-    assert_eq!(world.segments.execution(&cancelled.execution_name()).unwrap().stage, Stage::Aborted);
+    assert_eq!(world.executions.find(&cancelled.execution_name()).unwrap().stage, Stage::Aborted);
     assert!(!world.gate(run, "review").unwrap().is_open(), "nobody is asked for nothing");
 
     let late = world.decide(run, "review", &actor("usr_ada"), approve()).unwrap_err();
@@ -87,7 +87,7 @@ fn an_invocation_that_fails_again_and_again_fails_the_run_with_the_cause() {
     let ended = world.run(run);
     assert_eq!((ended.status, ended.error.unwrap().message.as_str()), (RunStatus::Failed, "the execution failed"));
     assert_eq!(world.faults.count("version"), 1 + testkit::ATTEMPTS as usize, "one for the start, and every attempt of Advance");
-    assert_eq!(world.segments.executions()[0].stage, Stage::Failed);
+    assert_eq!(world.executions.all()[0].stage, Stage::Failed);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_failed_execution_concerns_only_the_run_that_is_still_on_its_segment() {
     let world = Deployment::of(&spec(&[gate("review", json!({}))], ""));
     let run = world.start(json!({}));
     world.play();
-    let (first, second) = (&world.segments.executions()[0], &world.segments.executions()[1]);
+    let (first, second) = (&world.executions.all()[0], &world.executions.all()[1]);
     let before = world.run(run);
     assert_eq!(world.settle(first), None, "a later segment drives the run");
     assert_eq!(world.run(run), before);
@@ -113,7 +113,7 @@ fn settle_marks_what_was_under_way_as_failed() {
     let run = world.start(json!({}));
     world.faults.strike_call("perform", 2, Fate::CrashAfter);
     assert!(matches!(world.invoke(run, 1), Invoked::Crashed));
-    world.settle(&world.segments.executions()[0]);
+    world.settle(&world.executions.all()[0]);
     assert_eq!((world.node(run, "n1").status, world.node(run, "n2").status), (NodeStatus::Succeeded, NodeStatus::Failed));
 }
 

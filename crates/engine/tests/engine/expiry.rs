@@ -23,7 +23,7 @@ fn parked(spec: &Value) -> (Deployment, domain::id::RunId) {
     let world = Deployment::of(spec);
     let run = world.start(json!({}));
     world.play();
-    assert!(matches!(world.segments.executions()[1].stage, Stage::Parked(_)));
+    assert!(matches!(world.executions.all()[1].stage, Stage::Parked(_)));
     (world, run)
 }
 
@@ -110,7 +110,7 @@ fn a_rejection_that_beats_the_expiry_to_the_store_leaves_no_debt() {
     let ended = world.run(run);
     assert_eq!((ended.status, ended.execution.pending), (RunStatus::Failed, None));
     assert_eq!(ended.error.unwrap().message, "rejected by usr_ada: no");
-    assert!(world.segments.executions().iter().all(testkit::Execution::is_over));
+    assert!(world.executions.all().iter().all(testkit::Execution::is_over));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn of_two_gates_each_has_its_own_deadline() {
     assert_eq!(world.effects.sent_to("missed").len(), 1);
     assert_eq!(world.node(run, "later").status, NodeStatus::AwaitingApproval);
     let parked = world.run(run);
-    assert_eq!(world.segments.execution(&parked.execution_name()).unwrap().wait_seconds, Some(5_400));
+    assert_eq!(world.executions.find(&parked.execution_name()).unwrap().wait_seconds, Some(5_400));
     world.decide(run, "later", &actor("usr_ada"), approve()).unwrap();
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
 }

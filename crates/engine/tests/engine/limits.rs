@@ -17,7 +17,7 @@ fn an_invocation_hands_on_in_time_and_the_next_one_finishes() {
     let run = world.start(json!({}));
     let ended = world.play_to_end(run);
     assert_eq!((ended.status, ended.finished_at), (RunStatus::Succeeded, Some(at(36))));
-    let executions = world.segments.executions();
+    let executions = world.executions.all();
     assert_eq!(executions.len(), 3, "two nodes in each segment: {executions:?}");
     assert!(executions.iter().all(|execution| execution.wait_seconds.is_none()), "a segment that continues does not park");
     assert_eq!(world.effects.sent().len(), 6, "nothing is sent twice");
@@ -29,7 +29,7 @@ fn a_node_that_needs_more_time_than_an_invocation_has_is_tried_all_the_same() {
     world.invocation_seconds = 60;
     let run = world.start(json!({}));
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
-    assert_eq!(world.segments.executions().len(), 1, "putting it off would only start the same again");
+    assert_eq!(world.executions.all().len(), 1, "putting it off would only start the same again");
 }
 
 #[test]

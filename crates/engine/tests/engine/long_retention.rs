@@ -26,13 +26,13 @@ fn finished(world: &Deployment) -> RunId {
 }
 
 fn switch(world: &Deployment, long: bool) -> Option<RetentionJob> {
-    world.call(world.engine.set_long_retention(&world.org, long)).unwrap().unwrap().1
+    world.call(world.retention.set(&world.org, long)).unwrap().unwrap().1
 }
 
 /// One tick of the schedule; whatever becomes of it.
 fn tick(world: &Deployment) {
     let deadline = world.clock.now().plus_seconds(200);
-    _ = world.call(world.engine.apply_retention(&world.store, deadline));
+    _ = world.call(world.retention.work_on_jobs(&world.store, deadline));
 }
 
 fn job(world: &Deployment) -> RetentionJob {
@@ -98,7 +98,7 @@ fn a_run_that_goes_on_while_it_is_switched_keeps_its_outputs_until_after_its_end
     world.decide(run, "", &actor("usr_ada"), approve()).unwrap();
     world.play_to_end(run);
     for late in world.store.take_ended_late() {
-        world.call(world.engine.reschedule(&late)).unwrap().unwrap();
+        world.call(world.outputs.reschedule(&late)).unwrap().unwrap();
     }
     assert_eq!(expiries(&world, run), [Some(end.plus_seconds(DAYS * DAY)); 2]);
 }
@@ -138,12 +138,12 @@ fn another_organisation_is_left_alone() {
     let world = world();
     let run = finished(&world);
     let other = Maker::new(77).org();
-    world.call(world.engine.set_long_retention(&other, true)).unwrap().unwrap();
+    world.call(world.retention.set(&other, true)).unwrap().unwrap();
     world.clock.advance(3_600);
     tick(&world);
     tick(&world);
     assert_eq!(expiries(&world, run), [Some(at((DAYS + 1) * DAY)); 2]);
-    assert!(block_on(&world.clock, world.engine.long_retention(&other)).unwrap().1.unwrap().finished_at().is_some());
+    assert!(block_on(&world.clock, world.retention.get(&other)).unwrap().1.unwrap().finished_at().is_some());
 }
 
 /// Killed at its first call, at its second, and so on; killed every time it is started; switched back in the middle.
@@ -180,7 +180,7 @@ fn a_second_switch_while_the_job_is_at_work_wins() {
         world.faults.decide(move |_| {
             seen += 1;
             if seen == calls {
-                block_on(&inside.clock, inside.engine.set_long_retention(&inside.org, false)).unwrap();
+                block_on(&inside.clock, inside.retention.set(&inside.org, false)).unwrap();
             }
             Fate::Pass
         });

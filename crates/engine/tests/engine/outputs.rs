@@ -36,10 +36,10 @@ fn is_there(world: &Deployment, run: RunId, node: &str, now: Time) -> bool {
 /// What the stream does, until it has worked.
 fn deliver(world: &Deployment) {
     for run in world.store.take_ended_late() {
-        while !matches!(world.call(world.engine.reschedule(&run)), Some(Ok(()))) {}
+        while !matches!(world.call(world.outputs.reschedule(&run)), Some(Ok(()))) {}
     }
     for (run, receipts) in world.store.delete_expired(world.clock.now()) {
-        while !matches!(world.call(world.engine.expired(&run, &receipts)), Some(Ok(()))) {}
+        while !matches!(world.call(world.outputs.complete_expiry(&run, &receipts)), Some(Ok(()))) {}
     }
 }
 
@@ -48,7 +48,7 @@ fn purged(world: &Deployment, run: RunId, node: &str) -> Purged {
 }
 
 fn purge(world: &Deployment, run: RunId, by: &str) -> Result<Purge, ApplicationError> {
-    world.call(world.engine.purge(&world.org, &run, by)).unwrap()
+    world.call(world.outputs.purge(&world.org, &run, by)).unwrap()
 }
 
 /// A chain of three whose first output is large, at its end.
@@ -186,7 +186,7 @@ fn whatever_dies_between_deleting_and_the_receipt_the_receipt_still_knows_what_w
             assert_eq!(world.store.object_keys().len(), 1, "{fate:?} of call {nth}");
             // The stream may show it all again.
             let receipt = world.record(run, "n1").unwrap();
-            world.call(world.engine.expired(&run, std::slice::from_ref(&receipt))).unwrap().unwrap();
+            world.call(world.outputs.complete_expiry(&run, std::slice::from_ref(&receipt))).unwrap().unwrap();
             assert_eq!(world.record(run, "n1").unwrap(), receipt);
         }
     }
@@ -219,7 +219,7 @@ fn a_purge_takes_what_steps_had_and_leaves_the_run_its_input_and_its_decisions()
     world.clock.advance(60);
     assert_eq!(purge(&world, run, "usr_bob").unwrap(), first, "the same receipt");
     let other = testkit::build::Maker::new(9).org();
-    assert!(matches!(world.call(world.engine.purge(&other, &run, "usr_x")), Some(Err(ApplicationError::NotFound("run")))));
+    assert!(matches!(world.call(world.outputs.purge(&other, &run, "usr_x")), Some(Err(ApplicationError::NotFound("run")))));
 }
 
 #[test]
@@ -227,17 +227,17 @@ fn a_purge_that_dies_anywhere_is_finished_by_whoever_pays_debts() {
     for crash_at in 1..=12 {
         let (world, run) = ended();
         world.faults.strike(crash_at, Fate::CrashAfter);
-        let answered = world.call(world.engine.purge(&world.org, &run, "usr_ada"));
+        let answered = world.call(world.outputs.purge(&world.org, &run, "usr_ada"));
         world.faults.clear();
         world.clock.advance(16 * 60);
-        let looked_at = world.call(world.engine.purge_again()).unwrap().unwrap();
+        let looked_at = world.call(world.outputs.purge_due()).unwrap().unwrap();
         // Before the wish was noted there was no purge.
         assert_eq!(looked_at, usize::from(crash_at > 1), "{answered:?}");
         for node in ["n1", "n2", "n3"] {
             assert_eq!(world.record(run, node).unwrap().purged.is_some(), crash_at > 1, "crash at {crash_at}");
         }
         assert_eq!(world.store.object_keys().len(), if crash_at > 1 { 1 } else { 2 }, "crash at {crash_at}");
-        assert_eq!(world.call(world.engine.purge_again()).unwrap().unwrap(), 0);
+        assert_eq!(world.call(world.outputs.purge_due()).unwrap().unwrap(), 0);
     }
 }
 
@@ -259,7 +259,7 @@ fn what_an_invocation_still_records_after_the_purge_goes_too() {
     assert_eq!(world.run(run).status, RunStatus::Cancelled);
     assert_eq!(world.record(run, "n1").unwrap().purged, None, "the late record is there");
     world.clock.advance(16 * 60);
-    world.call(world.engine.purge_again()).unwrap().unwrap();
+    world.call(world.outputs.purge_due()).unwrap().unwrap();
     assert!(world.record(run, "n1").unwrap().purged.is_some());
     assert!(world.store.object_keys().is_empty());
 }

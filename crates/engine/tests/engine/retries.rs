@@ -21,7 +21,7 @@ fn a_short_backoff_is_slept_through_in_one_segment() {
     let waits: Vec<u64> = sent.windows(2).map(|pair| pair[1].at.millis_since(pair[0].at)).collect();
     assert!((500..=1_000).contains(&waits[0]) && (1_000..=2_000).contains(&waits[1]), "half of the backoff is jitter: {waits:?}");
     assert!(sent.iter().all(|attempt| attempt.context.idempotency_key == sent[0].context.idempotency_key));
-    assert_eq!(world.segments.executions().len(), 1, "nothing was parked");
+    assert_eq!(world.executions.all().len(), 1, "nothing was parked");
     let record = world.record(run, "a").unwrap();
     assert_eq!((record.attempts, record.started_at, record.completed_at), (3, at(0), world.clock.now()));
 }
@@ -34,11 +34,11 @@ fn a_long_backoff_parks_the_run() {
     world.play();
     let parked = world.run(run);
     assert_eq!((parked.status, parked.execution.owner.clone()), (RunStatus::Running, None));
-    assert!(world.segments.execution(&parked.execution_name()).unwrap().wait_seconds.is_some_and(|seconds| (300..=600).contains(&seconds)));
+    assert!(world.executions.find(&parked.execution_name()).unwrap().wait_seconds.is_some_and(|seconds| (300..=600).contains(&seconds)));
     assert_eq!(world.effects.sent().len(), 1);
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
     assert_eq!((world.effects.sent_to("a").len(), world.record(run, "a").unwrap().attempts), (2, 2));
-    assert_eq!(world.segments.executions().len(), 2);
+    assert_eq!(world.executions.all().len(), 2);
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn a_short_wait_is_slept_through_and_a_long_one_parks() {
         let world = Deployment::of(&waiting(json!({"seconds": seconds})));
         let run = world.start(json!({}));
         assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded, "{seconds} s");
-        assert_eq!((world.clock.now(), world.segments.executions().len()), (at(seconds), segments), "{seconds} s");
+        assert_eq!((world.clock.now(), world.executions.all().len()), (at(seconds), segments), "{seconds} s");
         assert_eq!(world.record(run, "rest").unwrap().output, Some(Payload::of(json!({"resumedAt": at(seconds)}))));
         assert_eq!(world.effects.sent_to("b")[0].at, at(seconds));
     }

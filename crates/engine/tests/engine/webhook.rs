@@ -5,7 +5,7 @@ use domain::ports::{Flows, WebhookTriggers};
 use domain::run::{RunStatus, Trigger};
 use domain::signature::sign;
 use domain::trigger::WebhookToken;
-use engine::{Started, TriggerDelivery, WebhookKeeper};
+use engine::{Started, TriggerDelivery, WebhookTriggerSecrets};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use testkit::build::chain;
@@ -16,7 +16,7 @@ const BODY: &[u8] = br#"{"order": 7}"#;
 /// A world whose flow has a webhook.
 struct Hooked {
     world: Deployment,
-    keeper: WebhookKeeper<Memory, MemoryVault, ManualClock>,
+    secrets: WebhookTriggerSecrets<Memory, MemoryVault, ManualClock>,
     token: WebhookToken,
     secret: SecretString,
 }
@@ -24,18 +24,18 @@ struct Hooked {
 impl Hooked {
     fn new() -> Self {
         let mut world = Deployment::of(&chain(1));
-        let keeper = WebhookKeeper { webhooks: world.store.clone(), vault: MemoryVault, clock: world.clock.clone() };
+        let secrets = WebhookTriggerSecrets { triggers: world.store.clone(), vault: MemoryVault, clock: world.clock.clone() };
         let token = WebhookToken::new([1, 2]);
         let flow = Flow { trigger: FlowTrigger::Webhook(token.clone()), ..world.flow.clone() };
-        let secret = block_on(&world.clock, keeper.prepare(&world.entropy, &flow, &token)).unwrap();
+        let secret = block_on(&world.clock, secrets.create(&world.entropy, &flow, &token)).unwrap();
         block_on(&world.clock, world.store.update_flow(&world.flow, &flow, None)).unwrap();
         world.flow = flow;
-        Self { world, keeper, token, secret }
+        Self { world, secrets, token, secret }
     }
 
     /// Whether a call gets to the flow.
     fn admits(&self, token: &WebhookToken, body: &[u8], signature: &str) -> bool {
-        let call = self.keeper.flow_of_call(&self.world.store, Some(token), body, signature);
+        let call = self.secrets.flow_of_call(&self.world.store, Some(token), body, signature);
         block_on(&self.world.clock, call).unwrap().is_some()
     }
 
@@ -44,7 +44,7 @@ impl Hooked {
     }
 
     fn rotate(&self) -> SecretString {
-        block_on(&self.world.clock, self.keeper.rotate(&self.world.entropy, &self.world.flow)).unwrap()
+        block_on(&self.world.clock, self.secrets.rotate(&self.world.entropy, &self.world.flow)).unwrap()
     }
 
     fn deliver(&self, input: Value, id: Option<&str>) -> Option<Result<Started, domain::error::ApplicationError>> {
@@ -96,19 +96,19 @@ fn the_old_secret_is_good_for_a_day_after_the_rotation() {
     let (second, third) = (hooked.rotate(), hooked.rotate());
     assert!(!hooked.admits_signed_with(&new));
     assert!(hooked.admits_signed_with(&second) && hooked.admits_signed_with(&third));
-    let shown = block_on(&hooked.world.clock, hooked.keeper.secret(&hooked.world.flow)).unwrap().unwrap();
+    let shown = block_on(&hooked.world.clock, hooked.secrets.secret(&hooked.world.flow)).unwrap().unwrap();
     assert_eq!(shown.expose_secret(), third.expose_secret());
 }
 
 #[test]
 fn two_who_rotate_at_the_same_time_do_not_take_each_others_secret_away() {
     let hooked = Hooked::new();
-    let (faster, keeper) = (hooked.world.clone(), hooked.keeper.clone());
+    let (faster, secrets) = (hooked.world.clone(), hooked.secrets.clone());
     let flow = hooked.world.flow.clone();
     hooked.world.faults.just_before("put_webhook", 1, move || {
-        block_on(&faster.clock, keeper.rotate(&faster.entropy, &flow)).unwrap();
+        block_on(&faster.clock, secrets.rotate(&faster.entropy, &flow)).unwrap();
     });
-    let slower = block_on(&hooked.world.clock, hooked.keeper.rotate(&hooked.world.entropy, &hooked.world.flow)).unwrap_err();
+    let slower = block_on(&hooked.world.clock, hooked.secrets.rotate(&hooked.world.entropy, &hooked.world.flow)).unwrap_err();
     assert!(matches!(slower, domain::error::ApplicationError::Conflict(_)), "{slower}");
     assert!(hooked.admits_signed_with(&hooked.secret), "what senders have is still good");
 }
@@ -116,15 +116,15 @@ fn two_who_rotate_at_the_same_time_do_not_take_each_others_secret_away() {
 #[test]
 fn a_flow_without_a_webhook_has_no_secret_and_nothing_to_rotate() {
     let world = Deployment::of(&chain(1));
-    let keeper = WebhookKeeper { webhooks: world.store.clone(), vault: MemoryVault, clock: world.clock.clone() };
-    assert!(block_on(&world.clock, keeper.secret(&world.flow)).unwrap().is_none());
-    let refused = block_on(&world.clock, keeper.rotate(&world.entropy, &world.flow)).unwrap_err();
+    let secrets = WebhookTriggerSecrets { triggers: world.store.clone(), vault: MemoryVault, clock: world.clock.clone() };
+    assert!(block_on(&world.clock, secrets.secret(&world.flow)).unwrap().is_none());
+    let refused = block_on(&world.clock, secrets.rotate(&world.entropy, &world.flow)).unwrap_err();
     assert_eq!(refused.to_string(), "the flow has no webhook: its triggerType is api");
     // And one that has just left its webhook is no failure of ours.
     let hooked = Hooked::new();
     block_on(&hooked.world.clock, hooked.world.store.delete_webhook(&hooked.token, hooked.world.flow.created_at)).unwrap();
-    assert!(block_on(&hooked.world.clock, hooked.keeper.secret(&hooked.world.flow)).unwrap().is_none());
-    let refused = block_on(&hooked.world.clock, hooked.keeper.rotate(&hooked.world.entropy, &hooked.world.flow)).unwrap_err();
+    assert!(block_on(&hooked.world.clock, hooked.secrets.secret(&hooked.world.flow)).unwrap().is_none());
+    let refused = block_on(&hooked.world.clock, hooked.secrets.rotate(&hooked.world.entropy, &hooked.world.flow)).unwrap_err();
     assert!(matches!(refused, domain::error::ApplicationError::Conflict(_)), "{refused}");
 }
 

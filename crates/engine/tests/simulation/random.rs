@@ -138,7 +138,7 @@ impl Play {
     }
 
     fn go_on(&self) -> bool {
-        self.world.segments.executions().iter().any(|execution| self.world.step(execution))
+        self.world.executions.all().iter().any(|execution| self.world.step(execution))
     }
 
     fn answer_with(&self, answers: Vec<Answer>) {
@@ -199,14 +199,14 @@ impl Play {
             Act::Invoke => {
                 // Only an execution invokes.
                 let stored = world.run(run);
-                if world.segments.execution(&stored.execution_name()).is_some() {
+                if world.executions.find(&stored.execution_name()).is_some() {
                     self.observer().disturbed(self.store());
                     _ = world.invoke(run, stored.execution.segment);
                 }
             }
             Act::Reconcile => _ = world.call(world.engine.reconcile(&world.store)),
             Act::SettleLate => {
-                let executions = world.segments.executions();
+                let executions = world.executions.all();
                 if let Some(old) = executions.iter().find(|execution| execution.segment < world.run(run).execution.segment) {
                     let settled = world.call(world.engine.settle(&run, old.segment, "late"));
                     assert!(!matches!(settled, Some(Ok(Some(_)))), "I4: a segment that was left settled the run");

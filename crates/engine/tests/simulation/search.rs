@@ -131,7 +131,7 @@ pub fn explore(scenario: &Scenario, weakness: Option<BrokenGuarantee>) -> Result
     }
     let run = world.start(json!({"ticket": "T-1"}));
     let observer = Observer::new(&scenario.spec, run);
-    let site = Site { store: world.store.copy(), segments: world.segments.copy(), observer: observer.into() };
+    let site = Site { store: world.store.copy(), executions: world.executions.copy(), observer: observer.into() };
     let first = State { site: Rc::new(Known::new(site)), now: world.clock.now(), live: Vec::new(), spent: Spent::default() };
     let mut search = Search {
         scenario,
@@ -292,7 +292,7 @@ impl Search<'_> {
                 site.park(segment, state.now.plus_seconds(wait));
             }),
             Act::TimeUp(segment) => self.write(&mut change, |site| {
-                site.segments.set_stage(&site.execution(segment).name, Stage::Advance(0));
+                site.executions.set_stage(&site.execution(segment).name, Stage::Advance(0));
             }),
             Act::Begin(_) | Act::ClockTo(_) => {}
         }
@@ -323,7 +323,7 @@ impl Search<'_> {
             (Who::Worker { segment, .. }, Ending::Invoked(true)) => self.write(change, |site| {
                 let execution = site.execution(segment);
                 if !execution.is_over() {
-                    site.segments.set_stage(&execution.name, Stage::Succeeded);
+                    site.executions.set_stage(&execution.name, Stage::Succeeded);
                 }
             }),
             (Who::Reviewer(number), Ending::Voted(Some(verdict))) => {
@@ -344,7 +344,7 @@ impl Search<'_> {
         self.write(change, |site| {
             let execution = site.execution(segment);
             if !execution.is_over() {
-                site.segments.set_stage(&execution.name, stage);
+                site.executions.set_stage(&execution.name, stage);
             }
         });
     }

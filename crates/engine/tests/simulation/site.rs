@@ -36,21 +36,21 @@ impl Write for Mark {
 #[derive(Debug)]
 pub struct Site {
     pub store: Memory,
-    pub segments: RecordedExecutions,
+    pub executions: RecordedExecutions,
     pub observer: RefCell<Observer>,
 }
 
 impl Site {
     #[must_use]
     pub fn copy(&self) -> Self {
-        Self { store: self.store.copy(), segments: self.segments.copy(), observer: RefCell::new(self.observer.borrow().clone()) }
+        Self { store: self.store.copy(), executions: self.executions.copy(), observer: RefCell::new(self.observer.borrow().clone()) }
     }
 
     /// Tells it from all others.
     pub fn mark(&self) -> u64 {
         let mut mark = Mark::default();
         self.store.write_down(&mut mark).unwrap();
-        write!(mark, "{:?}", self.segments.executions()).unwrap();
+        write!(mark, "{:?}", self.executions.all()).unwrap();
         self.observer.borrow().hash(&mut mark.0);
         mark.0.finish()
     }
@@ -61,14 +61,14 @@ impl Site {
 
     /// The execution of a segment.
     pub fn execution(&self, segment: u32) -> Execution {
-        self.segments.executions().into_iter().find(|execution| execution.segment == segment).unwrap()
+        self.executions.all().into_iter().find(|execution| execution.segment == segment).unwrap()
     }
 
     /// Park: its one conditional write.
     pub fn park(&self, segment: u32, until: Time) {
         let execution = self.execution(segment);
         let parked = self.store.park(&execution.run, &execution.name, &execution.token());
-        self.segments.set_stage(&execution.name, if parked { Stage::Parked(until) } else { Stage::Advance(0) });
+        self.executions.set_stage(&execution.name, if parked { Stage::Parked(until) } else { Stage::Advance(0) });
     }
 
     /// A write of the run. If it takes the run away from another invocation, what that one has under way may be repeated.
@@ -88,7 +88,7 @@ impl Site {
         let run = self.run();
         let names = self.observer.borrow().gates();
         let gates: Vec<Gate> = names.iter().filter_map(|name| self.store.stored_gate(&run.id, name)).collect();
-        let executions = self.segments.executions();
+        let executions = self.executions.all();
         let parked = executions.iter().filter_map(|execution| match execution.stage {
             Stage::Parked(until) => Some(until),
             _ => None,

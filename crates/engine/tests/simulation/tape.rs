@@ -334,17 +334,17 @@ impl RunLists for Tape {
 impl Executions for Tape {
     async fn start(&self, run: &Run, now: Time) -> Result<(), PortError> {
         let run = run.clone();
-        self.write("start", move |site| at_once(site.segments.start(&run, now))).await
+        self.write("start", move |site| at_once(site.executions.start(&run, now))).await
     }
 
     async fn resume(&self, token: &str) -> Result<(), PortError> {
         let token = token.to_owned();
-        self.write("resume", move |site| at_once(site.segments.resume(&token))).await
+        self.write("resume", move |site| at_once(site.executions.resume(&token))).await
     }
 
     async fn stop(&self, run: &Run) -> Result<(), PortError> {
         let run = run.clone();
-        self.write("stop", move |site| at_once(site.segments.stop(&run))).await
+        self.write("stop", move |site| at_once(site.executions.stop(&run))).await
     }
 }
 

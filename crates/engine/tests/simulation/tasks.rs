@@ -142,7 +142,7 @@ impl Tasks {
     /// The engine's own future for what somebody does.
     fn task(&self, who: Who, now: Time, tape: Tape) -> LocalBoxFuture<'static, Ending> {
         let (run, org) = (self.run, self.org);
-        let engine = Engine { runs: tape.clone(), flows: tape.clone(), segments: tape.clone(), clock: tape.clone() };
+        let engine = Engine::new(tape.clone(), tape.clone(), tape.clone(), tape.clone());
         match who {
             Who::Worker { segment, .. } | Who::Duplicate { segment, .. } => {
                 let invocation = Invocation { run, segment, owner: format!("{who:?}"), deadline: now.plus_seconds(INVOCATION_SECONDS) };

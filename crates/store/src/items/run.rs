@@ -16,8 +16,8 @@ use crate::error::corrupt;
 use crate::keys;
 use crate::progress::{self, Marks};
 
-/// What `pending` says when a token must be rung; when an execution must be started, it is the name of that execution.
-/// The Park state compares it with its own execution's name.
+/// The value of `owes` when a task token must be sent; when an execution must be started, the value is the name of that execution. The
+/// Park state compares it with the name of its own execution.
 const RING: &str = "ring";
 const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 
@@ -64,7 +64,8 @@ pub(crate) struct RunItem {
     token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parked_until: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Stored as `owes`: the Park state reads it, and parked executions of earlier versions do too.
+    #[serde(rename = "owes", skip_serializing_if = "Option::is_none")]
     pending: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_pk: Option<String>,

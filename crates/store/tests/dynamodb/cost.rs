@@ -19,12 +19,7 @@ async fn writes_of_a_chain(length: usize) -> (Vec<Cost>, Vec<Cost>) {
     let (flow, version) = maker.flow(maker.org(), "chain", chain(length), at(0));
     assert_eq!(Spec::parse(&version.spec).unwrap().len(), length);
     store.runs.table.create_flow(&flow, &version).await.unwrap();
-    let engine = Engine {
-        runs: store.runs.clone(),
-        flows: store.runs.table.clone(),
-        segments: RecordedExecutions::new(Faults::none()),
-        clock: clock.clone(),
-    };
+    let engine = Engine::new(store.runs.clone(), store.runs.table.clone(), RecordedExecutions::new(Faults::none()), clock.clone());
     let (effects, entropy) = (ScriptedEffects::new(clock, Faults::none()), SeededEntropy::new(1));
     store.metered.take();
     let launch =

@@ -23,8 +23,8 @@ async fn driven(store: &Opened, spec: Value, seconds: u64) -> (domain::run::Run,
     let (maker, clock) = (Maker::new(1), ManualClock::at(at(0)));
     let (flow, version) = maker.flow(maker.org(), "flow", spec, at(0));
     store.runs.table.create_flow(&flow, &version).await.unwrap();
-    let segments = RecordedExecutions::new(Faults::none());
-    let engine = Engine { runs: store.runs.clone(), flows: store.runs.table.clone(), segments, clock: clock.clone() };
+    let executions = RecordedExecutions::new(Faults::none());
+    let engine = Engine::new(store.runs.clone(), store.runs.table.clone(), executions, clock.clone());
     let (effects, entropy) = (ScriptedEffects::new(clock.clone(), Faults::none()), SeededEntropy::new(1));
     let launch =
         Launch { flow: &flow, trigger: domain::run::Trigger::Manual, actor: &actor("usr_ada"), input: json!({}), idempotency_key: None };

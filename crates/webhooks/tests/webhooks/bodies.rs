@@ -185,7 +185,7 @@ fn what_was_purged_before_it_could_be_told_holds_nothing_up() {
     let run = house.world.start(json!({"text": "y".repeat(300_000)}));
     house.world.play_to_end(run);
     let org = house.world.run(run).org;
-    house.world.call(house.world.engine.purge(&org, &run, "usr_ada")).unwrap().unwrap();
+    house.world.call(house.world.outputs.purge(&org, &run, "usr_ada")).unwrap().unwrap();
     house.publish_all();
     assert_eq!(house.data("generation.completed")["tokens"], json!(null));
     assert_eq!(house.data("flow.run.succeeded")["runId"], json!(run));

@@ -1,0 +1,130 @@
+//! Creates and changes flows, together with the secrets of their webhook triggers.
+
+use domain::error::ApplicationError;
+use domain::flow::{Draft, Flow, Version};
+use domain::id::{FlowId, OrgId};
+use domain::ports::{Clock, CommitError, Entropy, FlowName, Flows, Vault, WebhookTriggers, latest_version};
+use domain::trigger::WebhookToken;
+use secrecy::SecretString;
+
+use crate::WebhookTriggerSecrets;
+
+/// How often a change is tried again because a schedule has started the flow meanwhile, which it does at most once a minute.
+const MAX_TRIES: usize = 3;
+
+/// Creates, reads and changes flows.
+#[derive(Debug, Clone)]
+pub struct FlowEditor<F, W, V, C> {
+    /// The store of flows and their versions.
+    pub flows: F,
+    /// The secrets of webhook triggers.
+    pub secrets: WebhookTriggerSecrets<W, V, C>,
+}
+
+/// A flow as it is shown to a caller who may change it.
+#[derive(Debug)]
+pub struct EditedFlow {
+    /// The flow.
+    pub flow: Flow,
+    /// Its newest version.
+    pub version: Version,
+    /// The secret of its webhook trigger, if this operation may show one.
+    pub secret: Option<SecretString>,
+}
+
+impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
+    /// Creates a flow with its first version. Fails with `Invalid` if the draft is not valid, and with `Conflict` if the slug is taken.
+    pub async fn create(&self, entropy: &impl Entropy, org: OrgId, draft: Draft) -> Result<EditedFlow, ApplicationError> {
+        let now = self.secrets.clock.now();
+        let id = FlowId::new(now, entropy.random());
+        let (flow, version) = draft.into_flow(id, org, new_token(entropy), now).map_err(ApplicationError::Invalid)?;
+        let token = flow.trigger.webhook_token();
+        let secret = match token {
+            Some(token) => Some(self.secrets.create(entropy, &flow, token).await?),
+            None => None,
+        };
+        let is_there = match self.flows.create_flow(&flow, &version).await {
+            Ok(()) => true,
+            // The slug is taken. It is taken by this very flow if the write was sent twice, because its first answer was lost.
+            Err(CommitError::Changed) => self.flows.flow(&flow.org, &FlowName::Id(flow.id)).await?.is_some(),
+            Err(CommitError::Port(error)) => return Err(error.into()),
+        };
+        if is_there {
+            return Ok(EditedFlow { flow, version, secret });
+        }
+        if let Some(token) = token {
+            self.secrets.delete(&flow, token).await;
+        }
+        Err(ApplicationError::Conflict(format!("there is a flow with the slug `{}` already", flow.slug)))
+    }
+
+    /// Returns a flow with its newest version, and with the secret of its webhook trigger if it has one.
+    pub async fn read(&self, org: &OrgId, name: &FlowName) -> Result<EditedFlow, ApplicationError> {
+        let (flow, version) = self.load(org, name).await?;
+        let secret = self.secrets.secret(&flow).await?;
+        Ok(EditedFlow { flow, version, secret })
+    }
+
+    /// Gives the flow's webhook trigger a new secret. Fails as [`WebhookTriggerSecrets::rotate`] does.
+    pub async fn rotate_secret(&self, entropy: &impl Entropy, org: &OrgId, name: &FlowName) -> Result<EditedFlow, ApplicationError> {
+        let (flow, version) = self.load(org, name).await?;
+        let secret = Some(self.secrets.rotate(entropy, &flow).await?);
+        Ok(EditedFlow { flow, version, secret })
+    }
+
+    /// Applies a draft of changes to a flow. A changed spec becomes a new version. The secret is returned only if this call has created
+    /// it. Fails with `Conflict` if another editor changes the flow at the same time.
+    pub async fn update(
+        &self,
+        entropy: &impl Entropy,
+        org: &OrgId,
+        name: &FlowName,
+        draft: &Draft,
+    ) -> Result<EditedFlow, ApplicationError> {
+        // The token that the flow gets if it becomes a webhook trigger, and its secret as soon as it is stored.
+        let token = new_token(entropy);
+        let mut secret = None;
+        let mut seen: Option<Flow> = None;
+        for _ in 0..MAX_TRIES {
+            let (before, current) = self.load(org, name).await?;
+            if before.trigger.webhook_token() == Some(&token) {
+                // The write of the previous try took place, and its answer was lost.
+                return Ok(EditedFlow { flow: before, version: current, secret });
+            }
+            // A schedule may move the flow on between two tries. An edit by another caller is a conflict.
+            if seen.is_some_and(|seen| (seen.version, seen.updated_at) != (before.version, before.updated_at)) {
+                if secret.is_some() {
+                    self.secrets.delete(&before, &token).await;
+                }
+                break;
+            }
+            let changed = draft.clone().applied_to(&before, &current, token.clone(), self.secrets.clock.now());
+            let (flow, version) = changed.map_err(ApplicationError::Invalid)?;
+            let (old, new) = (before.trigger.webhook_token(), flow.trigger.webhook_token());
+            if new == Some(&token) && secret.is_none() {
+                secret = Some(self.secrets.create(entropy, &flow, &token).await?);
+            }
+            match self.flows.update_flow(&before, &flow, version.as_ref()).await {
+                Ok(()) => {
+                    if let Some(old) = old.filter(|old| new != Some(*old)) {
+                        self.secrets.delete(&flow, old).await;
+                    }
+                    return Ok(EditedFlow { flow, version: version.unwrap_or(current), secret });
+                }
+                Err(CommitError::Changed) => seen = Some(before),
+                Err(CommitError::Port(error)) => return Err(error.into()),
+            }
+        }
+        Err(ApplicationError::Conflict("the flow was changed by somebody else at the same time; read it again".to_owned()))
+    }
+
+    async fn load(&self, org: &OrgId, name: &FlowName) -> Result<(Flow, Version), ApplicationError> {
+        let flow = self.flows.flow(org, name).await?.ok_or(ApplicationError::NotFound("flow"))?;
+        let version = latest_version(&self.flows, &flow).await?;
+        Ok((flow, version))
+    }
+}
+
+fn new_token(entropy: &impl Entropy) -> WebhookToken {
+    WebhookToken::new([entropy.random(), entropy.random()])
+}
