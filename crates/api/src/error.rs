@@ -60,7 +60,7 @@ impl ApiError {
                 ApplicationError::Conflict(_) | ApplicationError::SeveralGates(_) => 409,
                 ApplicationError::Unprocessable { .. } => 422,
                 ApplicationError::Port(PortError::Unavailable(_)) => 503,
-                ApplicationError::Port(PortError::Corrupt(_)) => 500,
+                ApplicationError::Port(PortError::Corrupt(_) | PortError::Rejected(_)) => 500,
             },
         }
     }
@@ -76,7 +76,9 @@ impl ApiError {
             Self::ApplicationError(ApplicationError::Port(PortError::Unavailable(_))) => {
                 json!({"error": "a service behind this one did not answer; try again"})
             }
-            Self::ApplicationError(ApplicationError::Port(PortError::Corrupt(_))) => json!({"error": "internal error"}),
+            Self::ApplicationError(ApplicationError::Port(PortError::Corrupt(_) | PortError::Rejected(_))) => {
+                json!({"error": "internal error"})
+            }
             _ => json!({"error": text}),
         }
     }

@@ -72,6 +72,7 @@ fn every_answer_to_a_known_key_says_how_much_is_left() {
         ApplicationError::Unprocessable { message: "no".to_owned(), fields: FieldErrors::new() }.into(),
         PortError::Unavailable("down".to_owned()).into(),
         PortError::Corrupt("broken".to_owned()).into(),
+        PortError::Rejected("too large".to_owned()).into(),
     ]
     .into_iter()
     .enumerate()

@@ -2,6 +2,7 @@
 //! `testkit` brings parts in memory.
 
 mod connections;
+mod dead_letters;
 mod triggers;
 mod versions;
 mod webhooks;
@@ -26,19 +27,35 @@ use crate::secret::{Sealed, SecretPlace};
 use crate::step::{ObjectRef, Payload, ResponseHead, StepRecord};
 use crate::time::Time;
 
+pub use dead_letters::DeadLetters;
 pub use connections::{ConnectionBook, Connections, Registered};
 pub use versions::{latest_version, spec_for, spec_of, version_for};
 pub use webhooks::{Deliveries, DeliveryQueue, WebhookEndpoints, WebhookSender};
 
-/// A port failed. Nothing is known about whether the write took place.
+/// Why a call of a port failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PortError {
-    /// The part behind the port did not answer, or refused for now.
+    /// The part behind the port did not answer, or refused for now. It is not known whether a write took place; the same call may
+    /// succeed later.
     #[error("{0}")]
     Unavailable(String),
-    /// What is stored cannot be read.
+    /// The part behind the port refuses the request as it is and will refuse it every time, for instance because an item is larger
+    /// than DynamoDB takes. Nothing was written.
+    #[error("the request is refused every time: {0}")]
+    Rejected(String),
+    /// What is stored cannot be read, and will not be readable later.
     #[error("stored data cannot be read: {0}")]
     Corrupt(String),
+}
+
+impl PortError {
+    /// Returns true if the same call fails every time, so that there is no point in repeating it.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Unavailable(_) => false,
+            Self::Rejected(_) | Self::Corrupt(_) => true,
+        }
+    }
 }
 
 /// Why a run was not written.

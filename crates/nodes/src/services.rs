@@ -117,7 +117,7 @@ fn unreadable(context: &CallContext, slug: &ServiceSlug, error: &PortError) -> E
     tracing::warn!(%error, %slug, trace_id = context.trace_id, "a service connection could not be read");
     match error {
         PortError::Unavailable(_) => passing("the service connection could not be read just now"),
-        PortError::Corrupt(_) => {
+        PortError::Corrupt(_) | PortError::Rejected(_) => {
             hopeless("the stored service connection cannot be read; register it again with POST /api/service-connections")
         }
     }
@@ -127,7 +127,7 @@ fn shut(context: &CallContext, slug: &ServiceSlug, error: &PortError) -> EffectE
     tracing::warn!(%error, %slug, trace_id = context.trace_id, "the key of a service connection could not be decrypted");
     match error {
         PortError::Unavailable(_) => passing(format!("the key of service connection `{slug}` could not be decrypted just now")),
-        PortError::Corrupt(_) => hopeless(format!(
+        PortError::Corrupt(_) | PortError::Rejected(_) => hopeless(format!(
             "the key of service connection `{slug}` cannot be decrypted; register it again with POST /api/service-connections"
         )),
     }

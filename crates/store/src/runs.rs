@@ -91,7 +91,7 @@ impl Runs for RunStore {
 
     async fn commit(&self, run: Run, gates: &[Gate]) -> Result<Run, CommitError> {
         if let Some(gate) = gates.iter().find(|gate| !gate.fits()) {
-            return Err(error::corrupt(format!("gate {} of {} is too large for its record", gate.node, run.id)).into());
+            return Err(PortError::Rejected(format!("gate {} of {} is too large for its record", gate.node, run.id)).into());
         }
         let expected = number(run.rev);
         let run = Run { rev: run.rev + 1, ..run };
@@ -132,7 +132,6 @@ impl Runs for RunStore {
         let item = write(&StepItem::of(&step, expires_at))?;
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
         let Err(refused) = put.condition_expression("attribute_not_exists(pk)").send().await else { return Ok(step) };
-        let is_invalid = error::is_invalid(&refused);
         match error::put(refused) {
             // Somebody was there first: another invocation, or our own first try whose answer was lost. Theirs counts.
             CommitError::Changed => {
@@ -142,8 +141,9 @@ impl Runs for RunStore {
                 Ok(kept)
             }
             CommitError::Port(error) => {
-                // Without this certainty nothing is deleted: the record may be there, or get there yet, and refer to it.
-                if is_invalid && let Ok(kept) = self.kept(run, &step.node).await {
+                // A refusal for good is certain: this record was not written. Otherwise nothing is deleted, because the record may be
+                // there, or may still arrive, and refer to the objects.
+                if matches!(error, PortError::Rejected(_)) && let Ok(kept) = self.kept(run, &step.node).await {
                     self.tidy(run, &step, kept.as_ref()).await;
                 }
                 Err(error)

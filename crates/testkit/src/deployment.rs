@@ -198,7 +198,7 @@ impl Deployment {
         let write = || self.store.park(&execution.run, &execution.name, &execution.token());
         let parked = match block_on(&self.clock, self.faults.fate("park", true)) {
             Fate::Pass => write(),
-            Fate::FailBefore | Fate::CrashBefore => false,
+            Fate::FailBefore | Fate::Reject | Fate::CrashBefore => false,
             Fate::LoseAnswer | Fate::CrashAfter => {
                 write();
                 false

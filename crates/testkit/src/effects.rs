@@ -186,7 +186,7 @@ impl Effects for ScriptedEffects {
         let lost = || Reply::failure("the connection broke", true).result;
         match self.faults.fate("perform", true).await {
             Fate::Pass => self.answered(self.send(context, request)).await,
-            Fate::FailBefore => lost(),
+            Fate::FailBefore | Fate::Reject => lost(),
             Fate::LoseAnswer => {
                 self.send(context, request);
                 lost()

@@ -13,6 +13,8 @@ pub enum Fate {
     Pass,
     /// It fails, and nothing has happened.
     FailBefore,
+    /// It is refused, as it would be every time, and nothing has happened.
+    Reject,
     /// It happens, and its answer is lost: the caller is told that it failed.
     LoseAnswer,
     /// It happens, its answer is lost on the way, and the client library sends it once more: the caller hears the second answer.
@@ -170,6 +172,7 @@ impl Faults {
         match self.fate(name, writes).await {
             Fate::Pass => act(),
             Fate::FailBefore => Err(lost()),
+            Fate::Reject => Err(E::from(PortError::Rejected(format!("{name} was refused")))),
             Fate::LoseAnswer => {
                 _ = act();
                 Err(lost())

@@ -34,6 +34,6 @@ pub use entropy::SeededEntropy;
 pub use executions::{Execution, RecordedExecutions, Stage};
 pub use executor::{Tasks, block_on, run_until};
 pub use faults::{Call, Fate, Faults};
-pub use memory::{BrokenGuarantee, Memory};
+pub use memory::{BrokenGuarantee, Memory, limits};
 pub use vault::MemoryVault;
-pub use webhooks::{MemoryQueue, ScriptedWebhookSender, SentRequest};
+pub use webhooks::{MemoryDeadLetters, MemoryQueue, ScriptedWebhookSender, SentRequest};

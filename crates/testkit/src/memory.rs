@@ -4,6 +4,7 @@ mod broken_guarantees;
 mod connections;
 mod flows;
 mod keys;
+pub mod limits;
 mod lists;
 mod long_retention;
 mod networks;
@@ -229,6 +230,7 @@ impl State {
 
     fn create(&mut self, run: &Run, input: &Value, key: Option<&Idempotency>) -> Result<(), CommitError> {
         let name = key.map(|key| (key.org, key.scope.clone(), key.key.clone()));
+        limits::check(&[limits::run_bytes(run)])?;
         let live = name.as_ref().and_then(|name| self.idempotency.get(name)).is_some_and(|known| run.started_at < known.forget_at);
         if live || self.runs.contains_key(&run.id) {
             return Err(CommitError::Changed);
@@ -245,8 +247,10 @@ impl State {
 
     fn commit(&mut self, run: &Run, gates: &[Gate]) -> Result<Run, CommitError> {
         if let Some(gate) = gates.iter().find(|gate| !gate.fits()) {
-            return Err(PortError::Corrupt(format!("gate {} of {} is too large for its record", gate.node, run.id)).into());
+            return Err(PortError::Rejected(format!("gate {} of {} is too large for its record", gate.node, run.id)).into());
         }
+        let sizes: Vec<usize> = std::iter::once(limits::run_bytes(run)).chain(gates.iter().map(limits::gate_bytes)).collect();
+        limits::check(&sizes)?;
         let Some(stored) = self.runs.get(&run.id) else { return Err(CommitError::Changed) };
         let decided = |gate: &Gate| self.gates.get(&(gate.run, gate.node.clone())).is_some_and(|stored| stored.outcome.is_some());
         let may = stored.rev == run.rev && !gates.iter().any(decided);
@@ -276,7 +280,12 @@ impl State {
         step
     }
 
-    fn record(&mut self, run: &Run, step: &StepRecord) -> StepRecord {
+    fn record(&mut self, run: &Run, step: &StepRecord) -> Result<StepRecord, PortError> {
+        if let Err(refused) = limits::check(&[limits::step_bytes(step)]) {
+            let kept = self.steps.get(&(step.run, step.node.clone())).map(|kept| kept.record.clone());
+            self.delete_unreferenced(step, kept.as_ref());
+            return Err(refused);
+        }
         let ours = Kept { record: step.clone(), expires_at: self.retention(&run.org).of_step(run, step.completed_at) };
         if self.weakness == Some(BrokenGuarantee::OverwritesSteps) {
             self.steps.insert((step.run, step.node.clone()), ours.clone());
@@ -285,11 +294,16 @@ impl State {
             self.show(|| StreamChange::Step(Box::new(step.clone())));
         }
         let kept = self.steps.entry((step.run, step.node.clone())).or_insert(ours).record.clone();
-        let referred: Vec<&ObjectRef> = kept.objects().collect();
-        for object in step.objects().filter(|object| !referred.contains(object)) {
+        self.delete_unreferenced(step, Some(&kept));
+        Ok(kept)
+    }
+
+    /// Deletes the objects of a record that was not kept, except for those that the kept record refers to.
+    fn delete_unreferenced(&mut self, refused: &StepRecord, kept: Option<&StepRecord>) {
+        let referenced: Vec<&ObjectRef> = kept.into_iter().flat_map(StepRecord::objects).collect();
+        for object in refused.objects().filter(|object| !referenced.contains(object)) {
             self.objects.remove(&object.key);
         }
-        kept
     }
 
     fn offload_gate(&mut self, run: &Run, gate: &Gate) -> Gate {
@@ -335,7 +349,7 @@ impl Runs for Memory {
         let is_large = |payload: &Payload| payload.value().is_none() || payload.bytes() > MAX_INLINE_BYTES;
         let any_is_large = [&step.input, &step.output].into_iter().flatten().any(is_large);
         let step = if any_is_large { self.faults.call("upload", true, || Ok(self.state().upload(run, &step))).await? } else { step };
-        self.faults.call("record", true, || Ok(self.state().record(run, &step))).await
+        self.faults.call("record", true, || self.state().record(run, &step)).await
     }
 
     async fn offload(&self, run: &Run, gate: Gate) -> Result<Gate, PortError> {

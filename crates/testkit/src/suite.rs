@@ -7,6 +7,7 @@ mod connections;
 mod flows;
 mod inbox;
 mod keys;
+mod limits;
 mod lists;
 mod networks;
 mod organisations;
@@ -29,6 +30,7 @@ pub use connections::*;
 pub use flows::*;
 pub use inbox::*;
 pub use keys::*;
+pub use limits::*;
 pub use lists::*;
 pub use networks::*;
 pub use organisations::*;
@@ -113,6 +115,10 @@ macro_rules! store_suite {
             a_large_action_that_is_approved_is_not_stored_twice
             a_gate_that_is_too_large_for_its_record_is_refused
             a_large_action_of_another_run_is_copied
+            gates_of_more_than_4_mb_in_one_commit_are_refused
+            more_than_99_gates_in_one_commit_are_refused
+            a_record_of_more_than_400_kb_is_refused_and_its_objects_do_not_stay
+            a_run_of_more_than_400_kb_is_refused
             a_record_whose_time_is_up_reads_as_its_receipt
             a_record_that_was_taken_over_is_as_young_as_its_run
             the_records_of_a_run_outlast_its_waits

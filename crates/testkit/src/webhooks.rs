@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::id::OrgId;
-use domain::ports::{Clock, DeliveryQueue, PortError, WebhookSender};
+use domain::ports::{Clock, DeadLetters, DeliveryQueue, PortError, WebhookSender};
 use domain::time::Time;
 use domain::webhook::{AttemptResult, DeliveryMessage};
 
@@ -106,6 +106,35 @@ impl DeliveryQueue for MemoryQueue {
             Ok(())
         };
         self.faults.call("dead_letter", true, put).await
+    }
+}
+
+/// A dead-letter queue in memory.
+#[derive(Debug, Clone)]
+pub struct MemoryDeadLetters {
+    letters: Arc<Mutex<Vec<String>>>,
+    faults: Faults,
+}
+
+impl MemoryDeadLetters {
+    /// Returns an empty queue whose calls meet these fates.
+    pub fn new(faults: Faults) -> Self {
+        Self { letters: Arc::default(), faults }
+    }
+
+    /// Returns all letters, in order.
+    pub fn all(&self) -> Vec<String> {
+        self.letters.lock().unwrap().clone()
+    }
+}
+
+impl DeadLetters for MemoryDeadLetters {
+    async fn put(&self, letter: &str) -> Result<(), PortError> {
+        let put = || {
+            self.letters.lock().unwrap().push(letter.to_owned());
+            Ok(())
+        };
+        self.faults.call("put_dead_letter", true, put).await
     }
 }
 

@@ -45,7 +45,7 @@ fn an_upload_whose_record_can_never_be_written_is_deleted() {
         let (run, output, object) = run_and_output();
         // More than an item has room for.
         let step = step_of(&run, &output, json!({"x": "h".repeat(500_000)}));
-        assert!(matches!(store.runs.record(&run, step).await, Err(PortError::Unavailable(_))));
+        assert!(matches!(store.runs.record(&run, step).await, Err(PortError::Rejected(_))));
         assert!(matches!(store.runs.fetch(&object).await, Err(PortError::Unavailable(_))), "it was left behind");
     });
 }

@@ -8,6 +8,7 @@ use domain::time::Time;
 use domain::webhook::{Delivery, DeliveryMessage, Endpoints, Event, KEPT_SECONDS};
 
 use super::Memory;
+use super::limits;
 use super::lists::cut;
 
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,7 @@ fn is_kept(since: Time, now: Time) -> bool {
 
 impl Webhooks {
     fn put_endpoints(&mut self, endpoints: Endpoints) -> Result<Endpoints, CommitError> {
+        limits::check(&[limits::endpoints_bytes(&endpoints)])?;
         let stored = self.endpoints.get(&endpoints.org).map_or(0, |stored| stored.rev);
         if stored != endpoints.rev {
             return Err(CommitError::Changed);
@@ -34,6 +36,7 @@ impl Webhooks {
     }
 
     fn update_delivery(&mut self, delivery: Delivery) -> Result<Delivery, CommitError> {
+        limits::check(&[limits::delivery_bytes(&delivery)])?;
         let stored = self.deliveries.get_mut(&(delivery.org, delivery.endpoint, delivery.id));
         let stored = stored.filter(|stored| stored.rev == delivery.rev).ok_or(CommitError::Changed)?;
         *stored = Delivery { rev: delivery.rev + 1, ..delivery };
@@ -70,6 +73,7 @@ impl Deliveries for Memory {
         let put = || _ = self.state().webhooks.events.entry((event.org, event.id)).or_insert_with(|| event.clone());
         self.faults
             .call("put_event", true, || {
+                limits::check(&[limits::event_bytes(event)])?;
                 put();
                 Ok(())
             })
@@ -86,6 +90,7 @@ impl Deliveries for Memory {
         let put = || _ = self.state().webhooks.deliveries.entry(key).or_insert_with(|| delivery.clone());
         self.faults
             .call("put_delivery", true, || {
+                limits::check(&[limits::delivery_bytes(delivery)])?;
                 put();
                 Ok(())
             })

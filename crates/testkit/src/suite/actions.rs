@@ -57,13 +57,13 @@ pub async fn a_large_action_that_is_approved_is_not_stored_twice(store: &impl Su
     assert_eq!(store.runs().gate(&run, &gate.node).await.unwrap(), Some(gate));
 }
 
-/// Whoever forgets to put it aside is told, and nothing is written.
+/// An action that was not offloaded is refused, and nothing is written.
 pub async fn a_gate_that_is_too_large_for_its_record_is_refused(store: &impl Subject) {
     let maker = Maker::new(62);
     let run = created(store, new_run(&maker)).await;
     let gate = asking(&maker, &run, of_bytes(MAX_INLINE_BYTES + 1), None);
     let refused = store.runs().commit(run.clone(), &[gate]).await;
-    assert!(matches!(refused, Err(CommitError::Port(PortError::Corrupt(_)))), "{refused:?}");
+    assert!(matches!(refused, Err(CommitError::Port(PortError::Rejected(_)))), "{refused:?}");
     assert_eq!((store.runs().load(&run.id).await.unwrap(), store.runs().gates(&run).await.unwrap()), (Some(run), vec![]));
 }
 
