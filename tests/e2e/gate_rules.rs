@@ -29,8 +29,8 @@ async fn only_the_assignee_decides() {
 async fn whoever_started_the_run_is_shut_out_if_the_gate_says_so() {
     let stack = Stack::shared();
     let (_, run) = parked(&stack, json!({"requireDifferentActor": true}), json!({"amount": 1})).await;
-    assert_eq!(run.approve(&json!({})).await.error(403), "whoever started the run may not decide this approval");
-    assert_eq!(run.reject(&json!({})).await.error(403), "whoever started the run may not decide this approval");
+    assert_eq!(run.approve(&json!({})).await.error(403), "the actor who started the run may not decide this approval");
+    assert_eq!(run.reject(&json!({})).await.error(403), "the actor who started the run may not decide this approval");
     assert_eq!(run.by(&stack.grace).approve(&json!({})).await.data(200)["decision"]["actor"], "usr_grace");
     run.wait("succeeded").await;
 }

@@ -107,7 +107,7 @@ async fn a_gate_that_nobody_decides_fails_the_run_if_that_is_the_policy() {
     let stack = Stack::shared();
     let (flow, run) = stack.run(|slug| one_gate(slug, &json!({"timeoutHours": SOON})), &json!({"action": 1})).await;
     let view = run.wait("failed").await;
-    assert!(view.error().starts_with("nobody decided before "), "{}", view.error());
+    assert!(view.error().starts_with("no decision was made before "), "{}", view.error());
     assert_eq!(view.step("review")["decision"]["decision"], "expired");
     assert!(stack.echo.sent_to(&format!("/{}/execute", flow.slug)).await.is_empty());
 }

@@ -1,4 +1,4 @@
-//! Who calls, and what they may do: keys, scopes, actors, limits.
+//! Who calls, and what a caller may do: keys, scopes, actors and limits.
 
 mod limit;
 mod new_key;
@@ -18,7 +18,7 @@ pub use new_key::{BadActor, NewKey, parse_actor};
 pub(crate) use secret::base32;
 pub use secret::{BadSecret, Environment, SECRET_MARK, Secret};
 
-/// What an endpoint asks of a key.
+/// What an endpoint requires of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// See flows.
@@ -40,7 +40,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Every scope there is.
+    /// All scopes.
     pub const ALL: [Self; 8] = [
         Self::FlowsRead,
         Self::FlowsWrite,
@@ -52,7 +52,7 @@ impl Scope {
         Self::ApiManage,
     ];
 
-    /// Its name in the contract.
+    /// Returns the name of the scope in the public contract.
     pub fn name(self) -> &'static str {
         match self {
             Self::FlowsRead => "flows:read",
@@ -73,7 +73,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A scope as a key holds it: one of today's, or an old wildcard.
+/// A scope as a key holds it: a single scope, or an old wildcard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grant {
     /// Exactly this scope.
@@ -93,13 +93,13 @@ impl Grant {
         }
     }
 
-    /// What it covers.
+    /// Returns the scopes that the grant covers.
     pub fn scopes(self) -> impl Iterator<Item = Scope> {
         Scope::ALL.into_iter().filter(move |scope| self.allows(*scope))
     }
 }
 
-/// No such scope.
+/// The error for a text that is not a scope.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("unknown scope `{0}`")]
 pub struct UnknownScope(String);
@@ -126,7 +126,7 @@ impl fmt::Display for Grant {
     }
 }
 
-/// Whoever acts: a person (`usr_…`) or a service, as the key names them.
+/// The actor of a request: a person (`usr_…`) or a service, as the key names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     /// The name that audit records carry.
@@ -141,16 +141,16 @@ pub struct Actor {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Assignee {
-    /// Whoever has the role.
+    /// Every actor with the role.
     Role(String),
     /// One actor.
     User(String),
-    /// Whoever is in the team.
+    /// Every actor in the team.
     Team(String),
 }
 
 impl Assignee {
-    /// Whether `actor` is meant.
+    /// Returns whether the assignee includes `actor`.
     pub fn includes(&self, actor: &Actor) -> bool {
         match self {
             Self::Role(role) => actor.roles.contains(role),
@@ -160,7 +160,7 @@ impl Assignee {
     }
 }
 
-/// The text names no assignee.
+/// The error for a text that is not an assignee.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("must be `role:…`, `user:…` or `team:…`, not `{0}`")]
 pub struct BadAssignee(String);
@@ -202,47 +202,47 @@ impl fmt::Display for Assignee {
     }
 }
 
-/// An API key as the store knows it. The secret itself is nowhere: keys are found by their SHA-256.
+/// An API key as it is stored. The secret itself is not stored: keys are found by its SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Names the key in lists and logs.
+    /// The id, which names the key in lists and logs.
     pub id: KeyId,
-    /// The only organisation it reaches.
+    /// The only organisation that the key gives access to.
     pub org: OrgId,
-    /// What people call it.
+    /// The name that people use.
     pub name: String,
-    /// Who acts when it is used.
+    /// The actor of requests with this key.
     pub actor: Actor,
-    /// What it may do.
+    /// What the key may do.
     pub grants: BTreeSet<Grant>,
-    /// How often it may be used, if not as often as every key.
+    /// The limits that the key has instead of the common ones.
     pub limits: OwnLimits,
-    /// The actor whose key made it, or the tool that did.
+    /// The actor whose key created it, or the tool that did.
     pub created_by: String,
-    /// From then on it is refused.
+    /// The time from which the key is refused.
     pub valid_until: Option<Time>,
-    /// Once it is revoked it stays so.
+    /// The revocation. A revoked key stays revoked.
     pub revoked: Option<Revocation>,
-    /// The hour in which it was last used.
+    /// The hour of the last use.
     pub last_used_at: Option<Time>,
 }
 
-/// Who took a key out of use, and when.
+/// The revocation of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
-    /// From then on the key is refused.
+    /// The time from which the key is refused.
     pub at: Time,
-    /// The actor whose key did it.
+    /// The actor whose key revoked it.
     pub by: String,
 }
 
 impl ApiKey {
-    /// Whether the key still works at `now`.
+    /// Returns whether the key works at `now`.
     pub fn is_valid(&self, now: Time) -> bool {
         self.revoked.is_none() && self.valid_until.is_none_or(|until| now < until)
     }
 
-    /// Whether the key may do what `scope` covers.
+    /// Returns whether the key has a scope.
     pub fn allows(&self, scope: Scope) -> bool {
         self.grants.iter().any(|grant| grant.allows(scope))
     }

@@ -8,25 +8,26 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
-use crate::fields::Fields;
-use crate::flow::ServiceSlug;
+use crate::body_fields::BodyFields;
 use crate::id::{ConnectionId, OrgId};
+use crate::name::ServiceSlug;
 use crate::organisation::CursorSecret;
 use crate::problem::FieldErrors;
 use crate::secret::{Sealed, SecretKind, SecretPlace};
 use crate::time::Time;
 
-/// The services of the platform; every other slug begins with [`CUSTOM`].
+/// The services of the platform. Every other slug begins with [`CUSTOM`].
 const PLATFORM: [&str; 6] = ["identity", "aml", "anti-fraud", "document-intelligence", "bank-statement", "orchestration"];
 const CUSTOM: &str = "custom:";
 const MAX_URL_BYTES: usize = 2_048;
 const MAX_PATH_BYTES: usize = 512;
-/// A key that appears in an answer is struck out of what is kept of it. A shorter one would be struck out of words.
+/// The fewest bytes of a key. A key that appears in a response is removed from what is stored of it; a shorter key would be removed
+/// from ordinary words.
 const MIN_KEY_BYTES: usize = 8;
-/// KMS encrypts 4,096 bytes at most, and servers take headers of 8 KB together.
+/// The most bytes of a key: KMS encrypts at most 4,096 bytes, and servers accept headers of 8 KB together.
 const MAX_KEY_BYTES: usize = 2_048;
 const MAX_WORD_BYTES: usize = 64;
-/// Headers that say what a request is, not who sends it. Every call sets its own.
+/// Headers that describe the request and not the caller. Every call sets its own.
 const TAKEN: [&str; 15] = [
     "accept-encoding",
     "connection",
@@ -48,23 +49,23 @@ const TAKEN: [&str; 15] = [
 /// A registered service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Connection {
-    /// Its id.
+    /// The id.
     pub id: ConnectionId,
-    /// Its name within its organisation.
+    /// The name within the organisation.
     pub slug: ServiceSlug,
-    /// Paths are appended to it.
+    /// The base URL, to which paths are appended.
     pub base_url: String,
-    /// What a health check asks for, below the base URL.
+    /// The path of a health check, below the base URL.
     pub health_path: Option<HealthPath>,
     /// The key of the service, unless it needs none.
     pub key: Option<ConnectionKey>,
-    /// Whether it may be called through.
+    /// Whether flows may call through the connection.
     pub active: bool,
-    /// The last time a check found it healthy.
+    /// When a health check last succeeded.
     pub last_healthy_at: Option<Time>,
-    /// When something was last sent through it, to the hour.
+    /// When it was last used, to the hour.
     pub last_used_at: Option<Time>,
-    /// When it was registered or replaced.
+    /// When it was registered or last replaced.
     pub updated_at: Time,
 }
 
@@ -73,37 +74,37 @@ pub struct Connection {
 pub struct ConnectionKey {
     /// The key itself.
     pub sealed: Sealed,
-    /// What callers are told of it; see [`key_hash`].
+    /// The hash that callers see; see [`key_hash`].
     pub hash: String,
-    /// How it is sent.
+    /// How the key is sent.
     pub carrier: Carrier,
 }
 
 impl Connection {
-    /// Where the key of the connection of that name belongs.
+    /// Returns the place that the key of the connection of that name is sealed for.
     pub fn place(org: &OrgId, slug: &ServiceSlug) -> SecretPlace {
         SecretPlace { org: *org, kind: SecretKind::ServiceConnection, name: slug.to_string() }
     }
 }
 
-/// How a key is sent: the header, and what stands before the key in it.
+/// How a key is sent: the header, and the scheme before the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Carrier {
-    /// The header's name, as it was written.
+    /// The name of the header, as it was sent to us.
     pub header: String,
-    /// `Bearer`, for instance; none: the key stands alone.
+    /// The scheme, such as `Bearer`; none: the header has only the key.
     pub scheme: Option<String>,
 }
 
 impl Default for Carrier {
-    /// `Authorization: Bearer <key>`.
+    /// Returns `Authorization: Bearer <key>`.
     fn default() -> Self {
         Self { header: "Authorization".to_owned(), scheme: Some("Bearer".to_owned()) }
     }
 }
 
 impl Carrier {
-    /// The header's value.
+    /// Returns the value of the header.
     pub fn value(&self, key: &SecretString) -> SecretString {
         match &self.scheme {
             Some(scheme) => SecretString::from(format!("{scheme} {}", key.expose_secret())),
@@ -111,12 +112,12 @@ impl Carrier {
         }
     }
 
-    /// Reads how a key is sent, as a registration says it.
+    /// Reads the header and the scheme of a registration. Fails with what is wrong with them.
     pub fn parse(header: Option<&str>, scheme: Option<&str>) -> Result<Self, String> {
         Ok(Self::of(header.map(parse_header).transpose()?, scheme.map(parse_scheme).transpose()?))
     }
 
-    /// What a registration says of it. `Authorization` has the scheme `Bearer` unless it says otherwise, any other header none.
+    /// Returns the carrier of a registration. `Authorization` has the scheme `Bearer` by default, every other header has none.
     fn of(header: Option<String>, scheme: Option<String>) -> Self {
         let Some(header) = header else { return Self { scheme: scheme.or(Self::default().scheme), ..Self::default() } };
         let usual = header.eq_ignore_ascii_case("authorization").then(|| Self::default().scheme).flatten();
@@ -129,7 +130,7 @@ impl Carrier {
 pub struct HealthPath(String);
 
 impl HealthPath {
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -141,7 +142,7 @@ impl fmt::Display for HealthPath {
     }
 }
 
-/// The text is no path for a health check.
+/// The error for a text that is not a path for a health check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be a path such as /health: visible ASCII, {MAX_PATH_BYTES} characters at most, begun with `/`, without `\\`, `#`, and segments `.` or `..`"
@@ -160,27 +161,27 @@ impl FromStr for HealthPath {
     }
 }
 
-/// A connection as somebody asks for it; each field is valid by itself. What the URL leads to is for the egress guard to say.
+/// A connection as a caller registers it. Each field is valid by itself. Whether the URL may be called is for the egress guard to decide.
 #[derive(Debug, Clone)]
 pub struct NewConnection {
-    /// Its name.
+    /// The name.
     pub slug: ServiceSlug,
-    /// Where it is.
+    /// The base URL.
     pub base_url: String,
-    /// Its key.
+    /// The key.
     pub key: SecretString,
     /// How the key is sent.
     pub carrier: Carrier,
-    /// What a health check asks for.
+    /// The path of a health check.
     pub health_path: Option<HealthPath>,
-    /// Whether it may be called through.
+    /// Whether flows may call through the connection.
     pub active: bool,
 }
 
 impl NewConnection {
-    /// Reads a body; all problems at once, each at its path. No problem quotes the key.
+    /// Reads a body. Fails with all problems at once, each at its path. No problem quotes the key.
     pub fn parse(body: &Map<String, Value>) -> Result<Self, FieldErrors> {
-        let mut fields = Fields::of(body);
+        let mut fields = BodyFields::of(body);
         let slug = fields.text("serviceSlug", parse_slug);
         let base_url = fields.text("baseUrl", parse_base_url);
         let key = fields.text("apiKey", parse_key);
@@ -197,7 +198,7 @@ impl NewConnection {
         }
     }
 
-    /// The connection, with its key sealed.
+    /// Returns the connection with its sealed key.
     pub fn with_key(self, id: ConnectionId, sealed: Sealed, hash: String, now: Time) -> Connection {
         Connection {
             id,
@@ -225,7 +226,7 @@ pub fn parse_slug(text: &str) -> Result<ServiceSlug, String> {
     })
 }
 
-/// A base URL by its looks: what it has beside scheme, host and path would be lost, or be a secret that everybody can read.
+/// Reads a base URL. Parts other than scheme, host and path are refused: they would be lost, or be a secret that every caller can read.
 pub fn parse_base_url(text: &str) -> Result<String, String> {
     if text.len() > MAX_URL_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(format!("must be a URL of at most {MAX_URL_BYTES} visible ASCII characters"));
@@ -265,9 +266,9 @@ fn is_token(text: &str) -> bool {
     (1..=MAX_WORD_BYTES).contains(&text.len()) && text.bytes().all(fits)
 }
 
-/// What callers are told of a key: enough to see whether two registrations of a connection have the same one, and nothing to guess
-/// it with. It is made with a secret of the organisation, so that nobody outside can try keys on it, however short they are; and with
-/// the slug, so that nobody inside can try them on a connection of their own.
+/// Returns the hash of a key that callers see: enough to find out whether two registrations of a connection have the same key, and
+/// nothing to guess the key with. It is keyed with a secret of the organisation, so that outsiders cannot try keys on it, however short
+/// they are; and with the slug, so that members cannot try keys on a connection of their own.
 pub fn key_hash(secret: &CursorSecret, slug: &ServiceSlug, key: &SecretString) -> String {
     // HMAC takes a key of any length, so this never fails.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.reveal()) else { return String::new() };

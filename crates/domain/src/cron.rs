@@ -1,7 +1,7 @@
-//! Schedules: a cron expression of five fields in a time zone, and when it is due.
+//! Schedules: a cron expression of five fields in a time zone, and the times at which it is due.
 //!
-//! The walk through the calendar is croner's. What is here says strictly what an expression may be and which of its fields is
-//! wrong, connects the walk to jiff's time zones, and decides what becomes of due times that were missed.
+//! croner walks through the calendar. This module decides strictly what an expression may be and which of its fields is wrong,
+//! connects croner to jiff's time zones, and decides what happens to due times that were missed.
 //!
 //! Where the clocks change, an expression that names one minute and one hour is a *fixed time*: it is due once a day, at the first
 //! moment after a gap that swallows it, and at the first of two moments that have its name. Every other expression is an *interval*
@@ -22,49 +22,49 @@ use local::Local;
 pub const DEFAULT_TIMEZONE: &str = "UTC";
 /// The longest expression, in characters.
 const MAX_CHARS: usize = 200;
-/// How far ahead a due time is looked for. 29 February is eight years off at most (from 2096 to 2104).
+/// The number of years in which a due time is searched for. 29 February is eight years off at most (from 2096 to 2104).
 const HORIZON_YEARS: i16 = 10;
-/// A moment at which everything that is ever due is tried: any will do, this one is the epoch.
+/// The time from which [`Expression::parse`] searches for a due time. Any time would do.
 const SOME_TIME: Time = Time::EPOCH;
 
-/// What is wrong with an expression.
+/// The error for a text that is not a cron expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadExpression {
-    /// Too long, or not of five fields.
+    /// The text is too long, or does not have five fields.
     #[error("must have five fields: minute, hour, day of month, month, day of week, such as `*/15 * * * *`; {0}")]
     Shape(String),
-    /// One field is wrong.
+    /// A field is wrong.
     #[error("its {name}, `{text}`, is not right: {rule}")]
     Field {
-        /// Which.
+        /// The name of the field.
         name: &'static str,
-        /// What stands there.
+        /// The text of the field.
         text: String,
-        /// What may stand there.
+        /// What the field may be.
         rule: String,
     },
-    /// There is no such day.
+    /// The day does not exist in any month.
     #[error("is never due: no month that it names has such a day")]
     Never,
 }
 
-/// There is no such time zone.
+/// The error for a time zone that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be the name of a time zone in the IANA database, such as Europe/Berlin or UTC")]
 pub struct BadTimezone;
 
-/// A schedule that was saved cannot be read any more: the rules have become stricter, or a time zone was taken out.
+/// The error for a schedule that was saved and can no longer be read: the rules have become stricter, or a time zone was removed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadSchedule {
-    /// Its expression.
+    /// The expression is wrong.
     #[error("the cron expression {0}")]
     Expression(#[from] BadExpression),
-    /// Its time zone.
+    /// The time zone is wrong.
     #[error("the time zone {0}")]
     Timezone(#[from] BadTimezone),
 }
 
-/// An expression that means something.
+/// A valid cron expression.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expression(Cron);
 
@@ -96,19 +96,19 @@ impl Expression {
     }
 }
 
-/// croner's reading of an expression, with no more than the five fields.
+/// Reads an expression with croner, without its fields for seconds and years.
 fn read(text: &str) -> Option<Cron> {
     CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build().parse(text).ok()
 }
 
-/// A time zone that there is, and its name as the database writes it. The database is that of this build.
+/// Returns a time zone and its name as the database writes it. The database is part of the binary. Fails if there is no such zone.
 pub fn timezone(name: &str) -> Result<(TimeZone, String), BadTimezone> {
     let zone = TimeZoneDatabase::bundled().get(name).map_err(|_| BadTimezone)?;
     let name = zone.iana_name().ok_or(BadTimezone)?.to_owned();
     Ok((zone, name))
 }
 
-/// An expression in a time zone.
+/// A cron expression in a time zone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
     expression: Expression,
@@ -116,18 +116,18 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Reads both.
+    /// Reads the expression and the time zone.
     pub fn parse(expression: &str, timezone_name: &str) -> Result<Self, BadSchedule> {
         let (zone, _) = timezone(timezone_name)?;
         Ok(Self { expression: Expression::parse(expression)?, zone })
     }
 
-    /// The first due time after `time`. None: nothing is due for years.
+    /// Returns the first due time after `time`; none if no time is due for years.
     pub fn next_after(&self, time: Time) -> Option<Time> {
         self.expression.next_after(time, &self.zone)
     }
 
-    /// Of the due times from `due`, which is one, to `now`: the last. The others were missed, and are not made up for.
+    /// Returns the last of the due times from `due`, which is one, to `now`. The earlier ones were missed and are dropped.
     pub fn latest_missed(&self, due: Time, now: Time) -> Time {
         // Looks back further and further, so that a dense schedule is walked for an hour and a sparse one for a few steps.
         for hours in [1, 24, 32 * 24] {
@@ -142,7 +142,7 @@ impl Schedule {
         self.last_in(due, now).unwrap_or(due)
     }
 
-    /// The last due time after `from`, up to `to`.
+    /// Returns the last due time after `from`, up to `to`.
     fn last_in(&self, from: Time, to: Time) -> Option<Time> {
         std::iter::successors(self.next_after(from), |time| self.next_after(*time)).take_while(|time| *time <= to).last()
     }

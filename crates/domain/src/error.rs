@@ -1,62 +1,79 @@
-//! Why something that was asked for is not done. Knows no HTTP: `api` turns it into an answer, once.
+//! Errors of the ports and of the application. They know no HTTP: `api` maps each to a status, in one place.
 
-use crate::flow::NodeId;
-use crate::gate::BallotError;
-use crate::ports::PortError;
+use crate::name::NodeId;
 use crate::problem::FieldErrors;
-use crate::run::TransitionError;
 
-/// A request that is refused, or that could not be carried out.
+/// The error of a call of a port.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PortError {
+    /// The system behind the port did not answer, or refused for now. It is not known whether a write took place; the same call may
+    /// succeed later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The system behind the port refuses the request as it is and will refuse it every time, for instance because an item is larger
+    /// than DynamoDB accepts. Nothing was written.
+    #[error("the request is refused every time: {0}")]
+    Rejected(String),
+    /// What is stored cannot be read, and will not be readable later.
+    #[error("stored data cannot be read: {0}")]
+    Corrupt(String),
+}
+
+impl PortError {
+    /// Returns whether the same call fails every time, so that there is no point in repeating it.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Unavailable(_) => false,
+            Self::Rejected(_) | Self::Corrupt(_) => true,
+        }
+    }
+}
+
+/// The error of a conditional write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// Another write came first since the value was loaded: load it again and decide again.
+    #[error("the run has changed")]
+    Changed,
+    /// The write failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// The error of a request that is refused, or that could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplicationError {
-    /// It is not there, or belongs to another organisation; the two look the same.
+    /// The resource does not exist, or belongs to another organisation; a caller cannot tell the two apart.
     #[error("{0} not found")]
     NotFound(&'static str),
-    /// The thing is there, and does not have what was asked for.
+    /// The resource exists, and does not have the part that was requested.
     #[error("{0}")]
     Absent(String),
-    /// What was sent is not what it should be.
+    /// The request is not valid.
     #[error("validation failed")]
     Invalid(FieldErrors),
-    /// Whoever asks may not.
+    /// The caller is not entitled to this.
     #[error("{0}")]
     Forbidden(String),
-    /// The state of things does not allow it.
+    /// The state of the resource does not allow it.
     #[error("{0}")]
     Conflict(String),
-    /// Several gates are open, and the request does not say which it means.
+    /// Several gates are open, and the request does not name one.
     #[error("several approvals are open; say which with nodeId: {}", names(.0))]
     SeveralGates(Vec<NodeId>),
-    /// A rule of the flow does not allow it.
+    /// A rule of the flow or of the organisation does not allow it.
     #[error("{message}")]
     Unprocessable {
         /// What is not allowed.
         message: String,
-        /// Where, if it is about what was sent.
+        /// The fields that broke the rule, if the rule is about fields.
         fields: FieldErrors,
     },
-    /// Something this depends on failed.
+    /// A dependency failed.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
 fn names(nodes: &[NodeId]) -> String {
     nodes.iter().map(NodeId::as_str).collect::<Vec<_>>().join(", ")
-}
-
-impl From<TransitionError> for ApplicationError {
-    fn from(refusal: TransitionError) -> Self {
-        Self::Conflict(refusal.to_string())
-    }
-}
-
-impl From<BallotError> for ApplicationError {
-    fn from(refusal: BallotError) -> Self {
-        let message = refusal.to_string();
-        match refusal {
-            BallotError::NotAssigned(_) | BallotError::StarterMayNot => Self::Forbidden(message),
-            BallotError::AlreadyDecided(_) | BallotError::Closed(_) | BallotError::ActionDiffers => Self::Conflict(message),
-            BallotError::OverrideNotAllowed(fields) => Self::Unprocessable { message, fields },
-        }
-    }
 }

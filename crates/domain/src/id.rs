@@ -1,4 +1,4 @@
-//! Identifiers: a prefix that says what is named, and a ULID that sorts by creation time.
+//! Identifiers: a prefix for the kind of the resource, and a ULID, which sorts by creation time.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,13 +10,13 @@ use ulid::Ulid;
 
 use crate::time::Time;
 
-/// What an [`Id`] names; the prefix is part of the public contract.
+/// The kind of resource that an [`Id`] names. The prefix is part of the public contract.
 pub trait Kind {
     /// The prefix without its underscore, e.g. `run`.
     const PREFIX: &'static str;
 }
 
-/// A prefixed ULID such as `run_01HXY…`. Made fresh from a time and randomness, or by parsing.
+/// A prefixed ULID such as `run_01HXY…`. It is made from a time and randomness, or by parsing.
 pub struct Id<K> {
     ulid: Ulid,
     kind: PhantomData<fn() -> K>,
@@ -42,7 +42,7 @@ kinds! {
     StepKind = "stp" => StepId;
     /// An approval: one gate of one run.
     ApprovalKind = "apr" => ApprovalId;
-    /// An organisation, the boundary that nothing crosses.
+    /// An organisation, the boundary of all data and access.
     OrgKind = "org" => OrgId;
     /// An API key.
     KeyKind = "key" => KeyId;
@@ -57,13 +57,13 @@ kinds! {
 }
 
 impl<K> Id<K> {
-    /// An id made at `now`; `random` is where its uniqueness comes from (80 bits are used).
+    /// Makes an id at `now` from a random number, of which 80 bits are used.
     pub fn new(now: Time, random: u128) -> Self {
         Self::from_ulid(Ulid::from_parts(now.millis(), random))
     }
 
-    /// An id that is always the same for the same owner and name, dated `now`.
-    /// Steps and approvals get theirs this way: repeating the work of a crashed invocation names the same thing again.
+    /// Makes an id that is always the same for the same owner, name and time. Steps and approvals have such ids, so that repeating the
+    /// work of a crashed invocation gives the same id again.
     pub fn derived<O: Kind>(owner: &Id<O>, name: &str, now: Time) -> Self {
         let mut hash = Sha256::new();
         hash.update(owner.to_string());
@@ -74,12 +74,12 @@ impl<K> Id<K> {
         Self::new(now, random)
     }
 
-    /// The moment the id was made, to the millisecond.
+    /// Returns when the id was made, to the millisecond.
     pub fn created_at(&self) -> Time {
         Time::from_millis(self.ulid.timestamp_ms())
     }
 
-    /// The smallest id that can be made at `at`: a bound for key ranges.
+    /// Returns the smallest id that can be made at `at`, as a bound of key ranges.
     pub fn lowest(at: Time) -> Self {
         Self::new(at, 0)
     }
@@ -89,7 +89,7 @@ impl<K> Id<K> {
     }
 }
 
-/// The text is not an id of the expected kind.
+/// The error for a text that is not an id of the expected kind.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("must be `{prefix}_` and a ULID")]
 pub struct BadId {

@@ -1,4 +1,4 @@
-//! Private networks that flows of an organisation may reach: none, unless whoever deploys says which.
+//! Private networks that flows of an organisation may reach: none, unless an operator opens them.
 
 use std::fmt;
 use std::future::Future;
@@ -7,33 +7,33 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
+use crate::error::PortError;
 use crate::id::OrgId;
-use crate::ports::PortError;
 
-/// The address space that a network of one's own can be in: RFC 1918, RFC 6598 (carrier-grade NAT, which VPCs use as well), RFC 4193.
+/// The address spaces of private networks: RFC 1918, RFC 6598 (carrier-grade NAT, which VPCs use as well), RFC 4193.
 const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
 
-/// A range of private addresses, in CIDR notation. Nothing of loopback, link-local or any other kind of address is in it.
+/// A range of private addresses in CIDR notation. It contains no loopback, link-local or other special addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PrivateRange(IpNet);
 
 impl PrivateRange {
-    /// Whether the address is in the range. An IPv4 address that is dressed up as one of IPv6 is not.
+    /// Returns whether the address is in the range. An IPv4 address that is mapped to IPv6 is not.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address)
     }
 }
 
-/// The text is no range of private addresses.
+/// The error for a text that is not a range of private addresses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRange {
-    /// It is no range at all.
+    /// The text is not a range.
     #[error("must be a range of addresses such as 10.1.0.0/16")]
     Form,
-    /// It names one address and a length that means another.
+    /// The address is not the first one of the range.
     #[error("must be the first address of its range: {0}")]
     Inside(IpNet),
-    /// It is not private, or more than private.
+    /// The range is not private, or only in part.
     #[error("must lie within one of {}: only private networks can be opened", PRIVATE.join(", "))]
     Public,
 }
@@ -57,17 +57,17 @@ impl fmt::Display for PrivateRange {
     }
 }
 
-/// Which private networks an organisation's flows may reach.
+/// The private networks that an organisation's flows may reach.
 pub trait PrivateNetworks {
-    /// The ranges that are open to the organisation, sorted.
+    /// Returns the ranges that are open to the organisation, sorted.
     fn private_ranges(&self, org: &OrgId) -> impl Future<Output = Result<Vec<PrivateRange>, PortError>>;
 }
 
-/// Opens and closes private networks, for whoever deploys.
+/// Opens and closes private networks, for operators.
 pub trait PrivateNetworkSwitch {
-    /// Opens a range, from the next call on. Opening one twice is no error.
+    /// Opens a range, from the next call on. To open a range twice is not an error.
     fn open_range(&self, org: &OrgId, range: &PrivateRange) -> impl Future<Output = Result<(), PortError>>;
-    /// Closes a range that was opened, from the next call on. Closing one that is not open is no error.
+    /// Closes a range that was opened, from the next call on. To close a range that is not open is not an error.
     fn close_range(&self, org: &OrgId, range: &PrivateRange) -> impl Future<Output = Result<(), PortError>>;
 }
 
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_is_private_and_nothing_else() {
+    fn a_range_is_private_or_refused() {
         for good in
             ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32", "172.16.0.0/12", "192.168.7.0/24", "100.64.0.0/10", "fd12:3456::/32", "fc00::/7"]
         {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_holds_its_addresses_and_no_disguise_of_them() {
+    fn a_range_contains_its_addresses_and_no_ipv6_form_of_them() {
         let range: PrivateRange = "10.1.0.0/16".parse().unwrap();
         for (address, expected) in [
             ("10.1.0.0", true),

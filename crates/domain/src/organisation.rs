@@ -1,29 +1,29 @@
-//! What holds for a whole organisation.
+//! Organisations.
 
 use std::fmt;
 
 use crate::id::OrgId;
 use crate::time::Time;
 
-/// An organisation: the boundary that nothing crosses.
+/// An organisation: the boundary of all data and access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Organisation {
-    /// Its id.
+    /// The id.
     pub id: OrgId,
-    /// Whether its outputs are kept beyond the days that they are promised for.
+    /// Whether its outputs are kept for ever.
     pub long_retention: bool,
-    /// What its cursors are signed with.
+    /// The secret that signs its cursors.
     pub cursor_secret: CursorSecret,
-    /// When it was created.
+    /// When the organisation was created.
     pub created_at: Time,
 }
 
-/// What the cursors of an organisation's lists are signed with. Nobody outside needs to know it, so nothing prints it.
+/// The secret that signs the cursors of an organisation's lists. The `Debug` text does not contain it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CursorSecret([u8; 32]);
 
 impl CursorSecret {
-    /// A secret of 256 random bits.
+    /// Makes a secret of 256 random bits.
     pub fn of_random(high: u128, low: u128) -> Self {
         let mut bytes = [0; 32];
         let words = high.to_be_bytes().into_iter().chain(low.to_be_bytes());
@@ -31,7 +31,7 @@ impl CursorSecret {
         Self(bytes)
     }
 
-    /// The bytes, to sign with and to keep.
+    /// Returns the bytes, to sign with and to store.
     pub fn reveal(&self) -> &[u8; 32] {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! What is wrong with something a caller sent, field by field.
+//! Validation problems of a request, field by field.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -8,19 +8,19 @@ use std::fmt::Display;
 pub struct FieldErrors(BTreeMap<String, Vec<String>>);
 
 impl FieldErrors {
-    /// Nothing wrong so far.
+    /// Returns no problems.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One problem.
+    /// Returns one problem.
     pub fn one(path: impl Into<String>, problem: impl Display) -> Self {
         let mut errors = Self::new();
         errors.add(path, problem);
         errors
     }
 
-    /// Notes a problem at a path.
+    /// Adds a problem at a path, unless it is there already.
     pub fn add(&mut self, path: impl Into<String>, problem: impl Display) {
         let problems = self.0.entry(path.into()).or_default();
         let text = problem.to_string();
@@ -29,7 +29,7 @@ impl FieldErrors {
         }
     }
 
-    /// Takes in what another check found.
+    /// Adds the problems of another check.
     pub fn extend(&mut self, other: Self) {
         for (path, problems) in other.0 {
             for problem in problems {
@@ -38,17 +38,17 @@ impl FieldErrors {
         }
     }
 
-    /// Whether all is well.
+    /// Returns whether there is no problem.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// `value` if nothing is wrong.
+    /// Returns `value` if there is no problem, and the problems otherwise.
     pub fn into_result<T>(self, value: T) -> Result<T, Self> {
         if self.is_empty() { Ok(value) } else { Err(self) }
     }
 
-    /// The problems by path.
+    /// Returns the problems by path.
     pub fn by_path(&self) -> &BTreeMap<String, Vec<String>> {
         &self.0
     }

@@ -1,21 +1,21 @@
-//! Secrets that must be used again, and so cannot be kept as a hash: keys of services, keys that webhooks are signed with.
+//! Secrets that have to be used again, and so cannot be stored as a hash: keys of services, and secrets that sign webhooks.
 //!
-//! They are stored encrypted. What they are encrypted under says whose they are and what they are for, so that a ciphertext which
-//! is moved to another organisation, or to another place of the same one, opens nothing.
+//! They are stored encrypted. The encryption is bound to the organisation and the purpose, so that a ciphertext that is copied to
+//! another organisation, or to another place in the same one, cannot be decrypted there.
 
 use secrecy::SecretString;
 
 use crate::access::base32;
 use crate::id::OrgId;
 
-/// What a kept secret is for.
+/// The purpose of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SecretKind {
     /// The key of a service; the name is the slug of the connection.
     ServiceConnection,
-    /// What calls of a flow's webhook are signed with; the name is the flow's id.
+    /// The secret that signs the calls of a flow's inbound webhook; the name is the id of the flow.
     FlowWebhook,
-    /// What deliveries to a webhook endpoint are signed with; the name is the endpoint's id.
+    /// The secret that signs deliveries to a webhook endpoint; the name is the id of the endpoint.
     WebhookEndpoint,
 }
 
@@ -29,42 +29,42 @@ impl SecretKind {
     }
 }
 
-/// Where a secret belongs.
+/// The place that a secret is sealed for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SecretPlace {
-    /// Whose it is.
+    /// The organisation.
     pub org: OrgId,
-    /// What it is for.
+    /// The purpose.
     pub kind: SecretKind,
-    /// Which one of those.
+    /// The name among the secrets of that purpose.
     pub name: String,
 }
 
 impl SecretPlace {
-    /// The place as pairs, for an encryption context of KMS. It is not secret: AWS writes it into its logs.
+    /// Returns the place as pairs, for an encryption context of KMS. It is not secret: AWS writes it to its logs.
     pub fn context(&self) -> [(&'static str, String); 3] {
         [("org", self.org.to_string()), ("kind", self.kind.name().to_owned()), ("name", self.name.clone())]
     }
 }
 
-/// A secret as it is stored: ciphertext in base64. It opens only in the place that it was sealed for.
+/// A secret as it is stored: ciphertext in base64. It can be decrypted only in the place that it was sealed for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Sealed(String);
 
 impl Sealed {
-    /// A ciphertext that a vault made.
+    /// Wraps a ciphertext that a vault made.
     pub fn from_text(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The ciphertext.
+    /// Returns the ciphertext.
     pub fn text(&self) -> &str {
         &self.0
     }
 }
 
-/// A new secret to sign webhooks with: `whsec_` and 32 base32 characters, which are the lower 80 bits of two random numbers.
+/// Makes a secret to sign webhooks with: `whsec_` and 32 base32 characters, which are the lower 80 bits of two random numbers.
 pub fn new_signing_secret(random: [u128; 2]) -> SecretString {
     SecretString::from(format!("whsec_{}", base32(random)))
 }
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signing_secret_has_160_random_bits_and_does_not_show_itself_in_logs() {
+    fn a_signing_secret_has_160_random_bits_and_is_not_in_its_debug_text() {
         let secret = new_signing_secret([0, u128::MAX]);
         assert_eq!(secret.expose_secret(), format!("whsec_{}{}", "a".repeat(16), "7".repeat(16)));
         assert!(!format!("{secret:?}").contains("whsec"));

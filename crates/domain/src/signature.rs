@@ -1,19 +1,19 @@
-//! The signature of a webhook, in both directions: `sha256=` and the HMAC-SHA256 of the raw body, in hex.
+//! Signatures of webhooks, inbound and outbound: `sha256=` and the HMAC-SHA256 of the raw body, in hex.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-/// How every signature begins.
+/// The beginning of every signature.
 const SCHEME: &str = "sha256=";
 
-/// The signature of `body`: what the header `X-Quantum-Signature` carries.
+/// Returns the signature of `body`, which the header `X-Quantum-Signature` carries.
 pub fn sign(secret: &SecretString, body: &[u8]) -> String {
     let tag = mac(secret, body).map(|mac| mac.finalize().into_bytes()).unwrap_or_default();
     format!("{SCHEME}{}", hex::encode(tag))
 }
 
-/// Whether `signature` is that of `body`. Takes as long for a wrong one as for a right one, wherever they differ.
+/// Returns whether `signature` is that of `body`. It takes the same time for a wrong signature, wherever it differs.
 pub fn verify(secret: &SecretString, body: &[u8], signature: &str) -> bool {
     let tag = signature.strip_prefix(SCHEME).and_then(|digits| hex::decode(digits).ok()).unwrap_or_default();
     // `verify_slice` compares in constant time, and refuses a tag of another length.
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_differs_is_refused() {
+    fn a_signature_that_differs_is_refused() {
         let good = sign(&secret("key"), b"body");
         assert!(verify(&secret("key"), b"body", &good));
         assert!(!verify(&secret("other"), b"body", &good));

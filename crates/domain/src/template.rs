@@ -11,8 +11,8 @@ use std::str::FromStr;
 pub use expression::{BadTemplate, Expression, Missing, Output, TemplateContext};
 use serde_json::{Map, Value};
 
-use crate::flow::NodeId;
 use crate::json::canonical;
+use crate::name::NodeId;
 use crate::problem::FieldErrors;
 
 /// A text with expressions in it.
@@ -59,17 +59,18 @@ impl FromStr for Text {
 }
 
 impl Text {
-    /// The text with every value written in; a string as it is, anything else as JSON.
-    pub fn fill(&self, scope: &TemplateContext<'_>) -> Result<String, Missing> {
-        self.fill_encoded(scope, str::to_owned)
+    /// Returns the text with every value filled in: a string as it is, any other value as JSON. Fails if a path does not exist.
+    pub fn fill(&self, context: &TemplateContext<'_>) -> Result<String, Missing> {
+        self.fill_encoded(context, str::to_owned)
     }
 
-    /// The same, with each value passed through `encode` first, so that it cannot change the structure of the text around it.
-    pub fn fill_encoded(&self, scope: &TemplateContext<'_>, encode: impl Fn(&str) -> String) -> Result<String, Missing> {
+    /// Fills in the text like [`fill`](Self::fill), with each value passed through `encode` first, so that it cannot change the structure
+    /// of the text around it.
+    pub fn fill_encoded(&self, context: &TemplateContext<'_>, encode: impl Fn(&str) -> String) -> Result<String, Missing> {
         self.0.iter().try_fold(String::new(), |mut filled, part| {
             match part {
                 Part::Literal(literal) => filled.push_str(literal),
-                Part::Expression(expression) => filled.push_str(&encode(&match expression.resolve(scope)? {
+                Part::Expression(expression) => filled.push_str(&encode(&match expression.resolve(context)? {
                     Value::String(text) => text,
                     other => canonical(&other),
                 })),
@@ -78,19 +79,19 @@ impl Text {
         })
     }
 
-    /// Whether it is one expression and nothing else.
+    /// Returns whether the text is one expression and nothing else.
     pub fn is_one_expression(&self) -> bool {
         matches!(self.0.as_slice(), [Part::Expression(_)])
     }
 
-    fn resolve(&self, scope: &TemplateContext<'_>) -> Result<Value, Missing> {
+    fn resolve(&self, context: &TemplateContext<'_>) -> Result<Value, Missing> {
         match self.0.as_slice() {
-            [Part::Expression(only)] => only.resolve(scope),
-            _ => self.fill(scope).map(Value::String),
+            [Part::Expression(only)] => only.resolve(context),
+            _ => self.fill(context).map(Value::String),
         }
     }
 
-    /// The expressions before the first `?` or `#`: those that fill the path of a URL.
+    /// Returns the expressions before the first `?` or `#`, which fill the path of a URL.
     pub fn path_expressions(&self) -> impl Iterator<Item = &Expression> {
         let is_path = |part: &&Part| !matches!(part, Part::Literal(literal) if literal.contains(['?', '#']));
         self.0.iter().take_while(is_path).filter_map(|part| match part {
@@ -99,7 +100,7 @@ impl Text {
         })
     }
 
-    /// The expressions in it.
+    /// Returns the expressions of the text.
     pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
         self.0.iter().filter_map(|part| match part {
             Part::Expression(expression) => Some(expression),
@@ -122,7 +123,7 @@ pub enum Template {
 }
 
 impl Template {
-    /// Reads a template, reporting every bad expression at its path below `path`.
+    /// Reads a template. Fails with every bad expression, at its path below `path`.
     pub fn parse(value: &Value, path: &str) -> Result<Self, FieldErrors> {
         let mut errors = FieldErrors::new();
         let template = Self::read(value, path, &mut errors);
@@ -148,19 +149,19 @@ impl Template {
         }
     }
 
-    /// The value with every expression filled in.
-    pub fn resolve(&self, scope: &TemplateContext<'_>) -> Result<Value, Missing> {
+    /// Returns the value with every expression filled in. Fails if a path does not exist.
+    pub fn resolve(&self, context: &TemplateContext<'_>) -> Result<Value, Missing> {
         Ok(match self {
-            Self::Text(text) => text.resolve(scope)?,
-            Self::Array(items) => Value::Array(items.iter().map(|item| item.resolve(scope)).collect::<Result<_, _>>()?),
+            Self::Text(text) => text.resolve(context)?,
+            Self::Array(items) => Value::Array(items.iter().map(|item| item.resolve(context)).collect::<Result<_, _>>()?),
             Self::Object(fields) => {
-                Value::Object(fields.iter().map(|(key, item)| Ok((key.clone(), item.resolve(scope)?))).collect::<Result<Map<_, _>, _>>()?)
+                Value::Object(fields.iter().map(|(key, item)| Ok((key.clone(), item.resolve(context)?))).collect::<Result<Map<_, _>, _>>()?)
             }
             Self::Scalar(value) => value.clone(),
         })
     }
 
-    /// Every expression in it, with its path; the template itself is at `path`.
+    /// Returns every expression of the template with its path; the template itself is at `path`.
     pub fn expressions(&self, path: &str) -> Vec<(String, &Expression)> {
         match self {
             Self::Text(text) => text.expressions().map(|expression| (path.to_owned(), expression)).collect(),
@@ -171,7 +172,7 @@ impl Template {
     }
 }
 
-/// The nodes whose outputs some expressions read.
+/// Returns the nodes whose outputs the expressions read.
 pub fn nodes_read<'a>(expressions: impl IntoIterator<Item = &'a Expression>) -> BTreeSet<NodeId> {
     expressions.into_iter().filter_map(Expression::node).cloned().collect()
 }
@@ -193,8 +194,8 @@ mod tests {
             ),
             ("plain".parse().unwrap(), Output { value: Arc::new(json!({"parsed": {"amount": 1}})), falls_back_to_parsed: false }),
         ]);
-        let scope = TemplateContext { trigger: &trigger, outputs: &outputs, run_id: "run_1".into(), trace_id: "abc".into() };
-        Template::parse(template, "t").map_err(|errors| format!("{errors:?}"))?.resolve(&scope).map_err(|missing| missing.to_string())
+        let context = TemplateContext { trigger: &trigger, outputs: &outputs, run_id: "run_1".into(), trace_id: "abc".into() };
+        Template::parse(template, "t").map_err(|errors| format!("{errors:?}"))?.resolve(&context).map_err(|missing| missing.to_string())
     }
 
     #[test]
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_is_not_there_is_named() {
+    fn a_path_that_does_not_exist_is_named() {
         for (template, path) in [
             ("${trigger.none}", "`trigger.none` is not there"),
             ("${trigger.ticket.tags.9}", "`trigger.ticket.tags.9` is not there"),
@@ -243,17 +244,17 @@ mod tests {
     fn encoding_touches_values_only() {
         let trigger = json!({"id": "a/b?c"});
         let outputs = BTreeMap::new();
-        let scope = TemplateContext { trigger: &trigger, outputs: &outputs, run_id: String::new(), trace_id: String::new() };
+        let context = TemplateContext { trigger: &trigger, outputs: &outputs, run_id: String::new(), trace_id: String::new() };
         let text: Text = "/items/${trigger.id}?x=1".parse().unwrap();
-        assert_eq!(text.fill_encoded(&scope, |value| value.replace(['/', '?'], "_")).unwrap(), "/items/a_b_c?x=1");
+        assert_eq!(text.fill_encoded(&context, |value| value.replace(['/', '?'], "_")).unwrap(), "/items/a_b_c?x=1");
     }
 
     proptest! {
-        /// Anything without a `${` means itself, and escaping makes any text mean itself.
+        /// A text without `${` stands for itself, and escaping makes every text stand for itself.
         #[test]
         fn texts_without_expressions_mean_themselves(text in "[a-z${}. ]{0,24}") {
             let escaped = text.replace("${", "$${");
-            // `$$` before `{` would read as an escape of its own; such texts are out of scope of the rule.
+            // `$$` before `{` would read as an escape of its own; such texts are out of context of the rule.
             prop_assume!(!text.contains("$${"));
             prop_assert_eq!(resolve(&json!(escaped)), Ok(json!(text)));
         }

@@ -6,62 +6,62 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Milliseconds since the Unix epoch. The domain never reads a clock: the caller says what time it is.
+/// A point in time in milliseconds since the Unix epoch. The domain never reads a clock: callers pass the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
-/// The last millisecond that [`Timestamp`] takes: a day before the end of the year 9999, so that it has a date in every zone.
+/// The last millisecond that [`Timestamp`] supports: a day before the end of the year 9999, so that it has a date in every zone.
 const LAST: u64 = 253_402_207_200_000;
 
 impl Time {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
 
-    /// The point `millis` milliseconds after the epoch (the year 9999 at most).
+    /// Returns the point `millis` milliseconds after the epoch, or the last supported one if that is later.
     pub fn from_millis(millis: u64) -> Self {
         Self(millis.min(LAST))
     }
 
-    /// Milliseconds since the epoch.
+    /// Returns the milliseconds since the epoch.
     pub fn millis(self) -> u64 {
         self.0
     }
 
-    /// Seconds since the epoch, rounded down: the unit of DynamoDB's TTL.
+    /// Returns the seconds since the epoch, rounded down, which is the unit of DynamoDB's TTL.
     pub fn seconds(self) -> u64 {
         self.0 / 1000
     }
 
-    /// This many seconds later.
+    /// Returns the time this many seconds later.
     #[must_use]
     pub fn plus_seconds(self, seconds: u64) -> Self {
         Self::from_millis(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
-    /// This many milliseconds later.
+    /// Returns the time this many milliseconds later.
     #[must_use]
     pub fn plus_millis(self, millis: u64) -> Self {
         Self::from_millis(self.0.saturating_add(millis))
     }
 
-    /// The beginning of the hour.
+    /// Returns the beginning of the hour.
     #[must_use]
     pub fn hour(self) -> Self {
         Self(self.0 - self.0 % 3_600_000)
     }
 
-    /// Milliseconds from `earlier` to here; 0 if that lies ahead.
+    /// Returns the milliseconds from `earlier` to this time; 0 if `earlier` is later.
     pub fn millis_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Whole seconds until `later`, rounded up, so that whoever waits that long is not early.
+    /// Returns the seconds until `later`, rounded up, so that a wait of that length does not end early.
     pub fn seconds_until(self, later: Self) -> u64 {
         later.millis_since(self).div_ceil(1000)
     }
 }
 
-/// The text is not an RFC 3339 time.
+/// The error for a text that is not an RFC 3339 time.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("must be an RFC 3339 time such as 2026-01-02T03:04:05Z")]
 pub struct BadTime;

@@ -1,4 +1,4 @@
-//! Actions of up to 1 MB: what of a gate lies beside its record, and what the record says all the same.
+//! Actions of up to 1 MB: which payloads of a gate are offloaded, and what its record says nevertheless.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
 
 mod common;
@@ -6,7 +6,7 @@ mod common;
 use common::at;
 use domain::access::Actor;
 use domain::flow::{Approval, NodeKind, Spec};
-use domain::gate::{Ballot, BallotError, BallotOutcome, Gate, MAX_PATCH_BYTES, Part, Verdict};
+use domain::gate::{Action, Ballot, BallotError, BallotOutcome, Gate, MAX_PATCH_BYTES, Part, Verdict};
 use domain::id::{ApprovalId, FlowId, OrgId, RunId};
 use domain::json::canonical;
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload};
@@ -23,7 +23,7 @@ fn rules(fields: Value) -> Approval {
     rules.clone()
 }
 
-/// A value with exactly so many bytes of JSON.
+/// Returns a value with exactly this many bytes of JSON.
 fn of_bytes(bytes: usize, fill: &str) -> Value {
     let value = json!({"n": 1, "text": fill.repeat(bytes - r#"{"n":1,"text":""}"#.len())});
     assert_eq!(canonical(&value).len(), bytes);
@@ -52,23 +52,23 @@ fn gate(proposed: Value, data: Option<Value>) -> Gate {
 
 /// As a store does it.
 fn offload(gate: &mut Gate) -> Vec<Part> {
-    let beside = gate.beside();
-    for (part, payload) in &beside {
+    let offloaded = gate.offloaded();
+    for (part, payload) in &offloaded {
         let object = ObjectRef { key: payload.sha256(), bytes: payload.bytes() as u64, sha256: payload.sha256() };
         gate.put(*part, Payload::Stored(object));
     }
     assert!(gate.fits());
-    beside.into_iter().map(|(part, _)| part).collect()
+    offloaded.into_iter().map(|(part, _)| part).collect()
 }
 
 fn approve(gate: &mut Gate, rules: &Approval, action: Option<Value>) -> Result<BallotOutcome, BallotError> {
     let ada = Actor { id: "usr_ada".into(), roles: [].into(), teams: [].into() };
-    gate.vote(rules, &[].into(), &ada, Ballot::Approve { action, note: None }, at(10))
+    gate.vote(rules, &[].into(), &ada, Ballot::Approve { action: action.map(|action| Action::new(action).unwrap()), note: None }, at(10))
 }
 
 #[test]
 fn what_fits_into_100_kb_together_stays_in_the_record_and_of_the_rest_the_largest_goes_first() {
-    for (proposed, data, beside) in [
+    for (proposed, data, offloaded) in [
         (99 * KB, KB, vec![]),
         (99 * KB, KB + 1, vec![Part::ProposedAction]),
         (KB + 1, 99 * KB, vec![Part::Data]),
@@ -78,10 +78,10 @@ fn what_fits_into_100_kb_together_stays_in_the_record_and_of_the_rest_the_larges
     ] {
         let mut gate = gate(of_bytes(proposed, "x"), Some(of_bytes(data, "y")));
         let before = gate.clone();
-        assert_eq!(offload(&mut gate), beside, "{proposed} and {data}");
+        assert_eq!(offload(&mut gate), offloaded, "{proposed} and {data}");
         assert_eq!((gate.proposed_action.sha256(), gate.proposed_action.bytes()), (before.proposed_action.sha256(), proposed));
-        // What lies there stays there: writing the gate once more finds the same.
-        assert_eq!(offload(&mut gate), beside);
+        // An offloaded payload stays offloaded: to write the gate once more finds the same.
+        assert_eq!(offload(&mut gate), offloaded);
     }
 }
 
@@ -96,7 +96,7 @@ fn bytes_count_and_not_characters() {
 fn an_action_that_lies_elsewhere_is_approved_by_its_hash() {
     let mut gate = gate(of_bytes(300 * KB, "x"), None);
     offload(&mut gate);
-    assert_eq!(approve(&mut gate, &rules(json!({"allowedEdits": []})), None), Ok(BallotOutcome::DecisionResult(Verdict::Approved)));
+    assert_eq!(approve(&mut gate, &rules(json!({"allowedEdits": []})), None), Ok(BallotOutcome::Decided(Verdict::Approved)));
     let outcome = gate.outcome.clone().unwrap();
     assert_eq!((&outcome.decided_action, &outcome.decided_sha256), (&gate.proposed_action, &outcome.proposed_sha256));
     assert_eq!((gate.patch(), outcome.patch), (Some(json!([])), None));
@@ -113,7 +113,7 @@ fn an_override_cannot_be_allowed_without_the_action_that_it_replaces() {
     let rules = rules(json!({"allowedEdits": ["/n"]}));
     assert!(matches!(approve(&mut gate, &rules, Some(edited.clone())), Err(BallotError::OverrideNotAllowed(_))));
     gate.proposed_action = Payload::of(action);
-    assert_eq!(approve(&mut gate, &rules, Some(edited)), Ok(BallotOutcome::DecisionResult(Verdict::Approved)));
+    assert_eq!(approve(&mut gate, &rules, Some(edited)), Ok(BallotOutcome::Decided(Verdict::Approved)));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_complaint_about_a_large_override_does_not_repeat_it() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Whatever the sizes, the record fits into an item beside twenty votes and their notes, and the hashes are those of the actions.
+    /// Whatever the sizes, the record fits into an item together with twenty votes and their notes, and the hashes are those of the actions.
     #[test]
     fn a_record_always_fits(proposed in 20..900 * KB, data in 20..100 * KB, decided in 20..1_000 * KB, edits in 1..2_000usize) {
         let (action, mut edited) = (of_bytes(proposed, "x"), of_bytes(decided, "z"));

@@ -210,7 +210,7 @@ fn two_gates_are_open_at_once_and_the_join_waits_for_both() {
     let mut story = Story::of(&nodes, "a>g1 a>g2 g1>join g2>join");
     story.run_through("a").open("g1").wait_until(60).open("g2");
     assert_eq!((story.run.status, story.plan().wake_at), (RunStatus::AwaitingApproval, Some(at(3_600))));
-    story.park("bell").decide("g2", Verdict::Approved);
+    story.park("token").decide("g2", Verdict::Approved);
     assert_eq!((story.run.status, story.ready().as_str()), (RunStatus::AwaitingApproval, ""));
     story.decide("g1", Verdict::Approved);
     assert_eq!((story.run.status, story.ready().as_str()), (RunStatus::Running, "join"));

@@ -216,8 +216,8 @@ fn a_gate_asks_with_everything_filled_in() {
     );
     let question = asked(node);
     assert_eq!(question.action_label, "Refund 7");
-    assert_eq!(question.proposed_action, json!({"amount": 12.5}));
-    assert_eq!(question.data, Some(json!([1, {"k": true}])));
+    assert_eq!(*question.proposed_action.value(), json!({"amount": 12.5}));
+    assert_eq!(question.data, Some(json!([1, {"k": true}]).into()));
     assert_eq!(question.assign_to.unwrap().to_string(), "user:run_1");
     assert_eq!(question.timeout_seconds, 7_200);
 

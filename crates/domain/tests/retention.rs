@@ -24,7 +24,7 @@ fn run() -> Run {
 
 proptest! {
     /// A run does something, waits, is woken early or in time, and so on, as often as it likes. Its records outlast every wait by a
-    /// day, and at its end each goes when it was promised to, or within a day if nobody looks at it.
+    /// day, and at its end each goes when it was promised to, or within a day if no worker handles it.
     #[test]
     fn records_outlast_every_wait_and_go_when_they_were_promised_to(
         days in prop_oneof![Just(1u64), 2..10u64, Just(180)],

@@ -97,7 +97,7 @@ fn on_another_version_what_is_the_same_and_comes_from_the_same_is_taken_over() {
 }
 
 #[test]
-fn whoever_started_any_run_of_the_chain_has_started_this_one() {
+fn the_starters_of_a_retry_include_those_of_the_runs_before_it() {
     let mut story = Story::of(&nodes("a"), "");
     story.start("a").fail("a");
     let retried = story.run.retried(None).unwrap();
@@ -117,7 +117,7 @@ fn the_same_input_has_the_same_key_and_another_one_another() {
     assert!(key(json!(null)).starts_with(&format!("{}/a/", story.run.id)));
 }
 
-/// One node after the other has its turn and is left in some way; what is not over when the choices are is called off.
+/// One node after the other begins and is left in some way; the run is cancelled when the choices run out.
 fn happen(story: &mut Story, choices: &[u8]) {
     for choice in choices {
         let ready = story.plan().ready;
@@ -139,7 +139,7 @@ fn happen(story: &mut Story, choices: &[u8]) {
     _ = story.run.cancel("usr_eve", None, story.now);
 }
 
-/// Takes over what it can, as the engine does: each node in its turn.
+/// Takes over what can be taken over, as the engine does: one node after the other.
 fn take_over(before: &Story, reuse: &Reuse) -> Story {
     let mut story = Story { run: common::new_run(&before.spec), ..before.clone() };
     story.run.claim(common::OWNER, 1).unwrap();
@@ -173,7 +173,7 @@ proptest! {
                     let skipped = before.run.progress.get(edge.from).status == NodeStatus::Skipped;
                     prop_assert!(reuse.contains(edge.from) || skipped);
                 }
-                // Each has its turn, and is left as it was.
+                // Each node begins, and is left as it was left before.
                 prop_assert_eq!((then.status, then.exit), (now.status, now.exit));
             } else {
                 prop_assert!(matches!(now.status, NodeStatus::Pending | NodeStatus::Skipped));

@@ -30,8 +30,8 @@ fn state(name: &str) -> Story {
         "working" => _ = story.run_through("begin").start("work"),
         // Driven, `work` under way and `gate` open.
         "asking" => _ = story.run_through("begin").start("work").open("gate"),
-        // Nobody drives it, `gate` is open, the bell hangs.
-        "parked" => _ = story.run_through("begin work side").open("gate").park("bell"),
+        // No invocation owns the run, `gate` is open, and the task token is stored.
+        "parked" => _ = story.run_through("begin work side").open("gate").park("token"),
         // `side` has failed for good; `work` is still under way and `gate` open.
         "failing" => _ = story.run_through("begin").start("work side").open("gate").fail("side"),
         "succeeded" => _ = story.run_through("begin work side").open("gate").decide("gate", Verdict::Approved).run_through("last"),
@@ -189,7 +189,7 @@ fn a_run_that_has_ended_has_no_node_left_that_has_not() {
 }
 
 #[test]
-fn a_new_run_owes_its_first_segment_and_a_claim_clears_it() {
+fn the_first_segment_of_a_new_run_is_pending_and_a_claim_clears_it() {
     let mut story = state("new");
     assert_eq!(
         story.run.execution,
@@ -212,7 +212,7 @@ fn a_second_invocation_of_a_segment_fences_out_the_first() {
 }
 
 #[test]
-fn a_segment_that_ends_owes_the_next_one_which_waits_as_long_as_it_was_told() {
+fn when_a_segment_ends_the_next_one_is_pending_and_waits_until_the_given_time() {
     for wake_at in [None, Some(at(60))] {
         let mut story = state("working");
         story.run.end_segment(wake_at).unwrap();
@@ -227,13 +227,13 @@ fn a_segment_that_ends_owes_the_next_one_which_waits_as_long_as_it_was_told() {
 }
 
 #[test]
-fn deciding_a_parked_run_owes_a_ring_and_keeps_the_bell_until_a_claim_clears_both() {
+fn deciding_a_parked_run_makes_a_task_success_pending_and_keeps_the_token_until_a_claim_clears_both() {
     for verdict in [Verdict::Approved, Verdict::Rejected, Verdict::Expired] {
         let mut story = state("parked");
         story.decide("gate", verdict);
         assert_eq!(
             (story.run.execution.pending, story.run.execution.token.as_deref()),
-            (Some(PendingEffect::SendTaskSuccess), Some("bell")),
+            (Some(PendingEffect::SendTaskSuccess), Some("token")),
             "{verdict}"
         );
         let segment = story.run.execution.segment;
@@ -255,7 +255,7 @@ fn a_decision_before_the_park_replaces_the_start_that_was_owed_so_that_park_does
 }
 
 #[test]
-fn deciding_a_run_that_is_driven_owes_nothing() {
+fn deciding_a_run_that_has_an_owner_makes_nothing_pending() {
     for verdict in [Verdict::Approved, Verdict::Rejected, Verdict::Expired] {
         let mut story = state("asking");
         let drive = story.run.execution.clone();
@@ -282,7 +282,7 @@ fn a_rejection_whose_policy_is_fail_ends_a_parked_run_and_still_wakes_its_segmen
 #[test]
 fn approving_the_last_gate_of_a_parked_run_ends_it_and_still_wakes_its_segment() {
     let mut story = Story::of(&[gate("only", json!({}))], "");
-    story.open("only").park("bell").decide("only", Verdict::Approved);
+    story.open("only").park("token").decide("only", Verdict::Approved);
     assert_eq!((story.run.status, story.run.execution.pending), (RunStatus::Succeeded, Some(PendingEffect::SendTaskSuccess)));
 }
 
@@ -320,7 +320,7 @@ fn a_cancel_clears_what_is_owed_names_who_and_why_and_calls_every_open_node_off(
 }
 
 #[test]
-fn a_cancel_of_a_decided_run_that_owes_a_ring_leaves_no_debt() {
+fn a_cancel_of_a_decided_run_leaves_no_pending_effect() {
     let mut story = state("parked");
     story.decide("gate", Verdict::Approved);
     story.run.cancel("usr_ada", None, at(1)).unwrap();

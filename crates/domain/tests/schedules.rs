@@ -226,7 +226,7 @@ proptest! {
     }
 
     /// Ticks that come late, come twice, read before others write and write after them, or die before they write: each is a moment at
-    /// which the head was read, and one at which the write on the condition that nobody has moved it took place, or none.
+    /// which the head was read, and one at which the write on the condition that it has not moved took place, or none.
     #[test]
     fn each_due_time_runs_once_and_after_an_outage_only_the_latest(
         expression in any_expression(), zone in any_zone(), from in any_time(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::flow::{Node, NodeIx};
-use domain::json::{canonical, sha256_hex};
+use domain::json::sha256_hex;
 use domain::ports::{CallContext, Clock, Effect, EffectError, Effects, PortError, Runs};
 use domain::request::Request;
 use domain::run::{Exit, NodeState, NodeStatus, Run};
@@ -84,11 +84,12 @@ impl<P: Ports> Engine<P> {
         let now = self.clock.now();
         let state = run.progress.get(ix);
         let (value, exit, error) = match result.output {
-            Ok((value, exit)) => match canonical(&value).len() {
-                bytes if bytes > MAX_OUTPUT_BYTES => {
+            Ok((value, exit)) => match Payload::of(value) {
+                output if output.bytes() > MAX_OUTPUT_BYTES => {
+                    let bytes = output.bytes();
                     (None, Exit::Normal, Some(format!("the output has {bytes} bytes; a step may put out at most {MAX_OUTPUT_BYTES}")))
                 }
-                _ => (Some(Arc::new(value)), exit, None),
+                output => (Some(output), exit, None),
             },
             Err(message) => (None, Exit::Normal, Some(bounded(message))),
         };
@@ -99,7 +100,7 @@ impl<P: Ports> Engine<P> {
             status: if error.is_some() { NodeStatus::Failed } else { NodeStatus::Succeeded },
             exit,
             input: Some(result.input).filter(|input| !input.is_null()).map(Payload::of),
-            output: value.clone().map(Payload::Inline),
+            output: value.clone(),
             answer: result.answer,
             error,
             attempts: state.attempts.max(1),
@@ -111,7 +112,7 @@ impl<P: Ports> Engine<P> {
         let record = self.runs.record(run, record).await?;
         let output = match (&record.output, value) {
             (Some(Payload::Inline(kept)), _) => Some(Arc::clone(kept)),
-            (Some(Payload::Stored(object)), Some(ours)) if sha256_hex(&ours) == object.sha256 => Some(ours),
+            (Some(Payload::Stored(object)), Some(ours)) if ours.sha256() == object.sha256 => ours.value().map(Arc::clone),
             _ => None,
         };
         Ok(Finished { ix, record, output })

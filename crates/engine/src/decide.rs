@@ -53,7 +53,7 @@ impl<P: Ports> Engine<P> {
                     return Ok(DecisionResult { run, gate, counted });
                 }
                 BallotOutcome::MoreNeeded => run.must_take_votes()?,
-                BallotOutcome::DecisionResult(verdict) => run.decide(spec, ix, verdict, &gate.failure_message(), now)?,
+                BallotOutcome::Decided(verdict) => run.decide(spec, ix, verdict, &gate.failure_message(), now)?,
             }
             gate = self.runs.offload(&run, gate).await?;
             let mut gates = vec![gate.clone()];
@@ -76,7 +76,7 @@ impl<P: Ports> Engine<P> {
     async fn at_hand(&self, gate: &mut Gate, ballot: &Ballot) -> Result<Payload, PortError> {
         let lies = gate.proposed_action.clone();
         if matches!(ballot, Ballot::Approve { action: Some(_), .. }) {
-            gate.put(Part::ProposedAction, Payload::Inline(value_of(&self.runs, &lies).await?));
+            gate.put(Part::ProposedAction, Payload::Inline(value_of(&self.runs, &lies).await?.into()));
         }
         Ok(lies)
     }

@@ -23,7 +23,7 @@ pub(crate) use step::StepItem;
 pub(crate) use webhook::{DeliveryItem, EndpointsItem, EventItem};
 pub(crate) use webhook_trigger::{GoneItem, TokenItem, WebhookItem};
 
-use domain::json::canonical;
+use domain::json::CanonicalJson;
 use domain::ports::PortError;
 use domain::step::{ObjectRef, Payload};
 use serde_json::Value;
@@ -39,15 +39,15 @@ fn from_text(text: &str) -> Result<Value, PortError> {
 fn split(payload: Option<&Payload>) -> (Option<String>, Option<ObjectRef>) {
     match payload {
         None => (None, None),
-        Some(Payload::Inline(value)) => (Some(canonical(value)), None),
+        Some(Payload::Inline(json)) => (Some(json.text().to_owned()), None),
         Some(Payload::Stored(object)) => (None, Some(object.clone())),
     }
 }
 
-fn join(text: Option<&str>, object: Option<ObjectRef>) -> Result<Option<Payload>, PortError> {
+fn join(text: Option<String>, object: Option<ObjectRef>) -> Result<Option<Payload>, PortError> {
     Ok(match (text, object) {
         (_, Some(object)) => Some(Payload::Stored(object)),
-        (Some(text), None) => Some(Payload::of(from_text(text)?)),
+        (Some(text), None) => Some(Payload::Inline(CanonicalJson::from_canonical(text).map_err(corrupt)?)),
         (None, None) => None,
     })
 }

@@ -10,7 +10,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use domain::flow::NodeId;
-use domain::json::{canonical, sha256_hex_of};
+use domain::json::{CanonicalJson, sha256_hex_of};
 use domain::ports::PortError;
 use domain::run::Run;
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload};
@@ -61,13 +61,8 @@ impl Objects {
     /// the same payload uploaded again is the same object. One that lies beside another run's record is copied.
     pub(crate) async fn offload(&self, run: &Run, place: Place<'_>, payload: Payload) -> Result<Payload, PortError> {
         match payload {
-            Payload::Inline(value) => {
-                let text = canonical(&value);
-                if text.len() <= MAX_INLINE_BYTES {
-                    return Ok(Payload::Inline(value));
-                }
-                self.upload(run, place, text).await
-            }
+            Payload::Inline(json) if json.text().len() <= MAX_INLINE_BYTES => Ok(Payload::Inline(json)),
+            Payload::Inline(json) => self.upload(run, place, &json).await,
             stored @ Payload::Stored(_) => self.put_beside(run, place, stored).await,
         }
     }
@@ -75,17 +70,16 @@ impl Objects {
     /// The payload beside the record, whatever its size.
     pub(crate) async fn put_beside(&self, run: &Run, place: Place<'_>, payload: Payload) -> Result<Payload, PortError> {
         match payload {
-            Payload::Inline(value) => self.upload(run, place, canonical(&value)).await,
+            Payload::Inline(json) => self.upload(run, place, &json).await,
             Payload::Stored(object) => self.copy(run, place, &object).await.map(Payload::Stored),
         }
     }
 
-    async fn upload(&self, run: &Run, place: Place<'_>, text: String) -> Result<Payload, PortError> {
-        let sha256 = sha256_hex_of(text.as_bytes());
+    async fn upload(&self, run: &Run, place: Place<'_>, json: &CanonicalJson) -> Result<Payload, PortError> {
+        let sha256 = json.sha256().to_owned();
         let key = place.key(run, &sha256);
-        let bytes = text.len() as u64;
-        let upload =
-            self.client.put_object().bucket(&self.bucket).key(&key).content_type("application/json").body(text.into_bytes().into());
+        let (bytes, body) = (json.text().len() as u64, json.text().as_bytes().to_vec());
+        let upload = self.client.put_object().bucket(&self.bucket).key(&key).content_type("application/json").body(body.into());
         upload.send().await.map_err(unavailable)?;
         Ok(Payload::Stored(ObjectRef { key, bytes, sha256 }))
     }

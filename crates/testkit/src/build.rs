@@ -3,7 +3,7 @@
 use domain::access::{Actor, ApiKey, Grant, OwnLimits};
 use domain::connection::{Carrier, Connection, ConnectionKey};
 use domain::flow::{Flow, FlowStatus, FlowTrigger, Spec, Version};
-use domain::gate::{Ballot, Gate};
+use domain::gate::{Action, Ballot, Gate};
 use domain::id::{ApprovalId, ConnectionId, FlowId, KeyId, OrgId, RunId};
 use domain::ports::Entropy;
 use domain::run::{NewRun, Run, Trigger};
@@ -106,7 +106,7 @@ pub fn approve() -> Ballot {
 
 /// Yes, but do this.
 pub fn approve_as(action: Value) -> Ballot {
-    Ballot::Approve { action: Some(action), note: None }
+    Ballot::Approve { action: Some(Action::new(action).unwrap()), note: None }
 }
 
 /// No.

@@ -22,7 +22,7 @@ use domain::connection::Connection;
 use domain::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
-use domain::json::{canonical, sha256_hex_of};
+use domain::json::sha256_hex_of;
 use domain::network::PrivateRange;
 use domain::organisation::Organisation;
 use domain::ports::{CommitError, Idempotency, PortError, Runs};
@@ -221,7 +221,7 @@ impl State {
         let (bytes, sha256) = (payload.bytes() as u64, payload.sha256());
         let text = match &payload {
             Payload::Stored(object) => self.objects.get(&object.key).cloned().unwrap_or_default(),
-            Payload::Inline(value) => canonical(value),
+            Payload::Inline(json) => json.text().to_owned(),
         };
         let key = format!("{folder}/{sha256}");
         self.objects.insert(key.clone(), text);
@@ -308,7 +308,7 @@ impl State {
 
     fn offload_gate(&mut self, run: &Run, gate: &Gate) -> Gate {
         let mut gate = gate.clone();
-        for (part, payload) in gate.beside() {
+        for (part, payload) in gate.offloaded() {
             let payload = self.put_beside(&format!("gates/{}/{}/{}", run.org, run.id, gate.node), payload);
             gate.put(part, payload);
         }
@@ -353,7 +353,7 @@ impl Runs for Memory {
     }
 
     async fn offload(&self, run: &Run, gate: Gate) -> Result<Gate, PortError> {
-        if gate.beside().is_empty() {
+        if gate.offloaded().is_empty() {
             return Ok(gate);
         }
         self.faults.call("offload", true, || Ok(self.state().offload_gate(run, &gate))).await

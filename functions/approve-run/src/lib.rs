@@ -2,8 +2,7 @@
 
 use api::{ApiError, Body, Call, Endpoint, Reply, view};
 use domain::access::Scope;
-use domain::gate::{Ballot, MAX_ACTION_BYTES};
-use domain::json::canonical;
+use domain::gate::{Action, Ballot, MAX_ACTION_BYTES};
 use domain::ports::Clock;
 use engine::{Engine, Ports};
 
@@ -17,10 +16,8 @@ const OVERRIDE_ROOM: usize = 3 * MAX_ACTION_BYTES;
 pub async fn handle(engine: &Engine<impl Ports>, call: Call) -> Result<Reply, ApiError> {
     let run = call.run_id()?;
     let mut body = Body::with_room(&call, OVERRIDE_ROOM)?;
-    let action = body.value("proposedActionOverride");
-    if action.as_ref().is_some_and(|action| canonical(action).len() > MAX_ACTION_BYTES) {
-        return Err(ApiError::TooLarge("override", MAX_ACTION_BYTES));
-    }
+    let action = body.value("proposedActionOverride").map(Action::new).transpose();
+    let action = action.map_err(|_| ApiError::TooLarge("override", MAX_ACTION_BYTES))?;
     let (node, note) = (body.node("nodeId"), body.text("note"));
     body.finish()?;
     let decided = engine.decide(&call.key.org, &run, node.as_ref(), &call.key.actor, Ballot::Approve { action, note }).await?;

@@ -1,20 +1,20 @@
-//! How often a key may call: so many reads and so many writes a minute, counted for each kind of thing by itself.
+//! Rate limits: the number of reads and of writes that a key may make in a minute, counted for each kind of resource.
 
 use std::fmt;
 
 use super::Scope;
 use crate::time::Time;
 
-/// Whether a request looks at something or changes it.
+/// Whether a request reads or writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// It looks.
+    /// The request reads.
     Read,
-    /// It changes.
+    /// The request writes.
     Write,
 }
 
-/// What is counted together: `runs.read`, `runs.write`, `api.write`.
+/// The requests that are counted together, such as `runs.read`, `runs.write` or `api.write`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bucket {
     resource: &'static str,
@@ -22,15 +22,15 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// The bucket of an endpoint. A scope that ends in `:read` or `:write` says it all; one that ends in `:manage` covers both, so
-    /// there it depends on whether the endpoint `changes` anything.
+    /// Returns the bucket of an endpoint. A scope that ends in `:read` or `:write` is a read or a write; one that ends in `:manage` covers
+    /// both, and then it depends on whether the endpoint `changes` anything.
     pub fn of(scope: Scope, changes: bool) -> Self {
         let (resource, action) = scope.name().split_once(':').unwrap_or((scope.name(), ""));
         let reads = action == "read" || (action == "manage" && !changes);
         Self { resource, class: if reads { Class::Read } else { Class::Write } }
     }
 
-    /// Whose limit holds.
+    /// Returns the class, whose limit applies.
     pub fn class(self) -> Class {
         self.class
     }
@@ -46,7 +46,7 @@ impl fmt::Display for Bucket {
     }
 }
 
-/// Requests that a key may make in a minute, in each bucket, unless it has a limit of its own.
+/// The requests that a key may make in a minute and in each bucket, unless it has a limit of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// In a bucket of reads.
@@ -56,7 +56,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limit of a class.
+    /// Returns the limit of a class.
     pub fn of(self, class: Class) -> u32 {
         match class {
             Class::Read => self.reads,
@@ -65,7 +65,7 @@ impl Limits {
     }
 }
 
-/// The limits that one key has instead of everybody's.
+/// The limits that one key has instead of the common ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OwnLimits {
     /// In a bucket of reads.
@@ -75,7 +75,7 @@ pub struct OwnLimits {
 }
 
 impl OwnLimits {
-    /// The limit of a class: the key's own, or the one of `all`.
+    /// Returns the limit of a class: the key's own, or that of `all`.
     pub fn or(self, all: Limits, class: Class) -> u32 {
         let own = match class {
             Class::Read => self.reads,
@@ -90,48 +90,48 @@ impl OwnLimits {
 pub struct Minute(u64);
 
 impl Minute {
-    /// The minute that `time` lies in.
+    /// Returns the minute that contains `time`.
     pub fn of(time: Time) -> Self {
         Self(time.seconds() / 60)
     }
 
-    /// The minute with this number.
+    /// Returns the minute with this number.
     pub fn from_number(number: u64) -> Self {
         Self(number)
     }
 
-    /// Its number since the epoch.
+    /// Returns the number of the minute since the epoch.
     pub fn number(self) -> u64 {
         self.0
     }
 
-    /// When the next one begins, and everything is counted from 0 again.
+    /// Returns when the next minute begins, in which requests are counted from 0 again.
     pub fn end(self) -> Time {
         Time::from_millis(0).plus_seconds((self.0 + 1).saturating_mul(60))
     }
 
-    /// Whether nobody counts in `earlier` any more. The minute before this one may still be current for a machine whose clock is
-    /// behind, so it is not over yet.
+    /// Returns whether no request is counted in `earlier` any more. The minute before this one may still be current for a machine whose
+    /// clock is behind, so it does not qualify.
     pub fn is_long_after(self, earlier: Self) -> bool {
         earlier.0 + 1 < self.0
     }
 }
 
-/// How much of a limit is used up.
+/// The part of a limit that is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// What was counted.
+    /// The bucket.
     pub bucket: Bucket,
-    /// So many a minute.
+    /// The limit for a minute.
     pub limit: u32,
-    /// So many in this minute, this request among them.
+    /// The requests in this minute, this one included.
     pub used: u32,
     /// The minute.
     pub minute: Minute,
 }
 
 impl Usage {
-    /// How many more are possible before [`Minute::end`].
+    /// Returns the number of requests that are left before [`Minute::end`].
     pub fn remaining(&self) -> u32 {
         self.limit.saturating_sub(self.used)
     }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_its_own_limit_or_everybodys() {
+    fn a_key_has_its_own_limit_or_the_common_one() {
         let all = Limits { reads: 600, writes: 120 };
         let own = OwnLimits { reads: Some(10), writes: None };
         assert_eq!((own.or(all, Class::Read), own.or(all, Class::Write)), (10, 120));

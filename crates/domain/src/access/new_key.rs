@@ -1,41 +1,41 @@
-//! A key as somebody asks for it, and what they may give away.
+//! A key as a caller requests it, and the scopes that the caller may pass on.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
 use super::{Actor, ApiKey, Grant, OwnLimits};
+use crate::body_fields::BodyFields;
 use crate::error::ApplicationError;
-use crate::fields::Fields;
 use crate::id::KeyId;
 use crate::problem::FieldErrors;
 use crate::time::Time;
 
 const MAX_NAME_CHARS: usize = 100;
 const MAX_ACTOR_CHARS: usize = 64;
-/// Roles, or teams, of one actor. The key's item is written with every request, so it is kept small.
+/// The most roles, or teams, of one actor. The item of a key is written with every request, so it is kept small.
 const MAX_GROUPS: usize = 20;
 const MAX_GROUP_CHARS: usize = 64;
-/// Every scope, the old wildcards, and some room for repetition.
+/// The most scopes of a request: every scope, the old wildcards, and some room for repetition.
 const MAX_SCOPES: usize = 20;
 
-/// A key that is asked for; each field is valid by itself.
+/// A key that is requested. Each field is valid by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKey {
-    /// What people call it.
+    /// The name that people use.
     pub name: String,
-    /// Who acts when it is used.
+    /// The actor of requests with this key.
     pub actor: Actor,
-    /// What it may do, in the order in which it was asked for.
+    /// What the key may do, in the order of the request.
     pub grants: Vec<Grant>,
-    /// From then on it is refused.
+    /// The time from which the key is refused.
     pub valid_until: Option<Time>,
 }
 
 impl NewKey {
-    /// Reads a body; all problems at once, each at its path.
+    /// Reads a body. Fails with all problems at once, each at its path.
     pub fn parse(body: &Map<String, Value>, now: Time) -> Result<Self, FieldErrors> {
-        let mut fields = Fields::of(body);
+        let mut fields = BodyFields::of(body);
         let name = fields.text("name", |name| {
             let fits = !name.trim().is_empty() && name.chars().count() <= MAX_NAME_CHARS && !name.chars().any(char::is_control);
             if fits {
@@ -61,8 +61,8 @@ impl NewKey {
         fields.finish().into_result(key)
     }
 
-    /// The key, as `maker` may make it: in the maker's organisation, with no scope that the maker's own key lacks. An old wildcard
-    /// is as much as it covers. Names, actors and roles are the organisation's own affair, and `api:manage` is what settles them.
+    /// Returns the key in the organisation of `maker`. Fails if it has a scope that the maker's own key lacks; an old wildcard counts as all
+    /// scopes that it covers. Names, actors and roles are not restricted: a key with `api:manage` may choose them.
     pub fn made_by(self, maker: &ApiKey, id: KeyId) -> Result<ApiKey, ApplicationError> {
         let mut fields = FieldErrors::new();
         for (at, grant) in self.grants.iter().enumerate() {
@@ -88,12 +88,12 @@ impl NewKey {
     }
 }
 
-/// The text names no actor.
+/// The error for a text that is not an actor.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("must be `usr_…` or the name of a service: a letter, then letters, digits, `_`, `-` and `.`, {MAX_ACTOR_CHARS} characters at most")]
 pub struct BadActor;
 
-/// The name of whoever acts, as audit records carry it.
+/// Reads the name of an actor, as audit records carry it.
 pub fn parse_actor(text: &str) -> Result<String, BadActor> {
     let mut chars = text.chars();
     let begins = chars.next().is_some_and(|first| first.is_ascii_alphabetic());
@@ -101,7 +101,7 @@ pub fn parse_actor(text: &str) -> Result<String, BadActor> {
     if begins && goes_on && text.len() <= MAX_ACTOR_CHARS && text != "usr_" { Ok(text.to_owned()) } else { Err(BadActor) }
 }
 
-/// The name of a role or a team, as it stands behind `role:` or `team:`.
+/// Reads the name of a role or a team, as it follows `role:` or `team:`.
 fn parse_group(text: &str) -> Result<String, String> {
     let fits = !text.is_empty() && text.chars().count() <= MAX_GROUP_CHARS && text.trim() == text && !text.chars().any(char::is_control);
     if fits { Ok(text.to_owned()) } else { Err(format!("must have 1 to {MAX_GROUP_CHARS} characters, without blanks around them")) }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_said_at_once() {
+    fn all_problems_are_reported_at_once() {
         let body = json!({
             "name": " ", "scopes": ["runs:write", "runs:*", 7], "actor": "usr_", "roles": ["x".repeat(65), " a", ""], "teams": "payments",
             "expiresAt": "2026-01-01T00:00:00Z", "expiry": 3, "createdBy": "usr_eve",
@@ -198,9 +198,9 @@ mod tests {
         }
     }
 
-    /// For every scope, and for the old wildcards: given away by those who have all of it, and by nobody else.
+    /// Every scope, and every old wildcard, can be passed on by a key that has all of it, and by no other key.
     #[test]
-    fn nobody_gives_a_scope_that_they_do_not_have() {
+    fn a_key_cannot_pass_on_a_scope_that_it_does_not_have() {
         let words: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).chain(["read", "write"]).collect();
         for held in &words {
             for wanted in &words {
@@ -212,8 +212,8 @@ mod tests {
                     .filter(|scope| covers(wanted, *scope))
                     .all(|scope| scope == Scope::FlowsRead || covers(held, scope));
                 assert_eq!(given.is_ok(), has_all, "{held} gives {wanted}");
-                if let Err(fault) = given {
-                    let ApplicationError::Unprocessable { fields, .. } = fault else { panic!("{fault}") };
+                if let Err(error) = given {
+                    let ApplicationError::Unprocessable { fields, .. } = error else { panic!("{error}") };
                     assert_eq!(fields.by_path().keys().collect::<Vec<_>>(), ["scopes[1]"]);
                 }
             }

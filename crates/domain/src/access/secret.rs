@@ -1,14 +1,14 @@
-//! The secret that a caller shows: made once, shown once, known afterwards by its hash only.
+//! The secret of an API key: it is made once, shown once, and afterwards known only by its hash.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::json::sha256_hex_of;
 
-/// What a key is for. Only its look differs: a key for trying things out is easily told from one for production.
+/// What a key is for. Only the prefix differs, so that people can tell the two apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
-    /// For trying things out.
+    /// For tests.
     Sandbox,
     /// For production.
     Live,
@@ -23,18 +23,18 @@ impl Environment {
     }
 }
 
-/// How every secret begins.
+/// The beginning of every secret.
 pub const SECRET_MARK: &str = "qe_sk_";
 const RANDOM_CHARS: usize = 32;
 
-/// The lower 80 bits of two random numbers in base32 (RFC 4648, lower case): 32 characters, five bits each.
+/// Returns the lower 80 bits of two random numbers in base32 (RFC 4648, lower case): 32 characters, five bits each.
 pub(crate) fn base32(random: [u128; 2]) -> String {
     let fives = random.into_iter().flat_map(|word| (0..16).map(move |place| (word >> (place * 5)) & 31));
     let chars = fives.filter_map(|five| u8::try_from(five).ok()).map(|five| if five < 26 { b'a' + five } else { b'2' + five - 26 });
     chars.map(char::from).collect()
 }
 
-/// `qe_sk_<sandbox|live>_<32 base32 characters>`: 160 random bits. It does not show itself in logs.
+/// `qe_sk_<sandbox|live>_<32 base32 characters>`: 160 random bits. The `Debug` text does not contain them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
     environment: Environment,
@@ -42,28 +42,28 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// A new one, from the lower 80 bits of two random numbers.
+    /// Makes a secret from the lower 80 bits of each of two random numbers.
     pub fn new(environment: Environment, random: [u128; 2]) -> Self {
         Self { environment, text: format!("{}{}", environment.prefix(), base32(random)) }
     }
 
-    /// What it is for.
+    /// Returns what the key is for.
     pub fn environment(&self) -> Environment {
         self.environment
     }
 
-    /// The SHA-256 of it, in lower-case hex: all that is ever stored.
+    /// Returns the SHA-256 of the secret in lower-case hex, which is all that is stored.
     pub fn sha256(&self) -> String {
         sha256_hex_of(self.text.as_bytes())
     }
 
-    /// The text itself, for its owner's eyes.
+    /// Returns the text itself, to be shown to its owner.
     pub fn reveal(&self) -> &str {
         &self.text
     }
 }
 
-/// The text has not the form of a secret.
+/// The error for a text that does not have the form of a secret.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("must be qe_sk_<sandbox|live>_ and 32 base32 characters")]
 pub struct BadSecret;
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_another_form_is_no_secret() {
+    fn a_text_of_another_form_is_not_a_secret() {
         let random = "a2".repeat(16);
         for bad in [
             random.clone(),

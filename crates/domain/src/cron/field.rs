@@ -1,4 +1,4 @@
-//! The five fields, each checked by itself, so that whoever wrote one wrong is told which.
+//! The five fields. Each is checked by itself, so that the error names the field that is wrong.
 
 use std::ops::RangeInclusive;
 

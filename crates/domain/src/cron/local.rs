@@ -1,4 +1,4 @@
-//! A moment on the clock of a time zone, as croner's walk wants to see it.
+//! A time in a time zone, with the operations that croner needs.
 
 use std::cmp::Ordering;
 
@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 
 use crate::time::Time;
 
-/// A moment in a time zone, and the year in which the walk gives up: by itself it would go on for three thousand.
+/// A time in a time zone, and the last year that croner searches: without it croner would search three thousand years.
 #[derive(Debug, Clone)]
 pub(super) struct Local {
     moment: ZonedDateTime,
@@ -25,7 +25,7 @@ impl Local {
         Some(Self { moment, last_year })
     }
 
-    /// None: before the epoch.
+    /// Returns the time; none before the epoch.
     pub(super) fn time(&self) -> Option<Time> {
         u64::try_from(self.moment.timestamp().as_millisecond()).ok().map(Time::from_millis)
     }

@@ -1,21 +1,26 @@
-//! A flow as somebody sends it: new, or the changes to one.
+//! A flow as a caller sends it: a new flow, or changes to one.
 
 use serde_json::{Map, Value};
 
-use super::fields::Fields;
-use super::{Flow, FlowStatus, FlowTrigger, MAX_SPEC_BYTES, Slug, Spec, Version};
+use super::head::{Flow, FlowStatus};
+use super::limits::MAX_SPEC_BYTES;
+use super::object_reader::ObjectReader;
+use super::spec::Spec;
+use super::trigger_draft::TriggerDraft;
+use super::version::Version;
 use crate::id::{FlowId, OrgId};
 use crate::json::canonical;
+use crate::name::Slug;
 use crate::problem::FieldErrors;
 use crate::time::Time;
-use crate::trigger::{TriggerDraft, WebhookToken};
+use crate::trigger::{FlowTrigger, WebhookToken};
 
-/// The most bytes the body of a flow may have: the spec, and what stands around it.
+/// The most bytes that the body of a flow may have: the spec, and the fields around it.
 pub const MAX_BODY_BYTES: usize = MAX_SPEC_BYTES + 64 * 1024;
 const MAX_NAME_CHARS: usize = 200;
 const MAX_DESCRIPTION_CHARS: usize = 4_000;
 
-/// The fields that were sent, each valid by itself.
+/// The fields of a flow that were sent. Each is valid by itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Draft {
     slug: Option<Slug>,
@@ -27,19 +32,19 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Reads the body of a new flow, whose slug, name and spec are required; all problems at once, each at its path.
+    /// Reads the body of a new flow, whose slug, name and spec are required. Fails with all problems at once, each at its path.
     pub fn parse_new(body: &Map<String, Value>) -> Result<Self, FieldErrors> {
         Self::read(body, &["slug", "name", "spec"], true)
     }
 
-    /// Reads the changes to a flow; all problems at once, each at its path.
+    /// Reads changes to a flow. Fails with all problems at once, each at its path.
     pub fn parse_changes(body: &Map<String, Value>) -> Result<Self, FieldErrors> {
         Self::read(body, &[], false)
     }
 
     fn read(body: &Map<String, Value>, required: &[&'static str], is_new: bool) -> Result<Self, FieldErrors> {
         let mut errors = FieldErrors::new();
-        let mut fields = Fields::of_body(body, &mut errors);
+        let mut fields = ObjectReader::of_body(body, &mut errors);
         for name in required {
             fields.required(name);
         }
@@ -72,7 +77,7 @@ impl Draft {
         errors.into_result(draft)
     }
 
-    /// The draft as a new flow, active unless it says otherwise. `fresh` is the token if it has a webhook.
+    /// Returns the draft as a new flow, which is active unless the draft says otherwise. `fresh` is the token to use if it has a webhook.
     pub fn into_flow(self, id: FlowId, org: OrgId, fresh: WebhookToken, now: Time) -> Result<(Flow, Version), FieldErrors> {
         let mut errors = FieldErrors::new();
         for (field, is_missing) in [("slug", self.slug.is_none()), ("name", self.name.is_none()), ("spec", self.spec.is_none())] {
@@ -98,8 +103,8 @@ impl Draft {
         Ok((flow, version))
     }
 
-    /// The flow with the changes, and a new version if the spec is another one than `current`. `fresh` is the token if it becomes a
-    /// webhook now.
+    /// Returns the flow with the changes, and a new version if the spec differs from `current`. `fresh` is the token to use if the trigger
+    /// becomes a webhook.
     pub fn applied_to(
         self,
         before: &Flow,
@@ -131,7 +136,7 @@ impl Draft {
     }
 }
 
-fn text(fields: &mut Fields<'_>, name: &'static str, max_chars: usize) -> Option<String> {
+fn text(fields: &mut ObjectReader<'_>, name: &'static str, max_chars: usize) -> Option<String> {
     let text = fields.optional_string(name)?;
     if text.chars().count() > max_chars {
         fields.problem(name, format!("must have at most {max_chars} characters"));

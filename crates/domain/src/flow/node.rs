@@ -1,21 +1,21 @@
-//! What a node is, by type.
+//! The nodes of a flow, by type.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{NodeId, ServiceSlug};
+use crate::name::{NodeId, ServiceSlug};
 use crate::template::{Expression, Template, Text};
 
 /// One node of a flow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Its name.
+    /// The name.
     pub id: NodeId,
-    /// What it does.
+    /// What the node does.
     pub kind: NodeKind,
-    /// How often it is tried.
+    /// How often the node is attempted.
     pub retry: Retry,
     /// How long one attempt may take, in seconds.
     pub timeout_seconds: u32,
@@ -36,18 +36,18 @@ pub enum NodeKind {
     Decision(Decision),
     /// Makes a value.
     Transform(Template),
-    /// Waits for a person's decision.
+    /// Waits for a reviewer's decision.
     Approval(Approval),
-    /// Waits for a clock.
+    /// Waits for a time.
     Wait(Wait),
-    /// Sends something to a URL and only checks that it was taken.
+    /// Sends a request to a URL and only checks the status of the response.
     Sink(HttpSink),
-    /// Tells the organisation's webhooks something.
+    /// Emits an event to the organisation's webhooks.
     Emit(WebhookEmit),
 }
 
 impl NodeKind {
-    /// The `type` in a spec.
+    /// Returns the `type` in a spec.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Llm(_) => "llm_step",
@@ -62,7 +62,7 @@ impl NodeKind {
         }
     }
 
-    /// Every expression in its templates, with its path below the node (`body.items[0]`).
+    /// Returns every expression in the node's templates, with its path below the node (`body.items[0]`).
     pub fn expressions(&self) -> Vec<(String, &Expression)> {
         let named = |field: &str, text| (field.to_owned(), text);
         let (texts, templates): (Vec<(String, &Text)>, Vec<_>) = match self {
@@ -102,7 +102,7 @@ fn each<'a>(field: &'a str, texts: &'a BTreeMap<String, Text>) -> impl Iterator<
     texts.iter().map(move |(key, text)| (format!("{field}.{key}"), text))
 }
 
-/// `llm_step`.
+/// The fields of an `llm_step`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LlmStep {
     /// A model id such as `quantum-ai:default`, mapped to a provider's model by the deployment.
@@ -113,7 +113,7 @@ pub struct LlmStep {
     pub user_prompt: Text,
     /// JSON Schema of the answer; without it the answer is text.
     pub output_schema: Option<Value>,
-    /// What the model may call before it answers; each slug once.
+    /// The tools that the model may call before it answers; each slug once.
     pub tools: Vec<Tool>,
     /// Sampling temperature, 0 to 2.
     pub temperature: Option<f64>,
@@ -127,13 +127,13 @@ pub struct LlmStep {
 pub struct Tool {
     /// The connection to call through, and the tool's name.
     pub slug: ServiceSlug,
-    /// What it is good for, in words for the model.
+    /// What the tool does, in words for the model.
     pub description: String,
     /// JSON Schema of the arguments: an object.
     pub input_schema: Value,
 }
 
-/// `service_call`.
+/// The fields of a `service_call`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceCall {
     /// The connection to call through.
@@ -150,7 +150,7 @@ pub struct ServiceCall {
     pub body: Option<Template>,
 }
 
-/// `http_request`.
+/// The fields of an `http_request`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpRequest {
     /// Absolute URL; values are percent-encoded into it unless it is one expression alone.
@@ -163,10 +163,10 @@ pub struct HttpRequest {
     pub body: Option<Template>,
 }
 
-/// `decision`.
+/// The fields of a `decision`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
-    /// What to look at.
+    /// The path to the value that is compared with the cases.
     pub expression: Expression,
     /// The node that follows each value; the position in this order is how a run remembers its choice.
     pub cases: BTreeMap<String, NodeId>,
@@ -174,16 +174,16 @@ pub struct Decision {
     pub default_case: Option<String>,
 }
 
-/// `wait`.
+/// The fields of a `wait`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wait {
-    /// For so many seconds from the node's turn.
+    /// For this number of seconds from the beginning of the node.
     Seconds(u64),
-    /// Until then: an RFC 3339 time. One that has passed is no wait.
+    /// Until an RFC 3339 time. A time that has passed is not waited for.
     Until(Text),
 }
 
-/// `http_sink`.
+/// The fields of an `http_sink`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpSink {
     /// Absolute URL; values are percent-encoded into it unless it is one expression alone.
@@ -192,29 +192,29 @@ pub struct HttpSink {
     pub body: Option<Template>,
 }
 
-/// `webhook_emit`.
+/// The fields of a `webhook_emit`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WebhookEmit {
-    /// The event's name.
+    /// The name of the event.
     pub event: String,
-    /// What it says.
+    /// The data of the event.
     pub data: Option<Template>,
 }
 
-/// `human_approval`.
+/// The fields of a `human_approval`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Approval {
     /// What the reviewer is asked to allow, in words.
     pub action_label: Text,
-    /// The action itself.
+    /// The proposed action.
     pub proposed_action: Template,
-    /// Who may decide; nobody in particular means anyone with `runs:write`.
+    /// Who may decide; none means every key with `runs:write`.
     pub assign_to: Option<Text>,
-    /// What the reviewer should see beside the action.
+    /// The data that the reviewer sees with the action.
     pub data: Option<Template>,
-    /// How long to wait, in seconds.
+    /// How long the gate stays open, in seconds.
     pub timeout_seconds: u64,
-    /// What follows when nobody decides.
+    /// What follows when the deadline passes without a decision.
     pub on_timeout: Route,
     /// What follows a rejection.
     pub on_reject: Route,
@@ -222,35 +222,35 @@ pub struct Approval {
     pub override_schema: Option<Value>,
     /// JSON Pointers below which an override may differ from the proposal.
     pub allowed_edits: Option<Vec<String>>,
-    /// Shuts out whoever started the run.
+    /// Excludes the actor who started the run.
     pub require_different_actor: bool,
-    /// How many approvals it takes.
+    /// The number of approvals that are required.
     pub required_approvals: u32,
 }
 
-/// `retry`: exponential backoff, for failures that another attempt may cure.
+/// The `retry` of a node: exponential backoff, for failures after which another attempt may succeed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Retry {
-    /// Attempts in all, the first included.
+    /// The number of attempts, the first included.
     pub max_attempts: u32,
-    /// Wait before the second attempt.
+    /// The wait before the second attempt, in seconds.
     pub initial_delay_seconds: u32,
-    /// Factor from one wait to the next.
+    /// The factor from one wait to the next.
     pub backoff_rate: f64,
-    /// The longest wait.
+    /// The longest wait, in seconds.
     pub max_delay_seconds: u32,
 }
 
 impl Default for Retry {
-    /// One attempt, as in a flow that says nothing about retries.
+    /// Returns the retry of a node that has none: one attempt.
     fn default() -> Self {
         Self { max_attempts: 1, initial_delay_seconds: 1, backoff_rate: 2.0, max_delay_seconds: 60 }
     }
 }
 
 impl Retry {
-    /// How long to wait after `attempts` failures, in milliseconds: a random share (`jitter`, 0 to 1) of the upper half
-    /// of the backoff, so that runs that failed together do not come back together. `None`: no attempt is left.
+    /// Returns the wait after `attempts` failures in milliseconds: a random share (`jitter`, 0 to 1) of the upper half of the backoff, so
+    /// that runs that failed together do not try again together. None if no attempt is left.
     pub fn delay_millis(&self, attempts: u32, jitter: f64) -> Option<u64> {
         if attempts >= self.max_attempts {
             return None;
@@ -263,11 +263,11 @@ impl Retry {
     }
 }
 
-/// `fail` or `route_to:<node>`.
+/// What follows a failure, a rejection or an expiry: `fail` or `route_to:<node>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
     /// The run fails.
     Fail,
-    /// The run goes on at this node.
+    /// The run continues at this node.
     To(NodeId),
 }

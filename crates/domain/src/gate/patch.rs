@@ -1,16 +1,17 @@
-//! The difference between what was proposed and what was decided.
+//! The difference between the proposed and the decided action.
 
 use serde_json::{Value, json};
 
-use super::Gate;
-use crate::json::{canonical, length_up_to};
-use crate::step::{MAX_INLINE_BYTES, Payload};
+use super::action::Action;
+use super::record::Gate;
+use crate::json::length_up_to;
+use crate::payload::{MAX_INLINE_BYTES, Payload};
 
-/// A JSON Patch of more bytes than this is neither kept nor shown: whoever wants it has both actions to make it of.
+/// A JSON Patch with more bytes than this is neither kept nor shown: a caller can compute it from the two actions.
 pub const MAX_PATCH_BYTES: usize = 100 * 1024;
 
 impl Gate {
-    /// The JSON Patch (RFC 6902) that makes the decided action of the proposed one; none while the gate is open, and none if it
+    /// Returns the JSON Patch (RFC 6902) from the proposed to the decided action; none while the gate is open, and none if the patch
     /// has more than [`MAX_PATCH_BYTES`].
     pub fn patch(&self) -> Option<Value> {
         let outcome = self.outcome.as_ref()?;
@@ -23,17 +24,17 @@ impl Gate {
         between(self.proposed_action.value()?, outcome.decided_action.value()?)
     }
 
-    /// The patch to `action`, if it has to be kept: one of the two may come to lie beside the record, and is not read for it again.
-    pub(super) fn patch_to_keep(&self, action: &Value) -> Option<Value> {
+    /// Returns the patch to `action` if it has to be kept: one of the two may be offloaded, and is not fetched again to show the patch.
+    pub(super) fn patch_to_keep(&self, action: &Action) -> Option<Value> {
         let proposed = self.proposed_action.value()?;
-        let bytes = self.proposed_action.bytes() + self.data.as_ref().map_or(0, Payload::bytes) + canonical(action).len();
-        if bytes > MAX_INLINE_BYTES { between(proposed, action) } else { None }
+        let bytes = self.proposed_action.bytes() + self.data.as_ref().map_or(0, Payload::bytes) + action.canonical().len();
+        if bytes > MAX_INLINE_BYTES { between(proposed, action.value()) } else { None }
     }
 }
 
 fn between(before: &Value, after: &Value) -> Option<Value> {
     let patch = json_patch::diff(before, after);
-    // BallotOutcome before it is made into a value: a patch of two arrays may be many times as large as they are.
+    // The bytes are counted before the patch becomes a value: a patch of two arrays may be many times as large as they are.
     length_up_to(&patch, MAX_PATCH_BYTES)?;
     serde_json::to_value(patch).ok()
 }

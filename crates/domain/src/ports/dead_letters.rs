@@ -1,8 +1,8 @@
-//! Where work goes that can never be done.
+//! The dead-letter queues of workers.
 
 use std::future::Future;
 
-use super::PortError;
+use crate::error::PortError;
 
 /// The dead-letter queue of a worker: an operator reads it, and no program does.
 pub trait DeadLetters {

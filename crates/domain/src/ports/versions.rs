@@ -1,6 +1,7 @@
 //! Reads the version of a flow that is known to exist.
 
-use super::{Flows, PortError};
+use super::flows::Flows;
+use crate::error::PortError;
 use crate::flow::{Flow, Spec, Version};
 use crate::id::{FlowId, OrgId};
 use crate::run::Run;
@@ -13,14 +14,14 @@ pub async fn latest_version(flows: &impl Flows, flow: &Flow) -> Result<Version, 
 /// Returns the spec of one version of a flow. Fails with `Corrupt` if the version is not stored or its spec cannot be read.
 pub async fn spec_of(flows: &impl Flows, flow: &Flow, number: u32) -> Result<Spec, PortError> {
     let version = version(flows, &flow.org, &flow.id, number).await?;
-    stored_spec(&version)
+    version.parsed_spec()
 }
 
 /// Returns the version that a run executes, and its spec. Fails with `Corrupt` if the version is not stored, if its spec cannot be read,
 /// or if the run does not have the nodes of this spec.
 pub async fn version_for(flows: &impl Flows, run: &Run) -> Result<(Version, Spec), PortError> {
     let version = version(flows, &run.org, &run.flow, run.flow_version).await?;
-    let spec = stored_spec(&version)?;
+    let spec = version.parsed_spec()?;
     if run.progress.states().len() != spec.len() {
         return Err(PortError::Corrupt(format!("{} does not have the nodes of version {} of {}", run.id, version.number, run.flow)));
     }
@@ -35,9 +36,4 @@ pub async fn spec_for(flows: &impl Flows, run: &Run) -> Result<Spec, PortError> 
 async fn version(flows: &impl Flows, org: &OrgId, flow: &FlowId, number: u32) -> Result<Version, PortError> {
     let version = flows.version(org, flow, number).await?;
     version.ok_or_else(|| PortError::Corrupt(format!("{flow} has no version {number}")))
-}
-
-fn stored_spec(version: &Version) -> Result<Spec, PortError> {
-    Spec::stored(&version.spec)
-        .map_err(|_| PortError::Corrupt(format!("the spec of version {} of {} is no longer valid", version.number, version.flow)))
 }

@@ -1,33 +1,33 @@
-//! What webhooks need from the world.
+//! Where outbound webhooks are stored, queued and sent.
 
 use std::future::Future;
 
+use crate::error::{CommitError, PortError};
 use crate::id::{DeliveryId, EndpointId, EventId, OrgId};
+use crate::page::{Page, Window};
 use crate::time::Time;
 use crate::webhook::{AttemptResult, Delivery, DeliveryMessage, Endpoints, Event};
 
-use super::{CommitError, Page, PortError, Window};
-
-/// The endpoints of organisations.
+/// The webhook endpoints of organisations.
 pub trait WebhookEndpoints {
-    /// All endpoints of an organisation, with everything that was ever acknowledged.
+    /// Returns all endpoints of an organisation, including every acknowledged write.
     fn endpoints(&self, org: &OrgId) -> impl Future<Output = Result<Endpoints, PortError>>;
-    /// Writes them if they still have the `rev` that they were read with, and gives them with their new one.
+    /// Writes the endpoints if they still have the `rev` that they were read with, and returns them with their new one.
     fn put_endpoints(&self, endpoints: Endpoints) -> impl Future<Output = Result<Endpoints, CommitError>>;
 }
 
-/// Events that somebody wanted, and their deliveries. Both are kept for [`KEPT_SECONDS`](crate::webhook::KEPT_SECONDS); what is older
-/// than that at `now` is not there, whether or not it has been deleted.
+/// Events and their deliveries. Both are kept for [`KEPT_SECONDS`](crate::webhook::KEPT_SECONDS); what is older than that at `now` is
+/// not returned, whether or not it has been deleted.
 pub trait Deliveries {
-    /// Keeps an event. The first one with its id is the one that is kept: whoever sees an event again changes nothing.
+    /// Writes an event. The first event with its id stays: to write an event again changes nothing.
     fn put_event(&self, event: &Event) -> impl Future<Output = Result<(), PortError>>;
-    /// An event of an organisation.
+    /// Returns an event of an organisation.
     fn event(&self, org: &OrgId, id: &EventId, now: Time) -> impl Future<Output = Result<Option<Event>, PortError>>;
-    /// Keeps a new delivery, unless there is one with its id.
+    /// Writes a new delivery, unless one with its id exists.
     fn put_delivery(&self, delivery: &Delivery) -> impl Future<Output = Result<(), PortError>>;
-    /// Writes a changed delivery if it still has the `rev` that it was read with, and gives it with its new one.
+    /// Writes a changed delivery if it still has the `rev` that it was read with, and returns it with its new one.
     fn update_delivery(&self, delivery: Delivery) -> impl Future<Output = Result<Delivery, CommitError>>;
-    /// A delivery.
+    /// Returns a delivery.
     fn delivery(
         &self,
         org: &OrgId,
@@ -35,10 +35,10 @@ pub trait Deliveries {
         id: &DeliveryId,
         now: Time,
     ) -> impl Future<Output = Result<Option<Delivery>, PortError>>;
-    /// Messages for deliveries that have failed, or were asked for again, and whose next attempt is due at `now`, with the time since which it
-    /// is: a bounded number of them, the longest due first.
+    /// Returns messages for deliveries that failed or were requested again, and whose next attempt is due at `now`, with the time since
+    /// which it is due: a bounded number of them, the longest due first.
     fn due(&self, now: Time) -> impl Future<Output = Result<Vec<(Time, DeliveryMessage)>, PortError>>;
-    /// Deliveries to an endpoint, newest event first.
+    /// Returns deliveries to an endpoint, newest event first.
     fn deliveries(
         &self,
         org: &OrgId,
@@ -48,17 +48,17 @@ pub trait Deliveries {
     ) -> impl Future<Output = Result<Page<Delivery>, PortError>>;
 }
 
-/// The queue between what happens and those who want to hear of it.
+/// The queue between events and their delivery.
 pub trait DeliveryQueue {
-    /// Puts messages into the queue, each fairly beside those of other organisations. Says of each, in order, whether it is there
-    /// for certain.
+    /// Sends messages to the queue, each fairly among those of other organisations. Returns for each, in order, whether the queue has
+    /// certainly taken it.
     fn send(&self, messages: &[DeliveryMessage]) -> impl Future<Output = Vec<Result<(), PortError>>>;
-    /// Puts a message with the dead letters, for an operator to see. `body` as it was in the queue.
+    /// Sends a message to the dead-letter queue, for an operator to see. `body` is the message as it was in the queue.
     fn dead_letter(&self, body: &str) -> impl Future<Output = Result<(), PortError>>;
 }
 
-/// Sends bytes to URLs of customers, past the egress guard.
+/// Sends requests to URLs of customers, past the egress guard.
 pub trait WebhookSender {
-    /// Posts a body with these headers, and nothing else of ours. Any answer is one, whatever its status.
+    /// Posts a body with these headers and no others of ours. Every response is an answer, whatever its status.
     fn post(&self, org: &OrgId, url: &str, headers: &[(&'static str, String)], body: &str) -> impl Future<Output = AttemptResult>;
 }

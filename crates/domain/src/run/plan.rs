@@ -1,28 +1,29 @@
-//! What may start now.
+//! What a run may do next.
 
-use super::{NodeStatus, Run};
-use crate::flow::{Edge, NodeIx, Spec};
+use super::record::Run;
+use crate::flow::{Edge, Exit, NodeIx, Spec};
+use crate::status::NodeStatus;
 use crate::time::Time;
 
 /// What a run can do next.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Nodes whose turn has come, in topological order.
+    /// The nodes that may begin or continue, in topological order.
     pub ready: Vec<NodeIx>,
-    /// Open gates whose deadline has passed.
+    /// The open gates whose deadline has passed.
     pub overdue: Vec<NodeIx>,
-    /// The nearest point at which a clock gives the run something to do.
+    /// The next time at which a node that waits is due, or an open gate expires.
     pub wake_at: Option<Time>,
 }
 
-/// Whether the way into a node is clear.
+/// Whether a node may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// Something upstream is not done yet.
+    /// A node upstream has not finished.
     Undecided,
-    /// Everything upstream is done, and at least one edge was taken.
+    /// Everything upstream has finished, and at least one edge into the node was taken.
     Open,
-    /// Everything upstream is done, and no edge was taken.
+    /// Everything upstream has finished, and no edge into the node was taken.
     Closed,
 }
 
@@ -38,7 +39,6 @@ pub(super) fn entry(run: &Run, spec: &Spec, ix: NodeIx) -> Entry {
 }
 
 fn is_taken(run: &Run, edge: Edge) -> bool {
-    use super::Exit;
     let from = run.progress.get(edge.from);
     match from.status {
         NodeStatus::Succeeded => from.exit == edge.exit,
@@ -49,7 +49,7 @@ fn is_taken(run: &Run, edge: Edge) -> bool {
 }
 
 impl Plan {
-    /// What `run` may do at `now`. Nothing, once it has ended or an error is ending it.
+    /// Returns what `run` may do at `now`: nothing once it has ended, or once an error is ending it.
     pub fn of(run: &Run, spec: &Spec, now: Time) -> Self {
         let mut plan = Self::default();
         if run.has_ended() || run.error.is_some() {

@@ -1,140 +1,55 @@
-//! Where each node of a run stands.
+//! The states of the nodes of a run.
 
-use crate::flow::{NodeIx, word_enum};
+use crate::flow::{Exit, NodeIx};
+use crate::status::NodeStatus;
 use crate::time::Time;
 
-word_enum!(
-    /// Where a run stands.
-    RunStatus {
-        /// Nodes run, or the run waits for a clock.
-        Running = "running",
-        /// At least one gate is open.
-        AwaitingApproval = "awaiting_approval",
-        /// Every node that was to run has succeeded.
-        Succeeded = "succeeded",
-        /// An uncaught error, or a rejection whose policy is `fail`.
-        Failed = "failed",
-        /// Somebody cancelled it.
-        Cancelled = "cancelled",
-    }
-);
-
-impl RunStatus {
-    /// Whether nothing can happen to the run any more.
-    pub fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
-    }
-}
-
-word_enum!(
-    /// What started a run.
-    Trigger {
-        /// A call of `execute`.
-        Manual = "manual",
-        /// A signed webhook.
-        Webhook = "webhook",
-        /// The clock.
-        Cron = "cron",
-    }
-);
-
-word_enum!(
-    /// Where a node stands, as the contract names it.
-    NodeStatus {
-        /// Its turn has not come.
-        Pending = "pending",
-        /// An attempt is under way, or the next one is due later.
-        Running = "running",
-        /// Its gate is open.
-        AwaitingApproval = "awaiting_approval",
-        /// It is done.
-        Succeeded = "succeeded",
-        /// All attempts failed, or it was rejected.
-        Failed = "failed",
-        /// The run ended before it did.
-        Cancelled = "cancelled",
-        /// It lies on a branch that was not taken.
-        Skipped = "skipped",
-    }
-);
-
-impl NodeStatus {
-    /// Whether the node is done with, one way or another.
-    pub fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled | Self::Skipped)
-    }
-}
-
-/// How a node was left: which of its outgoing edges are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Exit {
-    /// By its plain edges.
-    #[default]
-    Normal,
-    /// By the edge of a case, counted in the order of the decision's `cases`.
-    Case(u16),
-    /// By its `onError` route.
-    Error,
-    /// By its `onReject` route.
-    Rejected,
-    /// By its `onTimeout` route.
-    Expired,
-}
-
-impl Exit {
-    /// The exit by the case at a position.
-    pub fn case(position: usize) -> Self {
-        // A spec of 1 MB cannot hold 65,536 cases of 16 bytes and more each.
-        Self::Case(u16::try_from(position).unwrap_or(u16::MAX))
-    }
-}
-
-/// What a run remembers of one node; payloads are elsewhere.
+/// What a run stores of one node. Payloads are stored elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeState {
-    /// Where it stands.
+    /// The status.
     pub status: NodeStatus,
-    /// How it was left, once it is done.
+    /// The exit by which the node was left, once it has finished.
     pub exit: Exit,
-    /// Attempts begun.
+    /// The number of attempts that began.
     pub attempts: u32,
     /// When the first attempt began; kept while the node is under way.
     pub started_at: Option<Time>,
-    /// A running node that waits: when its turn comes again. An open gate: its deadline.
+    /// For a running node that waits: when it continues. For an open gate: its deadline.
     pub due: Option<Time>,
 }
 
 impl NodeState {
-    /// A node whose turn has not come.
+    /// The state of a node that has not begun.
     pub const PENDING: Self = Self { status: NodeStatus::Pending, exit: Exit::Normal, attempts: 0, started_at: None, due: None };
 
-    /// Whether it waits for a time: that of its next attempt, or the one a `wait` names.
+    /// Returns whether the node waits for a time: that of its next attempt, or the one that a `wait` names.
     pub fn waits_for_clock(&self) -> bool {
         self.status == NodeStatus::Running && self.due.is_some()
     }
 
-    /// Whether an attempt is under way.
+    /// Returns whether an attempt is under way.
     pub fn is_under_way(&self) -> bool {
         self.status == NodeStatus::Running && self.due.is_none()
     }
 }
 
-/// The state of every node, by position.
+/// The state of every node of a run, by position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress(Vec<NodeState>);
 
 impl Progress {
-    /// Nothing has happened yet.
+    /// Returns the progress of a run with this number of nodes that has not begun.
     pub fn new(nodes: usize) -> Self {
         Self(vec![NodeState::PENDING; nodes])
     }
 
-    /// States read back from a store.
+    /// Returns progress that was read from a store.
     pub fn from_states(states: Vec<NodeState>) -> Self {
         Self(states)
     }
 
-    /// A node's state.
+    /// Returns the state of a node.
     pub fn get(&self, ix: NodeIx) -> NodeState {
         self.0.get(ix.position()).copied().unwrap_or(NodeState::PENDING)
     }
@@ -145,7 +60,7 @@ impl Progress {
         }
     }
 
-    /// All states, in the order of the spec.
+    /// Returns all states, in the order of the spec.
     pub fn states(&self) -> &[NodeState] {
         &self.0
     }
@@ -154,7 +69,7 @@ impl Progress {
         self.0.iter_mut()
     }
 
-    /// The nodes in a given status.
+    /// Returns the nodes with this status.
     pub fn with_status(&self, status: NodeStatus) -> impl Iterator<Item = NodeIx> + '_ {
         self.0.iter().enumerate().filter(move |(_, state)| state.status == status).map(|(at, _)| NodeIx::new(at))
     }

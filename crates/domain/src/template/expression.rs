@@ -1,4 +1,4 @@
-//! Expressions: paths into what a run knows.
+//! Expressions: paths into the data of a run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::flow::NodeId;
+use crate::name::NodeId;
 
-/// One path into what a run knows.
+/// One path into the data of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expression {
     root: Root,
@@ -24,13 +24,13 @@ enum Root {
     TraceId,
 }
 
-/// Why a text is not an expression or a template.
+/// The error for a text that is not an expression or a template.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum BadTemplate {
     /// `${` without `}`.
     #[error("`${{` at character {0} is never closed with `}}`; write `$${{` for a literal `${{`")]
     Unclosed(usize),
-    /// It names nothing that a run has.
+    /// The path names nothing that a run has.
     #[error("`{0}` is no path: use trigger.…, step.<node>.output.…, run.id or run.traceId")]
     UnknownPath(String),
     /// The node in `step.<node>` is not a node id.
@@ -38,7 +38,7 @@ pub enum BadTemplate {
     BadNode(String, String),
 }
 
-/// A path that is not there at run time.
+/// The error for a path that does not exist at run time.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 #[error("`{path}` is not there{hint}")]
 pub struct Missing {
@@ -46,21 +46,21 @@ pub struct Missing {
     hint: &'static str,
 }
 
-/// What a node put out, as expressions see it.
+/// The output of a node, as expressions read it.
 #[derive(Debug, Clone)]
 pub struct Output {
-    /// The value itself.
+    /// The value.
     pub value: Arc<Value>,
     /// On an `llm_step`, `output.x` falls back to `output.parsed.x`.
     pub falls_back_to_parsed: bool,
 }
 
-/// Everything an expression can name.
+/// The data that expressions can name.
 #[derive(Debug)]
 pub struct TemplateContext<'a> {
     /// The input of the run.
     pub trigger: &'a Value,
-    /// Outputs of the nodes that have one.
+    /// The outputs of the nodes that have one.
     pub outputs: &'a BTreeMap<NodeId, Output>,
     /// `${run.id}`.
     pub run_id: String,
@@ -115,7 +115,7 @@ impl fmt::Display for Expression {
 }
 
 impl Expression {
-    /// The node whose output it reads.
+    /// Returns the node whose output the expression reads.
     pub fn node(&self) -> Option<&NodeId> {
         match &self.root {
             Root::Output(node) => Some(node),
@@ -123,20 +123,21 @@ impl Expression {
         }
     }
 
-    /// Whether it reads the run's input.
+    /// Returns whether the expression reads the input of the run.
     pub fn reads_input(&self) -> bool {
         self.root == Root::Trigger
     }
 
-    /// The value it names.
-    pub fn resolve(&self, scope: &TemplateContext<'_>) -> Result<Value, Missing> {
+    /// Returns the value that the expression names. Fails if the path does not exist.
+    pub fn resolve(&self, context: &TemplateContext<'_>) -> Result<Value, Missing> {
         let missing = |hint| Missing { path: self.to_string(), hint };
         let found = match &self.root {
-            Root::RunId => return Ok(Value::from(scope.run_id.as_str())),
-            Root::TraceId => return Ok(Value::from(scope.trace_id.as_str())),
-            Root::Trigger => walk(scope.trigger, &self.path),
+            Root::RunId => return Ok(Value::from(context.run_id.as_str())),
+            Root::TraceId => return Ok(Value::from(context.trace_id.as_str())),
+            Root::Trigger => walk(context.trigger, &self.path),
             Root::Output(node) => {
-                let output = scope.outputs.get(node).ok_or_else(|| missing(" (the node has put out nothing: it was skipped or failed)"))?;
+                let output =
+                    context.outputs.get(node).ok_or_else(|| missing(" (the node has put out nothing: it was skipped or failed)"))?;
                 let fallback = || {
                     let parsed = output.falls_back_to_parsed.then(|| output.value.get("parsed"))??;
                     walk(parsed, &self.path)

@@ -2,7 +2,6 @@
 
 use super::cron::CronTrigger;
 use super::webhook::WebhookToken;
-use crate::flow::word_enum;
 
 word_enum!(
     /// The kind of a flow's trigger.

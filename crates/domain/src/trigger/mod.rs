@@ -2,11 +2,9 @@
 //! events are sent to are in [`webhook`](crate::webhook).
 
 mod cron;
-mod draft;
 mod kind;
 mod webhook;
 
-pub use cron::{CronTrigger, DueRun};
-pub(crate) use draft::TriggerDraft;
+pub use cron::CronTrigger;
 pub use kind::{FlowTrigger, TriggerType};
 pub use webhook::{BadWebhookToken, OVERLAP_SECONDS, WebhookToken, WebhookTrigger};

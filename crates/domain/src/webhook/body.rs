@@ -1,8 +1,8 @@
-//! What an event says. Its body is made once and kept, so that every attempt sends the same bytes.
+//! The body of an event. It is made once and stored, so that every attempt sends the same bytes.
 //!
-//! What is large is not sent: a payload that lies in object storage, and the largest of the others until the body has at most
-//! [`MAX_BODY_BYTES`], stand as `<name>Ref {url, bytes, sha256}`, where `url` is a path of this API that gives them to whoever has a
-//! key, as in the answer of `GET /api/runs/{runId}`.
+//! Large payloads are not sent: a payload in object storage, and the largest of the others until the body has at most
+//! [`MAX_BODY_BYTES`], are replaced by `<name>Ref {url, bytes, sha256}`, where `url` is a path of this API that returns them to a caller
+//! with a key, as in the answer of `GET /api/runs/{runId}`.
 
 use std::cmp::Reverse;
 
@@ -10,30 +10,31 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::change::DomainEvent;
-use super::name::names;
-use crate::flow::{NodeId, NodeIx, NodeKind, Spec};
+use crate::event_name::names;
+use crate::flow::{NodeIx, NodeKind, Spec};
 use crate::gate::Gate;
 use crate::id::{EventId, OrgId, RunId};
 use crate::json::{canonical, sha256_hex_of};
+use crate::name::NodeId;
 use crate::run::{NodeStatus, Run, RunStatus};
 use crate::step::{Payload, StepRecord, step_id};
 use crate::time::Time;
 
-/// The most bytes that the body of an event has.
+/// The most bytes that the body of an event may have.
 pub const MAX_BODY_BYTES: usize = 200_000;
-/// What is around its `data`.
+/// The bytes that the fields around `data` take at most.
 const ENVELOPE_BYTES: usize = 1_000;
-/// The most bytes of what went wrong in a step, in a list of steps.
+/// The most bytes of a step's error in a list of steps.
 const MAX_ERROR_BYTES: usize = 300;
 
-/// An event that somebody wanted.
+/// An event that an endpoint subscribed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its id: the same however often it is seen.
+    /// The id. It is the same however often the change behind it is read.
     pub id: EventId,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Whose it is.
+    /// The organisation in which it happened.
     pub org: OrgId,
     /// When it happened.
     pub occurred_at: Time,
@@ -52,7 +53,7 @@ struct Body<'a> {
 }
 
 impl Event {
-    /// The event with this to say.
+    /// Makes an event with this data.
     pub fn new(id: EventId, name: &str, org: OrgId, occurred_at: Time, data: Value) -> Self {
         let body = Body { id, event: name, occurred_at, org_id: org, data };
         // Maps with string keys and finite numbers always serialize.
@@ -61,43 +62,43 @@ impl Event {
     }
 }
 
-/// The event that tries out an endpoint.
+/// Returns the event that tests an endpoint.
 pub fn test_event(id: EventId, org: OrgId, now: Time) -> Event {
     Event::new(id, names::TEST, org, now, json!({"source": "test"}))
 }
 
-/// What was read to tell of an occasion, beside the occasion itself. Each needs some of it.
+/// What was read to make the data of a domain event. Each event needs some of the fields.
 #[derive(Debug, Default)]
 pub struct Reading {
-    /// The run's input: of a run that began.
+    /// The input of the run, for a run that began.
     pub input: Option<Payload>,
-    /// The spec of the run: of a run that succeeded, of a generation that began.
+    /// The spec of the run, for a run that succeeded and for a generation that began.
     pub spec: Option<Spec>,
-    /// The records of its steps: of a run that succeeded.
+    /// The records of the steps, for a run that succeeded.
     pub steps: Vec<StepRecord>,
-    /// Its gates: of a run that succeeded.
+    /// The gates, for a run that succeeded.
     pub gates: Vec<Gate>,
-    /// A payload of the step that lies beside its record: the output of a generation, the input of a `webhook_emit`.
+    /// An offloaded payload of the step: the output of a generation, or the input of a `webhook_emit`.
     pub fetched: Option<Value>,
 }
 
-/// The `data` of an event, at most so large that its body has [`MAX_BODY_BYTES`].
-pub fn data_of(occasion: &DomainEvent, reading: &Reading) -> Value {
-    let mut draft = Draft::default();
-    match occasion {
+/// Returns the `data` of an event, small enough for a body of [`MAX_BODY_BYTES`].
+pub fn data_of(event: &DomainEvent, reading: &Reading) -> Value {
+    let mut body = EventData::default();
+    match event {
         DomainEvent::Started(run) => {
-            draft.data = json!({"runId": run.id, "flowId": run.flow, "flowSlug": run.flow_slug, "trigger": run.trigger});
+            body.data = json!({"runId": run.id, "flowId": run.flow, "flowSlug": run.flow_slug, "trigger": run.trigger});
             if let Some(input) = &reading.input {
-                draft.put("", "input", input, format!("/api/runs/{}", run.id));
+                body.put("", "input", input, format!("/api/runs/{}", run.id));
             }
         }
-        DomainEvent::Ended(run) => draft.of_ended(run, reading),
+        DomainEvent::Ended(run) => body.of_ended(run, reading),
         DomainEvent::Opened(gate) => {
-            draft.data = json!({
+            body.data = json!({
                 "runId": gate.run, "flowId": gate.flow, "stepId": step_id(&gate.run, &gate.node), "nodeId": gate.node, "approvalId": gate.id,
                 "actionLabel": gate.action_label, "assignTo": gate.assign_to, "expiresAt": gate.deadline,
             });
-            draft.put("", "proposedAction", &gate.proposed_action, url_of(&gate.run, &gate.node, "?of=proposedAction"));
+            body.put("", "proposedAction", &gate.proposed_action, url_of(&gate.run, &gate.node, "?of=proposedAction"));
         }
         DomainEvent::Generating { run, node, .. } => {
             let spec = reading.spec.as_ref();
@@ -106,33 +107,33 @@ pub fn data_of(occasion: &DomainEvent, reading: &Reading) -> Value {
                 Some(NodeKind::Llm(step)) => Some(&step.model),
                 _ => None,
             };
-            draft.data = json!({"runId": run.id, "stepId": step_id(&run.id, node), "nodeId": node, "model": model});
+            body.data = json!({"runId": run.id, "stepId": step_id(&run.id, node), "nodeId": node, "model": model});
         }
-        DomainEvent::Generated(step) => draft.of_generated(step, reading),
+        DomainEvent::Generated(step) => body.of_generated(step, reading),
         DomainEvent::Emitted(step) => return emitted(step, reading),
     }
-    draft.shrunk()
+    body.shrunk()
 }
 
-/// What a `webhook_emit` says is what its flow wrote there, and nothing of ours.
+/// Returns the data of a `webhook_emit`: what the flow put there, and no field of ours.
 fn emitted(step: &StepRecord, reading: &Reading) -> Value {
     let input = value_or(step.input.as_ref(), reading);
     let data = input.and_then(|input| input.get("data")).cloned().unwrap_or_else(|| json!({}));
     let most = MAX_BODY_BYTES - ENVELOPE_BYTES;
     let sent = step.input.as_ref().filter(|_| canonical(&data).len() > most);
     sent.map_or(data, |input| {
-        // All that the node made: the name of the event, and `data`.
+        // The input of the step is the name of the event and `data`.
         let place = reference(&url_of(&step.run, &step.node, "?of=input"), input.bytes(), &input.sha256());
         json!({"runId": step.run, "stepId": step_id(&step.run, &step.node), "nodeId": step.node, "inputRef": place})
     })
 }
 
-/// A payload of a step, wherever it was read from.
+/// Returns the value of a payload, whether it is inline or was fetched.
 fn value_or<'a>(payload: Option<&'a Payload>, reading: &'a Reading) -> Option<&'a Value> {
     payload.and_then(Payload::value).map(AsRef::as_ref).or(reading.fetched.as_ref())
 }
 
-/// Where a part of a step can be fetched: a path below the address of the API.
+/// Returns the path of this API at which a part of a step can be fetched.
 fn url_of(run: &RunId, node: &NodeId, query: &str) -> String {
     format!("/api/runs/{run}/steps/{node}/output{query}")
 }
@@ -141,25 +142,25 @@ fn reference(url: &str, bytes: usize, sha256: &str) -> Value {
     json!({"url": url, "bytes": bytes, "sha256": sha256})
 }
 
-/// Something that may be left out.
+/// A payload that can be replaced by a reference.
 #[derive(Debug)]
 struct Place {
-    /// JSON Pointer of the object that has it.
+    /// The JSON Pointer of the object that has the field.
     holder: String,
     field: &'static str,
-    /// Where it can be fetched.
+    /// The path at which the payload can be fetched.
     url: String,
     bytes: usize,
 }
 
 #[derive(Debug, Default)]
-struct Draft {
+struct EventData {
     data: Value,
     places: Vec<Place>,
 }
 
-impl Draft {
-    /// Sets a field of the object at `holder` to a payload, or to where it can be fetched.
+impl EventData {
+    /// Sets a field of the object at `holder` to a payload, or to a reference to it.
     fn put(&mut self, holder: &str, field: &'static str, payload: &Payload, url: String) {
         let Some(object) = self.data.pointer_mut(holder).and_then(Value::as_object_mut) else { return };
         match payload {
@@ -195,7 +196,7 @@ impl Draft {
         }
     }
 
-    /// The steps, in the order in which they began; those that did not begin come last.
+    /// Adds the steps in the order in which they began; those that did not begin come last.
     fn put_steps(&mut self, run: &Run, reading: &Reading) {
         let Some(spec) = &reading.spec else { return };
         let mut steps: Vec<Step<'_>> = spec.order().map(|ix| Step::of(spec, ix, reading)).collect();
@@ -226,7 +227,7 @@ impl Draft {
         }
     }
 
-    /// The data, with as many references as it takes, the largest first.
+    /// Returns the data with as many payloads replaced by references as necessary, the largest first.
     fn shrunk(mut self) -> Value {
         let most = MAX_BODY_BYTES - ENVELOPE_BYTES;
         let mut bytes = canonical(&self.data).len();
@@ -251,7 +252,7 @@ struct Step<'a> {
     ix: NodeIx,
     node: &'a NodeId,
     kind: &'static str,
-    /// When it began and when it was done; none if it did not begin.
+    /// When the step began and when it finished; none if it did not begin.
     span: Option<(Time, Option<Time>)>,
     output: Option<Payload>,
     record: Option<&'a StepRecord>,

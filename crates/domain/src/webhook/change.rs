@@ -1,55 +1,55 @@
-//! What the table's stream shows, and what of it is an event.
+//! Changes in the stream of the table, and the domain events that follow from them.
 
-use crate::flow::NodeId;
 use crate::gate::Gate;
 use crate::id::{EventId, OrgId, RunId};
+use crate::name::NodeId;
 use crate::run::{NodeStatus, Run, RunStatus};
 use crate::step::{Payload, StepRecord};
 use crate::time::Time;
 
-use super::name::names;
+use crate::event_name::names;
 
 /// A write, as the stream shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StreamChange {
     /// A run was created or changed.
     Run {
-        /// As it was; none: it was created.
+        /// The run before the write; none if the write created it.
         before: Option<Box<Run>>,
-        /// As it is.
+        /// The run after the write.
         after: Box<Run>,
     },
-    /// A gate was put for the first time.
+    /// A gate was written for the first time.
     Gate(Box<Gate>),
-    /// A record of a step was put for the first time.
+    /// A record of a step was written for the first time.
     Step(Box<StepRecord>),
 }
 
-/// Something that happened, and that somebody may want to hear of.
+/// An event of the domain, to which webhook endpoints can subscribe.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DomainEvent {
     /// A run began.
     Started(Box<Run>),
-    /// A run has ended.
+    /// A run ended.
     Ended(Box<Run>),
     /// A gate opened.
     Opened(Box<Gate>),
-    /// An `llm_step` began.
+    /// An `llm_step` began its first attempt.
     Generating {
-        /// Its run.
+        /// The run.
         run: Box<Run>,
         /// The node.
         node: NodeId,
-        /// When its first attempt began.
+        /// When the first attempt began.
         at: Time,
     },
-    /// An `llm_step` is done.
+    /// An `llm_step` finished.
     Generated(Box<StepRecord>),
-    /// A `webhook_emit` has recorded an event.
+    /// A `webhook_emit` recorded an event.
     Emitted(Box<StepRecord>),
 }
 
-/// What happened in a change. It follows from the change alone, so one that is seen twice tells of the same.
+/// Returns the events of a change. They follow from the change alone, so that a change that is read twice has the same events.
 pub fn domain_events(change: &StreamChange) -> Vec<DomainEvent> {
     match change {
         StreamChange::Run { before: None, after } => {
@@ -57,10 +57,10 @@ pub fn domain_events(change: &StreamChange) -> Vec<DomainEvent> {
             started.into_iter().chain(generating(None, after)).chain(ended(None, after)).collect()
         }
         StreamChange::Run { before: Some(before), after } => generating(Some(before), after).chain(ended(Some(before), after)).collect(),
-        // One that was taken over from another run was decided there.
+        // A gate that was taken over was decided in another run, which had the event.
         StreamChange::Gate(gate) if gate.is_open() && gate.reused_from.is_none() => vec![DomainEvent::Opened(gate.clone())],
         StreamChange::Gate(_) => Vec::new(),
-        // What was taken over happened in another run; a receipt only says that something is gone.
+        // A step that was taken over happened in another run; a receipt only replaces a record.
         StreamChange::Step(step) if step.reused_from.is_some() || step.purged.is_some() => Vec::new(),
         StreamChange::Step(step) => match (step.kind.as_str(), step.status) {
             ("llm_step", NodeStatus::Succeeded | NodeStatus::Failed) => vec![DomainEvent::Generated(step.clone())],
@@ -81,7 +81,7 @@ fn generating<'a>(before: Option<&'a Run>, after: &'a Run) -> impl Iterator<Item
 }
 
 impl DomainEvent {
-    /// The run in which it happened.
+    /// Returns the run of the event.
     pub fn run(&self) -> RunId {
         match self {
             Self::Started(run) | Self::Ended(run) | Self::Generating { run, .. } => run.id,
@@ -90,7 +90,7 @@ impl DomainEvent {
         }
     }
 
-    /// Whose run that is, if this says so by itself.
+    /// Returns the organisation of the run, if the event has it.
     pub fn org(&self) -> Option<OrgId> {
         match self {
             Self::Started(run) | Self::Ended(run) | Self::Generating { run, .. } => Some(run.org),
@@ -99,7 +99,7 @@ impl DomainEvent {
         }
     }
 
-    /// The name of the event; none if the flow has given it one.
+    /// Returns the name of the event; none if the flow names it.
     pub fn name(&self) -> Option<&'static str> {
         Some(match self {
             Self::Started(_) => names::RUN_STARTED,
@@ -117,7 +117,7 @@ impl DomainEvent {
         })
     }
 
-    /// When it happened.
+    /// Returns when the event happened.
     pub fn at(&self) -> Time {
         match self {
             Self::Started(run) => run.started_at,
@@ -128,7 +128,7 @@ impl DomainEvent {
         }
     }
 
-    /// The id of the event: the same however often it is seen. The one of an emitted event is the output of its step.
+    /// Returns the id of the event. It is the same however often the change is read. The id of an emitted event is the output of its step.
     pub fn event_id(&self) -> EventId {
         let node = match self {
             Self::Started(_) | Self::Ended(_) => "",
@@ -159,7 +159,7 @@ mod tests {
         Time::from_millis(seconds * 1000)
     }
 
-    fn world() -> (Spec, Run, NodeIx) {
+    fn started_run() -> (Spec, Run, NodeIx) {
         let llm = json!({"id": "draft", "type": "llm_step", "model": "m", "userPrompt": "x", "retry": {"maxAttempts": 2}});
         let last = json!({"id": "last", "type": "transform", "output": 1});
         let spec = json!({"startNodeId": "draft", "nodes": [llm, last], "edges": [{"from": "draft", "to": "last"}]});
@@ -179,42 +179,42 @@ mod tests {
         (spec, run, draft)
     }
 
-    /// What is told of the step from one state of a run to the next.
-    fn told(before: &Run, after: &Run) -> Vec<(&'static str, EventId)> {
+    /// Returns the names and ids of the events between two states of a run.
+    fn events_between(before: &Run, after: &Run) -> Vec<(&'static str, EventId)> {
         let change = StreamChange::Run { before: Some(Box::new(before.clone())), after: Box::new(after.clone()) };
-        domain_events(&change).iter().map(|occasion| (occasion.name().unwrap(), occasion.event_id())).collect()
+        domain_events(&change).iter().map(|event| (event.name().unwrap(), event.event_id())).collect()
     }
 
     #[test]
     fn a_generation_starts_once_however_often_it_is_attempted() {
-        let (spec, run, draft) = world();
+        let (spec, run, draft) = started_run();
         let mut attempt = run.clone();
         attempt.start(&spec, draft, at(5)).unwrap();
         assert_eq!(attempt.generating, [("draft".parse().unwrap(), at(5))].into());
-        let first = told(&run, &attempt);
+        let first = events_between(&run, &attempt);
         assert_eq!(first.iter().map(|(name, _)| *name).collect::<Vec<_>>(), [names::GENERATION_STARTED]);
         let mut waiting = attempt.clone();
         waiting.retry_at(&spec, draft, at(9), at(6)).unwrap();
-        assert!(waiting.generating.is_empty() && told(&attempt, &waiting).is_empty());
+        assert!(waiting.generating.is_empty() && events_between(&attempt, &waiting).is_empty());
         let mut second = waiting.clone();
         second.start(&spec, draft, at(9)).unwrap();
-        assert_eq!(told(&waiting, &second), first, "the same event");
-        assert!(told(&second, &Run { rev: 7, ..second.clone() }).is_empty());
+        assert_eq!(events_between(&waiting, &second), first, "the same event");
+        assert!(events_between(&second, &Run { rev: 7, ..second.clone() }).is_empty());
         let mut done = second.clone();
         done.succeed(&spec, draft, Exit::Normal, at(10)).unwrap();
-        assert!(done.generating.is_empty() && told(&second, &done).is_empty(), "its record tells of the end");
+        assert!(done.generating.is_empty() && events_between(&second, &done).is_empty(), "the record of the step has the event of its end");
     }
 
     #[test]
-    fn an_end_is_told_once_and_has_an_id_of_its_own() {
-        let (spec, run, draft) = world();
+    fn an_end_has_one_event_with_an_id_of_its_own() {
+        let (spec, run, draft) = started_run();
         let mut cancelled = run.clone();
         cancelled.start(&spec, draft, at(5)).unwrap();
         cancelled.cancel("usr_ada", None, at(6)).unwrap();
         assert!(cancelled.generating.is_empty());
-        let end = told(&run, &cancelled);
+        let end = events_between(&run, &cancelled);
         assert_eq!(end.iter().map(|(name, _)| *name).collect::<Vec<_>>(), [names::RUN_CANCELLED]);
-        assert!(told(&cancelled, &Run { rev: 9, ..cancelled.clone() }).is_empty(), "what is tidied up afterwards is no event");
+        assert!(events_between(&cancelled, &Run { rev: 9, ..cancelled.clone() }).is_empty(), "a later write has no event");
         let started = domain_events(&StreamChange::Run { before: None, after: Box::new(run) });
         assert_eq!(started.len(), 1);
         assert_ne!(started[0].event_id(), end[0].1);

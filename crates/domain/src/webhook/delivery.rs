@@ -3,85 +3,84 @@
 use serde::{Deserialize, Serialize};
 
 use super::body::Event;
-use crate::flow::word_enum;
 use crate::id::{DeliveryId, EndpointId, EventId, OrgId};
 use crate::time::Time;
 
-/// How long to wait after the first failed attempt, the second, …, in seconds: eight repetitions within 24 hours, each later than
-/// the one before.
+/// The waits after the first failed attempt, the second, and so on, in seconds: eight repetitions within 24 hours, each after a longer
+/// wait than the one before.
 pub const RETRY_AFTER_SECONDS: [u64; 8] = [60, 5 * 60, 14 * 60, 40 * 60, 2 * 3600, 4 * 3600, 7 * 3600, 10 * 3600];
 /// How long events and their deliveries are kept, in seconds: 30 days.
 pub const KEPT_SECONDS: u64 = 30 * 24 * 3600;
-/// The most bytes that are kept of an endpoint's answer.
+/// The most bytes of an endpoint's response that are stored.
 pub const MAX_ANSWER_BYTES: usize = 500;
 
 word_enum!(
-    /// Where a delivery stands.
+    /// The status of a delivery.
     DeliveryStatus {
-        /// Nothing has been sent since it was asked for.
+        /// Nothing was sent since the delivery was requested.
         Pending = "pending",
-        /// The endpoint has taken it.
+        /// The endpoint has accepted the event.
         Succeeded = "succeeded",
-        /// The last attempt failed; there will be another one.
+        /// The last attempt failed, and another one follows.
         Failed = "failed",
         /// All attempts failed.
         Dead = "dead",
     }
 );
 
-/// An event on its way to an endpoint. What is sent is the event's own body.
+/// The delivery of an event to an endpoint. What is sent is the body of the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Its id: the same in every attempt, and if the event is seen twice.
+    /// The id. It is the same in every attempt, and however often the event is read.
     pub id: DeliveryId,
-    /// Whose it is.
+    /// The organisation of the endpoint.
     pub org: OrgId,
-    /// Where it goes.
+    /// The endpoint.
     pub endpoint: EndpointId,
-    /// What goes there.
+    /// The event.
     pub event: EventId,
-    /// The name of that.
+    /// The name of the event.
     pub event_name: String,
-    /// Where it stands.
+    /// The status.
     pub status: DeliveryStatus,
-    /// Attempts made, over all rounds.
+    /// The number of attempts, over all rounds.
     pub attempts: u32,
-    /// Counts how often it was asked for; a message of an earlier round is void.
+    /// The number of times that the delivery was requested. A message of an earlier round is ignored.
     pub round: u32,
-    /// Attempts made in this round.
+    /// The number of attempts in this round.
     pub tries: u32,
-    /// Not before then is the next attempt; none: there is none.
+    /// The earliest time of the next attempt; none if no attempt follows.
     pub next_attempt_at: Option<Time>,
     /// When the last attempt ended.
     pub last_attempt_at: Option<Time>,
-    /// The status that it was answered with, if there was an answer.
+    /// The HTTP status of the last response, if there was one.
     pub last_status_code: Option<u16>,
-    /// How that answer began.
+    /// The beginning of the last response.
     pub answer: Option<String>,
-    /// Why there was no answer.
+    /// Why there was no response.
     pub error: Option<String>,
     /// When the event happened.
     pub created_at: Time,
-    /// Counts the writes; the next one is conditional on it.
+    /// The revision. It counts the writes, and the next write is conditional on it.
     pub rev: u64,
 }
 
-/// How an attempt went.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptResult {
-    /// There was an answer.
+    /// There was a response.
     Answered {
-        /// Its HTTP status.
+        /// The HTTP status.
         status: u16,
-        /// Its first bytes.
+        /// The first bytes of the body.
         body: Vec<u8>,
     },
-    /// There was none, for this reason.
+    /// There was no response, for this reason.
     Failed(String),
 }
 
 impl Delivery {
-    /// A delivery that nothing has been done for.
+    /// Returns a delivery before its first attempt.
     pub fn new(event: &Event, endpoint: EndpointId) -> Self {
         Self {
             id: DeliveryId::derived(&event.id, &endpoint.to_string(), event.occurred_at),
@@ -103,24 +102,24 @@ impl Delivery {
         }
     }
 
-    /// When its next attempt is owed, if no message is certain to be on its way: it has failed, or somebody has asked for it again. A
-    /// new one owes nothing: the stream delivers again what could not be queued.
+    /// Returns when the next attempt is due, if the queue may have no message for it: the delivery failed, or was requested again. For a
+    /// new delivery it returns none: the stream is read again if its message could not be queued.
     pub fn owed_at(&self) -> Option<Time> {
-        let owes = self.status == DeliveryStatus::Failed || (self.status == DeliveryStatus::Pending && self.round > 1);
-        self.next_attempt_at.filter(|_| owes)
+        let unqueued = self.status == DeliveryStatus::Failed || (self.status == DeliveryStatus::Pending && self.round > 1);
+        self.next_attempt_at.filter(|_| unqueued)
     }
 
-    /// When nobody can ask for it any more.
+    /// Returns when the delivery is deleted and can no longer be requested again.
     pub fn expires_at(&self) -> Time {
         self.created_at.plus_seconds(KEPT_SECONDS)
     }
 
-    /// What the queue carries of it.
+    /// Returns the message that the queue carries for the delivery.
     pub fn message(&self) -> DeliveryMessage {
         DeliveryMessage { org: self.org, endpoint: self.endpoint, delivery: self.id, round: self.round }
     }
 
-    /// After an attempt that ended at `now`.
+    /// Returns the delivery after an attempt that ended at `now`.
     #[must_use]
     pub fn attempted(&self, how: AttemptResult, now: Time) -> Self {
         let (status_code, answer, error) = match how {
@@ -146,14 +145,15 @@ impl Delivery {
         }
     }
 
-    /// Its endpoint is gone: there is nothing to be done any more.
+    /// Returns the delivery after its endpoint was deleted: no attempt follows.
     #[must_use]
     pub fn abandoned(&self) -> Self {
         let error = Some("the webhook was deleted".to_owned());
         Self { status: DeliveryStatus::Dead, next_attempt_at: None, error, ..self.clone() }
     }
 
-    /// Somebody asks for it again, whatever became of it: the same event under the same id, with all attempts ahead of it.
+    /// Returns the delivery after it was requested again, whatever its status: the same event under the same id, with all attempts
+    /// left.
     #[must_use]
     pub fn again(&self, now: Time) -> Self {
         let round = self.round.saturating_add(1);
@@ -161,41 +161,41 @@ impl Delivery {
     }
 }
 
-/// The beginning of an answer as text that can be shown.
+/// Returns the beginning of a response as text that can be shown.
 fn beginning(body: &[u8]) -> String {
     let mut text = String::from_utf8_lossy(body.get(..MAX_ANSWER_BYTES).unwrap_or(body)).into_owned();
     text.truncate(text.floor_char_boundary(MAX_ANSWER_BYTES));
     text
 }
 
-/// What the queue carries: whose turn it is. What is to be sent is in the table.
+/// A message in the queue: the delivery to attempt. What is sent is in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeliveryMessage {
-    /// Whose.
+    /// The organisation of the endpoint.
     pub org: OrgId,
-    /// Where it goes.
+    /// The endpoint.
     pub endpoint: EndpointId,
-    /// What.
+    /// The delivery.
     pub delivery: DeliveryId,
     /// The round that this message belongs to.
     pub round: u32,
 }
 
 impl DeliveryMessage {
-    /// As the queue carries it.
+    /// Returns the text that the queue carries.
     pub fn text(&self) -> String {
         // Ids and a number always serialize.
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// What the queue carried, if it is a message.
+    /// Reads a text that the queue carried; none if it is not a message.
     pub fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 }
 
-/// The headers of an attempt. The signature is of the raw body alone, as that of incoming webhooks.
+/// Returns the headers of an attempt. The signature is of the raw body alone, as for inbound webhooks.
 pub fn headers(delivery: &Delivery, signature: String, now: Time) -> Vec<(&'static str, String)> {
     vec![
         ("content-type", "application/json".to_owned()),
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_answer_of_2xx_takes_it() {
+    fn only_a_response_of_2xx_accepts_the_event() {
         for (status, expected) in
             [(199, "failed"), (200, "succeeded"), (204, "succeeded"), (299, "succeeded"), (301, "failed"), (410, "failed")]
         {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_again_has_all_attempts_ahead_and_keeps_its_id_and_its_count() {
+    fn a_delivery_that_is_requested_again_has_all_attempts_left_and_keeps_its_id_and_its_count() {
         let mut dead = delivery();
         for _ in 0..9 {
             dead = dead.attempted(answered(500), at(1));
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_kept_up_to_a_bound_and_as_text() {
+    fn a_response_is_stored_up_to_a_bound_and_as_text() {
         let kept = |body: &[u8]| delivery().attempted(AttemptResult::Answered { status: 500, body: body.to_vec() }, at(1)).answer;
         assert_eq!(kept(b""), None);
         assert_eq!(kept("ü".as_bytes()).as_deref(), Some("ü"));

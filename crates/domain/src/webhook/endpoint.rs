@@ -1,81 +1,81 @@
-//! The endpoints of an organisation.
+//! The webhook endpoints of an organisation.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::name::Subscription;
 use crate::error::ApplicationError;
+use crate::event_name::Subscription;
 use crate::id::{EndpointId, OrgId};
-use crate::ports::{Page, Window};
+use crate::page::{Page, Window};
 use crate::problem::FieldErrors;
 use crate::secret::{Sealed, SecretKind, SecretPlace};
 use crate::time::Time;
 
-/// Endpoints that an organisation may have at a time. They share one item of the table, which has room for all of them at their
-/// largest, so that what an event costs does not depend on how many there are.
+/// The most endpoints that an organisation may have. They share one item of the table, which has room for all of them at their
+/// largest, so that the cost of an event does not depend on their number.
 pub const MAX_ENDPOINTS: usize = 50;
-/// The longest URL.
+/// The most bytes of a URL.
 const MAX_URL_BYTES: usize = 2_000;
-/// Subscriptions of one endpoint.
+/// The most subscriptions of one endpoint.
 const MAX_EVENTS: usize = 30;
 const MAX_DESCRIPTION_CHARS: usize = 200;
 
-/// Where an organisation wants to be told.
+/// A URL to which an organisation's events are sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Its id, which says when it was made.
+    /// The id, which contains the time of its creation.
     pub id: EndpointId,
-    /// Where deliveries are sent.
+    /// The URL that deliveries are sent to.
     pub url: String,
-    /// What it wants to hear of.
+    /// The events that the endpoint subscribes to.
     pub events: BTreeSet<Subscription>,
-    /// What people say about it.
+    /// A description for people.
     pub description: Option<String>,
-    /// What its deliveries are signed with.
+    /// The secret that signs its deliveries.
     pub secret: Sealed,
-    /// Since when it is that secret.
+    /// When the secret was made.
     pub secret_since: Time,
-    /// The actor who made it.
+    /// The actor who registered it.
     pub created_by: String,
 }
 
 impl Endpoint {
-    /// Whether it wants to hear of an event.
+    /// Returns whether the endpoint subscribes to an event.
     pub fn wants(&self, event: &str) -> bool {
         self.events.iter().any(|subscription| subscription.wants(event))
     }
 
-    /// Where the secret of an endpoint belongs.
+    /// Returns the place that the secret of an endpoint is sealed for.
     pub fn secret_place(org: &OrgId, id: &EndpointId) -> SecretPlace {
         SecretPlace { org: *org, kind: SecretKind::WebhookEndpoint, name: id.to_string() }
     }
 }
 
-/// All endpoints of an organisation, as they are written and read.
+/// All endpoints of an organisation, as they are written and read together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
-    /// Whose.
+    /// The organisation.
     pub org: OrgId,
-    /// Oldest first.
+    /// The endpoints, oldest first.
     pub all: Vec<Endpoint>,
-    /// Counts the writes; the next one is conditional on it. 0: there was none.
+    /// The revision. It counts the writes, and the next write is conditional on it. 0 before the first.
     pub rev: u64,
 }
 
 impl Endpoints {
-    /// Those of an organisation that never had one.
+    /// Returns the endpoints of an organisation that never had one.
     pub fn none(org: OrgId) -> Self {
         Self { org, all: Vec::new(), rev: 0 }
     }
 
-    /// One of them.
+    /// Returns an endpoint. Fails if there is no such endpoint.
     pub fn get(&self, id: &EndpointId) -> Result<&Endpoint, ApplicationError> {
         self.all.iter().find(|endpoint| endpoint.id == *id).ok_or(ApplicationError::NotFound("webhook"))
     }
 
-    /// A page of them, newest first.
+    /// Returns a page of the endpoints, newest first.
     pub fn page(&self, window: &Window) -> Page<Endpoint> {
         let is_behind = |endpoint: &&Endpoint| window.after.as_ref().is_none_or(|after| endpoint.id.to_string() < *after);
         let mut newest_first: Vec<&Endpoint> = self.all.iter().filter(is_behind).collect();
@@ -87,7 +87,7 @@ impl Endpoints {
         Page { rows, next, total: self.all.len() as u64 }
     }
 
-    /// One more, unless it is there.
+    /// Adds an endpoint, unless it is there already. Fails if there is no room for another one.
     pub fn add(&mut self, endpoint: Endpoint) -> Result<(), ApplicationError> {
         if self.all.iter().any(|known| known.id == endpoint.id) {
             return Ok(());
@@ -100,13 +100,14 @@ impl Endpoints {
         Ok(())
     }
 
-    /// One is no longer wanted: it gets nothing more, not even what is on its way. Gives it.
+    /// Removes an endpoint and returns it. Nothing more is sent to it, pending deliveries included. Fails if there is no such endpoint.
     pub fn remove(&mut self, id: &EndpointId) -> Result<Endpoint, ApplicationError> {
         let at = self.all.iter().position(|endpoint| endpoint.id == *id).ok_or(ApplicationError::NotFound("webhook"))?;
         Ok(self.all.remove(at))
     }
 
-    /// From now on its deliveries are signed with another secret, those that are repeated too. Gives it.
+    /// Replaces the secret of an endpoint and returns the endpoint. From now on all deliveries are signed with the new secret, repeated ones
+    /// included. Fails if there is no such endpoint.
     pub fn rotate(&mut self, id: &EndpointId, secret: Sealed, now: Time) -> Result<Endpoint, ApplicationError> {
         let endpoint = self.all.iter_mut().find(|endpoint| endpoint.id == *id).ok_or(ApplicationError::NotFound("webhook"))?;
         endpoint.secret = secret;
@@ -115,19 +116,19 @@ impl Endpoints {
     }
 }
 
-/// An endpoint as somebody asks for it. Whether its URL may be called is for the egress guard to say.
+/// An endpoint as a caller registers it. Whether its URL may be called is for the egress guard to decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEndpoint {
-    /// Where to send.
+    /// The URL.
     pub url: String,
-    /// What.
+    /// The events to subscribe to.
     pub events: BTreeSet<Subscription>,
-    /// What people say about it.
+    /// A description for people.
     pub description: Option<String>,
 }
 
 impl NewEndpoint {
-    /// Reads a body; all problems at once, each at its path. `check` says what is wrong with a URL.
+    /// Reads a body. Fails with all problems at once, each at its path. `check` fails with what is wrong with a URL.
     pub fn parse(body: &Map<String, Value>, check: impl FnOnce(&str) -> Result<(), String>) -> Result<Self, FieldErrors> {
         let (mut rest, mut errors) = (body.clone(), FieldErrors::new());
         let mut take = |name: &str| rest.remove(name).filter(|value| !value.is_null());
@@ -143,7 +144,7 @@ impl NewEndpoint {
         errors.into_result(new)
     }
 
-    /// The endpoint, with a secret that was sealed for it.
+    /// Returns the endpoint with a secret that was sealed for it.
     pub fn made(self, id: EndpointId, secret: Sealed, created_by: &str) -> Endpoint {
         let Self { url, events, description } = self;
         Endpoint { secret_since: id.created_at(), id, url, events, description, secret, created_by: created_by.to_owned() }
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_said_at_once() {
+    fn all_problems_are_reported_at_once() {
         let errors = read(&json!({"url": "http://x", "events": ["*", 7, "flow.run.x"], "description": "a\nb", "event": "*"})).unwrap_err();
         assert_eq!(errors.by_path().keys().collect::<Vec<_>>(), ["description", "event", "events[1]", "events[2]", "url"]);
         assert_eq!(read(&json!({})).unwrap_err().by_path().keys().collect::<Vec<_>>(), ["events", "url"]);
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_so_many() {
+    fn an_organisation_has_a_limited_number_of_endpoints() {
         let mut endpoints = Endpoints::none(OrgId::new(Time::from_millis(0), 1));
         for number in 0..MAX_ENDPOINTS as u128 {
             endpoints.add(endpoint(number)).unwrap();

@@ -46,7 +46,7 @@ impl Dag {
         format!("n{node}")
     }
 
-    /// Later cases come first in the alphabet, so that nobody mistakes the order of writing for the order of positions.
+    /// Later cases come first in the alphabet, so that the order of writing differs from the order of positions.
     pub fn case(number: usize) -> String {
         format!("case-{:02}", 99 - number)
     }

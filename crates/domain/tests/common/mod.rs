@@ -1,8 +1,11 @@
-//! What the tests of runs share: short specs, and a run that is told what happens to it, node by node.
+//! What the tests share: short specs, gates to vote on, and a run with its events, node by node.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
 pub mod dag;
+pub mod gates;
+pub mod model;
+pub mod specs;
 
 use domain::flow::{NodeIx, NodeKind, Spec};
 use domain::gate::Verdict;
@@ -11,29 +14,29 @@ use domain::run::{Exit, NewRun, NodeState, NodeStatus, Plan, Run, TransitionErro
 use domain::time::Time;
 use serde_json::{Value, json};
 
-/// When every run of these tests begins.
+/// When every run of these tests begins, in milliseconds.
 pub const BEGIN: u64 = 1_767_225_600_000;
-/// How long their gates stay open.
+/// How long their gates stay open, in seconds.
 pub const GATE_SECONDS: u64 = 3_600;
 /// The invocation that drives them, unless a test says otherwise.
 pub const OWNER: &str = "inv-1";
 
-/// So many seconds after the run began.
+/// Returns the time this many seconds after the run began.
 pub fn at(seconds: u64) -> Time {
     Time::from_millis(BEGIN).plus_seconds(seconds)
 }
 
-/// A node that does something in the world; `extra` adds fields or replaces them.
+/// Returns a node that sends a request; `extra` adds fields or replaces them.
 pub fn task(id: &str, extra: Value) -> Value {
     with(json!({"id": id, "type": "http_request", "url": "https://example.com/"}), extra)
 }
 
-/// A node that asks a person.
+/// Returns a node that opens a gate.
 pub fn gate(id: &str, extra: Value) -> Value {
     with(json!({"id": id, "type": "human_approval", "actionLabel": "Pay", "proposedAction": {"amount": 1}, "timeoutHours": 1}), extra)
 }
 
-/// A node that chooses between cases, given as `(case, next)`.
+/// Returns a node that chooses between cases, given as `(case, next)`.
 pub fn decision(id: &str, cases: &[(&str, &str)]) -> Value {
     let cases: serde_json::Map<_, _> = cases.iter().map(|(case, next)| ((*case).to_owned(), json!({"next": next}))).collect();
     json!({"id": id, "type": "decision", "expression": "trigger.choice", "cases": cases})
@@ -78,7 +81,7 @@ pub fn new_run(spec: &Spec) -> Run {
     Run::new(new, spec, now)
 }
 
-/// A run and what happens to it, told by node names.
+/// A run and its events, by the names of its nodes.
 #[derive(Clone)]
 pub struct Story {
     pub spec: Spec,
@@ -236,7 +239,7 @@ impl Story {
         self
     }
 
-    /// The clock stands at so many seconds after the run began.
+    /// Sets the time to this many seconds after the run began.
     pub fn wait_until(&mut self, seconds: u64) -> &mut Self {
         self.now = at(seconds);
         self

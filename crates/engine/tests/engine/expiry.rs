@@ -32,7 +32,7 @@ fn a_gate_that_nobody_decides_expires_and_that_is_no_rejection() {
     let (world, run) = parked(&spec(&[gate("review", json!({})), service("pay", json!({}))], "review>pay"));
     let ended = world.play_to_end(run);
     assert_eq!((ended.status, world.clock.now()), (RunStatus::Failed, at(3_600)));
-    assert_eq!(ended.error.unwrap().message, format!("nobody decided before {}", at(3_600)));
+    assert_eq!(ended.error.unwrap().message, format!("no decision was made before {}", at(3_600)));
     let outcome = world.gate(run, "review").unwrap().outcome.unwrap();
     assert_eq!((outcome.verdict, outcome.actor), (Verdict::Expired, None));
     assert!(world.effects.sent().is_empty());

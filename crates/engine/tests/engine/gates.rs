@@ -137,7 +137,7 @@ fn a_quorum_needs_that_many_people_and_the_first_rejection_rejects() {
     assert_eq!(world.decide(run, "", &actor("usr_ada"), approve()).unwrap().counted, BallotOutcome::Repeated);
     world.play();
     assert_eq!(world.run(run).status, RunStatus::AwaitingApproval, "one person twice is one person");
-    assert_eq!(world.decide(run, "", &actor("usr_bob"), approve()).unwrap().counted, BallotOutcome::DecisionResult(Verdict::Approved));
+    assert_eq!(world.decide(run, "", &actor("usr_bob"), approve()).unwrap().counted, BallotOutcome::Decided(Verdict::Approved));
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
     assert_eq!(world.gate(run, "review").unwrap().votes.len(), 2);
 
@@ -155,7 +155,7 @@ fn two_votes_at_the_same_time_are_both_counted() {
     world.faults.just_before("commit", 1, move || {
         assert_eq!(bob.decide(run, "", &actor("usr_bob"), approve()).unwrap().counted, BallotOutcome::MoreNeeded);
     });
-    assert_eq!(world.decide(run, "", &actor("usr_ada"), approve()).unwrap().counted, BallotOutcome::DecisionResult(Verdict::Approved));
+    assert_eq!(world.decide(run, "", &actor("usr_ada"), approve()).unwrap().counted, BallotOutcome::Decided(Verdict::Approved));
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
 }
 

@@ -159,7 +159,7 @@ fn a_retry_takes_over_a_large_decision_with_its_bytes() {
     let paid = world.effects.sent_to("pay");
     assert_eq!((paid.len(), paid[1].body()), (2, Some(&large("d"))));
     assert_eq!(paid[0].context.idempotency_key, paid[1].context.idempotency_key);
-    for (part, payload) in world.gate(run, "review").unwrap().beside() {
+    for (part, payload) in world.gate(run, "review").unwrap().offloaded() {
         let Payload::Stored(object) = payload else { panic!("{part:?} is too large for the record") };
         assert!(object.key.contains(&run.to_string()) && part != Part::Data, "{}", object.key);
     }

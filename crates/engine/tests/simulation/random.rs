@@ -262,7 +262,7 @@ impl Play {
         let engine = Engine { clock, ..world.engine.clone() };
         let node_id = node.parse().unwrap();
         let answer = world.call(engine.decide(&world.org, &run, Some(&node_id), &who, ballot));
-        if let Some(Ok(DecisionResult { counted: BallotOutcome::DecisionResult(verdict), .. })) = answer {
+        if let Some(Ok(DecisionResult { counted: BallotOutcome::Decided(verdict), .. })) = answer {
             self.observer().decided(self.store(), node, &who.id, verdict);
         }
     }

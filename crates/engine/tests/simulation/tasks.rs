@@ -153,7 +153,7 @@ impl Tasks {
                 async move {
                     let decided = engine.decide(&org, &run, Some(&gate.parse().unwrap()), &actor, ballot).await;
                     Ending::Voted(decided.ok().and_then(|decided| match decided.counted {
-                        BallotOutcome::DecisionResult(verdict) => Some(verdict),
+                        BallotOutcome::Decided(verdict) => Some(verdict),
                         _ => None,
                     }))
                 }

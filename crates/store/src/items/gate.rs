@@ -126,7 +126,7 @@ impl GateItem {
     }
 
     pub(crate) fn into_gate(self) -> Result<Gate, PortError> {
-        let proposed_action = join(self.proposed_action.as_deref(), self.proposed_action_ref)?;
+        let proposed_action = join(self.proposed_action, self.proposed_action_ref)?;
         let proposed_action = proposed_action.ok_or_else(|| corrupt("a gate without a proposed action"))?;
         let outcome = self.outcome.map(|outcome| outcome.into_outcome(&proposed_action)).transpose()?;
         Ok(Gate {
@@ -137,7 +137,7 @@ impl GateItem {
             flow: self.flow_id,
             action_label: self.action_label,
             proposed_action,
-            data: join(self.data.as_deref(), self.data_ref)?,
+            data: join(self.data, self.data_ref)?,
             assign_to: self.assign_to,
             opened_at: self.opened_at,
             deadline: self.deadline,
@@ -170,7 +170,7 @@ impl OutcomeItem {
     }
 
     fn into_outcome(self, proposed_action: &Payload) -> Result<Outcome, PortError> {
-        let decided_action = join(self.decided_action.as_deref(), self.decided_action_ref)?;
+        let decided_action = join(self.decided_action, self.decided_action_ref)?;
         Ok(Outcome {
             verdict: Verdict::from_name(&self.verdict).ok_or_else(|| corrupt(format!("verdict `{}`", self.verdict)))?,
             actor: self.actor,

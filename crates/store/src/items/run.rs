@@ -228,7 +228,7 @@ impl InputItem {
     }
 
     pub(crate) fn into_payload(self) -> Result<Payload, PortError> {
-        join(self.input.as_deref(), self.input_ref)?.ok_or_else(|| corrupt("an input without a value"))
+        join(self.input, self.input_ref)?.ok_or_else(|| corrupt("an input without a value"))
     }
 }
 

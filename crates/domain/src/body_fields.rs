@@ -1,22 +1,22 @@
-//! Reading a body field by field.
+//! Reads the body of a request field by field.
 
 use serde_json::{Map, Value};
 
 use crate::problem::FieldErrors;
 use crate::time::Time;
 
-/// A body whose fields are taken out one by one; what is left over is an error.
-pub(crate) struct Fields {
+/// A body whose fields are taken out one by one. Fields that are left over at the end are problems.
+pub(crate) struct BodyFields {
     rest: Map<String, Value>,
     pub(crate) errors: FieldErrors,
 }
 
-impl Fields {
+impl BodyFields {
     pub(crate) fn of(body: &Map<String, Value>) -> Self {
         Self { rest: body.clone(), errors: FieldErrors::new() }
     }
 
-    /// `null` counts as left out.
+    /// Takes a field out of the body; `null` counts as left out.
     fn take(&mut self, name: &str) -> Option<Value> {
         self.rest.remove(name).filter(|value| !value.is_null())
     }
@@ -25,7 +25,7 @@ impl Fields {
         read.map_err(|problem| self.errors.add(path, problem)).ok()
     }
 
-    /// A required string.
+    /// Reads a required string.
     pub(crate) fn text<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let read = match self.take(name) {
             None => Err("is required".to_owned()),
@@ -35,7 +35,7 @@ impl Fields {
         self.noted(name, read)
     }
 
-    /// A string, if it is there.
+    /// Reads a string, if it was sent.
     pub(crate) fn optional_text<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let read = match self.take(name)? {
             Value::String(text) => read(&text),
@@ -44,13 +44,13 @@ impl Fields {
         self.noted(name, read)
     }
 
-    /// Yes or no, if it is there.
+    /// Reads a boolean, if it was sent.
     pub(crate) fn switch(&mut self, name: &str) -> Option<bool> {
         let read = self.take(name)?.as_bool().ok_or_else(|| "must be true or false".to_owned());
         self.noted(name, read)
     }
 
-    /// An array of strings, if it is there; those that can be read.
+    /// Reads an array of strings, if it was sent, and returns the items that are valid.
     pub(crate) fn texts<T>(&mut self, name: &str, max: usize, read: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
         let items = match self.take(name)? {
             Value::Array(items) if items.len() <= max => items,
@@ -66,13 +66,13 @@ impl Fields {
         Some(items.iter().enumerate().filter_map(read_item).collect())
     }
 
-    /// A time that has not come yet, if it is there.
+    /// Reads a time in the future, if it was sent.
     pub(crate) fn time_ahead(&mut self, name: &str, now: Time) -> Option<Time> {
         let time = match self.take(name)? {
             Value::String(text) => text.parse::<Time>().map_err(|problem| problem.to_string()),
             _ => Err("must be a string".to_owned()),
         };
-        let ahead = time.and_then(|time| if time > now { Ok(time) } else { Err("must lie in the future".to_owned()) });
+        let ahead = time.and_then(|time| if time > now { Ok(time) } else { Err("must be in the future".to_owned()) });
         self.noted(name, ahead)
     }
 

@@ -7,26 +7,27 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use super::{NodeId, Route};
+use super::node::Route;
+use crate::name::NodeId;
 use crate::problem::FieldErrors;
 use crate::template::{Template, Text};
 
-/// What is wrong with a JSON Schema, if anything. A parameter, so that a function which reads only what was checked when it was
-/// saved does not link a validator: that is 2 MB of binary.
-pub(crate) type SchemaCheck = fn(&Value) -> Result<(), String>;
+/// Checks a JSON Schema, and fails with what is wrong with it. It is a parameter, so that a function which only reads specs that were
+/// checked when they were saved does not link a validator, which is 2 MB of binary.
+pub(super) type SchemaCheck = fn(&Value) -> Result<(), String>;
 
-/// One object being read. A required field that is missing or wrong reads as `None` and leaves an error behind.
-pub(crate) struct Fields<'a> {
+/// Reads one object. A required field that is missing or wrong reads as `None` and adds an error.
+pub(super) struct ObjectReader<'a> {
     path: String,
     object: &'a Map<String, Value>,
     seen: BTreeSet<&'static str>,
     schema_check: SchemaCheck,
-    pub(crate) errors: &'a mut FieldErrors,
+    pub(super) errors: &'a mut FieldErrors,
 }
 
-impl<'a> Fields<'a> {
-    /// `value` as an object at `path`; an error if it is none.
-    pub(crate) fn of(value: &'a Value, path: impl Into<String>, schema_check: SchemaCheck, errors: &'a mut FieldErrors) -> Option<Self> {
+impl<'a> ObjectReader<'a> {
+    /// Reads `value` as an object at `path`. Adds an error if it is not an object.
+    pub(super) fn of(value: &'a Value, path: impl Into<String>, schema_check: SchemaCheck, errors: &'a mut FieldErrors) -> Option<Self> {
         let path = path.into();
         if let Some(object) = value.as_object() {
             Some(Self { path, object, seen: BTreeSet::new(), schema_check, errors })
@@ -36,32 +37,32 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// `value`, which lies within this object, as an object at `path`.
-    pub(crate) fn inner<'b>(&'b mut self, value: &'b Value, path: impl Into<String>) -> Option<Fields<'b>> {
-        Fields::of(value, path, self.schema_check, self.errors)
+    /// Reads `value`, which is inside this object, as an object at `path`.
+    pub(super) fn inner<'b>(&'b mut self, value: &'b Value, path: impl Into<String>) -> Option<ObjectReader<'b>> {
+        ObjectReader::of(value, path, self.schema_check, self.errors)
     }
 
-    /// A whole body: its fields stand at the top, and none of them is a schema.
-    pub(crate) fn of_body(object: &'a Map<String, Value>, errors: &'a mut FieldErrors) -> Self {
+    /// Reads a whole body: its fields have no path above them, and none of them is a schema.
+    pub(super) fn of_body(object: &'a Map<String, Value>, errors: &'a mut FieldErrors) -> Self {
         Self { path: String::new(), object, seen: BTreeSet::new(), schema_check: |_| Ok(()), errors }
     }
 
-    pub(crate) fn at(&self, name: &str) -> String {
+    pub(super) fn at(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
-    pub(crate) fn problem(&mut self, name: &str, problem: impl Display) {
+    pub(super) fn problem(&mut self, name: &str, problem: impl Display) {
         let path = self.at(name);
         self.errors.add(path, problem);
     }
 
-    /// The field, if it is there; `null` counts as left out.
-    pub(crate) fn optional(&mut self, name: &'static str) -> Option<&'a Value> {
+    /// Returns the field, if it was sent; `null` counts as left out.
+    pub(super) fn optional(&mut self, name: &'static str) -> Option<&'a Value> {
         self.seen.insert(name);
         self.object.get(name).filter(|value| !value.is_null())
     }
 
-    pub(crate) fn required(&mut self, name: &'static str) -> Option<&'a Value> {
+    pub(super) fn required(&mut self, name: &'static str) -> Option<&'a Value> {
         let value = self.optional(name);
         if value.is_none() {
             self.problem(name, "is required");
@@ -78,43 +79,43 @@ impl<'a> Fields<'a> {
         found
     }
 
-    pub(crate) fn string(&mut self, name: &'static str) -> Option<&'a str> {
+    pub(super) fn string(&mut self, name: &'static str) -> Option<&'a str> {
         let value = self.required(name);
         self.expect(name, value, "a string", Value::as_str)
     }
 
-    pub(crate) fn optional_string(&mut self, name: &'static str) -> Option<&'a str> {
+    pub(super) fn optional_string(&mut self, name: &'static str) -> Option<&'a str> {
         let value = self.optional(name);
         self.expect(name, value, "a string", Value::as_str)
     }
 
-    pub(crate) fn boolean(&mut self, name: &'static str) -> Option<bool> {
+    pub(super) fn boolean(&mut self, name: &'static str) -> Option<bool> {
         let value = self.optional(name);
         self.expect(name, value, "true or false", Value::as_bool)
     }
 
-    pub(crate) fn array(&mut self, name: &'static str) -> Option<&'a [Value]> {
+    pub(super) fn array(&mut self, name: &'static str) -> Option<&'a [Value]> {
         let value = self.optional(name);
         self.expect(name, value, "an array", |value| value.as_array().map(Vec::as_slice))
     }
 
-    pub(crate) fn object(&mut self, name: &'static str) -> Option<&'a Map<String, Value>> {
+    pub(super) fn object(&mut self, name: &'static str) -> Option<&'a Map<String, Value>> {
         let value = self.optional(name);
         self.expect(name, value, "an object", Value::as_object)
     }
 
-    pub(crate) fn integer(&mut self, name: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+    pub(super) fn integer(&mut self, name: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
         let value = self.optional(name);
         let what = format!("a whole number from {} to {}", range.start(), range.end());
         self.expect(name, value, &what, |value| value.as_u64().filter(|number| range.contains(number)))
     }
 
-    pub(crate) fn small_integer(&mut self, name: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
+    pub(super) fn small_integer(&mut self, name: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
         let wide = u64::from(*range.start())..=u64::from(*range.end());
         self.integer(name, wide).and_then(|number| u32::try_from(number).ok())
     }
 
-    pub(crate) fn number(&mut self, name: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
+    pub(super) fn number(&mut self, name: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
         let value = self.optional(name);
         let what = format!("a number from {} to {}", range.start(), range.end());
         self.expect(name, value, &what, |value| value.as_f64().filter(|number| range.contains(number)))
@@ -130,14 +131,14 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A required string that parses as `T`.
-    pub(crate) fn parse<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Option<T> {
+    /// Reads a required string that parses as `T`.
+    pub(super) fn parse<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Option<T> {
         let text = self.string(name);
         self.parsed(name, text)
     }
 
-    /// The same, if the field is there.
-    pub(crate) fn parse_optional<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Option<T> {
+    /// Reads a string that parses as `T`, if it was sent.
+    pub(super) fn parse_optional<T: FromStr<Err: Display>>(&mut self, name: &'static str) -> Option<T> {
         let text = self.optional_string(name);
         self.parsed(name, text)
     }
@@ -152,18 +153,18 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(crate) fn template(&mut self, name: &'static str) -> Option<Template> {
+    pub(super) fn template(&mut self, name: &'static str) -> Option<Template> {
         let value = self.required(name);
         self.template_from(name, value)
     }
 
-    pub(crate) fn optional_template(&mut self, name: &'static str) -> Option<Template> {
+    pub(super) fn optional_template(&mut self, name: &'static str) -> Option<Template> {
         let value = self.optional(name);
         self.template_from(name, value)
     }
 
-    /// An object of strings with templates, e.g. headers.
-    pub(crate) fn texts(&mut self, name: &'static str) -> BTreeMap<String, Text> {
+    /// Reads an object of strings with templates, such as headers.
+    pub(super) fn texts(&mut self, name: &'static str) -> BTreeMap<String, Text> {
         let mut texts = BTreeMap::new();
         for (key, value) in self.object(name).into_iter().flatten() {
             let parsed = match value {
@@ -179,8 +180,8 @@ impl<'a> Fields<'a> {
         texts
     }
 
-    /// A JSON Schema, checked to be one as far as this reading checks schemas.
-    pub(crate) fn schema(&mut self, name: &'static str) -> Option<Value> {
+    /// Reads a JSON Schema, and checks it if this reader checks schemas.
+    pub(super) fn schema(&mut self, name: &'static str) -> Option<Value> {
         let value = self.optional(name)?;
         if !value.is_object() && !value.is_boolean() {
             self.problem(name, "must be a JSON Schema: an object");
@@ -195,8 +196,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// `fail` or `route_to:<node>`.
-    pub(crate) fn route(&mut self, name: &'static str) -> Option<Route> {
+    /// Reads `fail` or `route_to:<node>`.
+    pub(super) fn route(&mut self, name: &'static str) -> Option<Route> {
         let text = self.optional_string(name)?;
         if text == "fail" {
             return Some(Route::Fail);
@@ -208,8 +209,8 @@ impl<'a> Fields<'a> {
         target.map(Route::To)
     }
 
-    /// Reports the fields that nobody asked for: a misspelt one must not be ignored in silence.
-    pub(crate) fn finish(self) {
+    /// Adds an error for every field that was not read: a misspelt field must not be ignored.
+    pub(super) fn finish(self) {
         for name in self.object.keys().filter(|name| !self.seen.contains(name.as_str())) {
             self.errors.add(self.at(name), "is not a field that belongs here");
         }

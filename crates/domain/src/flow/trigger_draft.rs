@@ -1,12 +1,11 @@
 //! The trigger fields of a flow as a caller sends them.
 
-use super::cron::CronTrigger;
-use super::kind::{FlowTrigger, TriggerType};
-use super::webhook::WebhookToken;
+use super::head::FlowStatus;
+use super::object_reader::ObjectReader;
 use crate::cron::{BadTimezone, DEFAULT_TIMEZONE, Expression, Schedule, timezone};
-use crate::flow::{Fields, FlowStatus};
 use crate::problem::FieldErrors;
 use crate::time::Time;
+use crate::trigger::{CronTrigger, FlowTrigger, TriggerType, WebhookToken};
 
 const EXPRESSION: &str = "cronExpression";
 const TIMEZONE: &str = "cronTimezone";
@@ -14,7 +13,7 @@ const ENABLED: &str = "cronEnabled";
 
 /// The trigger fields that were sent. Each is valid by itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct TriggerDraft {
+pub(super) struct TriggerDraft {
     kind: Option<TriggerType>,
     expression: Option<String>,
     timezone: Option<String>,
@@ -24,7 +23,7 @@ pub(crate) struct TriggerDraft {
 impl TriggerDraft {
     /// Reads the fields. For a new flow it also checks which fields belong together; for changes that depends on the flow, so
     /// [`applied_to`](Self::applied_to) checks it.
-    pub(crate) fn read(fields: &mut Fields<'_>, is_new: bool) -> Self {
+    pub(super) fn read(fields: &mut ObjectReader<'_>, is_new: bool) -> Self {
         let name = fields.optional_string("triggerType");
         let kind = name.and_then(TriggerType::from_name);
         if name.is_some() && kind.is_none() {
@@ -67,7 +66,7 @@ impl TriggerDraft {
     }
 
     /// Returns the trigger with these changes. `fresh` is the token to use if the trigger becomes a webhook.
-    pub(crate) fn applied_to(
+    pub(super) fn applied_to(
         self,
         before: &FlowTrigger,
         status: FlowStatus,

@@ -1,11 +1,11 @@
-//! What events are called, and how an endpoint says which it wants.
+//! The names of events, and subscriptions to them.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The events that this service itself tells of.
+/// The names of the events that this service emits itself.
 pub mod names {
     /// A run began.
     pub const RUN_STARTED: &str = "flow.run.started";
@@ -23,9 +23,9 @@ pub mod names {
     pub const GENERATION_COMPLETED: &str = "generation.completed";
     /// An `llm_step` failed for good.
     pub const GENERATION_FAILED: &str = "generation.failed";
-    /// Somebody tries out an endpoint. It goes to that one only, whatever it wants.
+    /// A caller tests an endpoint. The event is sent to that endpoint only, whatever it subscribes to.
     pub const TEST: &str = "webhook.test";
-    /// All of them.
+    /// All names.
     pub const ALL: [&str; 9] = [
         RUN_STARTED,
         RUN_SUCCEEDED,
@@ -39,29 +39,29 @@ pub mod names {
     ];
 }
 
-/// The longest name of an event, in bytes.
+/// The most bytes of an event's name.
 const MAX_NAME_BYTES: usize = 64;
-/// How names begin that only this service may give.
+/// The prefixes of names that only this service may use.
 const RESERVED: [&str; 3] = ["flow.run.", "generation.", "webhook."];
 
-/// Whether a text can be the name of an event.
+/// Returns whether a text can be the name of an event.
 pub fn is_event_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_NAME_BYTES && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
-/// Whether only this service may tell of an event of that name: `webhook_emit` may not.
+/// Returns whether only this service may emit an event of that name: a `webhook_emit` may not.
 pub fn is_reserved(text: &str) -> bool {
     RESERVED.iter().any(|prefix| text.starts_with(prefix))
 }
 
-/// What an endpoint wants: one event by its name, all whose names begin alike (`flow.run.*`), or all there are (`*`). The events
-/// of `webhook_emit` nodes have the names that flows give them, and are wanted by these.
+/// What an endpoint subscribes to: one event by its name, all events with a prefix (`flow.run.*`), or all events (`*`). The events of
+/// `webhook_emit` nodes have the names that flows give them, and are subscribed to by these.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Subscription(String);
 
 impl Subscription {
-    /// Whether an event of that name is wanted.
+    /// Returns whether the subscription covers an event of that name.
     pub fn wants(&self, event: &str) -> bool {
         match self.0.strip_suffix('*') {
             Some(prefix) => event.starts_with(prefix),
@@ -70,13 +70,13 @@ impl Subscription {
     }
 }
 
-/// The text says no event.
+/// The error for a text that is not a subscription.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BadSubscription {
-    /// It cannot be the name of an event.
+    /// The text cannot be the name of an event.
     #[error("must be `*`, the name of an event, or the beginning of names and `.*`, such as `flow.run.*`")]
     NoName,
-    /// Nothing of that name will ever happen.
+    /// No event of that name exists.
     #[error("is no event; there are {}, and those that flows emit under other names", names::ALL.join(", "))]
     Unknown,
 }
@@ -93,7 +93,7 @@ impl FromStr for Subscription {
             return Err(BadSubscription::NoName);
         }
         let this = Self(text.to_owned());
-        // A misspelt name would be silence for ever.
+        // An endpoint with a misspelt name would never receive anything.
         let reserved = is_reserved(name) || (is_family && is_reserved(&format!("{name}.")));
         if reserved && !names::ALL.iter().any(|known| this.wants(known)) { Err(BadSubscription::Unknown) } else { Ok(this) }
     }
@@ -137,12 +137,12 @@ mod tests {
         }
         let all: Subscription = "*".parse().unwrap();
         assert!(names::ALL.iter().chain(&["order.paid"]).all(|name| all.wants(name)));
-        // A family of families, which has nothing but ours in it.
+        // This prefix covers a reserved prefix, and only names of this service.
         assert!("flow.*".parse::<Subscription>().unwrap().wants("flow.run.started"));
     }
 
     #[test]
-    fn what_nobody_will_ever_tell_of_is_refused() {
+    fn a_name_that_no_event_can_have_is_refused() {
         for text in ["", "**", "order*", ".*.", "*.paid", "order paid", "ü", "order.*.x"] {
             assert_eq!(text.parse::<Subscription>(), Err(BadSubscription::NoName), "{text}");
         }

@@ -1,0 +1,12 @@
+//! The limits of a spec.
+
+/// The most nodes that a flow may have.
+pub const MAX_NODES: usize = 200;
+/// The most approvals that a flow may have: a run that ends closes its gates in one transaction, which DynamoDB limits to 100 items.
+pub const MAX_GATES: usize = 90;
+/// The longest wait, for a time or for a reviewer, in hours: it keeps an execution below Step Functions' limit of a year.
+pub const MAX_WAIT_HOURS: u32 = 8_000;
+/// The most tools that one `llm_step` may offer its model.
+pub const MAX_TOOLS: usize = 20;
+/// The most bytes of canonical JSON that a spec may have.
+pub const MAX_SPEC_BYTES: usize = 1_000_000;

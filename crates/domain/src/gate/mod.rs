@@ -1,0 +1,17 @@
+//! Gates: an action is proposed, an entitled reviewer decides it once, and the record of the decision stays for good.
+
+mod action;
+mod large;
+mod override_rules;
+mod patch;
+mod question;
+mod record;
+mod voting;
+
+pub use crate::status::Verdict;
+pub use action::{Action, ActionTooLarge, MAX_ACTION_BYTES};
+pub use large::Part;
+pub use patch::MAX_PATCH_BYTES;
+pub use question::{MAX_LABEL_BYTES, Question};
+pub use record::{Gate, Outcome, Vote};
+pub use voting::{Ballot, BallotError, BallotOutcome};

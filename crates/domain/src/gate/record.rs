@@ -1,0 +1,143 @@
+//! The record of a gate.
+
+use serde_json::{Value, json};
+
+use super::question::Question;
+use crate::access::Assignee;
+use crate::id::{ApprovalId, FlowId, OrgId, RunId};
+use crate::name::NodeId;
+use crate::payload::Payload;
+use crate::run::Run;
+use crate::status::Verdict;
+use crate::time::Time;
+
+/// One approval of one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gate {
+    /// The public id. Task tokens never leave the store.
+    pub id: ApprovalId,
+    /// The run that waits.
+    pub run: RunId,
+    /// The node that waits.
+    pub node: NodeId,
+    /// The organisation of the run.
+    pub org: OrgId,
+    /// The flow of the run.
+    pub flow: FlowId,
+    /// What the reviewer is asked to allow, in words.
+    pub action_label: String,
+    /// The proposed action.
+    pub proposed_action: Payload,
+    /// The data that the reviewer sees with the action.
+    pub data: Option<Payload>,
+    /// Who may decide; none means every key with `runs:write`.
+    pub assign_to: Option<Assignee>,
+    /// When the gate opened.
+    pub opened_at: Time,
+    /// The time from which the gate can no longer be decided.
+    pub deadline: Time,
+    /// The approvals so far.
+    pub votes: Vec<Vote>,
+    /// The decision, if there is one.
+    pub outcome: Option<Outcome>,
+    /// When the gate was decided, or when its run ended without a decision.
+    pub closed_at: Option<Time>,
+    /// The run in which the gate was decided, if this run took it over from another one.
+    pub reused_from: Option<RunId>,
+}
+
+/// One approval of those that a gate requires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vote {
+    /// The actor who approved.
+    pub actor: String,
+    /// When the actor approved.
+    pub at: Time,
+    /// The note of the actor.
+    pub note: Option<String>,
+    /// The SHA-256 of the action that was approved: all votes must be for the same action.
+    pub action_sha256: String,
+}
+
+/// The permanent record of a decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The decision.
+    pub verdict: Verdict,
+    /// The actor who decided; none if the gate expired.
+    pub actor: Option<String>,
+    /// When it was decided.
+    pub decided_at: Time,
+    /// The note of the actor.
+    pub note: Option<String>,
+    /// The action that is executed if the verdict is `approved`: the proposed action or the override.
+    pub decided_action: Payload,
+    /// The SHA-256 of the canonical JSON of the proposed action.
+    pub proposed_sha256: String,
+    /// The SHA-256 of the canonical JSON of the decided action.
+    pub decided_sha256: String,
+    /// The JSON Patch (RFC 6902) between the two, if one of them may be offloaded: the patch is then not computed when it is read.
+    pub patch: Option<Value>,
+}
+
+impl Outcome {
+    /// Returns what downstream nodes read as `step.<node>.output`. `action` is the value of the decided action.
+    pub fn output(&self, action: &Value) -> Value {
+        json!({"decision": self.verdict, "proposedAction": action, "note": self.note, "actor": self.actor})
+    }
+
+    /// Returns whether the decided action is the proposed action, byte by byte.
+    pub fn is_as_proposed(&self) -> bool {
+        self.proposed_sha256 == self.decided_sha256
+    }
+}
+
+impl Gate {
+    /// Returns the gate that `run` opens at `node` to ask `question`.
+    pub fn open(run: &Run, node: &NodeId, question: Question, now: Time) -> Self {
+        Self {
+            id: ApprovalId::derived(&run.id, node.as_str(), now),
+            run: run.id,
+            node: node.clone(),
+            org: run.org,
+            flow: run.flow,
+            action_label: question.action_label,
+            proposed_action: question.proposed_action.into(),
+            data: question.data.map(Payload::Inline),
+            assign_to: question.assign_to,
+            opened_at: now,
+            deadline: now.plus_seconds(question.timeout_seconds),
+            votes: Vec::new(),
+            outcome: None,
+            closed_at: None,
+            reused_from: None,
+        }
+    }
+
+    /// Returns this gate, with its decision, as a gate of a run that takes it over.
+    #[must_use]
+    pub fn taken_over_by(self, run: &Run) -> Self {
+        Self {
+            id: ApprovalId::derived(&run.id, self.node.as_str(), self.opened_at),
+            run: run.id,
+            reused_from: self.reused_from.or(Some(self.run)),
+            ..self
+        }
+    }
+
+    /// Returns whether the gate waits for a decision.
+    pub fn is_open(&self) -> bool {
+        self.closed_at.is_none()
+    }
+
+    /// Returns the error message of a run that ends because this gate was not approved.
+    pub fn failure_message(&self) -> String {
+        match &self.outcome {
+            Some(Outcome { verdict: Verdict::Rejected, actor, note, .. }) => {
+                let who = actor.as_deref().unwrap_or("someone");
+                note.as_ref().map_or_else(|| format!("rejected by {who}"), |note| format!("rejected by {who}: {note}"))
+            }
+            _ => format!("no decision was made before {}", self.deadline),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Lists of runs and gates.
+
+use std::future::Future;
+
+use super::run_list::{RunFilter, RunSummary};
+use crate::error::PortError;
+use crate::gate::Gate;
+use crate::id::{FlowId, OrgId, RunId};
+use crate::page::{Page, Window};
+
+/// Lists of runs and gates.
+pub trait RunLists {
+    /// Returns runs of a flow, newest first. A run that exists before the first page is read, and matches the filter all the while, is
+    /// on exactly one page, whatever statuses it goes through meanwhile.
+    fn runs_of(&self, flow: &FlowId, filter: &RunFilter, window: &Window) -> impl Future<Output = Result<Page<RunSummary>, PortError>>;
+    /// Returns open gates of an organisation that `wanted` accepts, oldest first.
+    fn open_gates(
+        &self,
+        org: &OrgId,
+        wanted: &(dyn Fn(&Gate) -> bool + Sync),
+        window: &Window,
+    ) -> impl Future<Output = Result<Page<Gate>, PortError>>;
+    /// Returns runs with a pending effect: a bounded number of them. The effect may have taken place a few seconds ago; to dispatch it
+    /// twice does no harm.
+    fn with_pending_effects(&self) -> impl Future<Output = Result<Vec<RunId>, PortError>>;
+}

@@ -1,0 +1,51 @@
+//! Where runs are stored.
+
+use std::future::Future;
+
+use serde_json::Value;
+
+use super::idempotency::Idempotency;
+use crate::error::{CommitError, PortError};
+use crate::gate::Gate;
+use crate::id::{OrgId, RunId};
+use crate::name::NodeId;
+use crate::payload::{ObjectRef, Payload};
+use crate::run::Run;
+use crate::step::StepRecord;
+use crate::time::Time;
+
+/// Runs, and their steps and gates.
+pub trait Runs {
+    /// Writes a new run and its input, with `key` in the same transaction if there is one. `Err(Changed)`: the key is taken.
+    fn create(&self, run: &Run, input: &Value, key: Option<&Idempotency>) -> impl Future<Output = Result<(), CommitError>>;
+    /// Returns what an Idempotency-Key was used for, if it is not forgotten at `now`.
+    fn idempotent(&self, org: &OrgId, scope: &str, key: &str, now: Time) -> impl Future<Output = Result<Option<Idempotency>, PortError>>;
+    /// Returns the newest state of a run.
+    fn load(&self, id: &RunId) -> impl Future<Output = Result<Option<Run>, PortError>>;
+    /// Writes a run and gates of it, all or nothing, if the run still has the `rev` that it was loaded with. Returns the run with its
+    /// new `rev`.
+    fn commit(&self, run: Run, gates: &[Gate]) -> impl Future<Output = Result<Run, CommitError>>;
+    /// Returns the input of the run.
+    fn input(&self, run: &Run) -> impl Future<Output = Result<Payload, PortError>>;
+    /// Writes the record of a step unless there is one, and returns the one that is stored. Large payloads are offloaded to object
+    /// storage, and those of another run's record are copied, so that no run depends on the objects of another one. Objects that were
+    /// uploaded for a record that lost are deleted.
+    fn record(&self, run: &Run, step: StepRecord) -> impl Future<Output = Result<StepRecord, PortError>>;
+    /// Returns the gate as it can be committed: large payloads are offloaded, and those of another run's gate are copied.
+    fn offload(&self, run: &Run, gate: Gate) -> impl Future<Output = Result<Gate, PortError>>;
+    /// Makes sure that no record of the run's steps expires before a day after `until`. Returns the time until which they are kept, if
+    /// that needed a write; the run must remember it. Reads nothing if no record can expire before then.
+    fn extend_retention(&self, run: &Run, until: Time) -> impl Future<Output = Result<Option<Time>, PortError>>;
+    /// Returns the record of a step. One that has expired at `now` is returned as its receipt, whether or not it has been deleted.
+    fn step(&self, run: &Run, node: &NodeId, now: Time) -> impl Future<Output = Result<Option<StepRecord>, PortError>>;
+    /// Returns the gate of a node.
+    fn gate(&self, run: &Run, node: &NodeId) -> impl Future<Output = Result<Option<Gate>, PortError>>;
+    /// Returns all gates of the run, decided or not.
+    fn gates(&self, run: &Run) -> impl Future<Output = Result<Vec<Gate>, PortError>>;
+    /// Returns the records of all steps, each as [`step`](Self::step) returns it.
+    fn steps(&self, run: &Run, now: Time) -> impl Future<Output = Result<Vec<StepRecord>, PortError>>;
+    /// Returns a payload that is in object storage.
+    fn fetch(&self, object: &ObjectRef) -> impl Future<Output = Result<Value, PortError>>;
+    /// Returns a URL at which a caller can read the object for `seconds`.
+    fn sign(&self, object: &ObjectRef, seconds: u64) -> impl Future<Output = Result<String, PortError>>;
+}
