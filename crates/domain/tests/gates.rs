@@ -1,5 +1,4 @@
 //! Voting: who may decide a gate, how often, until when, and what the record keeps of it.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
 
 mod common;
 

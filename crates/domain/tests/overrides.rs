@@ -1,5 +1,5 @@
 //! Overrides: what a reviewer may change, and the hashes and the patch that the record keeps.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
 
 mod common;
 
