@@ -2,6 +2,7 @@
 //! `testkit` brings parts in memory.
 
 mod connections;
+mod optimistic;
 mod triggers;
 mod versions;
 mod webhooks;
@@ -27,6 +28,7 @@ use crate::step::{ObjectRef, Payload, ResponseHead, StepRecord};
 use crate::time::Time;
 
 pub use connections::{ConnectionBook, Connections, Registered};
+pub use optimistic::{MAX_UPDATE_TRIES, UpdateError, optimistic_update};
 pub use versions::{latest_version, spec_for, spec_of, version_for};
 pub use webhooks::{Deliveries, DeliveryQueue, WebhookEndpoints, WebhookSender};
 
