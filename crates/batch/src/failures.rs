@@ -1,6 +1,6 @@
 //! What of a batch failed, and what becomes of it.
 
-use aws_lambda_events::streams::DynamoDbEventResponse;
+use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use domain::ports::{DeadLetters, PortError};
 use serde::Serialize;
 
@@ -51,7 +51,9 @@ impl<'a, D: DeadLetters> Failures<'a, D> {
         } else {
             tracing::error!(pk, sk, sequence_number, %error, "a record of the stream was not processed; the stream delivers it again");
         }
-        self.response.add_failure(sequence_number);
+        let mut failure = DynamoDbBatchItemFailure::default();
+        failure.item_identifier = Some(sequence_number.clone());
+        self.response.batch_item_failures.push(failure);
     }
 
     fn letter(&self, position: &Position, error: &PortError) -> String {
@@ -60,7 +62,7 @@ impl<'a, D: DeadLetters> Failures<'a, D> {
         serde_json::to_string(&letter).unwrap_or_default()
     }
 
-    /// Returns what Lambda is told: the sequence numbers of the records that have to come again.
+    /// Returns the response for Lambda: the sequence numbers of the records that have to come again.
     pub fn into_response(self) -> DynamoDbEventResponse {
         self.response
     }

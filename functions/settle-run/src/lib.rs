@@ -37,10 +37,7 @@ impl ExecutionEnded {
 }
 
 /// Fails the run if it is still on the segment of the execution that ended, and leaves it alone otherwise.
-pub async fn handle(
-    engine: &Engine<impl Ports>,
-    event: LambdaEvent<EventBridgeEvent<ExecutionEnded>>,
-) -> Result<Value, Error> {
+pub async fn handle(engine: &Engine<impl Ports>, event: LambdaEvent<EventBridgeEvent<ExecutionEnded>>) -> Result<Value, Error> {
     let ended = event.payload.detail;
     let name: SegmentName = ended.name.parse()?;
     if let Some(run) = engine.settle(&name.run, name.segment, &ended.cause()).await? {
@@ -69,7 +66,9 @@ mod tests {
     #[test]
     fn the_error_of_a_run_names_nothing_of_the_inside() {
         for status in ["FAILED", "TIMED_OUT", "ABORTED"] {
-            for error in [Some("&alloc::boxed::Box<dyn core::error::Error + Send + Sync>"), Some("Lambda.Unknown"), Some("States.Timeout"), None] {
+            for error in
+                [Some("&alloc::boxed::Box<dyn core::error::Error + Send + Sync>"), Some("Lambda.Unknown"), Some("States.Timeout"), None]
+            {
                 let ended = ExecutionEnded { name: String::new(), status: status.to_owned(), error: error.map(str::to_owned) };
                 assert!(ended.cause().starts_with(&format!("the execution that drove the run ended as {status}: ")));
                 assert!(error.is_none_or(|error| !ended.cause().contains(error)), "{error:?}");
