@@ -54,6 +54,8 @@ NEVER_ASKED = {
     ("deliver-webhook", "dynamodb:GetItem", "table"): PRIVATE_NETWORKS,
     ("deliver-webhook", "sqs:SendMessage", "queue/${AWS::StackName}-DeliveryDeadLetters-*"): "nine attempts that failed (webhooks' tests)",
     ("publish-events", "s3:GetObject", "bucket/org_*"): "an event about a value of over 100 KB that its step does not hold (webhooks' tests)",
+    ("publish-events", "sqs:SendMessage", "queue/${AWS::StackName}-PublishDeadLetters-*"): "a record of the stream that can never be read (its own tests)",
+    ("purge-outputs", "sqs:SendMessage", "queue/${AWS::StackName}-PurgeDeadLetters-*"): "a record of the stream that can never be read (its own tests)",
     ("purge-outputs", "dynamodb:Query", "table"): "a run that lasted more than a day",
     ("purge-outputs", "dynamodb:UpdateItem", "table"): "a run that lasted more than a day",
 }

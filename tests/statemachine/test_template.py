@@ -248,7 +248,7 @@ def test_a_trigger_reaches_no_key_and_the_clock_only_schedules():
     assert prefixes == [["HOOK#*", "ORG#*", "RUN#*"], ["ORG#*"], ["RUN#*", "ORG#*#IDEMPOTENCY#*"]]
     (update,) = (s for s in statements(FUNCTIONS["TickCron"]) if s["Action"] == "dynamodb:UpdateItem")
     attributes = update["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]
-    assert attributes == ["pk", "sk", "updatedAt", "nextCronRunAt", "lastCronRunAt", "outboxPk", "outboxSk"]
+    assert attributes == ["pk", "sk", "listRow", "outboxPk", "outboxSk"]
 
 
 def test_secrets_of_triggers_are_sealed_and_opened_as_such_and_by_few():

@@ -1,4 +1,4 @@
-//! The HTTP client of the SDK, put together so that a cold start pays for little.
+//! The HTTP client of the SDK, configured for a fast cold start.
 
 use std::path::PathBuf;
 
@@ -10,13 +10,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::RootCertStore;
 
-/// Where systems keep the roots they trust in one file: Amazon Linux, Debian, Alpine.
+/// The files in which systems keep their trusted roots: Amazon Linux, Debian, Alpine.
 const BUNDLES: [&str; 3] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"];
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// AWS-LC, the SDK's default, spends 23 ms of CPU on entropy at the first handshake; ring spends none.
+/// Returns the client. It uses ring: AWS-LC, the default of the SDK, spends 23 ms of CPU on entropy at the first handshake.
 pub(crate) fn client() -> SharedHttpClient {
     let builder = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
     match TlsContext::builder().with_trust_store(trusted()).build() {
@@ -25,19 +25,19 @@ pub(crate) fn client() -> SharedHttpClient {
     }
 }
 
-/// What the system trusts, read once. Left alone, the client reads the same roots three times over, from the bundle and then
-/// from each file beside it: 300 files and 2 ms of a cold start.
+/// Returns the trusted roots of the system, read once. By default the client reads the same roots three times, from the bundle and from
+/// each file in its folder: 300 files and 2 ms of a cold start.
 fn trusted() -> TrustStore {
     let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
     let places = named.map_or_else(|| BUNDLES.map(PathBuf::from).to_vec(), |file| vec![file]);
     let bundle = places.iter().find_map(|file| std::fs::read(file).ok()).unwrap_or_default();
     let roots = usable(&String::from_utf8_lossy(&bundle));
-    // Trusting nobody would only be noticed at the first call: then it is the client's own search.
+    // Without a root every call would fail, so the client searches by itself then.
     if roots.is_empty() { TrustStore::default() } else { TrustStore::empty().with_pem_certificate(roots) }
 }
 
-/// The roots of a bundle that can be used, as they stand there. The client would end the process over one that cannot, and
-/// collections of roots hold odd ones.
+/// Returns the usable roots of a bundle, unchanged. The client ends the process if one root cannot be used, and some bundles have such
+/// roots.
 fn usable(bundle: &str) -> String {
     let mut store = RootCertStore::empty();
     let mut kept = String::with_capacity(bundle.len());
@@ -71,12 +71,12 @@ EBs=
 -----END CERTIFICATE-----";
 
     #[test]
-    fn the_roots_of_a_bundle_are_kept_as_they_stand() {
+    fn the_roots_of_a_bundle_are_unchanged() {
         assert_eq!(usable(&format!("# a comment\n{ROOT}\n\n# another\n{ROOT}\n")), format!("{ROOT}\n{ROOT}\n"));
     }
 
     #[test]
-    fn what_is_no_usable_root_is_left_out() {
+    fn a_root_that_cannot_be_used_is_left_out() {
         let broken = ROOT.replacen("MII", "MIJ", 1);
         let text = "-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----";
         let cut = &ROOT[..ROOT.len() / 2];
@@ -85,7 +85,7 @@ EBs=
     }
 
     #[test]
-    fn a_client_is_built_whatever_the_system_has() {
+    fn a_client_is_built_on_every_system() {
         let client = client();
         assert!(!format!("{client:?}").is_empty());
     }

@@ -1,4 +1,4 @@
-//! What a function gets from its surroundings: AWS configuration that starts fast, settings, the clock, randomness.
+//! The environment of a function: an AWS configuration that starts fast, settings, the clock, randomness.
 
 mod https;
 
@@ -11,10 +11,9 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use domain::ports::{Clock, Entropy};
 use domain::time::Time;
 
-/// A function's configuration, from the environment that Lambda gives it: region, the function's own credentials, and
-/// `AWS_ENDPOINT_URL` on the local stack. Nothing else is looked at, no profile and no metadata service: the code for
-/// those is a megabyte and a half of binary.
-#[expect(clippy::unused_async, reason = "no caller depends on there being nothing to wait for")]
+/// Returns the AWS configuration of a function, from the environment that Lambda gives it: the region, the function's own credentials, and
+/// `AWS_ENDPOINT_URL` on the local stack. It reads no profile and asks no metadata service, because the code for those is 1.5 MB of binary.
+#[expect(clippy::unused_async, reason = "callers must not depend on it not waiting")]
 pub async fn aws() -> SdkConfig {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let mut config = SdkConfig::builder()
@@ -27,28 +26,28 @@ pub async fn aws() -> SdkConfig {
     config.build()
 }
 
-/// The configuration of whoever works at a terminal: profiles, single sign-on and all else that the AWS CLI understands.
+/// Returns the AWS configuration of an operator at a terminal: profiles, single sign-on and everything else that the AWS CLI knows.
 pub async fn operator_aws() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest()).http_client(https::client()).load().await
 }
 
-/// A setting is missing or makes no sense: the function does not start.
+/// A setting is missing or cannot be read, so the function does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BadSetting {
-    /// It is not there.
+    /// The variable is not set.
     #[error("the environment variable {0} is not set; template.yaml sets it")]
     Missing(&'static str),
-    /// It cannot be read.
+    /// The value of the variable cannot be read.
     #[error("the environment variable {0} cannot be read: `{1}`")]
     Unreadable(&'static str, String),
 }
 
-/// The setting called `name`.
+/// Returns the environment variable `name`. Fails if it is not set or empty.
 pub fn setting(name: &'static str) -> Result<String, BadSetting> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(BadSetting::Missing(name))
 }
 
-/// The setting called `name`, as a number or another simple value.
+/// Returns the environment variable `name` as a number or another simple value. Fails if it is not set or cannot be parsed.
 pub fn parsed_setting<T: FromStr>(name: &'static str) -> Result<T, BadSetting> {
     let text = setting(name)?;
     text.parse().map_err(|_| BadSetting::Unreadable(name, text))
@@ -69,12 +68,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// The operating system's random numbers.
+/// The random numbers of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
-    #[expect(clippy::expect_used, reason = "without random numbers nothing can be named or kept apart: the invocation must end")]
+    #[expect(clippy::expect_used, reason = "without random numbers no id is unique, so the invocation must end")]
     fn random(&self) -> u128 {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system gives random numbers");

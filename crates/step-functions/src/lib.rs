@@ -1,4 +1,4 @@
-//! Step Functions, as the engine sees it: executions that are started by name, a bell to resume, an execution to stop.
+//! Step Functions: executions are started by name, resumed by a task token, and stopped.
 
 use aws_config::SdkConfig;
 use aws_sdk_sfn::Client;
@@ -9,7 +9,7 @@ use domain::time::Time;
 use runtime::{BadSetting, setting};
 use serde_json::json;
 
-/// The two state machines.
+/// Starts, resumes and stops executions of the two state machines.
 #[derive(Debug, Clone)]
 pub struct StepFunctions {
     client: Client,
@@ -18,12 +18,12 @@ pub struct StepFunctions {
 }
 
 impl StepFunctions {
-    /// The machines with these ARNs: one whose segments begin at once, one whose segments begin with a pause.
+    /// Returns the state machines with these ARNs: segments of `run_machine` begin at once, segments of `resume_machine` begin with a pause.
     pub fn new(config: &SdkConfig, run_machine: impl Into<String>, resume_machine: impl Into<String>) -> Self {
         Self { client: Client::new(config), run_machine: run_machine.into(), resume_machine: resume_machine.into() }
     }
 
-    /// The machines that the environment names.
+    /// Returns the state machines that the environment variables `RUN_STATE_MACHINE_ARN` and `RESUME_STATE_MACHINE_ARN` name.
     pub fn from_env(config: &SdkConfig) -> Result<Self, BadSetting> {
         Ok(Self::new(config, setting("RUN_STATE_MACHINE_ARN")?, setting("RESUME_STATE_MACHINE_ARN")?))
     }
@@ -44,7 +44,7 @@ impl Executions for StepFunctions {
         let request = self.client.start_execution().state_machine_arn(self.machine_of(run)).name(run.execution_name());
         match request.input(input.to_string()).send().await {
             Ok(_) => Ok(()),
-            // The name says which segment of which run it is: one that exists is the one that is wanted.
+            // The name identifies the segment and the run: an execution that exists is the right one.
             Err(error) if code_of(&error) == Some("ExecutionAlreadyExists") => Ok(()),
             Err(error) => Err(unavailable(error)),
         }
@@ -53,9 +53,9 @@ impl Executions for StepFunctions {
     async fn resume(&self, token: &str) -> Result<(), PortError> {
         match self.client.send_task_success().task_token(token).output("{}").send().await {
             Ok(_) => Ok(()),
-            // Somebody rang before, or the park is over: either way the segment goes on and looks at the table.
+            // The token was sent before, or the pause is over: either way the segment goes on and reads the table.
             Err(error) if matches!(code_of(&error), Some("TaskTimedOut" | "InvalidToken" | "TaskDoesNotExist")) => {
-                tracing::info!(code = code_of(&error), "the bell of a segment is gone");
+                tracing::info!(code = code_of(&error), "the task token of a segment is not valid any more");
                 Ok(())
             }
             Err(error) => Err(unavailable(error)),
@@ -63,7 +63,7 @@ impl Executions for StepFunctions {
     }
 
     async fn stop(&self, run: &Run) -> Result<(), PortError> {
-        // The segment may be one that parks or one that does not; the run no longer says which. Stopping what is not there is no error.
+        // The run no longer says whether the segment began with a pause. Stopping an execution that does not exist is not an error.
         for machine in [&self.run_machine, &self.resume_machine] {
             let execution = format!("{}:{}", machine.replacen(":stateMachine:", ":execution:", 1), run.execution_name());
             let request = self.client.stop_execution().execution_arn(execution).error("Cancelled").cause("the run was cancelled");

@@ -1,8 +1,8 @@
-//! Admits requests: who it is, whether the limit holds, and that the key was used, in one conditional write.
+//! Admits requests: one conditional write finds the key, checks its limit and records its use.
 //!
-//! The key's item carries its counters, so the write that counts answers with the key. Nothing is read before it, unless this
-//! process has not met the key lately: then a read says whether there is such a key at all (a flood of made-up ones costs reads,
-//! never writes), and which counters are old.
+//! The key's item has its counters, so the write that counts returns the key. Nothing is read before it, unless this process has not seen
+//! the key lately: then a read says whether the key exists (a flood of invented keys costs reads and no writes), and which counters are
+//! old.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,7 +17,7 @@ use domain::time::Time;
 use crate::items::{KeyItem, counter, old_counters};
 use crate::{Item, Table, error, keys, number, read, text};
 
-/// Counters that one write takes away. An expression may have 300 operands, and there are hardly ever as many as twenty.
+/// The most counters that one write removes. An expression may have 300 operands, and an item rarely has twenty old counters.
 const MAX_REMOVED: usize = 50;
 
 impl Keys for Table {
@@ -33,7 +33,7 @@ impl Keys for Table {
         let count = counter(minute, bucket);
         let (admitted, item) = self.count_request(secret_sha256, &count, bucket.class(), all, now, &old).await?;
         let Some(item) = item else { return Ok(Admission::Unknown) };
-        self.key_cache.note(secret_sha256, old_counters(&item, minute));
+        self.key_cache.put(secret_sha256, old_counters(&item, minute));
         let used = item.get(&count).and_then(|value| value.as_n().ok()).and_then(|count| count.parse().ok()).unwrap_or(0);
         let key = read::<KeyItem>(item)?.into_key()?;
         let usage = Usage { bucket, limit: key.limits.or(all, bucket.class()), used, minute };
@@ -51,7 +51,7 @@ impl Table {
         Ok(request.key("sk", text(keys::KEY)).consistent_read(true).send().await.map_err(error::port)?.item)
     }
 
-    /// The write. Whether it took place, and the item as it is then.
+    /// Counts a request. Returns whether it was counted, and the item after that.
     async fn count_request(
         &self,
         secret_sha256: &str,
@@ -105,10 +105,10 @@ fn is_valid(item: &HashMap<String, AttributeValue>, now: Time) -> Result<bool, P
     Ok(key.is_valid(now))
 }
 
-/// Keys that a process remembers.
-const MAX_MET: usize = 1_000;
+/// The most keys that a process remembers.
+const MAX_REMEMBERED: usize = 1_000;
 
-/// The keys that this process has key_cache, each with its counters that had grown old by then. Losing it costs reads and nothing else.
+/// The keys that this process has seen, each with the counters that were old at that time. Without it each request costs a read more.
 #[derive(Clone, Default)]
 pub(crate) struct KeyCache(Arc<Mutex<HashMap<String, Vec<String>>>>);
 
@@ -121,9 +121,9 @@ impl KeyCache {
         self.keys().get_mut(secret_sha256).map(std::mem::take)
     }
 
-    fn note(&self, secret_sha256: &str, old: Vec<String>) {
+    fn put(&self, secret_sha256: &str, old: Vec<String>) {
         let mut keys = self.keys();
-        if keys.len() >= MAX_MET && !keys.contains_key(secret_sha256) {
+        if keys.len() >= MAX_REMEMBERED && !keys.contains_key(secret_sha256) {
             keys.clear();
         }
         keys.insert(secret_sha256.to_owned(), old);

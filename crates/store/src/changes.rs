@@ -1,4 +1,4 @@
-//! What the table's stream shows, as the domain sees it.
+//! Reads the records of the table's stream.
 
 use domain::ports::PortError;
 use domain::webhook::StreamChange;
@@ -6,8 +6,9 @@ use domain::webhook::StreamChange;
 use crate::items::{GateItem, RunItem, StepItem};
 use crate::{Item, keys, read};
 
-/// The change of a run, or the new gate or record of a step, in a record of the table's stream: the sort key, the image before and
-/// the one after. None: it is nothing of these.
+/// Returns the change of a run, the new gate or the new record of a step that a record of the table's stream shows: `sk` is the sort key
+/// of the item, `before` and `after` are its images. `None` if the record shows none of these. Fails with `Corrupt` if an image cannot
+/// be read.
 pub fn change(sk: &str, before: Option<Item>, after: Option<Item>) -> Result<Option<StreamChange>, PortError> {
     let Some(after) = after else { return Ok(None) };
     if sk == keys::RUN {

@@ -1,60 +1,84 @@
-//! Rings: partitions that say which things of a kind an organisation has, by id. What is true of a thing is in its own item.
+//! Collections: partitions whose sort keys are ids, read page by page, newest first.
+//!
+//! What an organisation has of keys or connections is a collection of entries: an entry says where a thing is, and nothing that could
+//! change; the thing has an item of its own. The deliveries to an endpoint are a collection too.
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Select};
-use domain::ports::{COUNT_CAP, PortError};
+use domain::ports::{COUNT_CAP, Page, PortError, Window};
 use serde::de::DeserializeOwned;
 
 use crate::{Item, Table, error, read, text};
 
-/// `BatchGetItem` takes so many keys.
+/// The most keys that one `BatchGetItem` takes.
 const BATCH: usize = 100;
+/// Sorts before every id.
+const LOWEST: &str = " ";
+
+/// A collection, or the part of it from an id on.
+pub(crate) struct Collection {
+    pk: String,
+    /// The lowest id that belongs to it.
+    low: String,
+}
+
+impl Collection {
+    /// Returns the whole collection.
+    pub(crate) fn all(pk: String) -> Self {
+        Self { pk, low: LOWEST.to_owned() }
+    }
+
+    /// Returns the part of the collection whose ids are `low` or higher.
+    pub(crate) fn from(pk: String, low: String) -> Self {
+        Self { pk, low }
+    }
+}
 
 impl Table {
-    /// Entries of a ring below `after`, newest first; strongly consistent, so that what is new is in the list at once.
-    pub(crate) async fn ring<T: DeserializeOwned>(&self, pk: &str, after: Option<&str>, wanted: usize) -> Result<Vec<T>, PortError> {
-        let mut entries = Vec::new();
-        let mut start = None;
+    /// Returns a page of a collection, newest first. Strongly consistent, so that what is new is in the list at once. `id` returns the id
+    /// of an item.
+    pub(crate) async fn collection_page<T: DeserializeOwned>(
+        &self,
+        collection: &Collection,
+        window: &Window,
+        id: impl Fn(&T) -> &str,
+    ) -> Result<Page<T>, PortError> {
+        // One more than a page has tells whether there is another page.
+        let wanted = window.skip + window.limit + 1;
+        let newest = self.newest(collection, window.after.as_deref(), wanted);
+        let (found, total) = futures_util::try_join!(newest, self.collection_size(collection))?;
+        let has_more = found.len() >= wanted;
+        let rows: Vec<T> = found.into_iter().skip(window.skip).take(window.limit).collect();
+        let next = rows.last().filter(|_| has_more).map(|row| id(row).to_owned());
+        Ok(Page { rows, next, total })
+    }
+
+    async fn newest<T: DeserializeOwned>(&self, of: &Collection, after: Option<&str>, wanted: usize) -> Result<Vec<T>, PortError> {
+        let mut items = Vec::new();
+        let mut start = after.map(|after| HashMap::from([("pk".to_owned(), text(&of.pk)), ("sk".to_owned(), text(after))]));
         loop {
-            let request = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .consistent_read(true)
-                .scan_index_forward(false)
-                .key_condition_expression("pk = :pk AND sk < :after")
-                .expression_attribute_values(":pk", text(pk))
-                // Above every id, unless there is a cursor.
-                .expression_attribute_values(":after", text(after.unwrap_or("~")))
-                .limit(i32::try_from(wanted - entries.len()).unwrap_or(i32::MAX))
-                .set_exclusive_start_key(start);
+            let limit = i32::try_from(wanted - items.len()).unwrap_or(i32::MAX);
+            let request = self.collection_query(of).scan_index_forward(false).limit(limit).set_exclusive_start_key(start);
             let answer = request.send().await.map_err(error::port)?;
             for item in answer.items.unwrap_or_default() {
-                entries.push(read(item)?);
+                items.push(read(item)?);
             }
             start = answer.last_evaluated_key;
-            if start.is_none() || entries.len() >= wanted {
-                return Ok(entries);
+            if start.is_none() || items.len() >= wanted {
+                return Ok(items);
             }
         }
     }
 
-    /// How many entries it has, counted up to [`COUNT_CAP`] and one more.
-    pub(crate) async fn ring_size(&self, pk: &str) -> Result<u64, PortError> {
+    /// Returns the number of items, counted up to [`COUNT_CAP`] and one more.
+    async fn collection_size(&self, of: &Collection) -> Result<u64, PortError> {
         let mut count = 0;
         let mut start: Option<HashMap<String, AttributeValue>> = None;
+        let most = i32::try_from(COUNT_CAP + 1).unwrap_or(i32::MAX);
         loop {
-            let request = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .consistent_read(true)
-                .select(Select::Count)
-                .key_condition_expression("pk = :pk")
-                .expression_attribute_values(":pk", text(pk))
-                .limit(i32::try_from(COUNT_CAP + 1).unwrap_or(i32::MAX))
-                .set_exclusive_start_key(start);
+            let request = self.collection_query(of).select(Select::Count).limit(most).set_exclusive_start_key(start);
             let answer = request.send().await.map_err(error::port)?;
             count += u64::try_from(answer.count).unwrap_or_default();
             start = answer.last_evaluated_key;
@@ -64,7 +88,17 @@ impl Table {
         }
     }
 
-    /// The items with these keys that are there, in no order; strongly consistent.
+    fn collection_query(&self, of: &Collection) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND sk >= :low")
+            .expression_attribute_values(":pk", text(&of.pk))
+            .expression_attribute_values(":low", text(&of.low))
+    }
+
+    /// Returns the items with these keys that exist, in no order. Strongly consistent.
     pub(crate) async fn all_of<T: DeserializeOwned>(&self, wanted: Vec<(String, &str)>) -> Result<Vec<T>, PortError> {
         let mut found = Vec::new();
         for keys in wanted.chunks(BATCH) {
@@ -76,7 +110,7 @@ impl Table {
                 for item in answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default() {
                     found.push(read(item)?);
                 }
-                // What a busy table leaves out is asked for again; the SDK does not do that by itself.
+                // What a busy table leaves out is requested again; the SDK does not do that by itself.
                 keys = answer.unprocessed_keys.unwrap_or_default().remove(&self.name).map(|rest| rest.keys).unwrap_or_default();
             }
         }

@@ -1,4 +1,4 @@
-//! Service connections: an item for each, found by its slug, and a ring that lists them.
+//! Service connections: an item for each, found by its slug, and a collection that lists those of an organisation.
 
 use std::collections::HashMap;
 
@@ -11,11 +11,12 @@ use domain::id::OrgId;
 use domain::ports::{CommitError, ConnectionBook, Connections, Page, PortError, Registered, Window};
 use domain::time::Time;
 
+use crate::collection::Collection;
 use crate::items::connection::{ID, LAST_HEALTHY_AT, LAST_USED_AT, OPTIONAL, UPDATED_AT};
 use crate::items::{ConnectionEntry, ConnectionItem};
 use crate::{Table, error, keys, read, text, write};
 
-/// So often somebody else may register or delete the same connection meanwhile.
+/// How often a registration or a deletion is tried when others change the same connection at the same time.
 const TRIES: usize = 5;
 
 impl Connections for Table {
@@ -33,7 +34,7 @@ impl Connections for Table {
             .expression_attribute_names("#id", ID)
             .expression_attribute_values(":at", text(at.to_string()))
             .expression_attribute_values(":id", text(connection.id.to_string()));
-        noted(request).await
+        send_if(request).await
     }
 
     async fn note_health(&self, org: &OrgId, connection: &Connection, at: Time) -> Result<(), PortError> {
@@ -47,7 +48,7 @@ impl Connections for Table {
             .expression_attribute_values(":at", text(at.to_string()))
             .expression_attribute_values(":id", text(connection.id.to_string()))
             .expression_attribute_values(":updated", text(connection.updated_at.to_string()));
-        noted(request).await
+        send_if(request).await
     }
 }
 
@@ -68,18 +69,14 @@ impl ConnectionBook for Table {
     }
 
     async fn connections(&self, org: &OrgId, window: &Window) -> Result<Page<Connection>, PortError> {
-        let wanted = window.skip + window.limit + 1;
-        let pk = keys::connections(org);
-        let (ring, total) = futures_util::try_join!(self.ring(&pk, window.after.as_deref(), wanted), self.ring_size(&pk))?;
-        let more = ring.len() >= wanted;
-        let ring: Vec<ConnectionEntry> = ring.into_iter().skip(window.skip).take(window.limit).collect();
-        let next = ring.last().filter(|_| more).map(|entry| entry.sk.clone());
-        let wanted = ring.iter().map(|entry| (keys::connection(org, &entry.slug), keys::CONNECTION)).collect();
+        let collection = Collection::all(keys::connections(org));
+        let entries = self.collection_page(&collection, window, |entry: &ConnectionEntry| &entry.sk).await?;
+        let wanted = entries.rows.iter().map(|entry| (keys::connection(org, &entry.slug), keys::CONNECTION)).collect();
         let items: Vec<ConnectionItem> = self.all_of(wanted).await?;
         let mut found: HashMap<String, ConnectionItem> = items.into_iter().map(|item| (item.id.to_string(), item)).collect();
-        // One that was deleted a moment ago is in the ring that was read, and rightly not here any more.
-        let rows = ring.iter().filter_map(|entry| found.remove(&entry.sk)).map(ConnectionItem::into_connection);
-        Ok(Page { rows: rows.collect::<Result<_, _>>()?, next, total })
+        // A connection that was deleted a moment ago may still be among the entries that were read.
+        let rows = entries.rows.iter().filter_map(|entry| found.remove(&entry.sk)).map(ConnectionItem::into_connection);
+        Ok(Page { rows: rows.collect::<Result<_, _>>()?, next: entries.next, total: entries.total })
     }
 
     async fn delete_connection(&self, org: &OrgId, slug: &ServiceSlug) -> Result<Option<Connection>, PortError> {
@@ -106,11 +103,11 @@ impl ConnectionBook for Table {
 impl Table {
     async fn create_connection(&self, org: &OrgId, connection: &Connection) -> Result<Registered, CommitError> {
         let writes = [write(&ConnectionItem::of(org, connection))?, write(&ConnectionEntry::of(org, connection))?];
-        self.transact(writes.into_iter().map(|item| self.put_new(item)).collect::<Result<_, _>>()?).await?;
+        self.transact(writes.into_iter().map(|item| self.new_item(item)).collect::<Result<_, _>>()?).await?;
         Ok(Registered::New(connection.clone()))
     }
 
-    /// Attribute by attribute: a use that is noted at the same time stays noted.
+    /// Replaces a connection attribute by attribute, so that a use that is recorded at the same time is not lost.
     async fn replace_connection(&self, org: &OrgId, before: &Connection, connection: &Connection) -> Result<Registered, CommitError> {
         let mut item = write(&ConnectionItem::of(org, connection))?;
         for kept in ["pk", "sk", ID, LAST_USED_AT, LAST_HEALTHY_AT] {
@@ -144,7 +141,7 @@ impl Table {
     }
 
     fn update_connection(&self, org: &OrgId, slug: &ServiceSlug) -> UpdateItemFluentBuilder {
-        self.client.update_item().table_name(&self.name).key("pk", text(keys::connection(org, slug))).key("sk", text(keys::CONNECTION))
+        self.update_request(keys::connection(org, slug), keys::CONNECTION)
     }
 
     fn delete(&self, pk: String, sk: &str) -> aws_sdk_dynamodb::types::builders::DeleteBuilder {
@@ -152,11 +149,11 @@ impl Table {
     }
 }
 
-/// A note whose condition fails is one that there is nothing to do for.
-async fn noted(request: UpdateItemFluentBuilder) -> Result<(), PortError> {
+/// Sends an update that is void if its condition does not hold.
+async fn send_if(request: UpdateItemFluentBuilder) -> Result<(), PortError> {
     match request.send().await {
         Ok(_) => Ok(()),
-        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
+        Err(refused) if error::is_condition(&refused) => Ok(()),
         Err(error) => Err(error::port(error)),
     }
 }
@@ -166,5 +163,5 @@ fn has_changed(code: Option<&str>) -> bool {
 }
 
 fn busy(slug: &ServiceSlug) -> PortError {
-    PortError::Unavailable(format!("connection {slug} is being changed by others again and again"))
+    PortError::Unavailable(format!("connection {slug} changed {TRIES} times while it was being updated"))
 }

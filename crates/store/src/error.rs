@@ -21,7 +21,12 @@ where
     if is_permanent { PortError::Rejected(text) } else { PortError::Unavailable(text) }
 }
 
-/// What is stored cannot be read.
+/// Returns whether a write was refused because its condition does not hold.
+pub(crate) fn is_condition<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ConditionalCheckFailedException")
+}
+
+/// Returns the error of stored data that cannot be read.
 pub(crate) fn corrupt(problem: impl Display) -> PortError {
     PortError::Corrupt(problem.to_string())
 }

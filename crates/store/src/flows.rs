@@ -4,28 +4,27 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use domain::flow::{Flow, Version};
 use domain::id::{FlowId, OrgId};
 use domain::ports::{CommitError, FlowName, Flows, Page, PortError, Window};
-use domain::time::Time;
 
 use crate::items::{FlowItem, SlugItem, VersionItem};
 use crate::lists::List;
 use crate::merge::Group;
-use crate::{Item, Table, error, keys, number, text, write};
+use crate::{Table, error, keys, number, text, write};
 
 impl Flows for Table {
     async fn create_flow(&self, flow: &Flow, version: &Version) -> Result<(), CommitError> {
-        let mut writes = vec![self.put_new(write(&SlugItem::of(flow))?)?, self.put_new(write(&FlowItem::of(flow))?)?];
+        let mut writes = vec![self.new_item(write(&SlugItem::of(flow))?)?, self.new_item(write(&FlowItem::of(flow))?)?];
         writes.append(&mut self.version_writes(version)?);
         self.transact(writes).await
     }
 
     async fn update_flow(&self, before: &Flow, flow: &Flow, version: Option<&Version>) -> Result<(), CommitError> {
-        // An edit moves `updatedAt`, and the clock the next due time.
+        // An edit changes `updatedAt`, and the clock changes the next due time.
         let next = before.trigger.cron().and_then(|cron| cron.next_run_at);
-        let as_scheduled = if next.is_some() { "nextCronRunAt = :next" } else { "attribute_not_exists(nextCronRunAt)" };
+        let as_scheduled = if next.is_some() { "listRow.nextCronRunAt = :next" } else { "attribute_not_exists(listRow.nextCronRunAt)" };
         let mut head = Put::builder()
             .table_name(&self.name)
             .set_item(Some(write(&FlowItem::of(flow))?))
-            .condition_expression(format!("version = :version AND updatedAt = :updatedAt AND {as_scheduled}"))
+            .condition_expression(format!("listRow.version = :version AND listRow.updatedAt = :updatedAt AND {as_scheduled}"))
             .expression_attribute_values(":version", number(u64::from(before.version)))
             .expression_attribute_values(":updatedAt", text(before.updated_at.to_string()));
         if let Some(next) = next {
@@ -70,35 +69,6 @@ impl Flows for Table {
 
 impl Table {
     fn version_writes(&self, version: &Version) -> Result<Vec<TransactWriteItem>, PortError> {
-        VersionItem::parts_of(version).iter().map(|part| self.put_new(write(part)?)).collect()
-    }
-
-    /// A write that is refused if there is such an item already.
-    pub(crate) fn put_new(&self, item: Item) -> Result<TransactWriteItem, PortError> {
-        let put = Put::builder().table_name(&self.name).set_item(Some(item)).condition_expression("attribute_not_exists(pk)");
-        Ok(TransactWriteItem::builder().put(put.build().map_err(error::corrupt)?).build())
-    }
-
-    /// Writes an item unless there is such an item already: `Err(Changed)`.
-    pub(crate) async fn put_if_new(&self, item: Item) -> Result<(), CommitError> {
-        let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
-        put.condition_expression("attribute_not_exists(pk)").send().await.map_err(error::put)?;
-        Ok(())
-    }
-
-    /// All of `writes` or none of them.
-    pub(crate) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), CommitError> {
-        self.client.transact_write_items().set_transact_items(Some(writes)).send().await.map_err(error::transaction)?;
-        Ok(())
-    }
-
-    /// A write that is refused while there is such an item that has not expired; TTL may delete it days later.
-    pub(crate) fn put_unless_live(&self, item: Item, now: Time) -> Result<TransactWriteItem, PortError> {
-        let put = Put::builder()
-            .table_name(&self.name)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk) OR expiresAt <= :now")
-            .expression_attribute_values(":now", number(now.seconds()));
-        Ok(TransactWriteItem::builder().put(put.build().map_err(error::corrupt)?).build())
+        VersionItem::parts_of(version).iter().map(|part| self.new_item(write(part)?)).collect()
     }
 }

@@ -1,4 +1,6 @@
-//! The items of the table, one type each, and what they mean to the domain.
+//! The items of the table, one type for each kind, and their conversions to and from the types of the domain.
+//!
+//! A stored field is named in one of these files only: in the struct, and in its two conversions.
 
 pub(crate) mod connection;
 mod flow;
@@ -15,13 +17,13 @@ mod webhook_trigger;
 pub(crate) use connection::{ConnectionEntry, ConnectionItem};
 pub(crate) use flow::{FlowItem, SlugItem, VersionItem};
 pub(crate) use gate::GateItem;
-pub(crate) use key::{CollectionItem, KeyItem, counter, old_counters};
+pub(crate) use key::{KeyEntry, KeyItem, counter, old_counters};
 pub(crate) use purge::PurgeItem;
 pub(crate) use retention::JobItem;
 pub(crate) use run::{IdempotencyItem, InputItem, RunItem, SummaryItem};
 pub(crate) use step::StepItem;
 pub(crate) use webhook::{DeliveryItem, EndpointsItem, EventItem};
-pub(crate) use webhook_trigger::{GoneItem, TokenItem, WebhookItem};
+pub(crate) use webhook_trigger::{DeletedItem, TokenItem, TriggerItem};
 
 use domain::json::CanonicalJson;
 use domain::ports::PortError;
@@ -30,12 +32,12 @@ use serde_json::Value;
 
 use crate::error::corrupt;
 
-/// JSON is kept as its canonical text: exact to the byte, and cheaper than DynamoDB's own maps.
+/// Reads JSON that is stored as its canonical text: that is exact to the byte, and smaller than the maps of DynamoDB.
 fn from_text(text: &str) -> Result<Value, PortError> {
     serde_json::from_str(text).map_err(corrupt)
 }
 
-/// A payload's two attributes: the text itself, or where it lies.
+/// Returns the two attributes of a payload, one of which is present: its text, or a reference to its object.
 fn split(payload: Option<&Payload>) -> (Option<String>, Option<ObjectRef>) {
     match payload {
         None => (None, None),
@@ -44,6 +46,7 @@ fn split(payload: Option<&Payload>) -> (Option<String>, Option<ObjectRef>) {
     }
 }
 
+/// Returns the payload that [`split`] has made two attributes of. `None` if both are absent.
 fn join(text: Option<String>, object: Option<ObjectRef>) -> Result<Option<Payload>, PortError> {
     Ok(match (text, object) {
         (_, Some(object)) => Some(Payload::Stored(object)),

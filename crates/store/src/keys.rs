@@ -29,7 +29,7 @@ pub(crate) const LISTS: &str = "lists";
 pub(crate) const INBOX: &str = "inbox";
 pub(crate) const OUTBOX: &str = "outbox";
 
-/// Writes to one index partition stop at 1,000 units a second (DynamoDB's limit for a partition), so the outbox has several.
+/// The number of partitions of each kind of work in the index `outbox` that has several: one partition takes 1,000 write units a second.
 pub(crate) const OUTBOX_SHARDS: u8 = 4;
 
 pub(crate) fn organisation(id: &OrgId) -> String {
@@ -40,7 +40,7 @@ pub(crate) fn run(id: &RunId) -> String {
     format!("{RUN_PREFIX}{id}")
 }
 
-/// The run that [`run`] made a key of.
+/// Returns the run of a key that [`run`] made.
 pub(crate) fn parse_run(key: &str) -> Option<RunId> {
     key.strip_prefix(RUN_PREFIX)?.parse().ok()
 }
@@ -61,18 +61,18 @@ pub(crate) fn flow_prefix(org: &OrgId) -> String {
     format!("ORG#{org}#FLOW#")
 }
 
-/// The organisation and the flow that [`flow`] made a key of.
+/// Returns the organisation and the flow of a key that [`flow`] made.
 pub(crate) fn parse_flow(key: &str) -> Option<(OrgId, FlowId)> {
     let (org, flow) = key.strip_prefix("ORG#")?.split_once("#FLOW#")?;
     Some((org.parse().ok()?, flow.parse().ok()?))
 }
 
-/// Padded, so that versions sort as numbers do.
+/// The number is padded, so that the keys sort as the numbers do.
 pub(crate) fn version(number: u32) -> String {
     format!("V#{number:06}")
 }
 
-/// A spec that does not fit into one item goes on in these.
+/// Returns the key of a further part of a version whose spec does not fit into one item.
 pub(crate) fn version_part(number: u32, part: usize) -> String {
     format!("{}#{part:02}", version(number))
 }
@@ -105,7 +105,7 @@ pub(crate) fn event(org: &OrgId, id: &EventId) -> String {
     format!("ORG#{org}#EVENT#{id}")
 }
 
-/// Deliveries to an endpoint, each under its id.
+/// Returns the partition of the deliveries to an endpoint. The sort key of a delivery is its id.
 pub(crate) fn deliveries(org: &OrgId, endpoint: &EndpointId) -> String {
     format!("ORG#{org}#WEBHOOK#{endpoint}")
 }
@@ -114,7 +114,7 @@ pub(crate) fn connections(org: &OrgId) -> String {
     format!("ORG#{org}#CONNECTIONS")
 }
 
-/// The caller's key is hashed: it may be long, and contain anything.
+/// Returns the key of an Idempotency-Key. What the caller sent is hashed: it may be long and contain any character.
 pub(crate) fn idempotency(org: &OrgId, scope: &str, key: &str) -> String {
     format!("ORG#{org}#IDEMPOTENCY#{scope}#{}", sha256_hex_of(key.as_bytes()))
 }
@@ -127,7 +127,7 @@ pub(crate) fn run_list(flow: &FlowId, status: RunStatus, trigger: Trigger) -> St
     format!("{flow}#{status}#{trigger}")
 }
 
-/// What [`run_list`] made a key of.
+/// Returns the flow, the status and the trigger of a key that [`run_list`] made.
 pub(crate) fn parse_run_list(key: &str) -> Option<(FlowId, RunStatus, Trigger)> {
     let (flow, rest) = key.split_once('#')?;
     let (status, trigger) = rest.split_once('#')?;
@@ -147,7 +147,7 @@ fn shard_of(id: &str) -> u8 {
     id.bytes().last().unwrap_or_default() % OUTBOX_SHARDS
 }
 
-/// Flows that the clock starts. In the outbox too, in partitions of their own, sorted by when they are due.
+/// Returns the partition of the index `outbox` for a flow that the clock starts. These partitions sort by the due time.
 pub(crate) fn cron(flow: &FlowId) -> String {
     cron_shard(shard_of(&flow.to_string()))
 }
@@ -160,44 +160,43 @@ pub(crate) fn cron_due(at: Time, org: &OrgId, flow: &FlowId) -> String {
     format!("{at}#{org}#{flow}")
 }
 
-/// The due time and the flow of a key that [`cron_due`] made.
+/// Returns the due time and the flow of a key that [`cron_due`] made.
 pub(crate) fn parse_cron_due(key: &str) -> Option<(Time, OrgId, FlowId)> {
     let (at, flow) = key.split_once('#')?;
     let (org, flow) = flow.split_once('#')?;
     Some((at.parse().ok()?, org.parse().ok()?, flow.parse().ok()?))
 }
 
-/// Jobs of long retention that are not done. In the outbox too, in a partition of their own.
+/// The partition of the index `outbox` for jobs of long retention that are not done.
 pub(crate) const RETENTION_JOBS: &str = "RETENTION_JOBS";
-/// Purges that are to be looked at once more. In the outbox too, in a partition of their own, sorted by when they are due.
+/// The partition of the index `outbox` for purges that are to be repeated once. It sorts by the due time.
 pub(crate) const PURGES: &str = "PURGES";
 
 pub(crate) fn purge_due(at: Time, run: &RunId) -> String {
     format!("{at}#{run}")
 }
 
-/// The run of a key that [`purge_due`] made.
+/// Returns the run of a key that [`purge_due`] made.
 pub(crate) fn parse_purge_due(key: &str) -> Option<RunId> {
     key.split_once('#')?.1.parse().ok()
 }
 
-/// Attempts of deliveries that are owed. In the outbox too, in partitions of their own, sorted by when they are due.
-pub(crate) fn deliveries_owed(id: &DeliveryId) -> String {
-    // The last character of a ULID is random.
-    deliveries_owed_shard(id.to_string().bytes().last().unwrap_or_default() % OUTBOX_SHARDS)
+/// Returns the partition of the index `outbox` for a delivery whose next attempt is due later. These partitions sort by the due time.
+pub(crate) fn deliveries_due(id: &DeliveryId) -> String {
+    deliveries_due_shard(shard_of(&id.to_string()))
 }
 
-pub(crate) fn deliveries_owed_shard(shard: u8) -> String {
+pub(crate) fn deliveries_due_shard(shard: u8) -> String {
     format!("DELIVERIES#{shard}")
 }
 
-/// The whole message: nothing else has to be read.
+/// The key has the whole message, so that no item has to be read.
 pub(crate) fn delivery_due(at: Time, message: &DeliveryMessage) -> String {
     let DeliveryMessage { org, endpoint, delivery, round } = message;
     format!("{at}#{org}#{endpoint}#{delivery}#{round}")
 }
 
-/// What [`delivery_due`] made a key of.
+/// Returns the due time and the message of a key that [`delivery_due`] made.
 pub(crate) fn parse_delivery_due(key: &str) -> Option<(Time, DeliveryMessage)> {
     let mut parts = key.split('#');
     let mut next = || parts.next();

@@ -1,7 +1,7 @@
-//! Where everything is kept: one DynamoDB table, and S3 for payloads over 100 KB.
+//! Stores everything in one DynamoDB table, and payloads of more than 100 KB in S3.
 //!
-//! [`Table`] holds flows, keys, connections and lists; [`RunStore`] adds runs and their payloads. The items of the table are
-//! described in `items`, one type each; what their keys look like is in `keys`.
+//! [`Table`] has flows, keys, connections and lists; [`RunStore`] adds runs and their payloads. `items` has one type for each kind of
+//! item, and `keys` makes the keys of the table and of its indexes. `docs/stored-format.md` describes the format.
 
 mod admission;
 mod api_keys;
@@ -19,12 +19,14 @@ mod merge;
 mod networks;
 mod objects;
 mod organisations;
+mod outbox;
 mod outputs;
 mod presigned;
 mod progress;
 mod runs;
 mod webhook_triggers;
 mod webhooks;
+mod writes;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -41,20 +43,20 @@ pub use runs::RunStore;
 
 type Item = std::collections::HashMap<String, AttributeValue>;
 
-/// The table.
+/// The DynamoDB table.
 #[derive(Debug, Clone)]
 pub struct Table {
     client: Client,
     name: String,
     key_cache: admission::KeyCache,
-    /// Secrets that this process has read; they never change.
+    /// The cursor secrets that this process has read. They never change.
     cursor_secrets: organisations::CursorSecrets,
-    /// Lists that need not be counted again.
+    /// The lists that need not be counted again.
     beyond_cap: lists::BeyondCap,
 }
 
 impl Table {
-    /// The table called `name`.
+    /// Returns the table called `name`.
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
         Self {
             client: Client::new(config),
@@ -65,18 +67,17 @@ impl Table {
         }
     }
 
-    /// The table that `TABLE_NAME` names.
+    /// Returns the table that the environment variable `TABLE_NAME` names.
     pub fn from_env(config: &SdkConfig) -> Result<Self, BadSetting> {
         Ok(Self::new(config, setting("TABLE_NAME")?))
     }
 
-    /// One item, with everything that was ever acknowledged (a strongly consistent read).
+    /// Returns an item, with every write that was acknowledged before (a strongly consistent read).
     async fn get<T: DeserializeOwned>(&self, pk: &str, sk: &str) -> Result<Option<T>, PortError> {
-        let request = self.client.get_item().table_name(&self.name).key("pk", text(pk)).key("sk", text(sk)).consistent_read(true);
-        request.send().await.map_err(error::port)?.item.map(read).transpose()
+        self.get_request(pk, sk).consistent_read(true).send().await.map_err(error::port)?.item.map(read).transpose()
     }
 
-    /// All items of a partition whose sort key begins with `prefix`, in order; strongly consistent.
+    /// Returns all items of a partition whose sort key begins with `prefix`, in order, in strongly consistent reads.
     async fn partition<T: DeserializeOwned>(&self, pk: &str, prefix: &str) -> Result<Vec<T>, PortError> {
         let mut rows = Vec::new();
         let mut start = None;

@@ -1,5 +1,5 @@
-//! Lists: an index partition for every combination of status and trigger, merged. Whatever the filter, the rows read are rows
-//! that match: no page is short, and a rare match costs no more than a common one.
+//! Lists: the index `lists` has a partition for each combination of status and trigger of a flow, and a page merges partitions. Every row
+//! that is read matches the filter: no page is short, and a rare match costs no more than a common one.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,43 +9,42 @@ use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{COUNT_CAP, Page, PortError, RunFilter, RunLists, RunSummary, Window};
 use domain::run::{RunStatus, Trigger};
 use futures_util::future::try_join_all;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::items::{GateItem, SummaryItem};
 use crate::merge::{Group, Merge, Span};
 use crate::{Table, error, keys, read, text};
 
-/// Lists that this process has found to have more rows than are counted, and that never lose one: that stays so.
+/// The lists that this process has found to have more rows than are counted, and that never lose a row.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BeyondCap(Arc<Mutex<BTreeSet<String>>>);
 
 impl BeyondCap {
-    /// More than this are forgotten; it costs a count to learn of one again.
+    /// The most lists that are remembered. When there are more, all are forgotten; each costs a count then.
     const MOST: usize = 10_000;
 
-    fn knows(&self, list: &str) -> bool {
+    fn contains(&self, list: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(list)
     }
 
-    fn learn(&self, list: String) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= Self::MOST {
-            known.clear();
+    fn insert(&self, list: String) {
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lists.len() >= Self::MOST {
+            lists.clear();
         }
-        known.insert(list);
+        lists.insert(list);
     }
 }
 
-/// A list of the index `lists`: what to read, in which order, and what its keys look like.
+/// A list of the index `lists`.
 pub(crate) struct List {
-    /// Partitions that are read one group after another. See [`groups`].
+    /// Its partitions, in groups that are read one after another. See [`groups`].
     pub(crate) groups: Vec<Group>,
-    /// What stands before an id in the key of a row.
+    /// The part of the key of a row before the id.
     pub(crate) prefix: String,
-    /// The oldest id that is wanted, inclusive.
+    /// The lowest id, inclusive. `None`: there is no bound.
     pub(crate) low: Option<String>,
-    /// The end of the span of time, exclusive.
+    /// The highest id, exclusive. `None`: there is no bound.
     pub(crate) high: Option<String>,
     /// Whether no row ever leaves the list.
     pub(crate) only_grows: bool,
@@ -57,21 +56,21 @@ impl List {
     }
 }
 
-/// The partitions of a filter, in the order in which they must be read so that no run is missed which changes its status
-/// meanwhile. A run goes from `running` to `awaiting_approval` and back, and at last to a final status, where it stays:
+/// Returns the partitions of a filter, in the order in which they must be read so that no run is missed that changes its status meanwhile.
+/// A run goes from `running` to `awaiting_approval` and back, and finally to a final status, where it stays:
 ///
-/// - what left an active status before that was read is found in its final status, which is read later;
-/// - what began to wait after `running` was read is found as `awaiting_approval`;
-/// - what was decided between the two is found by reading `running` again.
+/// - a run that left an active status before that was read is found in its final status, which is read later;
+/// - a run that began to wait after `running` was read is found as `awaiting_approval`;
+/// - a run that was decided between the two is found by reading `running` again.
 ///
-/// Only a run that is decided and waits anew, between two queries of one call, could slip through.
+/// Only a run that is decided and waits again, between two queries of one call, can be missed.
 fn groups(flow: &FlowId, filter: &RunFilter) -> Vec<Group> {
     let triggers = filter.trigger.map_or(Trigger::ALL.to_vec(), |trigger| vec![trigger]);
     let of = |statuses: &[RunStatus]| {
         let partitions: Vec<String> =
             statuses.iter().flat_map(|status| triggers.iter().map(|trigger| keys::run_list(flow, *status, *trigger))).collect();
-        // A row has some 150 bytes, 180 once there is the time of its end, 240 with an error. One partition alone gives all there
-        // is to give.
+        // A row has some 160 bytes, 190 with the time of its end, 250 with an error. If there is only one partition, its rows are all there
+        // are.
         let batch = if partitions.len() == 1 && filter.status.is_some() {
             usize::MAX
         } else if statuses.iter().all(|status| status.is_final()) {
@@ -97,7 +96,7 @@ impl RunLists for Table {
         let list = List {
             groups: groups(flow, filter),
             prefix: keys::RUN_PREFIX.to_owned(),
-            // A run's id begins with its creation time, so a span of time is a range of keys.
+            // The id of a run begins with its creation time, so a span of time is a range of keys.
             low: filter.from.map(|from| RunId::lowest(from).to_string()),
             high: filter.to.map(|to| RunId::lowest(to).to_string()),
             only_grows: filter.only_grows(),
@@ -108,9 +107,9 @@ impl RunLists for Table {
     }
 
     async fn open_gates(&self, org: &OrgId, wanted: &(dyn Fn(&Gate) -> bool + Sync), window: &Window) -> Result<Page<Gate>, PortError> {
-        // The inbox holds open gates only, so it is as small as the work in hand; assignee and flow are looked at here.
+        // The inbox has open gates only, so it is as small as the work in progress; assignee and flow are compared here.
         let mut page = Page { rows: Vec::new(), next: None, total: 0 };
-        let mut last_given = None;
+        let mut last_row = None;
         let mut to_skip = window.skip;
         let mut start = None;
         loop {
@@ -138,9 +137,9 @@ impl RunLists for Table {
                     to_skip -= 1;
                 } else if page.rows.len() < window.limit {
                     page.rows.push(gate);
-                    last_given = Some(key);
+                    last_row = Some(key);
                 } else {
-                    page.next.clone_from(&last_given);
+                    page.next.clone_from(&last_row);
                 }
             }
             start = answer.last_evaluated_key;
@@ -151,63 +150,45 @@ impl RunLists for Table {
     }
 
     async fn with_pending_effects(&self) -> Result<Vec<RunId>, PortError> {
-        let shards = try_join_all((0..keys::OUTBOX_SHARDS).map(|shard| self.outbox_shard(shard))).await?;
-        Ok(shards.into_iter().flatten().collect())
+        let shards = (0..keys::OUTBOX_SHARDS).map(|shard| self.outbox(keys::outbox_shard(shard)));
+        let keys = try_join_all(shards).await?.into_iter().flatten();
+        Ok(keys.filter_map(|key| key.parse().ok()).collect())
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct OutboxRow {
-    outbox_sk: RunId,
 }
 
 impl Table {
-    async fn outbox_shard(&self, shard: u8) -> Result<Vec<RunId>, PortError> {
-        let request = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .index_name(keys::OUTBOX)
-            .key_condition_expression("outboxPk = :pk")
-            .expression_attribute_values(":pk", text(keys::outbox_shard(shard)));
-        // One page of keys is some ten thousand runs; more than that waits five minutes.
-        let items = request.send().await.map_err(error::port)?.items.unwrap_or_default();
-        items.into_iter().map(|item| read::<OutboxRow>(item).map(|row| row.outbox_sk)).collect()
-    }
-
-    /// A page of a list, newest first.
+    /// Returns a page of a list, newest first.
     pub(crate) async fn page_of<T: DeserializeOwned>(&self, list: &List, window: &Window) -> Result<Page<T>, PortError> {
         let key = |id: &str| format!("{}{id}", list.prefix);
         // `~` is above every id, and nothing is below all of them.
         let all = Span { low: key(list.low.as_deref().unwrap_or("")), high: key(list.high.as_deref().unwrap_or("~")) };
-        let behind = window.after.as_ref().map_or_else(|| all.clone(), |after| all.below(&key(after)));
-        // One more than is given says whether there is another page.
-        let mut merge = Merge::new(self, behind, window.skip + window.limit + 1);
+        let remaining = window.after.as_ref().map_or_else(|| all.clone(), |after| all.below(&key(after)));
+        // One more than a page has tells whether there is another page.
+        let mut merge = Merge::new(self, remaining, window.skip + window.limit + 1);
         for group in &list.groups {
             merge.add(group).await?;
         }
         let mut rows = merge.rows().skip(window.skip);
-        let (mut given, mut last) = (Vec::new(), None);
+        let (mut page, mut last) = (Vec::new(), None);
         for (key, item) in rows.by_ref().take(window.limit) {
-            given.push(read(item.clone())?);
+            page.push(read(item.clone())?);
             last = key.strip_prefix(&list.prefix);
         }
         let next = rows.next().and(last).map(str::to_owned);
         drop(rows);
         let total = self.total(list, window, &merge, &all).await?;
-        Ok(Page { rows: given, next, total })
+        Ok(Page { rows: page, next, total })
     }
 
     async fn total(&self, list: &List, window: &Window, merge: &Merge<'_>, all: &Span) -> Result<u64, PortError> {
-        // Spans of time come in endless variety: of those only the walk itself remembers.
+        // There are too many different spans of time to remember: for those the cursor of the walk says it.
         let name = (list.only_grows && list.low.is_none() && list.high.is_none()).then(|| list.name());
-        if (list.only_grows && window.was_beyond_cap) || name.as_ref().is_some_and(|name| self.beyond_cap.knows(name)) {
+        if (list.only_grows && window.was_beyond_cap) || name.as_ref().is_some_and(|name| self.beyond_cap.contains(name)) {
             return Ok(COUNT_CAP + 1);
         }
         let total = merge.total(all).await?;
         if let Some(name) = name.filter(|_| total > COUNT_CAP) {
-            self.beyond_cap.learn(name);
+            self.beyond_cap.insert(name);
         }
         Ok(total)
     }

@@ -1,4 +1,4 @@
-//! The switch of long retention, and the jobs that apply it to what is there.
+//! The setting of long retention, and the jobs that apply a change of it to the records that exist.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use crate::items::JobItem;
 use crate::items::organisation::LONG_RETENTION;
 use crate::{RunStore, error, keys, number, text, write};
 
-/// What this process has read of organisations, and when.
+/// The settings of organisations that this process has read, and when.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Settings(Arc<Mutex<BTreeMap<OrgId, (Time, Retention)>>>);
 
@@ -25,29 +25,29 @@ impl Settings {
         (read_at <= now && now < read_at.plus_seconds(SETTING_IS_FRESH_SECONDS)).then_some(retention)
     }
 
-    fn keep(&self, org: &OrgId, now: Time, retention: Retention) {
+    fn put(&self, org: &OrgId, now: Time, retention: Retention) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(*org, (now, retention));
     }
 }
 
 impl RunStore {
-    /// What applies to a step that is about to be recorded: read once a minute, however many steps there are.
+    /// Returns the retention of a step that is about to be recorded. It is read once a minute, however many steps there are.
     pub(crate) async fn retention_for(&self, run: &Run, step: &StepRecord) -> Result<Retention, PortError> {
-        // A step that was taken over says nothing of what time it is.
+        // A step that was taken over from another run was completed some time ago.
         let now = Some(step.completed_at).filter(|_| step.reused_from.is_none());
         if let Some(known) = now.and_then(|now| self.settings.get(&run.org, now)) {
             return Ok(known);
         }
         let read = self.read_retention(&run.org, false).await?;
         if let Some(now) = now {
-            self.settings.keep(&run.org, now, read);
+            self.settings.put(&run.org, now, read);
         }
         Ok(read)
     }
 
     pub(crate) async fn read_retention(&self, org: &OrgId, consistent: bool) -> Result<Retention, PortError> {
-        let request = self.table.client.get_item().table_name(&self.table.name).key("pk", text(keys::organisation(org)));
-        let request = request.key("sk", text(keys::ORG)).projection_expression(LONG_RETENTION).consistent_read(consistent);
+        let request = self.table.get_request(keys::organisation(org), keys::ORG);
+        let request = request.projection_expression(LONG_RETENTION).consistent_read(consistent);
         let item = request.send().await.map_err(error::port)?.item.unwrap_or_default();
         let long = item.get(LONG_RETENTION).is_some_and(|value| value.as_bool() == Ok(&true));
         Ok(if long { Retention::Forever } else { self.default_retention })
@@ -73,22 +73,19 @@ impl RetentionJobs for RunStore {
     }
 
     async fn put_retention_job(&self, job: RetentionJob) -> Result<RetentionJob, CommitError> {
-        let (condition, expected) = condition(&job);
-        let job = RetentionJob { rev: job.rev + 1, ..job };
-        let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(write(&JobItem::of(&job))?));
-        put.condition_expression(condition).expression_attribute_values(":rev", expected).send().await.map_err(error::put)?;
+        let expected = job.rev;
+        let job = RetentionJob { rev: expected + 1, ..job };
+        self.table.put_at_rev(write(&JobItem::of(&job))?, expected).await?;
         Ok(job)
     }
 
     async fn retention_jobs_owed(&self) -> Result<Vec<OrgId>, PortError> {
-        let request = self.table.client.query().table_name(&self.table.name).index_name(keys::OUTBOX);
-        let request = request.key_condition_expression("outboxPk = :pk").expression_attribute_values(":pk", text(keys::RETENTION_JOBS));
-        let items = request.send().await.map_err(error::port)?.items.unwrap_or_default();
-        let org = |item: &crate::Item| item.get("outboxSk").and_then(|key| key.as_s().ok()).and_then(|key| key.parse().ok());
-        Ok(items.iter().filter_map(org).collect())
+        let keys = self.table.outbox(keys::RETENTION_JOBS.to_owned()).await?;
+        Ok(keys.iter().filter_map(|key| key.parse().ok()).collect())
     }
 }
 
+/// Returns the condition that the stored job has the `rev` of this one, and the value of `:rev` in it. A new job has the `rev` 0.
 fn condition(job: &RetentionJob) -> (&'static str, AttributeValue) {
     let condition = if job.rev == 0 { "attribute_not_exists(pk) OR rev = :rev" } else { "rev = :rev" };
     (condition, number(job.rev))

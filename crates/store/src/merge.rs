@@ -1,4 +1,4 @@
-//! Partitions of the `lists` index taken together, newest first, reading little more than is given.
+//! Merges partitions of the index `lists`, newest first, and reads little more than a page needs.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,12 +9,11 @@ use futures_util::future::try_join_all;
 
 use crate::{Item, Table, error, keys, text};
 
-/// Partitions that may be read at the same time: no row moves from one of them to another.
+/// Partitions that may be read at the same time, because no row moves from one of them to another.
 #[derive(Debug, Clone)]
 pub(crate) struct Group {
     pub(crate) partitions: Vec<String>,
-    /// Rows read from each before anything is known of it: as many as half a read unit buys, the least that a query costs. That
-    /// is 4 KB.
+    /// The number of rows that are read from each at first: as many as half a read unit buys, the least that a query costs. That is 4 KB.
     pub(crate) batch: usize,
 }
 
@@ -30,12 +29,12 @@ impl Span {
         self.low >= self.high
     }
 
-    /// The part of it that lies at `key` or above.
+    /// Returns the part of the span at `key` or above.
     fn from(&self, key: &str) -> Self {
         Self { low: self.low.clone().max(key.to_owned()), high: self.high.clone() }
     }
 
-    /// The part of it that lies below `key`.
+    /// Returns the part of the span below `key`.
     pub(crate) fn below(&self, key: &str) -> Self {
         Self { low: self.low.clone(), high: self.high.clone().min(key.to_owned()) }
     }
@@ -44,9 +43,9 @@ impl Span {
 /// How far a partition has been read.
 #[derive(Debug, Clone)]
 struct Reach {
-    /// Rows found.
+    /// The number of rows that were read.
     rows: usize,
-    /// What is below this key has not been looked at. None: nothing is left.
+    /// The key below which nothing has been read. `None`: the whole partition has been read.
     down_to: Option<String>,
 }
 
@@ -55,9 +54,9 @@ struct Reach {
 pub(crate) struct Merge<'a> {
     table: &'a Table,
     span: Span,
-    /// So many rows are needed.
+    /// The number of rows that are needed.
     need: usize,
-    /// Rows by their keys. A row that has moved meanwhile is here once, as it was read last.
+    /// The rows by their keys. A row that moved between two reads is here once, as it was read last.
     found: BTreeMap<String, Item>,
     reaches: BTreeMap<String, Reach>,
 }
@@ -67,8 +66,8 @@ impl<'a> Merge<'a> {
         Self { table, span, need, found: BTreeMap::new(), reaches: BTreeMap::new() }
     }
 
-    /// Reads partitions until the newest rows of all that were read, so many as are needed, are certain. Every key is read in
-    /// these partitions after it was read in those that were added before.
+    /// Reads the partitions of a group until the newest rows of all groups so far are certain, as many as are needed. Every key is read in
+    /// this group after it was read in the groups that were added before.
     pub(crate) async fn add(&mut self, group: &Group) -> Result<(), PortError> {
         let Group { partitions, batch } = group;
         let first = self.need.min(*batch);
@@ -84,7 +83,7 @@ impl<'a> Merge<'a> {
             if certain >= self.need {
                 break;
             }
-            // Other partitions may give the rest: what is read at once grows with what this one has given already.
+            // Other partitions may have the rest: the number of rows read at once grows with the number that this one had already.
             let (rows, reach) = self.batch(&partition, &reach, (self.need - certain).min(reach.rows.max(*batch).saturating_mul(2))).await?;
             self.found.extend(rows);
             self.reaches.insert(partition, reach);
@@ -100,7 +99,7 @@ impl<'a> Merge<'a> {
         unread.max_by(|a, b| a.2.cmp(&b.2))
     }
 
-    /// At least `wanted` more rows of a partition, unless it has fewer, and how far it has been read then.
+    /// Returns at least `wanted` more rows of a partition, unless it has fewer, and how far it has been read then.
     async fn batch(&self, partition: &str, reach: &Reach, wanted: usize) -> Result<(Vec<(String, Item)>, Reach), PortError> {
         let mut rows = Vec::new();
         let mut down_to = reach.down_to.clone();
@@ -123,13 +122,13 @@ impl<'a> Merge<'a> {
         Ok((rows, reach))
     }
 
-    /// The rows that were needed, newest first.
+    /// Returns the rows that were needed, newest first.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&String, &Item)> {
         self.found.iter().rev().take(self.need)
     }
 
-    /// How many rows `all` has, counted up to [`COUNT_CAP`] and one more. `all` is the span or reaches above it; what was read
-    /// for the page is not read again where that can be helped.
+    /// Returns the number of rows in `all`, counted up to [`COUNT_CAP`] and one more. `all` is the span or extends above it. What was read
+    /// for the page is not read again where possible.
     pub(crate) async fn total(&self, all: &Span) -> Result<u64, PortError> {
         let above = all.from(&self.span.high);
         let mut total = 0;
@@ -145,15 +144,15 @@ impl<'a> Merge<'a> {
                     total += reach.rows as u64;
                     rest.push((partition, all.below(down_to), down_to));
                 }
-                // One question about all of it is cheaper than one for either end.
+                // One query for all of it is cheaper than one for each end.
                 Some(down_to) => rest.push((partition, all.clone(), down_to)),
             }
         }
         if rest.is_empty() && above.is_empty() {
-            // Everything there is has been read. Rows, not what the partitions gave: one that moved was given twice.
+            // Everything has been read. The rows are counted, and not the reads: a row that moved was read twice.
             return Ok((self.found.len() as u64).min(COUNT_CAP + 1));
         }
-        // The partition whose rows lie closest together is likely to have the most, and may reach the cap alone.
+        // The partition whose rows are closest together is likely to have the most, and may reach the cap alone.
         rest.sort_by(|a, b| b.2.cmp(a.2));
         for (partition, span, _) in rest {
             total += self.table.count(partition, &span, (COUNT_CAP + 1).saturating_sub(total)).await?;
@@ -165,7 +164,7 @@ impl<'a> Merge<'a> {
 }
 
 impl Table {
-    /// How many rows a partition has in a span, up to `cap`.
+    /// Returns the number of rows that a partition has in a span, up to `cap`.
     async fn count(&self, partition: &str, span: &Span, cap: u64) -> Result<u64, PortError> {
         let mut count = 0;
         let mut start: Option<HashMap<String, AttributeValue>> = None;
@@ -190,7 +189,7 @@ impl Table {
             .key_condition_expression("listPk = :pk AND pk BETWEEN :low AND :high")
             .expression_attribute_values(":pk", text(partition))
             .expression_attribute_values(":low", text(&span.low))
-            // BETWEEN includes its upper end, and a span does not.
+            // BETWEEN includes its upper bound, and a span does not.
             .expression_attribute_values(":high", text(just_below(&span.high)))
     }
 }
@@ -200,8 +199,8 @@ fn key_of(item: &Item) -> Result<String, PortError> {
     key.cloned().ok_or_else(|| error::corrupt("a row of the index `lists` without a key"))
 }
 
-/// A text below `high`, above every key below `high`: ids are of fixed length and of characters below `~`, so the last one goes
-/// one down.
+/// Returns a text that is below `high` and above every key below `high`. Ids have a fixed length and characters below `~`, so it is enough
+/// to lower the last character by one.
 fn just_below(high: &str) -> String {
     let mut characters: Vec<char> = high.chars().collect();
     if let Some(last) = characters.last_mut() {
@@ -216,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_just_below_a_key_is_above_every_key_below_it() {
+    fn the_bound_just_below_a_key_is_above_every_key_below_it() {
         let (key, next) = ("RUN#run_01M85EXE14SECWM1TBH3987TR1", "RUN#run_01M85EXE14SECWM1TBH3987TR2");
         let bound = just_below(next);
         assert!(key < bound.as_str() && bound.as_str() < next);

@@ -1,18 +1,18 @@
-//! The private ranges that are open to an organisation: a set in its record, which items are added to and taken from one by one.
+//! The private ranges that are open to an organisation: a set in its item, to which ranges are added and from which they are removed.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::id::OrgId;
 use domain::network::{PrivateNetworkSwitch, PrivateNetworks, PrivateRange};
 use domain::ports::PortError;
 
-use crate::{Table, error, keys, text};
+use crate::{Table, error, keys};
 
 const PRIVATE_RANGES: &str = "privateRanges";
 
 impl PrivateNetworks for Table {
     async fn private_ranges(&self, org: &OrgId) -> Result<Vec<PrivateRange>, PortError> {
-        let request = self.client.get_item().table_name(&self.name).key("pk", text(keys::organisation(org))).key("sk", text(keys::ORG));
-        // Strongly consistent: a range that was closed is closed. Permission to read depends on asking for no more than this.
+        let request = self.get_request(keys::organisation(org), keys::ORG);
+        // Strongly consistent: a range that was closed is closed. The policy allows to read this attribute and no other.
         let request = request.consistent_read(true).projection_expression(PRIVATE_RANGES);
         let item = request.send().await.map_err(error::port)?.item.unwrap_or_default();
         let Some(value) = item.get(PRIVATE_RANGES) else { return Ok(Vec::new()) };
@@ -26,17 +26,17 @@ impl PrivateNetworks for Table {
 
 impl PrivateNetworkSwitch for Table {
     async fn open_range(&self, org: &OrgId, range: &PrivateRange) -> Result<(), PortError> {
-        self.switch(org, "ADD", range).await
+        self.update_ranges(org, "ADD", range).await
     }
 
     async fn close_range(&self, org: &OrgId, range: &PrivateRange) -> Result<(), PortError> {
-        self.switch(org, "DELETE", range).await
+        self.update_ranges(org, "DELETE", range).await
     }
 }
 
 impl Table {
-    async fn switch(&self, org: &OrgId, verb: &str, range: &PrivateRange) -> Result<(), PortError> {
-        let request = self.client.update_item().table_name(&self.name).key("pk", text(keys::organisation(org))).key("sk", text(keys::ORG));
+    async fn update_ranges(&self, org: &OrgId, verb: &str, range: &PrivateRange) -> Result<(), PortError> {
+        let request = self.update_request(keys::organisation(org), keys::ORG);
         request
             .update_expression(format!("{verb} {PRIVATE_RANGES} :range"))
             .expression_attribute_values(":range", AttributeValue::Ss(vec![range.to_string()]))

@@ -19,10 +19,10 @@ use serde_json::Value;
 use crate::error::corrupt;
 use crate::presigned::Presigner;
 
-/// Where inputs lie: of no step, so that no purge takes them. `@` cannot stand in the name of a node of a spec.
+/// The folder of inputs. No purge deletes it, because it is not the name of a node: those of a spec have no `@`.
 const INPUT: &str = "@input";
 
-/// The bucket for large payloads.
+/// The bucket of large payloads.
 #[derive(Debug, Clone)]
 pub struct Objects {
     client: OnDemand,
@@ -50,25 +50,25 @@ impl Deref for OnDemand {
 }
 
 impl Objects {
-    /// The bucket called `bucket`.
+    /// Returns the bucket called `bucket`.
     pub fn new(config: &SdkConfig, bucket: impl Into<String>) -> Self {
         let bucket = bucket.into();
         let client = OnDemand { config: config.clone(), client: OnceLock::new() };
         Self { client, presigner: Presigner::new(config, &bucket), bucket }
     }
 
-    /// The payload as it is to be recorded: a large one is uploaded first, under a key that ends with its hash, so that
-    /// the same payload uploaded again is the same object. One that lies beside another run's record is copied.
+    /// Returns a payload as it is recorded: a large one is uploaded, under a key that ends with its hash, so that the same payload uploaded
+    /// again is the same object. An object of another run is copied.
     pub(crate) async fn offload(&self, run: &Run, place: Place<'_>, payload: Payload) -> Result<Payload, PortError> {
         match payload {
             Payload::Inline(json) if json.text().len() <= MAX_INLINE_BYTES => Ok(Payload::Inline(json)),
             Payload::Inline(json) => self.upload(run, place, &json).await,
-            stored @ Payload::Stored(_) => self.put_beside(run, place, stored).await,
+            stored @ Payload::Stored(_) => self.store(run, place, stored).await,
         }
     }
 
-    /// The payload beside the record, whatever its size.
-    pub(crate) async fn put_beside(&self, run: &Run, place: Place<'_>, payload: Payload) -> Result<Payload, PortError> {
+    /// Puts a payload of any size into an object, and returns the reference to it.
+    pub(crate) async fn store(&self, run: &Run, place: Place<'_>, payload: Payload) -> Result<Payload, PortError> {
         match payload {
             Payload::Inline(json) => self.upload(run, place, &json).await,
             Payload::Stored(object) => self.copy(run, place, &object).await.map(Payload::Stored),
@@ -87,19 +87,20 @@ impl Objects {
     async fn copy(&self, run: &Run, place: Place<'_>, object: &ObjectRef) -> Result<ObjectRef, PortError> {
         let key = place.key(run, &object.sha256);
         if key != object.key {
-            // Ids, names of nodes and hashes: nothing that a header would have to encode.
+            // A key consists of ids, names of nodes and hashes: no character of it has to be encoded in a header.
             let source = format!("{}/{}", self.bucket, object.key);
             self.client.copy_object().bucket(&self.bucket).key(&key).copy_source(source).send().await.map_err(unavailable)?;
         }
         Ok(ObjectRef { key, ..object.clone() })
     }
 
-    /// Deletes an object; one that is not there is no error.
+    /// Deletes an object. Succeeds if there is none.
     pub(crate) async fn delete(&self, object: &ObjectRef) -> Result<(), PortError> {
         self.client.delete_object().bucket(&self.bucket).key(&object.key).send().await.map_err(unavailable)?;
         Ok(())
     }
 
+    /// Returns the payload in an object. Fails with `Corrupt` if the object does not have its hash or is not JSON.
     pub(crate) async fn fetch(&self, object: &ObjectRef) -> Result<Value, PortError> {
         let answer = self.client.get_object().bucket(&self.bucket).key(&object.key).send().await.map_err(unavailable)?;
         let bytes = answer.body.collect().await.map_err(|problem| PortError::Unavailable(problem.to_string()))?.into_bytes();
@@ -109,10 +110,10 @@ impl Objects {
         serde_json::from_slice(&bytes).map_err(|problem| PortError::Corrupt(problem.to_string()))
     }
 
-    /// Deletes what lies beside the records of a run's steps: of `nodes`, or of all of them; nothing of the input or of gates.
+    /// Deletes the objects of a run's steps: those of `nodes`, or all of them. The objects of its input and of its gates stay.
     pub(crate) async fn purge(&self, run: &Run, nodes: Option<&BTreeSet<NodeId>>) -> Result<(), PortError> {
         let of_run = format!("{}/{}/", run.org, run.id);
-        // One request for all: listing costs more than everything else here.
+        // One list request for all nodes: listing costs more than everything else here.
         let prefix = match nodes.map(|nodes| (nodes.len(), nodes.first())) {
             Some((1, Some(only))) => format!("{of_run}{only}/"),
             _ => of_run.clone(),
@@ -144,17 +145,21 @@ impl Objects {
         }
     }
 
+    /// Returns a URL at which anyone can read the object for so many seconds.
     pub(crate) async fn sign(&self, object: &ObjectRef, seconds: u64) -> Result<String, PortError> {
         self.presigner.get(&object.key, seconds, SystemTime::now()).await
     }
 }
 
-/// Which payload of a run it is.
+/// Where in the bucket a payload of a run belongs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Place<'a> {
+    /// The input of the run.
     Input,
+    /// An input or output of a step.
     Step(&'a NodeId),
-    /// Apart from the others: what a decision refers to is kept for good, and no function may delete below `gates/`.
+    /// An action or its data. These objects are apart from the others: what a decision refers to never expires, and no function may delete
+    /// below `gates/`.
     Gate(&'a NodeId),
 }
 

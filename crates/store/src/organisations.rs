@@ -13,7 +13,7 @@ use runtime::OsEntropy;
 use crate::items::organisation::{CREATED_AT, CURSOR_SECRET, LONG_RETENTION, cursor_secret, organisation, secret_value};
 use crate::{Table, error, keys, text};
 
-/// The secrets that this process has read.
+/// The cursor secrets that this process has read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CursorSecrets(Arc<Mutex<BTreeMap<OrgId, CursorSecret>>>);
 
@@ -22,14 +22,14 @@ impl CursorSecrets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    fn keep(&self, id: &OrgId, secret: CursorSecret) {
+    fn put(&self, id: &OrgId, secret: CursorSecret) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(*id, secret);
     }
 }
 
 impl Organisations for Table {
     async fn organisation(&self, id: &OrgId) -> Result<Option<Organisation>, PortError> {
-        let request = self.client.get_item().table_name(&self.name).key("pk", text(keys::organisation(id))).key("sk", text(keys::ORG));
+        let request = self.get_request(keys::organisation(id), keys::ORG);
         let item = request.consistent_read(true).send().await.map_err(error::port)?.item;
         item.map_or(Ok(None), |item| organisation(*id, &item))
     }
@@ -53,20 +53,20 @@ impl Organisations for Table {
         if let Some(secret) = self.cursor_secrets.get(id) {
             return Ok(secret);
         }
-        // Half a unit is enough: what this read is too early to see, the write below gives back.
-        let request = self.client.get_item().table_name(&self.name).key("pk", text(keys::organisation(id))).key("sk", text(keys::ORG));
+        // An eventually consistent read costs half: what it does not see yet, the write below returns.
+        let request = self.get_request(keys::organisation(id), keys::ORG);
         let item = request.send().await.map_err(error::port)?.item.unwrap_or_default();
         let secret = match cursor_secret(&item)? {
             Some(secret) => secret,
             None => self.first_cursor_secret(id).await?,
         };
-        self.cursor_secrets.keep(id, secret.clone());
+        self.cursor_secrets.put(id, secret.clone());
         Ok(secret)
     }
 }
 
 impl Table {
-    /// Of several callers at once one gives the secret, and all get it.
+    /// Gives an organisation a secret, and returns it. Of several callers at the same time one writes it, and all get the same.
     async fn first_cursor_secret(&self, id: &OrgId) -> Result<CursorSecret, PortError> {
         let fresh = CursorSecret::of_random(OsEntropy.random(), OsEntropy.random());
         let answer = self
@@ -74,16 +74,16 @@ impl Table {
             .update_expression("SET #secret = if_not_exists(#secret, :secret)")
             .expression_attribute_names("#secret", CURSOR_SECRET)
             .expression_attribute_values(":secret", secret_value(&fresh))
-            // Permission to write this attribute depends on asking for no other one.
+            // The policy allows to return this attribute and no other.
             .return_values(ReturnValue::UpdatedNew)
             .send()
             .await
             .map_err(error::port)?;
         let item = answer.attributes.unwrap_or_default();
-        cursor_secret(&item)?.ok_or_else(|| error::corrupt(format!("the cursor secret of {id} was written and is not there")))
+        cursor_secret(&item)?.ok_or_else(|| error::corrupt(format!("the cursor secret of {id} was written and cannot be found")))
     }
 
     fn update_organisation(&self, id: &OrgId) -> UpdateItemFluentBuilder {
-        self.client.update_item().table_name(&self.name).key("pk", text(keys::organisation(id))).key("sk", text(keys::ORG))
+        self.update_request(keys::organisation(id), keys::ORG)
     }
 }

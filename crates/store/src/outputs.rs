@@ -1,9 +1,7 @@
-//! What becomes of outputs: how long records stay, and the receipts that take their places.
+//! The end of outputs: when records expire, and the receipts that replace them.
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::flow::NodeId;
 use domain::id::{OrgId, RunId};
 use domain::ports::{CommitError, Outputs, PortError};
@@ -17,19 +15,22 @@ use serde::Deserialize;
 use crate::items::{PurgeItem, StepItem};
 use crate::{Item, RunStore, error, keys, number, read, text, write};
 
-/// How many records of a run are rescheduled at a time.
+/// How many records of a run are rescheduled at the same time.
 const AT_ONCE: usize = 16;
+/// The most purges that one tick repeats. The rest waits for the next tick.
+const MAX_DUE: usize = 10_000;
 
-/// The receipt of a record that TTL has deleted, from the image of it that the stream carries.
+/// Returns the receipt of a record that TTL has deleted, given its last image in the stream. Fails with `Corrupt` if the image cannot be
+/// read or has no time to live.
 pub fn expired_record(image: Item) -> Result<StepRecord, PortError> {
     let record = read::<StepItem>(image)?.into_receipt()?;
     if record.purged.is_none() {
-        return Err(error::corrupt(format!("the record of {} in {} has no time of expiry, and expired", record.node, record.run)));
+        return Err(error::corrupt(format!("the record of {} in {} expired and has no time to live", record.node, record.run)));
     }
     Ok(record)
 }
 
-/// As much of a step's record as tells when it goes.
+/// The key and the time to live of a step's record.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Expiring {
@@ -38,13 +39,13 @@ struct Expiring {
 }
 
 impl RunStore {
-    /// Keeps every record of a run that expires before `until` to that time.
+    /// Sets the time to live of every record of a run that would expire before `until` to that time.
     pub(crate) async fn extend(&self, run: &RunId, until: Time) -> Result<(), PortError> {
         let sooner = |record: &Expiring| record.expires_at.is_some_and(|at| at < until.seconds());
         self.set_expiry(run, sooner, Some(until), "attribute_exists(expiresAt) AND expiresAt < :at").await
     }
 
-    /// Writes the time of expiry into those records of a run's steps that `wanted` picks, each on `condition`.
+    /// Sets the time to live of those records of a run's steps for which `wanted` holds, each if `condition` holds when it is written.
     async fn set_expiry(
         &self,
         run: &RunId,
@@ -54,23 +55,22 @@ impl RunStore {
     ) -> Result<(), PortError> {
         let found: Vec<Expiring> = self.expiring(run).await?.into_iter().filter(wanted).collect();
         let writes = found.into_iter().map(|record| async move {
-            let update = self.table.client.update_item().table_name(&self.table.name).key("pk", text(keys::run(run)));
-            let update = update.key("sk", text(record.sk)).condition_expression(condition);
+            let update = self.table.update_request(keys::run(run), record.sk).condition_expression(condition);
             let update = match at {
                 Some(at) => update.update_expression("SET expiresAt = :at").expression_attribute_values(":at", number(at.seconds())),
                 None => update.update_expression("REMOVE expiresAt"),
             };
             match update.send().await {
                 Ok(_) => Ok(()),
-                // It went meanwhile, or is where it is to be.
-                Err(refused) if is_condition(&refused) => Ok(()),
+                // The record was deleted meanwhile, or its time to live is as it should be.
+                Err(refused) if error::is_condition(&refused) => Ok(()),
                 Err(other) => Err(error::port(other)),
             }
         });
         iter(writes).buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    /// The records of a run's steps that are no receipts.
+    /// Returns the records of a run's steps that are not receipts.
     async fn expiring(&self, run: &RunId) -> Result<Vec<Expiring>, PortError> {
         let mut rows = Vec::new();
         let mut start = None;
@@ -100,10 +100,6 @@ impl RunStore {
     }
 }
 
-fn is_condition<E: ProvideErrorMetadata, R>(refused: &SdkError<E, R>) -> bool {
-    refused.as_service_error().and_then(ProvideErrorMetadata::code) == Some("ConditionalCheckFailedException")
-}
-
 impl Outputs for RunStore {
     async fn retention(&self, org: &OrgId) -> Result<Retention, PortError> {
         self.read_retention(org, true).await
@@ -121,7 +117,7 @@ impl Outputs for RunStore {
     }
 
     async fn put_receipt(&self, receipt: &StepRecord) -> Result<(), PortError> {
-        let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(write(&StepItem::of(receipt, None))?));
+        let put = self.table.put_request(write(&StepItem::of(receipt, None))?);
         match put.condition_expression("attribute_not_exists(purged)").send().await.map_err(error::put) {
             Ok(_) | Err(CommitError::Changed) => Ok(()),
             Err(CommitError::Port(error)) => Err(error),
@@ -129,33 +125,19 @@ impl Outputs for RunStore {
     }
 
     async fn request_purge(&self, request: &PurgeRequest, again_at: Time) -> Result<PurgeRequest, PortError> {
-        let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(write(&PurgeItem::of(request, again_at))?));
-        match put.condition_expression("attribute_not_exists(pk)").send().await.map_err(error::put) {
-            Ok(_) => Ok(request.clone()),
+        match self.table.put_new(write(&PurgeItem::of(request, again_at))?).await {
+            Ok(()) => Ok(request.clone()),
             Err(CommitError::Changed) => {
                 let noted = self.purge_request(&request.run).await?;
-                noted.ok_or_else(|| error::corrupt(format!("the purge of {} is noted and is not", request.run)))
+                noted.ok_or_else(|| error::corrupt(format!("the purge of {} was requested before and cannot be found", request.run)))
             }
             Err(CommitError::Port(error)) => Err(error),
         }
     }
 
     async fn purges_due(&self, now: Time) -> Result<Vec<RunId>, PortError> {
-        let request = self
-            .table
-            .client
-            .query()
-            .table_name(&self.table.name)
-            .index_name(keys::OUTBOX)
-            .key_condition_expression("outboxPk = :pk AND outboxSk < :end")
-            .projection_expression("outboxSk")
-            .expression_attribute_values(":pk", text(keys::PURGES))
-            // `$` is the character after `#`: everything that is due at `now` or before.
-            .expression_attribute_values(":end", text(format!("{now}$")));
-        // One page: more than that waits for the next tick.
-        let items = request.send().await.map_err(error::port)?.items.unwrap_or_default();
-        let key = |item: &Item| item.get("outboxSk").and_then(|key| key.as_s().ok()).and_then(|key| keys::parse_purge_due(key));
-        Ok(items.iter().filter_map(key).collect())
+        let due = self.table.outbox_due(keys::PURGES.to_owned(), now, MAX_DUE).await?;
+        Ok(due.iter().filter_map(|key| keys::parse_purge_due(key)).collect())
     }
 
     async fn purge_request(&self, run: &RunId) -> Result<Option<PurgeRequest>, PortError> {
@@ -163,11 +145,10 @@ impl Outputs for RunStore {
     }
 
     async fn purge_is_done(&self, run: &RunId) -> Result<(), PortError> {
-        let update = self.table.client.update_item().table_name(&self.table.name).key("pk", text(keys::run(run)));
-        let update = update.key("sk", AttributeValue::S(keys::PURGE.to_owned())).condition_expression("attribute_exists(pk)");
+        let update = self.table.update_request(keys::run(run), keys::PURGE).condition_expression("attribute_exists(pk)");
         match update.update_expression("REMOVE outboxPk, outboxSk").send().await {
             Ok(_) => Ok(()),
-            Err(refused) if is_condition(&refused) => Ok(()),
+            Err(refused) if error::is_condition(&refused) => Ok(()),
             Err(other) => Err(error::port(other)),
         }
     }

@@ -1,4 +1,4 @@
-//! URLs by which whoever has them may read one object for a while.
+//! URLs at which anyone who has them can read one object for a limited time.
 //!
 //! Signed here and not by the S3 client: a function that hands out URLs and reads no object does without that client, which is
 //! a quarter of its binary. The signature itself is made by the signer that all clients use.
@@ -16,14 +16,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::corrupt;
 
-/// What stands for itself in a URI (RFC 3986, "unreserved").
+/// The characters that are not encoded in a URI: "unreserved" in RFC 3986.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const KEY: &AsciiSet = &QUERY.remove(b'/');
 
 /// Signs URLs of a bucket.
 #[derive(Debug, Clone)]
 pub(crate) struct Presigner {
-    /// Up to and including the slash before the key.
+    /// The URL of the bucket, with a slash at its end.
     base: String,
     region: String,
     credentials: Option<SharedCredentialsProvider>,
@@ -42,7 +42,8 @@ impl Presigner {
         Self { base, region, credentials: config.credentials_provider() }
     }
 
-    /// A URL that gives the object at `key` to whoever asks within so many seconds of `now`.
+    /// Returns a URL at which the object at `key` can be read for so many seconds from `now`. Fails with `Corrupt` if there are no
+    /// credentials to sign with.
     pub(crate) async fn get(&self, key: &str, seconds: u64, now: SystemTime) -> Result<String, PortError> {
         let provider = self.credentials.as_ref().ok_or_else(|| corrupt("there are no credentials to sign a URL with"))?;
         let identity = provider.provide_credentials().await.map_err(|problem| PortError::Unavailable(problem.to_string()))?.into();

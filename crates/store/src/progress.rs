@@ -1,7 +1,7 @@
 //! A run's progress in as few bytes as possible: the run item is written once for every node, and a write unit ends at 1 KB.
 //!
-//! One character for each node says where it stands and how it was left. What most nodes do not have (several attempts, a
-//! case, a time) stands beside it, by position.
+//! One character for each node is its status and its exit. What most nodes do not have (several attempts, a case, a time) is in a map
+//! of marks, by position.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +9,19 @@ use domain::run::{Exit, NodeState, NodeStatus, Progress};
 use domain::time::Time;
 use serde::{Deserialize, Serialize};
 
-/// What the character does not say.
+/// What the character of a node does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Mark {
-    /// The case a decision took.
+    /// The case that a decision took.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     case: Option<u16>,
-    /// Attempts, if not what the character implies.
+    /// The number of attempts, if it is not what the character implies.
     #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     attempts: Option<u32>,
-    /// When the first attempt began, in ms.
+    /// When the first attempt began, in milliseconds since the Unix epoch.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     started_at: Option<u64>,
-    /// When something is due, in ms.
+    /// When the next attempt or the deadline is due, in milliseconds since the Unix epoch.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     due: Option<u64>,
 }
@@ -40,7 +40,7 @@ const LETTERS: [(char, NodeStatus, Exit); 12] = [
     ('e', NodeStatus::Failed, Exit::Error),
     ('x', NodeStatus::Cancelled, Exit::Normal),
     ('k', NodeStatus::Skipped, Exit::Normal),
-    // Not produced by any rule of today; here so that every state has a letter.
+    // No rule produces it. It is here so that every state has a letter.
     ('?', NodeStatus::Succeeded, Exit::Error),
 ];
 
@@ -51,6 +51,7 @@ fn implied_attempts(status: NodeStatus) -> u32 {
     }
 }
 
+/// Returns the letters of all nodes, and the marks of those that need them.
 pub(crate) fn encode(progress: &Progress) -> (String, Marks) {
     let mut marks = Marks::new();
     let letters = progress.states().iter().enumerate().map(|(position, state)| {
@@ -73,6 +74,7 @@ pub(crate) fn encode(progress: &Progress) -> (String, Marks) {
     (letters, marks)
 }
 
+/// Returns the progress that [`encode`] made letters and marks of. `None` if a letter is unknown.
 pub(crate) fn decode(letters: &str, marks: &Marks) -> Option<Progress> {
     let states = letters.chars().enumerate().map(|(position, letter)| {
         let (_, status, exit) = LETTERS.iter().find(|(known, ..)| *known == letter)?;

@@ -18,7 +18,7 @@ use crate::long_retention::Settings;
 use crate::objects::{Objects, Place};
 use crate::{Item, Table, error, keys, number, write};
 
-/// Runs in the table, their large payloads in the bucket.
+/// Stores runs in the table, and their large payloads in the bucket.
 #[derive(Debug, Clone)]
 pub struct RunStore {
     /// The table.
@@ -27,17 +27,17 @@ pub struct RunStore {
     pub objects: Objects,
     /// How long outputs are kept, unless their organisation has long retention.
     pub(crate) default_retention: Retention,
-    /// Settings of organisations that were read a moment ago.
+    /// The settings of organisations that were read a short time ago.
     pub(crate) settings: Settings,
 }
 
 impl RunStore {
-    /// Runs in `table`, their large payloads in `objects`, kept for `days` after the end of a run.
+    /// Returns a store of runs in `table` and of large payloads in `objects`, which keeps outputs for `days` after the end of a run.
     pub fn new(table: Table, objects: Objects, days: u64) -> Self {
         Self { table, objects, default_retention: Retention::Days(days), settings: Settings::default() }
     }
 
-    /// The table, bucket and retention that the environment names.
+    /// Returns the store that the environment variables `TABLE_NAME`, `BUCKET_NAME` and `RETENTION_DAYS` describe.
     pub fn from_env(config: &SdkConfig) -> Result<Self, BadSetting> {
         let objects = Objects::new(config, setting("BUCKET_NAME")?);
         Ok(Self::new(Table::from_env(config)?, objects, parsed_setting("RETENTION_DAYS")?))
@@ -45,25 +45,23 @@ impl RunStore {
 }
 
 impl RunStore {
-    /// Writes a run that nothing has to be in step with, at half the price of a transaction. The run comes last: once it is there it
-    /// may be driven. A crash before it leaves an input that no run refers to.
+    /// Writes a run without an Idempotency-Key: two writes at half the price of a transaction. The run comes last, because it may be driven
+    /// once it exists. A crash before it leaves an input that no run refers to.
     async fn create_alone(&self, run: Item, input: Item) -> Result<(), CommitError> {
-        match self.table.put_if_new(input).await {
-            Ok(()) | Err(CommitError::Changed) => self.table.put_if_new(run).await,
-            Err(error) => Err(error),
-        }
+        self.table.put_once(input).await?;
+        self.table.put_new(run).await
     }
 
-    /// What stands in the place of a step's record, whether or not its time is up.
-    async fn kept(&self, run: &Run, node: &NodeId) -> Result<Option<StepRecord>, PortError> {
+    /// Returns the record of a step, or its receipt, whether or not it has expired.
+    async fn stored_step(&self, run: &Run, node: &NodeId) -> Result<Option<StepRecord>, PortError> {
         self.table.get::<StepItem>(&keys::run(&run.id), &keys::step(node)).await?.map(StepItem::into_record).transpose()
     }
 
-    /// Deletes the objects of a record that was not kept, but for those that the kept one refers to. No later record can refer to
-    /// them: a record is written once.
-    async fn tidy(&self, run: &Run, refused: &StepRecord, kept: Option<&StepRecord>) {
-        let referred: Vec<&ObjectRef> = kept.into_iter().flat_map(StepRecord::objects).collect();
-        for object in refused.objects().filter(|object| !referred.contains(object)) {
+    /// Deletes the objects of a record that was not written, except for those that the stored one refers to. No later record can refer to
+    /// them, because a record is written once.
+    async fn delete_unreferenced(&self, run: &Run, refused: &StepRecord, stored: Option<&StepRecord>) {
+        let referenced: Vec<&ObjectRef> = stored.into_iter().flat_map(StepRecord::objects).collect();
+        for object in refused.objects().filter(|object| !referenced.contains(object)) {
             if let Err(error) = self.objects.delete(object).await {
                 tracing::warn!(run = %run.id, trace = run.trace_id, key = object.key, %error, "an object that no step refers to was not deleted");
             }
@@ -76,8 +74,8 @@ impl Runs for RunStore {
         let input = self.objects.offload(run, Place::Input, Payload::of(input.clone())).await?;
         let (run_item, input_item) = (write(&RunItem::of(run))?, write(&InputItem::of(run, &input))?);
         let Some(key) = key else { return self.create_alone(run_item, input_item).await };
-        let key_item = self.table.put_unless_live(write(&IdempotencyItem::of(key))?, run.started_at)?;
-        self.table.transact(vec![self.table.put_new(run_item)?, self.table.put_new(input_item)?, key_item]).await
+        let key_item = self.table.new_or_expired_item(write(&IdempotencyItem::of(key))?, run.started_at)?;
+        self.table.transact(vec![self.table.new_item(run_item)?, self.table.new_item(input_item)?, key_item]).await
     }
 
     async fn idempotent(&self, org: &OrgId, scope: &str, key: &str, now: Time) -> Result<Option<Idempotency>, PortError> {
@@ -93,21 +91,19 @@ impl Runs for RunStore {
         if let Some(gate) = gates.iter().find(|gate| !gate.fits()) {
             return Err(PortError::Rejected(format!("gate {} of {} is too large for its record", gate.node, run.id)).into());
         }
-        let expected = number(run.rev);
+        let expected = run.rev;
         let run = Run { rev: run.rev + 1, ..run };
         let item = write(&RunItem::of(&run))?;
-        // Everything that may happen to a run moves its `rev`: a decision, a cancel, a park, another invocation that took it over.
-        let condition = "rev = :rev";
+        // Everything that can happen to a run changes its `rev`: a decision, a cancel, a park, another invocation that took it over.
         if gates.is_empty() {
-            let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
-            put.condition_expression(condition).expression_attribute_values(":rev", expected).send().await.map_err(error::put)?;
+            self.table.replace_at_rev(item, expected).await?;
             return Ok(run);
         }
-        let put = Put::builder().table_name(&self.table.name).set_item(Some(item));
-        let put = put.condition_expression(condition).expression_attribute_values(":rev", expected).build().map_err(error::corrupt)?;
+        let put = Put::builder().table_name(&self.table.name).set_item(Some(item)).condition_expression("rev = :rev");
+        let put = put.expression_attribute_values(":rev", number(expected)).build().map_err(error::corrupt)?;
         let mut writes = vec![TransactWriteItem::builder().put(put).build()];
         for gate in gates {
-            // A decision that is on record is never written over, whatever went wrong before.
+            // A recorded decision is never overwritten, whatever went wrong before.
             let put = Put::builder().table_name(&self.table.name).set_item(Some(write(&GateItem::of(gate))?));
             let put = put.condition_expression("attribute_not_exists(outcome)").build().map_err(error::corrupt)?;
             writes.push(TransactWriteItem::builder().put(put).build());
@@ -130,23 +126,23 @@ impl Runs for RunStore {
         }
         let expires_at = self.retention_for(run, &step).await?.of_step(run, step.completed_at);
         let item = write(&StepItem::of(&step, expires_at))?;
-        let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
-        let Err(refused) = put.condition_expression("attribute_not_exists(pk)").send().await else { return Ok(step) };
-        match error::put(refused) {
-            // Somebody was there first: another invocation, or our own first try whose answer was lost. Theirs counts.
+        let Err(refused) = self.table.put_new(item).await else { return Ok(step) };
+        match refused {
+            // Another invocation was first, or our own first try, whose answer was lost. The stored record counts.
             CommitError::Changed => {
-                let kept = self.kept(run, &step.node).await?;
-                let kept = kept.ok_or_else(|| error::corrupt(format!("step {} of {} is there and is not", step.node, run.id)))?;
-                self.tidy(run, &step, Some(&kept)).await;
+                let kept = self.stored_step(run, &step.node).await?;
+                let kept = kept
+                    .ok_or_else(|| error::corrupt(format!("step {} of {} was recorded before and cannot be found", step.node, run.id)))?;
+                self.delete_unreferenced(run, &step, Some(&kept)).await;
                 Ok(kept)
             }
             CommitError::Port(error) => {
                 // A refusal for good is certain: this record was not written. Otherwise nothing is deleted, because the record may be
                 // there, or may still arrive, and refer to the objects.
                 if matches!(error, PortError::Rejected(_))
-                    && let Ok(kept) = self.kept(run, &step.node).await
+                    && let Ok(kept) = self.stored_step(run, &step.node).await
                 {
-                    self.tidy(run, &step, kept.as_ref()).await;
+                    self.delete_unreferenced(run, &step, kept.as_ref()).await;
                 }
                 Err(error)
             }
@@ -156,7 +152,7 @@ impl Runs for RunStore {
     async fn offload(&self, run: &Run, gate: Gate) -> Result<Gate, PortError> {
         let mut gate = gate;
         for (part, payload) in gate.offloaded() {
-            let payload = self.objects.put_beside(run, Place::Gate(&gate.node), payload).await?;
+            let payload = self.objects.store(run, Place::Gate(&gate.node), payload).await?;
             gate.put(part, payload);
         }
         Ok(gate)

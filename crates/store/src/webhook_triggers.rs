@@ -1,15 +1,15 @@
-//! Webhooks of flows.
+//! Webhook triggers.
 
 use domain::ports::{CommitError, PortError, WebhookTriggers};
 use domain::time::Time;
 use domain::trigger::{WebhookToken, WebhookTrigger};
 
-use crate::items::{GoneItem, TokenItem, WebhookItem};
+use crate::items::{DeletedItem, TokenItem, TriggerItem};
 use crate::{Table, error, keys, text, write};
 
 impl WebhookTriggers for Table {
     async fn webhook(&self, token: &WebhookToken) -> Result<Option<WebhookTrigger>, PortError> {
-        Ok(self.get::<TokenItem>(&keys::webhook_trigger(token), keys::WEBHOOK_TRIGGER).await?.and_then(TokenItem::into_webhook))
+        Ok(self.get::<TokenItem>(&keys::webhook_trigger(token), keys::WEBHOOK_TRIGGER).await?.and_then(TokenItem::into_trigger))
     }
 
     async fn put_webhook(
@@ -18,10 +18,10 @@ impl WebhookTriggers for Table {
         webhook: &WebhookTrigger,
         before: Option<&WebhookTrigger>,
     ) -> Result<(), CommitError> {
-        let put = self.client.put_item().table_name(&self.name).set_item(Some(write(&WebhookItem::of(token, webhook))?));
+        let put = self.put_request(write(&TriggerItem::of(token, webhook))?);
         let put = match before {
             None => put.condition_expression("attribute_not_exists(pk)"),
-            // No two ciphertexts are the same, so this one names a state of the webhook.
+            // No two ciphertexts are the same, so this one identifies a state of the trigger.
             Some(before) => put.condition_expression("secret = :secret").expression_attribute_values(":secret", text(before.secret.text())),
         };
         put.send().await.map_err(error::put)?;
@@ -29,8 +29,7 @@ impl WebhookTriggers for Table {
     }
 
     async fn delete_webhook(&self, token: &WebhookToken, now: Time) -> Result<(), PortError> {
-        let put = self.client.put_item().table_name(&self.name).set_item(Some(write(&GoneItem::of(token, now))?));
-        put.send().await.map_err(error::port)?;
+        self.put_request(write(&DeletedItem::of(token, now))?).send().await.map_err(error::port)?;
         Ok(())
     }
 }

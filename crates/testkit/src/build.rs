@@ -1,4 +1,4 @@
-//! Short ways to write down flows, runs, people and keys.
+//! Builders of flows, runs, actors and keys for tests.
 
 use domain::access::{Actor, ApiKey, Grant, OwnLimits};
 use domain::connection::{Carrier, Connection, ConnectionKey};
@@ -16,12 +16,12 @@ use crate::SeededEntropy;
 
 const BEGIN_MILLIS: u64 = 1_767_225_600_000;
 
-/// So many seconds after tests begin, which is 2026-01-01T00:00:00Z.
+/// Returns the time `seconds` after 2026-01-01T00:00:00Z, when tests begin.
 pub fn at(seconds: u64) -> Time {
     Time::from_millis(BEGIN_MILLIS).plus_seconds(seconds)
 }
 
-/// Adds fields to a JSON object, or replaces them.
+/// Adds fields to a JSON object, or replaces them, and returns it.
 pub fn with(mut node: Value, extra: Value) -> Value {
     if let (Some(node), Value::Object(extra)) = (node.as_object_mut(), extra) {
         node.extend(extra);
@@ -29,38 +29,38 @@ pub fn with(mut node: Value, extra: Value) -> Value {
     node
 }
 
-/// An `http_request` to `https://service.test/<id>`.
+/// Returns an `http_request` to `https://service.test/<id>`.
 pub fn task(id: &str, extra: Value) -> Value {
     with(json!({"id": id, "type": "http_request", "url": format!("https://service.test/{id}")}), extra)
 }
 
-/// A `service_call` of `custom:echo` at `/<id>`.
+/// Returns a `service_call` of `custom:echo` at `/<id>`.
 pub fn service(id: &str, extra: Value) -> Value {
     with(json!({"id": id, "type": "service_call", "service": "custom:echo", "method": "POST", "path": format!("/{id}")}), extra)
 }
 
-/// An `llm_step` whose model is called `<id>`.
+/// Returns an `llm_step` whose model is called `<id>`.
 pub fn llm(id: &str, extra: Value) -> Value {
     with(json!({"id": id, "type": "llm_step", "model": id, "userPrompt": "Say something."}), extra)
 }
 
-/// A `human_approval` that stays open for an hour.
+/// Returns a `human_approval` that stays open for an hour.
 pub fn gate(id: &str, extra: Value) -> Value {
     with(json!({"id": id, "type": "human_approval", "actionLabel": "Pay", "proposedAction": {"amount": 1}, "timeoutHours": 1}), extra)
 }
 
-/// A `decision` over `trigger.choice`, with its cases as `(case, next)`.
+/// Returns a `decision` on `trigger.choice`, with its cases as `(case, next)`.
 pub fn decision(id: &str, cases: &[(&str, &str)]) -> Value {
     let cases: Map<_, _> = cases.iter().map(|(case, next)| ((*case).to_owned(), json!({"next": next}))).collect();
     json!({"id": id, "type": "decision", "expression": "trigger.choice", "cases": cases})
 }
 
-/// A `transform`.
+/// Returns a `transform`.
 pub fn transform(id: &str, output: &Value) -> Value {
     with(json!({"id": id, "type": "transform"}), json!({"output": output}))
 }
 
-/// A spec that starts at its first node. Edges are written `a>b`, or `d>b:case` after a decision.
+/// Returns a spec that starts at its first node. Edges are written `a>b`, or `d>b:case` after a decision.
 pub fn spec(nodes: &[Value], edges: &str) -> Value {
     let edges: Vec<Value> = edges
         .split_whitespace()
@@ -75,14 +75,14 @@ pub fn spec(nodes: &[Value], edges: &str) -> Value {
     json!({"startNodeId": nodes[0]["id"], "nodes": nodes, "edges": edges})
 }
 
-/// A chain of `length` tasks, `n1` to `n<length>`.
+/// Returns a chain of `length` tasks, `n1` to `n<length>`.
 pub fn chain(length: usize) -> Value {
     let nodes: Vec<Value> = (1..=length).map(|at| task(&format!("n{at}"), json!({}))).collect();
     let edges: Vec<String> = (1..length).map(|at| format!("n{at}>n{}", at + 1)).collect();
     spec(&nodes, &edges.join(" "))
 }
 
-/// The canonical run: a model drafts, a person approves, a service executes what was decided.
+/// Returns the canonical flow: a model drafts an action, a person approves it, a service executes what was decided.
 pub fn canonical() -> Value {
     spec(
         &[
@@ -94,54 +94,54 @@ pub fn canonical() -> Value {
     )
 }
 
-/// A person without roles or teams.
+/// Returns an actor without roles or teams.
 pub fn actor(id: &str) -> Actor {
     Actor { id: id.to_owned(), roles: std::collections::BTreeSet::new(), teams: std::collections::BTreeSet::new() }
 }
 
-/// Yes.
+/// Returns an approval.
 pub fn approve() -> Ballot {
     Ballot::Approve { action: None, note: None }
 }
 
-/// Yes, but do this.
+/// Returns an approval of another action than the proposed one.
 pub fn approve_as(action: Value) -> Ballot {
     Ballot::Approve { action: Some(Action::new(action).unwrap()), note: None }
 }
 
-/// No.
+/// Returns a rejection.
 pub fn reject(note: &str) -> Ballot {
     Ballot::Reject { note: Some(note.to_owned()) }
 }
 
-/// Makes things that differ from each other, the same ones for the same seed.
+/// Makes values that differ from each other, and that are the same for the same seed.
 #[derive(Debug, Clone)]
 pub struct Maker {
     entropy: SeededEntropy,
 }
 
 impl Maker {
-    /// What is made follows from `seed`.
+    /// Returns a maker whose values follow from `seed`.
     pub fn new(seed: u64) -> Self {
         Self { entropy: SeededEntropy::new(seed) }
     }
 
-    /// Where its randomness comes from.
+    /// Returns the source of its randomness.
     pub fn entropy(&self) -> &SeededEntropy {
         &self.entropy
     }
 
-    /// An organisation.
+    /// Returns the id of an organisation.
     pub fn org(&self) -> OrgId {
         OrgId::new(at(0), self.entropy.random())
     }
 
-    /// A flow's id.
+    /// Returns the id of a flow.
     pub fn flow_id(&self) -> FlowId {
         FlowId::new(at(0), self.entropy.random())
     }
 
-    /// An active flow and its first version.
+    /// Returns an active flow and its first version.
     pub fn flow(&self, org: OrgId, slug: &str, spec: Value, now: Time) -> (Flow, Version) {
         let id = FlowId::new(now, self.entropy.random());
         let flow = Flow {
@@ -160,7 +160,7 @@ impl Maker {
         (flow, version)
     }
 
-    /// A run of `spec` that has not begun.
+    /// Returns a run of `spec` that has not begun.
     pub fn run(&self, org: OrgId, flow: FlowId, spec: &Value, now: Time) -> Run {
         let new = NewRun {
             id: RunId::new(now, self.entropy.random()),
@@ -176,7 +176,7 @@ impl Maker {
         Run::new(new, &Spec::parse(spec).unwrap(), now)
     }
 
-    /// An open gate of a run, at `node`.
+    /// Returns an open gate of a run at `node`.
     pub fn gate(&self, run: &Run, node: &str, now: Time) -> Gate {
         Gate {
             id: ApprovalId::derived(&run.id, node, now),
@@ -197,7 +197,7 @@ impl Maker {
         }
     }
 
-    /// A connection with a key that was sealed for nobody.
+    /// Returns a connection with a key that no vault can open.
     pub fn connection(&self, slug: &str, now: Time) -> Connection {
         let key = ConnectionKey {
             sealed: Sealed::from_text("sealed"),
@@ -217,7 +217,7 @@ impl Maker {
         }
     }
 
-    /// A key with these scopes.
+    /// Returns a key with these scopes.
     pub fn key(&self, org: OrgId, actor: Actor, scopes: &[&str]) -> ApiKey {
         let grants = scopes.iter().map(|scope| scope.parse::<Grant>().unwrap()).collect();
         ApiKey {

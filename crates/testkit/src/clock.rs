@@ -1,4 +1,4 @@
-//! Time that moves only when it is told to, or when everybody sleeps.
+//! A clock that moves only when a test moves it, or when every task sleeps.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 use domain::ports::Clock;
 use domain::time::Time;
 
-/// A clock for tests. A sleeper waits until the time is moved; [`block_on`](crate::block_on) moves it to the nearest alarm
-/// once nothing else can go on, so sleeping takes no time at all.
+/// A clock for tests. A sleeping task waits until the time is moved; [`block_on`](crate::block_on) moves it to the nearest alarm once no
+/// task can go on, so sleeping takes no real time.
 #[derive(Debug, Clone)]
 pub struct ManualClock(Arc<Mutex<State>>);
 
@@ -23,7 +23,7 @@ struct State {
 }
 
 impl ManualClock {
-    /// A clock that stands at `now`.
+    /// Returns a clock that shows `now`.
     pub fn at(now: Time) -> Self {
         Self(Arc::new(Mutex::new(State { now, alarms: BTreeMap::new(), set_so_far: 0, ticks: false })))
     }
@@ -32,12 +32,12 @@ impl ManualClock {
         self.0.lock().unwrap()
     }
 
-    /// From now on a millisecond passes whenever somebody looks at it, as on a slow machine.
+    /// Makes a millisecond pass at each reading from now on, as on a slow machine.
     pub fn tick_when_read(&self) {
         self.state().ticks = true;
     }
 
-    /// Moves the time forward to `to`, and wakes whoever slept until then. It never moves back.
+    /// Moves the time forward to `to`, and wakes the tasks that slept until then. It never moves back.
     pub fn set(&self, to: Time) {
         let mut state = self.state();
         state.now = state.now.max(to);
@@ -48,13 +48,13 @@ impl ManualClock {
         due.into_values().for_each(Waker::wake);
     }
 
-    /// Moves the time forward by so many seconds.
+    /// Moves the time forward by a number of seconds.
     pub fn advance(&self, seconds: u64) {
         let now = self.now();
         self.set(now.plus_seconds(seconds));
     }
 
-    /// Moves the time to the nearest alarm; false if nobody sleeps.
+    /// Moves the time to the nearest alarm. Returns false if no task sleeps.
     pub fn skip_to_alarm(&self) -> bool {
         let nearest = self.state().alarms.keys().next().copied();
         if let Some((at, _)) = nearest {
@@ -103,7 +103,7 @@ impl Future for Sleep {
 }
 
 impl Drop for Sleep {
-    // A sleep that somebody gave up on must not move the time.
+    // A sleep that was dropped must not move the time.
     fn drop(&mut self) {
         if let Some(alarm) = self.alarm {
             self.clock.state().alarms.remove(&(self.until, alarm));

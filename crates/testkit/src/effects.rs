@@ -1,4 +1,4 @@
-//! The world as the test wants it: what comes back for each request, and what was sent.
+//! Effects of nodes that a test scripts: it says what each request is answered with, and sees what was sent.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,23 +14,23 @@ use crate::{Fate, Faults, ManualClock};
 /// A request that was sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sent {
-    /// What it is about: the last segment of the URL or path, or the model. The builders make this the node's name.
+    /// The last segment of the URL or path, or the model. The builders make this the name of the node.
     pub name: String,
-    /// What it carried.
+    /// The context of the call.
     pub context: CallContext,
     /// The request.
     pub request: Request,
-    /// When.
+    /// When it was sent.
     pub at: Time,
 }
 
 impl Sent {
-    /// A request that leaves now.
+    /// Returns a request that is sent now.
     pub fn new(context: &CallContext, request: &Request, at: Time) -> Self {
         Self { name: name_of(request), context: context.clone(), request: request.clone(), at }
     }
 
-    /// The body, if it has one.
+    /// Returns the body, if it has one.
     pub fn body(&self) -> Option<&Value> {
         match &self.request {
             Request::Llm(_) => None,
@@ -40,43 +40,43 @@ impl Sent {
     }
 }
 
-/// What comes back, and how long that takes.
+/// A scripted answer, and the time that it takes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
-    /// Milliseconds until the answer is there.
+    /// The time until the answer, in milliseconds.
     pub after_millis: u64,
     /// The answer.
     pub result: Result<Effect, EffectError>,
 }
 
 impl Reply {
-    /// This output, at once.
+    /// Returns this output, at once.
     pub fn output(output: Value) -> Self {
         Self { after_millis: 0, result: Ok(Effect { output, answer: Some(ResponseHead { status: 200, headers: json!({}) }) }) }
     }
 
-    /// The answer of a model that followed its schema.
+    /// Returns the answer of a model that followed its schema.
     pub fn parsed(parsed: &Value) -> Self {
         Self::output(json!({"text": parsed.to_string(), "parsed": parsed}))
     }
 
-    /// A failure that another attempt may cure.
+    /// Returns a failure that another attempt may avoid.
     pub fn unavailable() -> Self {
         Self::failure("the service answered 503", true)
     }
 
-    /// A failure that no attempt will cure.
+    /// Returns a failure that every attempt meets.
     pub fn refused() -> Self {
         Self::failure("the service answered 400", false)
     }
 
-    /// A failure.
+    /// Returns a failure.
     pub fn failure(message: &str, retryable: bool) -> Self {
         let error = EffectError { message: message.to_owned(), retryable, retry_after_seconds: None, answer: None };
         Self { after_millis: 0, result: Err(error) }
     }
 
-    /// The same, with a `Retry-After`.
+    /// Adds a `Retry-After`.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         if let Err(error) = &mut self.result {
@@ -85,7 +85,7 @@ impl Reply {
         self
     }
 
-    /// The same, later.
+    /// Adds a delay.
     #[must_use]
     pub fn after(self, millis: u64) -> Self {
         Self { after_millis: millis, ..self }
@@ -101,7 +101,7 @@ struct State {
     script: Option<Script>,
 }
 
-/// Answers requests as told: first by the script, then from the queue of the request's name, then with an echo of the request.
+/// Answers requests: by the script, or else from the queue of the name of the request, or else with an echo of the request.
 #[derive(Clone)]
 pub struct ScriptedEffects {
     state: Arc<Mutex<State>>,
@@ -116,7 +116,7 @@ impl std::fmt::Debug for ScriptedEffects {
 }
 
 impl ScriptedEffects {
-    /// A world that echoes.
+    /// Returns effects that echo every request.
     pub fn new(clock: ManualClock, faults: Faults) -> Self {
         Self { state: Arc::default(), clock, faults }
     }
@@ -125,23 +125,23 @@ impl ScriptedEffects {
         self.state.lock().unwrap()
     }
 
-    /// The next request of this name that no script answers gets this reply; those after it the replies queued after it.
+    /// Queues a reply for the next request of this name that the script does not answer.
     pub fn answer(&self, name: &str, reply: Reply) -> &Self {
         self.state().queued.entry(name.to_owned()).or_default().push_back(reply);
         self
     }
 
-    /// From now on `script` is asked first. It may do something else meanwhile: cancel the run, for instance.
+    /// Asks `script` first from now on. It may do something else meanwhile, for example cancel the run.
     pub fn script(&self, script: impl FnMut(&Sent) -> Option<Reply> + Send + 'static) {
         self.state().script = Some(Box::new(script));
     }
 
-    /// Everything that was sent, in order.
+    /// Returns everything that was sent, in order.
     pub fn sent(&self) -> Vec<Sent> {
         self.state().sent.clone()
     }
 
-    /// What was sent under a name.
+    /// Returns what was sent under a name, in order.
     pub fn sent_to(&self, name: &str) -> Vec<Sent> {
         self.state().sent.iter().filter(|sent| sent.name == name).cloned().collect()
     }
@@ -150,7 +150,7 @@ impl ScriptedEffects {
         let sent = Sent::new(context, request, self.clock.now());
         let mut state = self.state();
         state.sent.push(sent.clone());
-        // Taken out while it is asked, so that it can use this world itself.
+        // The script is taken out while it runs, so that it can use these effects itself.
         if let Some(mut script) = state.script.take() {
             drop(state);
             let reply = script(&sent);

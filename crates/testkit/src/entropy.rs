@@ -1,15 +1,15 @@
-//! Randomness that repeats.
+//! Random numbers that follow from a seed.
 
 use std::sync::{Arc, Mutex};
 
 use domain::ports::Entropy;
 
-/// The same numbers for the same seed: `SplitMix64`, two words for each.
+/// Returns the same numbers for the same seed: `SplitMix64`, two words for each.
 #[derive(Debug, Clone)]
 pub struct SeededEntropy(Arc<Mutex<u64>>);
 
 impl SeededEntropy {
-    /// The sequence that `seed` stands for.
+    /// Returns the sequence of `seed`.
     pub fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(seed)))
     }
@@ -23,18 +23,18 @@ impl SeededEntropy {
         word ^ (word >> 31)
     }
 
-    /// A number below `bound`.
+    /// Returns a number below `bound`.
     pub fn below(&self, bound: u64) -> u64 {
         self.word() % bound.max(1)
     }
 
-    /// One of `choices`.
+    /// Returns one of `choices`.
     pub fn pick<'a, T>(&self, choices: &'a [T]) -> &'a T {
         let at = self.below(choices.len() as u64);
         &choices[usize::try_from(at).unwrap()]
     }
 
-    /// True about once in `times`.
+    /// Returns true about once in `times` calls.
     pub fn one_in(&self, times: u64) -> bool {
         self.below(times) == 0
     }

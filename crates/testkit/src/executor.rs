@@ -18,12 +18,12 @@ impl Wake for Flag {
     }
 }
 
-/// Runs a future to its end. When it cannot go on, the clock skips to the nearest alarm; if there is none, the test fails.
+/// Runs a future to its end. When it cannot go on, the clock moves to the nearest alarm; if there is none, the test fails.
 pub fn block_on<T>(clock: &ManualClock, future: impl Future<Output = T>) -> T {
     run_until(clock, future, || false).unwrap()
 }
 
-/// The same, unless `stop` says so first: then the future is dropped where it stands, as a process that is killed.
+/// Runs a future until it ends or `stop` returns true. Then the future is dropped, like a process that is killed.
 pub fn run_until<T>(clock: &ManualClock, future: impl Future<Output = T>, stop: impl Fn() -> bool) -> Option<T> {
     let flag = Arc::new(Flag::default());
     let waker = Waker::from(Arc::clone(&flag));
@@ -41,9 +41,9 @@ pub fn run_until<T>(clock: &ManualClock, future: impl Future<Output = T>, stop: 
     }
 }
 
-/// Several futures at the same time, each of which moves only when it is told to. Together with
-/// [`Faults::pause_at_every_call`](crate::Faults::pause_at_every_call) a step is what lies between two calls of a port, so a
-/// test chooses the order in which everything happens.
+/// Several futures at the same time, each of which the test moves on by hand. Together with
+/// [`Faults::pause_at_every_call`](crate::Faults::pause_at_every_call) a step is what happens between two calls of a port, so a test
+/// chooses the order of everything.
 #[derive(Default)]
 pub struct Tasks<'a> {
     running: BTreeMap<usize, Pin<Box<dyn Future<Output = ()> + 'a>>>,
@@ -51,24 +51,24 @@ pub struct Tasks<'a> {
 }
 
 impl<'a> Tasks<'a> {
-    /// No tasks yet.
+    /// Returns an empty set of tasks.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a task; gives its number.
+    /// Adds a task, and returns its number.
     pub fn spawn(&mut self, task: impl Future<Output = ()> + 'a) -> usize {
         self.spawned += 1;
         self.running.insert(self.spawned, Box::pin(task));
         self.spawned
     }
 
-    /// The tasks that have not ended.
+    /// Returns the tasks that have not ended.
     pub fn running(&self) -> Vec<usize> {
         self.running.keys().copied().collect()
     }
 
-    /// Lets a task go on until it has to wait. True if it has ended.
+    /// Lets a task go on until it has to wait. Returns true if it has ended.
     pub fn step(&mut self, task: usize) -> bool {
         let Some(future) = self.running.get_mut(&task) else { return true };
         let ended = future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
@@ -78,7 +78,7 @@ impl<'a> Tasks<'a> {
         ended
     }
 
-    /// Drops a task where it stands, as a process that is killed.
+    /// Drops a task, like a process that is killed.
     pub fn kill(&mut self, task: usize) {
         self.running.remove(&task);
     }

@@ -1,4 +1,4 @@
-//! What can go wrong when a port is called, decided by the test.
+//! Faults that a test plans for calls of ports.
 
 use std::future::{pending, poll_fn};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -6,33 +6,33 @@ use std::task::Poll;
 
 use domain::ports::PortError;
 
-/// What becomes of a call.
+/// The fate of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It works.
+    /// It succeeds.
     Pass,
-    /// It fails, and nothing has happened.
+    /// It fails, and has no effect.
     FailBefore,
-    /// It is refused, as it would be every time, and nothing has happened.
+    /// It is rejected for good, and has no effect.
     Reject,
-    /// It happens, and its answer is lost: the caller is told that it failed.
+    /// It has its effect, and its answer is lost: to the caller it has failed.
     LoseAnswer,
-    /// It happens, its answer is lost on the way, and the client library sends it once more: the caller hears the second answer.
+    /// It has its effect, its answer is lost, and the client library repeats it: the caller gets the second answer.
     Twice,
-    /// The process dies before it happens.
+    /// The process dies before it.
     CrashBefore,
-    /// The process dies right after it has happened.
+    /// The process dies right after it.
     CrashAfter,
 }
 
 /// A call of a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// BallotOutcome from 1, over all ports that share these faults.
+    /// Its number, counted from 1 over all ports that share these faults.
     pub number: usize,
-    /// The method's name, e.g. `commit`.
+    /// The name of the method, for example `commit`.
     pub name: &'static str,
-    /// Whether it changes anything.
+    /// Whether it is a write.
     pub writes: bool,
 }
 
@@ -47,7 +47,7 @@ struct State {
     pauses: bool,
 }
 
-/// Decides the fate of every call. Ports that are given the same faults share the count and the hook.
+/// Decides the fate of every call. Ports with the same faults share the count and the hook.
 #[derive(Clone, Default)]
 pub struct Faults(Arc<Mutex<State>>);
 
@@ -58,7 +58,7 @@ impl std::fmt::Debug for Faults {
 }
 
 impl Faults {
-    /// Everything works.
+    /// Returns faults that let every call succeed.
     pub fn none() -> Self {
         Self::default()
     }
@@ -67,23 +67,23 @@ impl Faults {
         self.0.lock().unwrap()
     }
 
-    /// From now on `hook` decides. It may itself use the ports: such calls are neither counted nor decided.
+    /// Lets `hook` decide from now on. It may use the ports itself: such calls are neither counted nor decided.
     pub fn decide(&self, hook: impl FnMut(&Call) -> Fate + Send + 'static) {
         self.state().hook = Some(Box::new(hook));
     }
 
-    /// From now on everything works.
+    /// Lets every call succeed from now on.
     pub fn clear(&self) {
         self.state().hook = None;
     }
 
-    /// The `nth` call from now on, of any port, has this fate; all others work.
+    /// Gives this fate to the `nth` call of any port from now on. All others succeed.
     pub fn strike(&self, nth: usize, fate: Fate) {
         let number = self.calls().len() + nth;
         self.decide(move |call| if call.number == number { fate } else { Fate::Pass });
     }
 
-    /// The `nth` call of `name` from now on has this fate; all others work.
+    /// Gives this fate to the `nth` call of `name` from now on. All others succeed.
     pub fn strike_call(&self, name: &'static str, nth: usize, fate: Fate) {
         let mut seen = 0;
         self.decide(move |call| {
@@ -92,7 +92,7 @@ impl Faults {
         });
     }
 
-    /// Does `act` right before the `nth` call of `name` from now on: something else happens just then.
+    /// Runs `act` right before the `nth` call of `name` from now on.
     pub fn just_before(&self, name: &'static str, nth: usize, mut act: impl FnMut() + Send + 'static) {
         let mut seen = 0;
         self.decide(move |call| {
@@ -104,39 +104,39 @@ impl Faults {
         });
     }
 
-    /// Every call gives way once before it happens, so that whoever polls the futures chooses their order.
+    /// Makes every call yield once before its effect, so that the test, which polls the futures, chooses their order.
     pub fn pause_at_every_call(&self, pauses: bool) {
         self.state().pauses = pauses;
     }
 
-    /// Every call so far, in order.
+    /// Returns every call so far, in order.
     pub fn calls(&self) -> Vec<Call> {
         self.state().calls.clone()
     }
 
-    /// How often `name` was called.
+    /// Returns how often `name` was called.
     pub fn count(&self, name: &str) -> usize {
         self.state().calls.iter().filter(|call| call.name == name).count()
     }
 
-    /// Whether a call has taken the process down. Asking resets it.
+    /// Returns whether a call has ended the process, and resets that.
     pub fn take_crash(&self) -> bool {
         std::mem::take(&mut self.state().crashed)
     }
 
-    /// Whether a call has taken the process down.
+    /// Returns whether a call has ended the process.
     pub fn has_crashed(&self) -> bool {
         self.state().crashed
     }
 
-    /// The fate of a call that is about to happen.
+    /// Returns the fate of a call that is about to happen.
     pub(crate) async fn fate(&self, name: &'static str, writes: bool) -> Fate {
         let pauses = self.state().pauses;
         if pauses {
             give_way().await;
         }
         if self.has_crashed() {
-            // A call of the same process, from another branch of it: that is gone too.
+            // A call of the same process from another branch: it is gone too.
             return pending().await;
         }
         let mut state = self.state();
@@ -155,13 +155,13 @@ impl Faults {
         fate
     }
 
-    /// The process is gone: nothing after this happens.
+    /// Ends the process: it never returns.
     pub(crate) async fn crash<T>(&self) -> T {
         self.state().crashed = true;
         pending().await
     }
 
-    /// A call whose effect is `act`.
+    /// Makes a call whose effect is `act`.
     pub(crate) async fn call<T, E: From<PortError>>(
         &self,
         name: &'static str,
@@ -189,7 +189,7 @@ impl Faults {
         }
     }
 
-    /// A call that only reads: before or after makes no difference to it.
+    /// Makes a call that only reads.
     pub(crate) async fn read<T>(&self, name: &'static str, act: impl Fn() -> Result<T, PortError>) -> Result<T, PortError> {
         self.call(name, false, act).await
     }

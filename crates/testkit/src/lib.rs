@@ -1,9 +1,8 @@
-//! What tests are made of: the ports of the domain in memory, a clock that moves when told, a player of the state machines,
-//! and one suite that every store must pass.
+//! Test tools: the ports of the domain in memory, a clock that a test moves, a player of the state machines, and one suite that every store
+//! must pass.
 //!
-//! Nothing here sleeps, opens a socket or reads a clock. Everything is `Clone`, and clones share their state. [`Faults`] can
-//! make any call of any port fail, lose its answer, or take the whole invocation down with it; [`Deployment`] puts it all together
-//! under a real engine.
+//! Nothing here sleeps, opens a socket or reads a clock. Everything is `Clone`, and clones share their state. [`Faults`] can make any call of
+//! any port fail, lose its answer, or end the whole invocation; [`Deployment`] puts everything together under a real engine.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Everything that `store` keeps, in memory, with the same promises.
+//! The store in memory: it makes the same promises as `store`, and has the same limits.
 
 mod broken_guarantees;
 mod connections;
@@ -37,31 +37,31 @@ use serde_json::Value;
 
 use crate::Faults;
 
-/// A promise that a store can be told to break, to see whether a test notices. Each says what comes of it.
+/// A guarantee that the store in memory can break on purpose, to see whether a test notices. Each says which invariant breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BrokenGuarantee {
-    /// Park takes its token whatever the run pending: a decision that came first is forgotten, and the run sleeps on it (I4).
+    /// Park writes its token whatever the pending effect of the run is: a decision that came first is lost, and the run waits for ever
+    /// (I4).
     ParksAnyway,
-    /// The last record of a step wins: what was read by those downstream is no longer what is on record (I5, I6).
+    /// The last record of a step wins: what downstream nodes have read is not what is recorded (I5, I6).
     OverwritesSteps,
     /// A run is written whatever its `rev` is: the last writer wins, and decisions and cancellations are lost (I2, I3).
     IgnoresRev,
-    /// An invocation that has lost the run may still write it, if only the owner is another one: there is no fence, and what
-    /// the new owner has done is undone and done again (I6).
+    /// An invocation that has lost the run to another owner may still write it: there is no fence, and what the new owner has done is
+    /// undone and done again (I6).
     IgnoresTakeover,
-    /// An expiry is written whether or not the gate has been decided meanwhile: the timeout wipes out the decision (I3).
+    /// An expiry is written whether or not the gate has been decided meanwhile: the timeout overwrites the decision (I3).
     ExpiresAnyway,
-    /// A version comes back without one of the edges that lead into a join: the join starts before all that is upstream of it
-    /// is done (I1).
+    /// A version is read without one of the edges that lead into a join: the join starts before everything upstream of it is done (I1).
     ForgetsAnEdge,
-    /// A run comes back from the future: a step that is under way appears to be done (I1).
+    /// A run is read as it is not yet: a step in progress appears to be done (I1).
     ReadsAhead,
-    /// The outbox is always empty: nobody pays what a crash left owing (I4).
-    HidesDebts,
+    /// The outbox is always empty: what a crash left pending is never dispatched (I4).
+    HidesPendingEffects,
 }
 
 impl BrokenGuarantee {
-    /// All of them.
+    /// All guarantees that can be broken.
     pub const ALL: [Self; 8] = [
         Self::ParksAnyway,
         Self::OverwritesSteps,
@@ -70,11 +70,11 @@ impl BrokenGuarantee {
         Self::ExpiresAnyway,
         Self::ForgetsAnEdge,
         Self::ReadsAhead,
-        Self::HidesDebts,
+        Self::HidesPendingEffects,
     ];
 }
 
-/// Runs, lists, flows, keys and connections in memory.
+/// The store in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     state: Arc<Mutex<State>>,
@@ -88,7 +88,7 @@ struct State {
     steps: BTreeMap<(RunId, NodeId), Kept>,
     purges: BTreeMap<RunId, Wish>,
     retention_jobs: BTreeMap<OrgId, RetentionJob>,
-    /// Runs whose last write the stream would show to `purge-outputs`.
+    /// The runs whose last write the stream would show to `purge-outputs`.
     ended_late: Vec<RunId>,
     days: Option<u64>,
     gates: BTreeMap<(RunId, NodeId), Gate>,
@@ -103,14 +103,14 @@ struct State {
     organisations: BTreeMap<OrgId, Organisation>,
     private_ranges: BTreeMap<OrgId, BTreeSet<PrivateRange>>,
     webhook_triggers: BTreeMap<WebhookToken, WebhookTrigger>,
-    weakness: Option<BrokenGuarantee>,
+    broken: Option<BrokenGuarantee>,
     webhooks: webhooks::Webhooks,
-    /// What the stream would show, if somebody reads it.
+    /// What the stream shows, if it is open.
     changes: Option<Vec<StreamChange>>,
 }
 
 impl Memory {
-    /// An empty store whose calls meet these fates.
+    /// Returns an empty store whose calls meet these fates.
     pub fn new(faults: Faults) -> Self {
         Self { state: Arc::default(), faults }
     }
@@ -119,41 +119,41 @@ impl Memory {
         self.state.lock().unwrap()
     }
 
-    /// A store of its own that holds the same; its calls meet no faults.
+    /// Returns an independent store with the same content. Its calls meet no faults.
     #[must_use]
     pub fn copy(&self) -> Self {
         Self { state: Arc::new(Mutex::new(self.state().clone())), faults: Faults::none() }
     }
 
-    /// Writes down all that can change about runs: two stores that write the same hold the same.
+    /// Writes all that can change about runs. Two stores that write the same text have the same content.
     pub fn write_down(&self, into: &mut impl fmt::Write) -> fmt::Result {
         let state = self.state();
         write!(into, "{:?}{:?}{:?}", state.runs, state.steps, state.gates)
     }
 
-    /// From now on it breaks a promise.
-    pub fn break_guarantee(&self, weakness: BrokenGuarantee) {
-        self.state().weakness = Some(weakness);
+    /// Breaks a guarantee from now on.
+    pub fn break_guarantee(&self, broken: BrokenGuarantee) {
+        self.state().broken = Some(broken);
     }
 
-    /// From now on it keeps what the table's stream would show.
+    /// Opens the stream: from now on it shows every change.
     pub fn open_stream(&self) {
         self.state().changes.get_or_insert_default();
     }
 
-    /// Everything that the stream has shown since it was opened.
+    /// Returns everything that the stream has shown since it was opened.
     pub fn streamed(&self) -> Vec<StreamChange> {
         self.state().changes.clone().unwrap_or_default()
     }
 
-    /// What the Park state of `statemachine/resume.asl.json` does: `SET token ADD rev REMOVE pending`, if the run pending this very
-    /// execution. False: the condition failed.
+    /// Does what the Park state of `statemachine/resume.asl.json` does: it sets the token, adds 1 to `rev` and removes the pending effect,
+    /// if that effect is this execution. Returns false if the condition does not hold.
     pub fn park(&self, run: &RunId, execution: &str, token: &str) -> bool {
         let mut state = self.state();
-        let anyway = state.weakness == Some(BrokenGuarantee::ParksAnyway);
+        let anyway = state.broken == Some(BrokenGuarantee::ParksAnyway);
         let Some(run) = state.runs.get_mut(run) else { return false };
         if anyway {
-            // As the real Park would without its condition: it knows nothing of the run but its key.
+            // As the real Park would do without its condition: it knows only the key of the run.
         } else if run.execution.pending != Some(PendingEffect::StartExecution) || run.execution_name() != execution {
             return false;
         }
@@ -166,37 +166,37 @@ impl Memory {
         true
     }
 
-    /// A run as it is stored; no call is counted.
+    /// Returns a run as it is stored. This is not a call of a port.
     pub fn stored_run(&self, id: &RunId) -> Option<Run> {
         self.state().runs.get(id).cloned()
     }
 
-    /// The version a run executes; no call is counted.
+    /// Returns the version that a run executes. This is not a call of a port.
     pub fn stored_version(&self, run: &Run) -> Version {
         Version::clone(&self.state().versions[&(run.org, run.flow, run.flow_version)])
     }
 
-    /// The record of a step; no call is counted.
+    /// Returns the record of a step. This is not a call of a port.
     pub fn stored_step(&self, run: &RunId, node: &str) -> Option<StepRecord> {
         self.state().steps.get(&(*run, node.parse().unwrap())).map(|kept| kept.record.clone())
     }
 
-    /// The record of a step goes, as when its time is up.
+    /// Removes the record of a step, as TTL does.
     pub fn forget_step(&self, run: &RunId, node: &str) {
         self.state().steps.remove(&(*run, node.parse().unwrap()));
     }
 
-    /// A gate; no call is counted.
+    /// Returns a gate. This is not a call of a port.
     pub fn stored_gate(&self, run: &RunId, node: &str) -> Option<Gate> {
         self.state().gates.get(&(*run, node.parse().unwrap())).cloned()
     }
 
-    /// Every run there is.
+    /// Returns all runs.
     pub fn all_runs(&self) -> Vec<Run> {
         self.state().runs.values().cloned().collect()
     }
 
-    /// The text of an object, as it lies in the bucket.
+    /// Returns the text of an object in the bucket.
     pub fn object(&self, key: &str) -> Option<String> {
         self.state().objects.get(key).cloned()
     }
@@ -209,15 +209,15 @@ impl State {
         }
     }
 
-    /// A large payload lies beside its record.
+    /// Returns a payload as it is recorded: a large one is put into an object.
     fn offload(&mut self, run: &Run, place: &str, payload: Payload) -> Payload {
         if payload.value().is_some() && payload.bytes() <= MAX_INLINE_BYTES {
             return payload;
         }
-        self.put_beside(&format!("{}/{}/{place}", run.org, run.id), payload)
+        self.put_payload(&format!("{}/{}/{place}", run.org, run.id), payload)
     }
 
-    fn put_beside(&mut self, folder: &str, payload: Payload) -> Payload {
+    fn put_payload(&mut self, folder: &str, payload: Payload) -> Payload {
         let (bytes, sha256) = (payload.bytes() as u64, payload.sha256());
         let text = match &payload {
             Payload::Stored(object) => self.objects.get(&object.key).cloned().unwrap_or_default(),
@@ -271,7 +271,7 @@ impl State {
         Ok(run)
     }
 
-    /// The record with its large payloads where they belong.
+    /// Returns the record with its large payloads in objects.
     fn upload(&mut self, run: &Run, step: &StepRecord) -> StepRecord {
         let mut step = step.clone();
         let place = step.node.to_string();
@@ -287,7 +287,7 @@ impl State {
             return Err(refused);
         }
         let ours = Kept { record: step.clone(), expires_at: self.retention(&run.org).of_step(run, step.completed_at) };
-        if self.weakness == Some(BrokenGuarantee::OverwritesSteps) {
+        if self.broken == Some(BrokenGuarantee::OverwritesSteps) {
             self.steps.insert((step.run, step.node.clone()), ours.clone());
         }
         if !self.steps.contains_key(&(step.run, step.node.clone())) {
@@ -298,7 +298,7 @@ impl State {
         Ok(kept)
     }
 
-    /// Deletes the objects of a record that was not kept, except for those that the kept record refers to.
+    /// Deletes the objects of a record that was not written, except for those that the stored record refers to.
     fn delete_unreferenced(&mut self, refused: &StepRecord, kept: Option<&StepRecord>) {
         let referenced: Vec<&ObjectRef> = kept.into_iter().flat_map(StepRecord::objects).collect();
         for object in refused.objects().filter(|object| !referenced.contains(object)) {
@@ -309,7 +309,7 @@ impl State {
     fn offload_gate(&mut self, run: &Run, gate: &Gate) -> Gate {
         let mut gate = gate.clone();
         for (part, payload) in gate.offloaded() {
-            let payload = self.put_beside(&format!("gates/{}/{}/{}", run.org, run.id, gate.node), payload);
+            let payload = self.put_payload(&format!("gates/{}/{}/{}", run.org, run.id, gate.node), payload);
             gate.put(part, payload);
         }
         gate
@@ -345,7 +345,7 @@ impl Runs for Memory {
     }
 
     async fn record(&self, run: &Run, step: StepRecord) -> Result<StepRecord, PortError> {
-        // Two calls to the outside if something is large, as in the real store: anything may happen between them.
+        // Two calls if a payload is large, as in the real store: anything may happen between them.
         let is_large = |payload: &Payload| payload.value().is_none() || payload.bytes() > MAX_INLINE_BYTES;
         let any_is_large = [&step.input, &step.output].into_iter().flatten().any(is_large);
         let step = if any_is_large { self.faults.call("upload", true, || Ok(self.state().upload(run, &step))).await? } else { step };

@@ -1,6 +1,6 @@
-//! What every store must do. Each case is a sentence; [`store_suite!`](crate::store_suite) makes a test of each of them.
+//! The suite that every store must pass. [`store_suite!`](crate::store_suite) makes a test of each case.
 //!
-//! A case is given an empty store and keeps to itself, so a store may be opened once for each case or once for all.
+//! A case gets an empty store and uses ids of its own, so a store may be opened once for each case or once for all.
 
 mod actions;
 mod connections;
@@ -41,11 +41,11 @@ pub use triggers::*;
 pub use walks::*;
 pub use webhooks::*;
 
-/// A store under test: the ports it brings, and the ways into it that are no ports.
+/// A store under test: its ports, and what the suite needs in addition.
 pub trait Subject {
-    /// Where runs are kept.
+    /// The store of runs.
     type Runs: Runs + Outputs + RetentionJobs;
-    /// Where the rest is kept.
+    /// The store of everything else.
     type Table: RunLists
         + Flows
         + Keys
@@ -60,11 +60,11 @@ pub trait Subject {
         + WebhookTriggers
         + CronFlows;
 
-    /// Runs, steps, gates.
+    /// Returns the store of runs, steps and gates.
     fn runs(&self) -> &Self::Runs;
-    /// Lists, flows, keys, connections, organisations.
+    /// Returns the store of lists, flows, keys, connections and organisations.
     fn table(&self) -> &Self::Table;
-    /// What the Park state does, word for word. False: its condition failed.
+    /// Does exactly what the Park state does. Returns false if its condition does not hold.
     fn park(&self, run: &RunId, execution: &str, token: &str) -> impl Future<Output = bool>;
 }
 
@@ -85,33 +85,33 @@ impl Subject for crate::Memory {
     }
 }
 
-/// Makes a test of every case: `store_suite!(block_on, open)`, where `open` gives a future of an empty [`Subject`](suite::Subject)
-/// and `block_on` runs a future to its end.
+/// Makes a test of every case: `store_suite!(block_on, open)`, where `open` returns a future of an empty [`Subject`](suite::Subject) and
+/// `block_on` runs a future to its end.
 #[macro_export]
 macro_rules! store_suite {
     ($block_on:path, $open:path) => {
         $crate::store_suite!(@cases $block_on, $open,
             a_run_reads_back_with_every_field
             a_commit_with_a_stale_rev_changes_nothing
-            a_commit_of_a_run_that_is_not_there_is_refused
+            a_commit_of_a_run_that_does_not_exist_is_refused
             run_and_gates_are_written_all_or_nothing
             a_decided_gate_is_never_overwritten
             gates_read_back_with_every_field
             a_step_is_recorded_once_and_the_first_record_counts
             steps_read_back_with_every_field
             an_idempotency_key_starts_one_run
-            an_idempotency_key_can_be_used_again_once_it_is_forgotten
-            park_takes_the_token_only_while_its_own_execution_is_owed
+            an_idempotency_key_can_be_used_again_after_its_expiry
+            park_writes_the_token_only_while_its_own_execution_is_pending
             inputs_read_back_whatever_their_type
-            a_payload_up_to_100_kb_lies_in_the_record
-            a_larger_payload_lies_beside_it_under_its_hash
+            a_payload_up_to_100_kb_is_in_the_record
+            a_larger_payload_is_offloaded_under_its_hash
             a_payload_that_does_not_have_its_hash_is_refused
             a_payload_of_another_run_is_copied
             a_payload_of_25_mb_reads_back
             a_payload_is_as_large_as_its_bytes
             an_upload_that_no_record_refers_to_does_not_stay
             a_copy_that_no_record_refers_to_does_not_stay
-            a_large_action_lies_beside_its_gate
+            a_large_action_is_offloaded_from_its_gate
             a_large_action_that_is_approved_is_not_stored_twice
             a_gate_that_is_too_large_for_its_record_is_refused
             a_large_action_of_another_run_is_copied
@@ -119,13 +119,13 @@ macro_rules! store_suite {
             more_than_99_gates_in_one_commit_are_refused
             a_record_of_more_than_400_kb_is_refused_and_its_objects_do_not_stay
             a_run_of_more_than_400_kb_is_refused
-            a_record_whose_time_is_up_reads_as_its_receipt
+            an_expired_record_reads_as_its_receipt
             a_record_that_was_taken_over_is_as_young_as_its_run
             the_records_of_a_run_outlast_its_waits
             records_are_rescheduled_and_receipts_stay
-            a_receipt_holds_the_place_of_its_record_for_good
+            a_receipt_replaces_its_record_for_good
             objects_of_steps_are_deleted_and_the_input_stays
-            a_purge_is_noted_once_and_looked_at_again_when_it_is_due
+            a_purge_is_requested_once_and_found_when_it_is_due
             an_organisation_is_switched_together_with_the_job_that_applies_it
             a_flow_reads_back_by_id_and_by_slug
             a_slug_is_unique_within_its_organisation
@@ -133,41 +133,41 @@ macro_rules! store_suite {
             versions_never_change
             a_spec_of_900_kb_reads_back
             flows_are_listed_newest_first_page_by_page
-            what_belongs_to_another_organisation_is_not_found
+            flows_of_another_organisation_are_not_found
             connections_read_back
             a_connection_is_replaced_and_stays_the_same_one
             a_connection_is_deleted_once
-            what_happened_to_a_connection_is_noted_while_it_is_there
+            uses_and_checks_of_a_connection_are_recorded_while_it_exists
             connections_are_listed_newest_first_page_by_page
             a_key_is_admitted_with_every_field
-            what_is_no_key_is_not_admitted
+            a_secret_of_no_valid_key_is_not_admitted
             requests_are_counted_by_key_bucket_and_minute
-            what_is_over_the_limit_is_refused_and_not_counted
+            a_request_over_the_limit_is_refused_and_not_counted
             of_64_parallel_requests_as_many_as_the_limit_are_admitted
             a_key_is_revoked_once_and_at_once
             a_key_is_created_once
             keys_are_listed_newest_first_page_by_page
-            keys_of_another_organisation_are_not_there
+            keys_of_another_organisation_are_not_found
             an_organisation_reads_back_with_every_field
             the_secret_of_an_organisation_never_changes
             an_organisation_that_was_never_written_has_a_secret_all_the_same
             private_ranges_are_open_to_one_organisation
             any_filter_and_any_page_gives_what_a_sorted_vector_gives
             a_span_of_time_includes_its_beginning_and_excludes_its_end
-            a_cursor_outside_the_span_of_time_is_no_error
+            a_cursor_outside_the_span_of_time_is_not_an_error
             a_run_moves_between_lists_with_its_status
             totals_are_exact_up_to_the_cap
             a_walk_misses_and_repeats_nothing_while_runs_change
             open_gates_come_oldest_first_page_by_page
             a_closed_gate_leaves_the_inbox
-            indebted_runs_are_those_that_owe
+            runs_with_pending_effects_are_found
             endpoints_read_back_with_every_field
             of_16_parallel_writes_of_endpoints_none_is_lost
-            an_event_is_kept_once_and_for_30_days
-            a_delivery_is_kept_once_and_changes_only_as_it_was_read
-            what_is_owed_to_an_endpoint_is_found_when_it_is_due
+            an_event_is_stored_once_and_for_30_days
+            a_delivery_is_stored_once_and_changes_only_as_it_was_read
+            a_due_delivery_is_found
             deliveries_are_listed_newest_first_page_by_page
-            webhooks_of_another_organisation_are_not_there
+            webhooks_of_another_organisation_are_not_found
             the_trigger_of_a_flow_reads_back
             a_webhook_is_found_by_its_token_until_it_is_deleted
             flows_are_due_from_their_time_on_and_the_oldest_comes_first

@@ -1,10 +1,10 @@
-//! A vault without a key.
+//! A vault for tests.
 
 use domain::ports::{PortError, Vault};
 use domain::secret::{Sealed, SecretPlace};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Refuses what a vault must refuse, and hides nothing: a sealed secret is its place and the secret, spelt backwards.
+/// A vault that refuses what a vault must refuse, and hides nothing: a sealed secret is its place and the secret, both reversed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MemoryVault;
 

@@ -1,4 +1,4 @@
-//! A queue of deliveries in memory, and a sender that answers as a test says.
+//! A queue of deliveries in memory, a dead-letter queue, and a sender of webhooks whose answers a test scripts.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,7 +17,7 @@ struct Waiting {
     visible_at: Time,
 }
 
-/// A standard queue: whatever is received stays, hidden for three minutes, until it is deleted.
+/// A standard queue: a message that is received is hidden for three minutes, and stays until it is deleted.
 #[derive(Debug, Clone)]
 pub struct MemoryQueue {
     state: Arc<Mutex<QueueState>>,
@@ -32,11 +32,11 @@ struct QueueState {
     dead: Vec<String>,
 }
 
-/// How long a message that was received is hidden, in seconds.
+/// The time for which a received message is hidden, in seconds.
 const HIDDEN_SECONDS: u64 = 180;
 
 impl MemoryQueue {
-    /// An empty queue. Each message that is sent meets a fate of its own, as the entries of a batch do.
+    /// Returns an empty queue. Each message that is sent meets a fate of its own, like the entries of a batch.
     pub fn new(faults: Faults, clock: ManualClock) -> Self {
         Self { state: Arc::default(), faults, clock }
     }
@@ -45,7 +45,7 @@ impl MemoryQueue {
         self.state.lock().unwrap()
     }
 
-    /// Puts anything into the queue.
+    /// Puts a message with any body into the queue.
     pub fn put(&self, body: &str) {
         let mut state = self.state();
         let (number, visible_at) = (state.sent, self.clock.now());
@@ -53,7 +53,7 @@ impl MemoryQueue {
         state.waiting.insert(number, Waiting { body: body.to_owned(), visible_at });
     }
 
-    /// Receives up to `most` messages that can be seen: their handles and bodies.
+    /// Receives up to `most` visible messages. Returns their handles and bodies.
     pub fn receive(&self, most: usize) -> Vec<(String, String)> {
         let now = self.clock.now();
         let mut state = self.state();
@@ -66,22 +66,22 @@ impl MemoryQueue {
             .collect()
     }
 
-    /// A message has done its work.
+    /// Deletes a message.
     pub fn delete(&self, handle: &str) {
         self.state().waiting.remove(&handle.parse().unwrap());
     }
 
-    /// When the next message can be seen.
+    /// Returns when the next message becomes visible.
     pub fn next(&self) -> Option<Time> {
         self.state().waiting.values().map(|message| message.visible_at).min()
     }
 
-    /// All messages in the queue, hidden or not.
+    /// Returns all messages in the queue, hidden or not.
     pub fn messages(&self) -> Vec<DeliveryMessage> {
         self.state().waiting.values().filter_map(|waiting| DeliveryMessage::read(&waiting.body)).collect()
     }
 
-    /// The dead letters.
+    /// Returns the dead letters.
     pub fn dead(&self) -> Vec<String> {
         self.state().dead.clone()
     }
@@ -138,12 +138,12 @@ impl DeadLetters for MemoryDeadLetters {
     }
 }
 
-/// What an endpoint was sent.
+/// A request that an endpoint received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentRequest {
-    /// Whose delivery it was.
+    /// The organisation of the delivery.
     pub org: OrgId,
-    /// Where it went.
+    /// The URL of the endpoint.
     pub url: String,
     /// Its headers.
     pub headers: BTreeMap<&'static str, String>,
@@ -153,7 +153,7 @@ pub struct SentRequest {
     pub at: Time,
 }
 
-/// Notes what it is given. Each endpoint answers with the next status that a test has said for its URL, and then with 200.
+/// Records the requests. Each endpoint answers with the next answer that a test has queued for its URL, and with 200 after those.
 #[derive(Debug, Clone)]
 pub struct ScriptedWebhookSender {
     state: Arc<Mutex<WebhookSenderState>>,
@@ -164,12 +164,12 @@ pub struct ScriptedWebhookSender {
 struct WebhookSenderState {
     sent_requests: Vec<SentRequest>,
     answers: BTreeMap<String, VecDeque<AttemptResult>>,
-    /// URLs that take so many milliseconds.
+    /// The time that a URL takes to answer, in milliseconds.
     slow: BTreeMap<String, u64>,
 }
 
 impl ScriptedWebhookSender {
-    /// One that has carried nothing yet.
+    /// Returns a sender that has sent nothing yet.
     pub fn new(clock: ManualClock) -> Self {
         Self { state: Arc::default(), clock }
     }
@@ -178,18 +178,18 @@ impl ScriptedWebhookSender {
         self.state.lock().unwrap()
     }
 
-    /// The next answers of an endpoint, with these statuses.
+    /// Queues answers of an endpoint, with these statuses.
     pub fn answer(&self, url: &str, statuses: &[u16]) {
         let answers = statuses.iter().map(|status| AttemptResult::Answered { status: *status, body: b"answer".to_vec() });
         self.state().answers.entry(url.to_owned()).or_default().extend(answers);
     }
 
-    /// From now on an endpoint takes so many milliseconds to answer.
+    /// Makes an endpoint take a number of milliseconds to answer from now on.
     pub fn slow_down(&self, url: &str, millis: u64) {
         self.state().slow.insert(url.to_owned(), millis);
     }
 
-    /// Everything it has carried, in order.
+    /// Returns everything that was sent, in order.
     pub fn sent_requests(&self) -> Vec<SentRequest> {
         self.state().sent_requests.clone()
     }
@@ -200,14 +200,14 @@ impl WebhookSender for ScriptedWebhookSender {
         let millis = self.state().slow.get(url).copied().unwrap_or(0);
         self.clock.sleep(millis).await;
         let mut state = self.state();
-        let parcel = SentRequest {
+        let request = SentRequest {
             org: *org,
             url: url.to_owned(),
             headers: headers.iter().cloned().collect(),
             body: body.to_owned(),
             at: self.clock.now(),
         };
-        state.sent_requests.push(parcel);
+        state.sent_requests.push(request);
         let next = state.answers.get_mut(url).and_then(VecDeque::pop_front);
         next.unwrap_or(AttemptResult::Answered { status: 200, body: Vec::new() })
     }

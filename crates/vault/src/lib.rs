@@ -1,4 +1,4 @@
-//! The vault: AWS KMS encrypts the secrets that have to be used again, each for the place where it belongs.
+//! The vault: AWS KMS encrypts the secrets that have to be used again, each for the place where it is used.
 
 mod opened;
 
@@ -18,11 +18,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::opened::Opened;
 
-/// Encrypts with one key of KMS, under an encryption context that says whose a secret is and what it is for.
+/// Encrypts with one key of KMS, under an encryption context that names the organisation of a secret and its purpose.
 ///
-/// A secret that was decrypted is remembered for some minutes, in this process only: KMS asks $0.03 for 10,000 calls, which is more
-/// than everything else that a delivery costs. What is remembered is found by its ciphertext, so a secret that was replaced is
-/// never taken for the new one.
+/// A secret that was decrypted is remembered for some minutes, in this process only: KMS costs $0.03 for 10,000 calls, which is more than
+/// everything else that a delivery costs. A remembered secret is found by its ciphertext, so a secret that was replaced is never used in
+/// place of the new one.
 #[derive(Debug)]
 pub struct KmsVault<C = SystemClock> {
     client: Client,
@@ -32,14 +32,14 @@ pub struct KmsVault<C = SystemClock> {
 }
 
 impl KmsVault {
-    /// The vault whose key the environment names, `SECRETS_KEY_ARN`.
+    /// Returns the vault whose key the environment variable `SECRETS_KEY_ARN` names.
     pub fn from_env(config: &SdkConfig) -> Result<Self, BadSetting> {
         Ok(Self::new(config, setting("SECRETS_KEY_ARN")?, SystemClock))
     }
 }
 
 impl<C: Clock> KmsVault<C> {
-    /// The vault of the key with this id, ARN or alias.
+    /// Returns the vault of the key with this id, ARN or alias.
     pub fn new(config: &SdkConfig, key: impl Into<String>, clock: C) -> Self {
         Self { client: Client::new(config), key: key.into(), clock, opened: RefCell::default() }
     }
@@ -59,7 +59,7 @@ impl<C: Clock> Vault for KmsVault<C> {
             return Ok(known);
         }
         let blob = STANDARD.decode(sealed.text()).map_err(|_| corrupt("is not base64"))?;
-        // With the key named, a ciphertext of another key is refused instead of opened.
+        // Because the key is named, a ciphertext of another key is refused.
         let request = self.client.decrypt().key_id(&self.key).set_encryption_context(Some(context(place)));
         let answer = request.ciphertext_blob(Blob::new(blob)).send().await.map_err(|error| match error.as_service_error() {
             Some(refused) if refused.is_invalid_ciphertext_exception() || refused.is_incorrect_key_exception() => {
@@ -68,7 +68,7 @@ impl<C: Clock> Vault for KmsVault<C> {
             _ => unavailable(&error),
         })?;
         let plaintext = answer.plaintext.map(Blob::into_inner).and_then(|bytes| String::from_utf8(bytes).ok());
-        let secret = SecretString::from(plaintext.ok_or_else(|| corrupt("is no text"))?);
+        let secret = SecretString::from(plaintext.ok_or_else(|| corrupt("is not text"))?);
         self.opened.borrow_mut().put(place.clone(), sealed.clone(), secret.clone(), self.clock.now());
         Ok(secret)
     }

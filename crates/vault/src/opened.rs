@@ -1,4 +1,4 @@
-//! What a process remembers to have decrypted.
+//! The secrets that this process has decrypted and still remembers.
 
 use std::collections::HashMap;
 
@@ -6,16 +6,16 @@ use domain::secret::{Sealed, SecretPlace};
 use domain::time::Time;
 use secrecy::SecretString;
 
-/// How long, in seconds: a key that is disabled in KMS stops working within this time.
+/// How long a secret is remembered, in seconds. A key that is disabled in KMS stops working within this time.
 const SECONDS: u64 = 300;
-/// How many at most.
+/// The most secrets that are remembered.
 const SECRETS: usize = 1_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Opened(HashMap<(SecretPlace, Sealed), (SecretString, Time)>);
 
 impl Opened {
-    /// The secret, if it was decrypted a short while before `now`.
+    /// Returns the secret if it was decrypted less than [`SECONDS`] before `now`.
     pub(crate) fn get(&self, place: &SecretPlace, sealed: &Sealed, now: Time) -> Option<SecretString> {
         let (secret, at) = self.0.get(&(place.clone(), sealed.clone()))?;
         (at.plus_seconds(SECONDS) > now).then(|| secret.clone())
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_so_many_and_what_is_too_old_makes_room() {
+    fn the_number_of_secrets_is_bounded_and_those_that_are_too_old_make_room() {
         let mut opened = Opened::default();
         for number in 0..SECRETS + 5 {
             opened.put(place(1), Sealed::from_text(number.to_string()), SecretString::from("s"), at(0));

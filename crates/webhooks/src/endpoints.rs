@@ -1,4 +1,4 @@
-//! Endpoints are create_secret, changed and deleted.
+//! Endpoints are created, changed and deleted.
 
 use domain::error::ApplicationError;
 use domain::id::{EndpointId, OrgId};
@@ -8,10 +8,10 @@ use domain::secret::new_signing_secret;
 use domain::webhook::{Endpoint, Endpoints};
 use secrecy::SecretString;
 
-/// How often a change is thought through again because the endpoints changed under it.
+/// How often a change is applied again because another writer changed the endpoints meanwhile.
 const MAX_TRIES: usize = 100;
 
-/// A new secret for an endpoint, in clear for whoever asked, and sealed for the place where it is kept.
+/// Makes a new secret for an endpoint. Returns it in clear, for the caller, and sealed for the place where it is stored.
 pub async fn create_secret(
     vault: &impl Vault,
     org: &OrgId,
@@ -23,8 +23,10 @@ pub async fn create_secret(
     Ok((secret, sealed))
 }
 
-/// Changes the endpoints of an organisation, on what is there when it is written. A write that was refused may be our own, whose first
-/// answer was lost: what is already as it should be is not written again, and what is gone by then was taken away as it should be.
+/// Applies `change` to the endpoints of an organisation as they are when they are written. Returns what `change` returned.
+///
+/// A write that is refused may be our own, whose first answer was lost. Therefore what is already as it should be is not written again,
+/// and `NotFound` after a refused write counts as done.
 pub async fn update_endpoints<T>(
     webhooks: &impl WebhookEndpoints,
     org: &OrgId,
@@ -47,5 +49,5 @@ pub async fn update_endpoints<T>(
             Err(CommitError::Port(error)) => return Err(error.into()),
         }
     }
-    Err(PortError::Unavailable(format!("the webhooks changed {MAX_TRIES} times while this was being decided")).into())
+    Err(PortError::Unavailable(format!("the webhooks changed {MAX_TRIES} times while they were being updated")).into())
 }

@@ -1,15 +1,21 @@
-//! Tells the world what happened.
+//! Outbound webhooks: what happens to runs becomes events, and events are delivered to the endpoints that subscribe to them.
 //!
-//! [`Publisher`] reads what the table's stream shows, keeps an event and a delivery for each endpoint that wants it, and puts a message
-//! for each into a queue. [`Deliverer`] takes messages from there and sends. What is to be sent is in the table; a message only says
-//! whose turn it is, so messages may come twice, late, or for things that are gone.
+//! [`Publisher`] reads what the table's stream shows. For each event that an endpoint subscribes to it stores the event and one
+//! delivery for each of those endpoints, and queues a message for each delivery. [`Deliverer`] takes messages from the queue and sends
+//! the deliveries. What is sent is in the table; a message only names a delivery, so messages may come twice, late, or for something
+//! that is gone. [`send_due`] queues a message again for a delivery whose attempt failed, once its next attempt is due.
 
+mod compose;
+mod context;
 mod deliver;
 mod endpoints;
 mod publish;
 mod repeat;
+mod request;
+mod save;
 
 pub use deliver::Deliverer;
 pub use endpoints::{create_secret, update_endpoints};
-pub use publish::{Publisher, redeliver, test};
+pub use publish::Publisher;
 pub use repeat::{TICK_SECONDS, send_due};
+pub use request::{redeliver, test};

@@ -1,17 +1,17 @@
-//! Attempts that are owed find their way into the queue when they are due.
+//! Deliveries whose next attempt is due are queued again.
 
 use domain::ports::{Clock, Deliveries, DeliveryQueue, PortError};
 use domain::time::Time;
 use domain::webhook::DeliveryMessage;
 
-/// Somebody looks so often, in seconds.
+/// The interval at which `repeat-deliveries` runs, in seconds.
 pub const TICK_SECONDS: u64 = 60;
-/// What was sent and is still owed gets another message only so often, in ticks: the queue may have a backlog, and then more messages
-/// would make it longer; or the message was lost.
+/// A delivery that was queued and is still due is queued again after this many ticks. Its message was lost, or the queue has a backlog,
+/// and then more messages would make that longer.
 const AGAIN_AFTER_TICKS: u64 = 15;
 
-/// Puts a message into the queue for each attempt that has become due since the last tick, and once in a quarter of an hour for each that
-/// is still owed. Gives how many there were. What could not be sent is due at one of the next ticks as well.
+/// Queues a message for each delivery whose next attempt has become due since the last tick, and every quarter of an hour for each that
+/// is still due. Returns the number of messages. What could not be queued is due at one of the next ticks as well.
 pub async fn send_due(webhooks: &impl Deliveries, queue: &impl DeliveryQueue, clock: &impl Clock) -> Result<usize, PortError> {
     let now = clock.now();
     let due = webhooks.due(now).await?;
@@ -27,7 +27,7 @@ pub async fn send_due(webhooks: &impl Deliveries, queue: &impl DeliveryQueue, cl
     failed.map_or(Ok(messages.len()), Err)
 }
 
-/// Ticks come late and sometimes twice, so what has become due is taken up in two of them.
+/// Ticks come late and sometimes twice, so a delivery that has become due is taken up by two of them.
 fn is_for_this_tick(since: Time, now: Time) -> bool {
     let ticks = now.millis_since(since) / 1000 / TICK_SECONDS;
     ticks % AGAIN_AFTER_TICKS < 2
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_due_is_sent_at_once_and_then_now_and_then() {
+    fn a_due_delivery_is_queued_at_once_and_then_every_quarter_of_an_hour() {
         let since = Time::from_millis(1_000_000);
         let sent: Vec<u64> = (0..40).filter(|minute| is_for_this_tick(since, since.plus_seconds(minute * 60 + 7))).collect();
         assert_eq!(sent, [0, 1, 15, 16, 30, 31]);

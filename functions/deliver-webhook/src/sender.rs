@@ -1,4 +1,4 @@
-//! The sender of a deployment: past the egress guard.
+//! Sends webhooks through the egress guard.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use domain::ports::WebhookSender;
 use domain::webhook::{AttemptResult, MAX_ANSWER_BYTES};
 use nodes::{Outbound, OutboundError, OutboundRequest, OutboundResponse};
 
-/// An endpoint has so long for everything: whoever needs longer takes the event first and works on it afterwards.
+/// The time that an endpoint has for everything. One that needs longer should store the event, answer, and process it afterwards.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sends through the one outbound client.
+/// Sends webhooks through the outbound client.
 #[derive(Debug)]
 pub struct GuardedWebhookSender<N> {
     /// The client.

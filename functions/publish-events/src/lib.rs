@@ -1,88 +1,47 @@
-//! The worker that tells of what happened. The table's stream shows it runs that began, ended or started a generation, approvals that
-//! opened, and steps that are an event; for each endpoint that wants to hear of it a message goes into the queue of deliveries.
+//! The worker that publishes events. The table's stream shows it runs that began, ended or started a generation, approvals that opened,
+//! and records of steps that are an event. For each endpoint that subscribes to the event it queues a delivery.
 //!
-//! Batches repeat, whole and in part: ids follow from what happened, so nothing becomes two events.
+//! Batches repeat, whole or in part: the ids follow from what happened, so nothing becomes two events.
 
-use domain::ports::{Clock, Deliveries, DeliveryQueue, Flows, PortError, Runs, WebhookEndpoints};
+use batch::{DynamoDbEventResponse, Event, Failures, Record};
+use domain::ports::{Clock, DeadLetters, Deliveries, DeliveryQueue, Flows, PortError, Runs, WebhookEndpoints};
 use domain::webhook::StreamChange;
 use lambda_runtime::{Error, LambdaEvent};
-use serde::Deserialize;
-use serde_dynamo::Item;
-use serde_json::{Value, json};
 use webhooks::Publisher;
 
-/// A batch of the table's stream, as far as it matters here.
-#[derive(Debug, Deserialize)]
-pub struct Event {
-    #[serde(rename = "Records")]
-    records: Vec<Record>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Record {
-    dynamodb: Written,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Written {
-    keys: Key,
-    sequence_number: String,
-    #[serde(default)]
-    old_image: Option<Item>,
-    #[serde(default)]
-    new_image: Option<Item>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Key {
-    pk: Text,
-    sk: Text,
-}
-
-#[derive(Debug, Deserialize)]
-struct Text {
-    #[serde(rename = "S")]
-    text: String,
-}
-
-impl Written {
-    /// What it is about; nothing for what the filter of the event source mapping should have kept away.
-    fn read(&mut self) -> Result<Option<StreamChange>, PortError> {
-        if !self.keys.pk.text.starts_with("RUN#") {
-            return Ok(None);
-        }
-        store::change(&self.keys.sk.text, self.old_image.take().map(Into::into), self.new_image.take().map(Into::into))
-    }
-}
-
-/// Tells of a batch; what failed is delivered again. The stream goes on from the first record that failed.
+/// Publishes the events of a batch. The response names the records that have to come again; a record that can never be read goes to the
+/// dead-letter queue.
 pub async fn handle<R: Runs, F: Flows, W: WebhookEndpoints + Deliveries, Q: DeliveryQueue>(
     publisher: &Publisher<R, F, W, Q>,
+    dead_letters: &impl DeadLetters,
     clock: &impl Clock,
     event: LambdaEvent<Event>,
-) -> Result<Value, Error> {
-    let (mut failed, mut numbers, mut changes) = (Vec::new(), Vec::new(), Vec::new());
-    for mut record in event.payload.records {
-        match record.dynamodb.read() {
+) -> Result<DynamoDbEventResponse, Error> {
+    let mut failures = Failures::new("publish-events", dead_letters);
+    let (mut positions, mut changes) = (Vec::new(), Vec::new());
+    for mut record in batch::read(event.payload) {
+        match change(&mut record) {
             Ok(None) => {}
             Ok(Some(change)) => {
-                numbers.push(record.dynamodb.sequence_number);
+                positions.push(record.position);
                 changes.push(change);
             }
-            Err(error) => {
-                tracing::error!(key = record.dynamodb.keys.pk.text, %error, "a record of the stream cannot be read");
-                failed.push(record.dynamodb.sequence_number);
-            }
+            Err(error) => failures.add(&record.position, &error).await,
         }
     }
     let outcomes = publisher.publish(&changes, clock).await;
-    for (number, outcome) in numbers.into_iter().zip(outcomes) {
+    for (position, outcome) in positions.iter().zip(outcomes) {
         if let Err(error) = outcome {
-            tracing::error!(number, %error, "an event was not published; the stream delivers it again");
-            failed.push(number);
+            failures.add(position, &error).await;
         }
     }
-    let failures: Vec<Value> = failed.into_iter().map(|number| json!({"itemIdentifier": number})).collect();
-    Ok(json!({"batchItemFailures": failures}))
+    Ok(failures.into_response())
+}
+
+/// Returns the change that a record shows. `None` for records that the filter of the event source mapping should have left out.
+fn change(record: &mut Record) -> Result<Option<StreamChange>, PortError> {
+    if !record.position.pk.starts_with("RUN#") {
+        return Ok(None);
+    }
+    store::change(&record.position.sk, record.old_image.take().map(Into::into), record.new_image.take().map(Into::into))
 }

@@ -2,7 +2,7 @@
 
 use lambda_runtime::{Error, service_fn, tracing};
 use publish_events::handle;
-use queue::SqsQueue;
+use queue::{DeadLetterQueue, SqsQueue};
 use runtime::SystemClock;
 use store::RunStore;
 use webhooks::Publisher;
@@ -14,5 +14,6 @@ async fn main() -> Result<(), Error> {
     let runs = RunStore::from_env(&aws)?;
     let table = runs.table.clone();
     let publisher = Publisher { runs, flows: table.clone(), webhooks: table, queue: SqsQueue::from_env(&aws)? };
-    lambda_runtime::run(service_fn(|event| handle(&publisher, &SystemClock, event))).await
+    let dead_letters = DeadLetterQueue::from_env(&aws)?;
+    lambda_runtime::run(service_fn(|event| handle(&publisher, &dead_letters, &SystemClock, event))).await
 }

@@ -9,13 +9,13 @@ use lambda_runtime::LambdaEvent;
 use publish_events::handle;
 use serde_json::{Value, json};
 use testkit::build::at;
-use testkit::{Faults, ManualClock, Memory, MemoryQueue, block_on};
+use testkit::{Faults, ManualClock, Memory, MemoryDeadLetters, MemoryQueue, block_on};
 use webhooks::Publisher;
 
 const SAMPLE: &str = include_str!("../../../events/publish-events/a-run-emits-and-is-cancelled.json");
 
-/// What the handler answers, and the names of the events that it has queued, in order.
-fn published(events: &[&str], change: impl FnOnce(&mut Value)) -> (Value, Vec<String>) {
+/// What the worker answers, the names of the events that it has queued, in order, and the keys of the dead letters.
+fn published(events: &[&str], change: impl FnOnce(&mut Value)) -> (Value, Vec<String>, Vec<Value>) {
     let clock = ManualClock::at(at(0));
     let (store, queue) = (Memory::new(Faults::none()), MemoryQueue::new(Faults::none(), clock.clone()));
     let org: OrgId = "org_01M85EXE14SECWM1TBH3987TR1".parse().unwrap();
@@ -36,43 +36,50 @@ fn published(events: &[&str], change: impl FnOnce(&mut Value)) -> (Value, Vec<St
         store.put_endpoints(endpoints).await.unwrap();
         let publisher = Publisher { runs: store.clone(), flows: store.clone(), webhooks: store.clone(), queue: queue.clone() };
         let event = LambdaEvent::new(serde_json::from_value(sample).unwrap(), lambda_runtime::Context::default());
-        let answer = handle(&publisher, &clock, event).await.unwrap();
+        let dead_letters = MemoryDeadLetters::new(Faults::none());
+        let answer = serde_json::to_value(handle(&publisher, &dead_letters, &clock, event).await.unwrap()).unwrap();
         let mut names = Vec::new();
         for message in queue.messages() {
             let delivery = store.delivery(&message.org, &message.endpoint, &message.delivery, at(0)).await.unwrap();
             names.push(delivery.unwrap().event_name);
         }
-        (answer, names)
+        let letters = dead_letters.all().iter().map(|letter| serde_json::from_str::<Value>(letter).unwrap()["sk"].clone()).collect();
+        (answer, names, letters)
     })
 }
 
 #[test]
-fn what_is_wanted_of_a_batch_is_queued() {
-    let (answer, names) = published(&["order.paid", "flow.run.cancelled"], |_| {});
-    assert_eq!((answer, names), (json!({"batchItemFailures": []}), vec!["order.paid".to_owned(), "flow.run.cancelled".to_owned()]));
+fn the_events_that_are_subscribed_to_are_queued() {
+    let published = published(&["order.paid", "flow.run.cancelled"], |_| {});
+    let names = vec!["order.paid".to_owned(), "flow.run.cancelled".to_owned()];
+    assert_eq!(published, (json!({"batchItemFailures": []}), names, vec![]));
 }
 
+/// The input of the run does not exist.
 #[test]
-fn what_fails_is_named_by_its_sequence_number() {
-    // The run's input is not there to be told.
-    let (answer, names) = published(&["*"], |_| {});
-    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "4421584500000000017450439011"}]}));
+fn an_event_that_can_never_be_made_goes_to_the_dead_letter_queue_and_the_rest_goes_on() {
+    let (answer, names, letters) = published(&["*"], |_| {});
+    assert_eq!((answer, letters), (json!({"batchItemFailures": []}), vec![json!("RUN")]));
     assert_eq!(names, ["order.paid", "flow.run.cancelled"]);
-    let (answer, names) = published(&["order.paid", "flow.run.cancelled"], |sample| {
-        sample["Records"][2]["dynamodb"]["NewImage"]["status"]["S"] = "unheard-of".into();
-    });
-    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "4421584500000000017450439013"}]}));
-    assert_eq!(names, ["order.paid"]);
 }
 
 #[test]
-fn what_the_filter_should_have_kept_away_is_passed_over() {
-    let (answer, names) = published(&["*"], |sample| {
+fn a_record_that_can_never_be_read_goes_to_the_dead_letter_queue_and_the_rest_goes_on() {
+    let (answer, names, letters) = published(&["order.paid", "flow.run.cancelled"], |sample| {
+        sample["Records"][1]["dynamodb"]["NewImage"]["status"]["S"] = "unheard-of".into();
+    });
+    assert_eq!((answer, letters.len()), (json!({"batchItemFailures": []}), 1));
+    assert_eq!(names, ["flow.run.cancelled"]);
+}
+
+#[test]
+fn records_that_the_filter_should_have_left_out_are_passed_over() {
+    let published = published(&["*"], |sample| {
         for (record, (pk, sk)) in [("KEY#ab", "KEY"), ("RUN#run_1", "INPUT"), ("ORG#org_1", "ORG")].into_iter().enumerate() {
             let keys = &mut sample["Records"][record]["dynamodb"]["Keys"];
             keys["pk"]["S"] = pk.into();
             keys["sk"]["S"] = sk.into();
         }
     });
-    assert_eq!((answer, names), (json!({"batchItemFailures": []}), Vec::new()));
+    assert_eq!(published, (json!({"batchItemFailures": []}), vec![], vec![]));
 }

@@ -1,134 +1,89 @@
-//! The worker that outputs leave by. The table's stream shows it the records of steps that TTL has deleted, whose objects go and
-//! whose receipts stay, and the runs that ended after more than a day, whose records are to expire when they were promised to.
+//! The worker that deletes outputs whose time is over. The table's stream shows it two kinds of records: those of steps that TTL has
+//! deleted, whose objects it deletes and whose receipts it writes, and those of runs that ended after more than a day, whose records it
+//! reschedules to expire when the retention says.
 //!
-//! Deliveries repeat and come late: each looks at the run as it is.
+//! Records repeat and come late: each time it looks at the run as it is.
 
 use std::collections::BTreeMap;
 
+use batch::{DynamoDbEventResponse, Event, Failures, Position, Record};
 use domain::id::RunId;
-use domain::ports::{Clock, Outputs, PortError, Runs};
+use domain::ports::{Clock, DeadLetters, Outputs, PortError, Runs};
 use domain::step::StepRecord;
 use engine::OutputPurge;
 use lambda_runtime::{Error, LambdaEvent};
-use serde::Deserialize;
-use serde_dynamo::Item;
-use serde_json::{Value, json};
 
-/// Who deletes what has expired.
-const TTL: &str = "dynamodb.amazonaws.com";
-
-/// A batch of the table's stream, as far as it matters here.
-#[derive(Debug, Deserialize)]
-pub struct Event {
-    #[serde(rename = "Records")]
-    records: Vec<Record>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Record {
-    event_name: String,
-    #[serde(default)]
-    user_identity: Option<Identity>,
-    dynamodb: Change,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Identity {
-    principal_id: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Change {
-    keys: Key,
-    sequence_number: String,
-    #[serde(default)]
-    old_image: Option<Item>,
-    #[serde(default)]
-    new_image: Option<Item>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Key {
-    pk: Text,
-    sk: Text,
-}
-
-#[derive(Debug, Deserialize)]
-struct Text {
-    #[serde(rename = "S")]
-    text: String,
-}
-
-/// What a record of the stream is about.
+/// What a record of the stream asks for.
 #[derive(Debug)]
-enum Wanted {
+enum Work {
+    /// Delete the objects of a step's record that has expired.
     Expired(Box<StepRecord>),
+    /// Reschedule the records of a run that ended late.
     EndedLate(RunId),
 }
 
-impl Record {
-    /// What there is to do; nothing for what the filter of the event source mapping should have kept away.
-    fn read(&mut self) -> Result<Option<Wanted>, PortError> {
-        let by_ttl = self.user_identity.as_ref().and_then(|identity| identity.principal_id.as_deref()) == Some(TTL);
-        let (pk, sk) = (&self.dynamodb.keys.pk.text, &self.dynamodb.keys.sk.text);
-        if self.event_name == "REMOVE" && by_ttl && sk.starts_with("STEP#") {
-            let missing = || PortError::Corrupt(format!("{pk} {sk} was deleted, and the stream does not show what it was"));
-            let image = self.dynamodb.old_image.take().ok_or_else(missing)?;
-            return store::expired_record(image.into()).map(|record| Some(Wanted::Expired(Box::new(record))));
-        }
-        let ended_late = self.dynamodb.new_image.as_ref().is_some_and(|image| image.contains_key("lastedDays"));
-        if self.event_name == "MODIFY" && sk == "RUN" && ended_late {
-            let run = pk.strip_prefix("RUN#").and_then(|id| id.parse().ok());
-            return run.map(|run| Some(Wanted::EndedLate(run))).ok_or_else(|| PortError::Corrupt(format!("`{pk}` is no key of a run")));
-        }
-        Ok(None)
+/// Returns what a record asks for. `None` for records that the filter of the event source mapping should have left out.
+fn work(record: &mut Record) -> Result<Option<Work>, PortError> {
+    let Position { pk, sk, event_name, .. } = &record.position;
+    if event_name == "REMOVE" && record.is_expiry && sk.starts_with("STEP#") {
+        let missing = || PortError::Corrupt(format!("{pk} {sk} was deleted, and the stream does not show its last state"));
+        let image = record.old_image.take().ok_or_else(missing)?;
+        return store::expired_record(image.into()).map(|record| Some(Work::Expired(Box::new(record))));
     }
+    let ended_late = record.new_image.as_ref().is_some_and(|image| image.contains_key("lastedDays"));
+    if event_name == "MODIFY" && sk == "RUN" && ended_late {
+        let run = pk.strip_prefix("RUN#").and_then(|id| id.parse().ok());
+        return run.map(|run| Some(Work::EndedLate(run))).ok_or_else(|| PortError::Corrupt(format!("`{pk}` is not the key of a run")));
+    }
+    Ok(None)
 }
 
-/// What a batch asks of one run.
+/// What a batch asks for in one run.
 #[derive(Debug, Default)]
 struct Task {
     expired: Vec<StepRecord>,
     ended_late: bool,
-    /// The sequence numbers of its records: what is reported if it fails.
-    numbers: Vec<String>,
+    /// The records of the stream that ask for it.
+    positions: Vec<Position>,
 }
 
-/// Does what a batch asks for, run by run; what failed is delivered again.
-pub async fn handle(purge: &OutputPurge<impl Runs + Outputs, impl Clock>, event: LambdaEvent<Event>) -> Result<Value, Error> {
-    let mut failed = Vec::new();
+/// Does what a batch asks for, run by run. The response names the records that have to come again; a record that can never be read goes
+/// to the dead-letter queue.
+pub async fn handle(
+    purge: &OutputPurge<impl Runs + Outputs, impl Clock>,
+    dead_letters: &impl DeadLetters,
+    event: LambdaEvent<Event>,
+) -> Result<DynamoDbEventResponse, Error> {
+    let mut failures = Failures::new("purge-outputs", dead_letters);
     let mut tasks: BTreeMap<RunId, Task> = BTreeMap::new();
-    for mut record in event.payload.records {
-        let number = record.dynamodb.sequence_number.clone();
-        match record.read() {
-            Ok(None) => {}
-            Ok(Some(Wanted::Expired(receipt))) => {
+    for mut record in batch::read(event.payload) {
+        let task = match work(&mut record) {
+            Ok(None) => continue,
+            Ok(Some(Work::Expired(receipt))) => {
                 let task = tasks.entry(receipt.run).or_default();
                 task.expired.push(*receipt);
-                task.numbers.push(number);
+                task
             }
-            Ok(Some(Wanted::EndedLate(run))) => {
+            Ok(Some(Work::EndedLate(run))) => {
                 let task = tasks.entry(run).or_default();
                 task.ended_late = true;
-                task.numbers.push(number);
+                task
             }
             Err(error) => {
-                tracing::error!(key = record.dynamodb.keys.pk.text, %error, "a record of the stream cannot be read");
-                failed.push(number);
+                failures.add(&record.position, &error).await;
+                continue;
             }
-        }
+        };
+        task.positions.push(record.position);
     }
     for (run, task) in tasks {
         if let Err(error) = carry_out(purge, &run, &task).await {
-            tracing::error!(%run, %error, "outputs were not purged or rescheduled; the stream delivers this again");
-            failed.extend(task.numbers);
+            for position in &task.positions {
+                failures.add(position, &error).await;
+            }
         }
     }
-    let failures: Vec<Value> = failed.into_iter().map(|number| json!({"itemIdentifier": number})).collect();
-    Ok(json!({"batchItemFailures": failures}))
+    Ok(failures.into_response())
 }
 
 async fn carry_out(purge: &OutputPurge<impl Runs + Outputs, impl Clock>, run: &RunId, task: &Task) -> Result<(), PortError> {
@@ -143,40 +98,4 @@ async fn carry_out(purge: &OutputPurge<impl Runs + Outputs, impl Clock>, run: &R
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(sample: &str, change: impl FnOnce(&mut Value)) -> Option<Wanted> {
-        let mut sample: Value = serde_json::from_str(sample).unwrap();
-        change(&mut sample["Records"][0]);
-        let mut event: Event = serde_json::from_value(sample).unwrap();
-        event.records[0].read().unwrap()
-    }
-
-    const EXPIRED: &str = include_str!("../../../events/purge-outputs/a-step-expired.json");
-    const LATE: &str = include_str!("../../../events/purge-outputs/a-run-ended-after-four-days.json");
-
-    #[test]
-    fn a_record_that_ttl_deleted_becomes_its_receipt() {
-        let Some(Wanted::Expired(receipt)) = read(EXPIRED, |_| {}) else { panic!("nothing was wanted") };
-        let purged = receipt.purged.unwrap();
-        assert_eq!((purged.at.to_string(), receipt.node.as_str()), ("2027-05-24T00:22:29.000Z".to_owned(), "draft"));
-        assert_eq!(purged.output.map(|gone| (gone.bytes, gone.stored)), Some((204_811, true)));
-        assert!(receipt.output.is_none() && receipt.input.is_none());
-    }
-
-    #[test]
-    fn a_run_that_ended_late_is_named() {
-        let Some(Wanted::EndedLate(run)) = read(LATE, |_| {}) else { panic!("nothing was wanted") };
-        assert_eq!(run.to_string(), "run_01M85EXE14SECWM1TBH3987TR1");
-    }
-
-    #[test]
-    fn everything_else_is_passed_over() {
-        let by_hand = |record: &mut Value| record["userIdentity"] = Value::Null;
-        assert!(read(EXPIRED, by_hand).is_none(), "deleted by somebody else");
-        assert!(read(EXPIRED, |record| record["dynamodb"]["Keys"]["sk"]["S"] = "IDEMPOTENCY".into()).is_none());
-        let in_time = |record: &mut Value| _ = record["dynamodb"]["NewImage"].as_object_mut().unwrap().remove("lastedDays");
-        assert!(read(LATE, in_time).is_none());
-    }
-}
+mod tests;

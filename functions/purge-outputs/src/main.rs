@@ -3,13 +3,15 @@
 use engine::OutputPurge;
 use lambda_runtime::{Error, service_fn, tracing};
 use purge_outputs::handle;
+use queue::DeadLetterQueue;
 use runtime::SystemClock;
 use store::RunStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
-    let runs = RunStore::from_env(&runtime::aws().await)?;
-    let purge = OutputPurge { runs, clock: SystemClock };
-    lambda_runtime::run(service_fn(|event| handle(&purge, event))).await
+    let aws = runtime::aws().await;
+    let purge = OutputPurge { runs: RunStore::from_env(&aws)?, clock: SystemClock };
+    let dead_letters = DeadLetterQueue::from_env(&aws)?;
+    lambda_runtime::run(service_fn(|event| handle(&purge, &dead_letters, event))).await
 }

@@ -160,8 +160,8 @@ impl Aws {
         let body = json!({
             "TableName": self.table,
             "Key": {"pk": {"S": flow_key(flow)}, "sk": {"S": "FLOW"}},
-            "UpdateExpression": "SET nextCronRunAt = :at, outboxSk = :sk",
-            "ConditionExpression": "attribute_exists(nextCronRunAt)",
+            "UpdateExpression": "SET listRow.nextCronRunAt = :at, outboxSk = :sk",
+            "ConditionExpression": "attribute_exists(listRow.nextCronRunAt)",
             "ExpressionAttributeValues": {":at": {"S": at}, ":sk": {"S": format!("{at}#{rest}")}},
         });
         let (status, answer) = self.call("dynamodb", "DynamoDB_20120810.UpdateItem", "1.0", &body).await;

@@ -1,4 +1,4 @@
-//! Service connections, and their entries in the organisation's ring of them.
+//! The items of a service connection: the connection itself, and its entry in the collection of its organisation.
 
 use domain::connection::{Carrier, Connection, ConnectionKey, HealthPath};
 use domain::flow::ServiceSlug;
@@ -15,7 +15,7 @@ pub(crate) const ID: &str = "id";
 pub(crate) const UPDATED_AT: &str = "updatedAt";
 pub(crate) const LAST_USED_AT: &str = "lastUsedAt";
 pub(crate) const LAST_HEALTHY_AT: &str = "lastHealthyAt";
-/// What a connection need not have.
+/// The attributes that a connection need not have.
 pub(crate) const OPTIONAL: [&str; 5] = ["healthPath", "sealedKey", "keyHash", "keyHeader", "keyScheme"];
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ impl ConnectionItem {
                 Some(ConnectionKey { sealed, hash, carrier: Carrier { header, scheme: self.key_scheme } })
             }
             (None, None, None) => None,
-            _ => return Err(corrupt(format!("half a key of connection {}", self.id))),
+            _ => return Err(corrupt(format!("connection {} has a part of a key", self.id))),
         };
         Ok(Connection {
             id: self.id,
@@ -87,7 +87,7 @@ impl ConnectionItem {
     }
 }
 
-/// It says where the connection is, and nothing that could change.
+/// The entry of a connection in the collection of its organisation. It says where the connection is, and nothing that could change.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ConnectionEntry {

@@ -1,4 +1,4 @@
-//! Flows, their versions, slugs.
+//! The items of a flow: its head, its versions, its slug.
 
 use domain::flow::{CronTrigger, Flow, FlowStatus, FlowTrigger, Slug, TriggerType, Version};
 use domain::id::{FlowId, OrgId};
@@ -11,24 +11,38 @@ use super::from_text;
 use crate::error::corrupt;
 use crate::keys;
 
-/// An item may have 400 KB; a spec may have 1 MB.
+/// The most bytes of a spec in one item, in bytes. An item may have 400 KB, and a spec 1 MB.
 const PART_BYTES: usize = 350_000;
 
+/// The head of a flow. All that can change is in its row of the index `lists`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FlowItem {
     pk: String,
+    /// The index does not project it.
+    #[serde(default)]
     sk: String,
+    list_pk: String,
+    list_row: FlowRow,
+    /// Only on a flow that the clock is to start: the index `outbox` sorts by the next due time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outbox_pk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outbox_sk: Option<String>,
+}
+
+/// The row of a flow in the index `lists`, which projects this one attribute. What the keys of the row say is not repeated.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FlowRow {
     slug: Slug,
     name: String,
     description: String,
-    /// Not called `status`: the index projects attributes by name, and of runs it knows the status by the key.
-    flow_status: String,
+    status: String,
     trigger_type: String,
     version: u32,
     created_at: Time,
     updated_at: Time,
-    list_pk: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,56 +55,59 @@ pub(crate) struct FlowItem {
     next_cron_run_at: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_cron_run_at: Option<Time>,
-    /// Only on a flow that the clock is to start: the index `outbox` knows it by its next due time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    outbox_pk: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    outbox_sk: Option<String>,
 }
 
 impl FlowItem {
     pub(crate) fn of(flow: &Flow) -> Self {
-        let cron = flow.trigger.cron();
-        let next = cron.and_then(|cron| cron.next_run_at);
+        let next = flow.trigger.cron().and_then(|cron| cron.next_run_at);
         Self {
             pk: keys::flow(&flow.org, &flow.id),
             sk: keys::FLOW.to_owned(),
-            slug: flow.slug.clone(),
-            name: flow.name.clone(),
-            description: flow.description.clone(),
-            flow_status: flow.status.to_string(),
-            trigger_type: flow.trigger.kind().to_string(),
-            version: flow.version,
-            created_at: flow.created_at,
-            updated_at: flow.updated_at,
             list_pk: keys::flow_list(&flow.org),
-            webhook_token: flow.trigger.webhook_token().map(ToString::to_string),
-            cron_expression: cron.map(|cron| cron.expression.clone()),
-            cron_timezone: cron.map(|cron| cron.timezone.clone()),
-            cron_enabled: cron.map(|cron| cron.enabled),
-            next_cron_run_at: next,
-            last_cron_run_at: cron.and_then(|cron| cron.last_run_at),
+            list_row: FlowRow::of(flow),
             outbox_pk: next.map(|_| keys::cron(&flow.id)),
             outbox_sk: next.map(|next| keys::cron_due(next, &flow.org, &flow.id)),
         }
     }
 
     pub(crate) fn into_flow(self) -> Result<Flow, PortError> {
-        // An index projects 20 attributes at most, so what the key says is not said again.
         let (org, id) = keys::parse_flow(&self.pk).ok_or_else(|| corrupt(format!("flow key `{}`", self.pk)))?;
-        let trigger = self.trigger().ok_or_else(|| corrupt(format!("trigger `{}` of flow {id}", self.trigger_type)))?;
+        let row = self.list_row;
+        let trigger = row.trigger().ok_or_else(|| corrupt(format!("trigger `{}` of flow {id}", row.trigger_type)))?;
         Ok(Flow {
             id,
             org,
-            slug: self.slug,
-            name: self.name,
-            description: self.description,
-            status: FlowStatus::from_name(&self.flow_status).ok_or_else(|| corrupt(format!("flow status `{}`", self.flow_status)))?,
+            slug: row.slug,
+            name: row.name,
+            description: row.description,
+            status: FlowStatus::from_name(&row.status).ok_or_else(|| corrupt(format!("flow status `{}`", row.status)))?,
             trigger,
-            version: self.version,
-            created_at: self.created_at,
-            updated_at: self.updated_at,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
         })
+    }
+}
+
+impl FlowRow {
+    fn of(flow: &Flow) -> Self {
+        let cron = flow.trigger.cron();
+        Self {
+            slug: flow.slug.clone(),
+            name: flow.name.clone(),
+            description: flow.description.clone(),
+            status: flow.status.to_string(),
+            trigger_type: flow.trigger.kind().to_string(),
+            version: flow.version,
+            created_at: flow.created_at,
+            updated_at: flow.updated_at,
+            webhook_token: flow.trigger.webhook_token().map(ToString::to_string),
+            cron_expression: cron.map(|cron| cron.expression.clone()),
+            cron_timezone: cron.map(|cron| cron.timezone.clone()),
+            cron_enabled: cron.map(|cron| cron.enabled),
+            next_cron_run_at: cron.and_then(|cron| cron.next_run_at),
+            last_cron_run_at: cron.and_then(|cron| cron.last_run_at),
+        }
     }
 
     fn trigger(&self) -> Option<FlowTrigger> {
@@ -108,6 +125,7 @@ impl FlowItem {
     }
 }
 
+/// A version of a flow, or a part of one whose spec does not fit into one item.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VersionItem {
@@ -123,7 +141,7 @@ pub(crate) struct VersionItem {
 }
 
 impl VersionItem {
-    /// One item, or several that share the spec between them.
+    /// Returns the items of a version: one, or several that hold a part of the spec each.
     pub(crate) fn parts_of(version: &Version) -> Vec<Self> {
         let text = canonical(&version.spec);
         let mut rest = text.as_str();
@@ -150,6 +168,7 @@ impl VersionItem {
         parts
     }
 
+    /// Returns the version of which these are all items, in order. `None` if there are none.
     pub(crate) fn join(parts: Vec<Self>) -> Result<Option<Version>, PortError> {
         let text: String = parts.iter().map(|part| part.spec.as_str()).collect();
         let Some(first) = parts.into_iter().next() else { return Ok(None) };
@@ -165,6 +184,7 @@ impl VersionItem {
     }
 }
 
+/// Holds a slug for a flow, so that no other flow of the organisation gets it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SlugItem {

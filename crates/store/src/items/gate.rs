@@ -1,4 +1,4 @@
-//! A gate, and the decision that stays for good.
+//! The item of a gate, with its decision. It never expires.
 
 use domain::access::Assignee;
 use domain::flow::NodeId;
@@ -70,7 +70,7 @@ struct OutcomeItem {
     decided_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
-    /// Only if it is not the proposed action.
+    /// Only if it differs from the proposed action.
     #[serde(skip_serializing_if = "Option::is_none")]
     decided_action: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,19 +115,19 @@ impl GateItem {
             closed_at: gate.closed_at,
             reused_from: gate.reused_from,
             inbox_pk: gate.is_open().then(|| keys::inbox(&gate.org)),
-            // Oldest first, and never two alike.
+            // Sorted by age; the id makes it unique.
             inbox_sk: gate.is_open().then(|| format!("{}#{}", gate.opened_at, gate.id)),
         }
     }
 
-    /// The sort key in the inbox; empty once the gate is closed.
+    /// Returns the sort key in the index `inbox`. It is empty if the gate is closed.
     pub(crate) fn inbox_key(&self) -> String {
         self.inbox_sk.clone().unwrap_or_default()
     }
 
     pub(crate) fn into_gate(self) -> Result<Gate, PortError> {
         let proposed_action = join(self.proposed_action, self.proposed_action_ref)?;
-        let proposed_action = proposed_action.ok_or_else(|| corrupt("a gate without a proposed action"))?;
+        let proposed_action = proposed_action.ok_or_else(|| corrupt("a gate has no proposed action"))?;
         let outcome = self.outcome.map(|outcome| outcome.into_outcome(&proposed_action)).transpose()?;
         Ok(Gate {
             id: self.id,

@@ -1,4 +1,4 @@
-//! API keys: the item that admits, found by the hash of the secret, and the entry in the organisation's key ring, which finds it.
+//! The items of an API key: the key itself, found by the hash of its secret, and its entry in the collection of its organisation.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::corrupt;
 use crate::{Item, keys};
 
-/// All there is to know about a key. Beside these attributes stand its counters, one for each bucket and minute; see [`counter`].
+/// A key. The item also has the counters of the key, one attribute for each bucket and minute; see [`counter`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeyItem {
@@ -81,12 +81,13 @@ impl KeyItem {
 
 const COUNTER: &str = "count#";
 
-/// The attribute that counts a bucket's requests in a minute: `count#29384756#runs.write`. No index projects it.
+/// Returns the name of the attribute that counts the requests of a bucket in a minute, for example `count#29384756#runs.write`. No index
+/// projects it.
 pub(crate) fn counter(minute: Minute, bucket: impl std::fmt::Display) -> String {
     format!("{COUNTER}{}#{bucket}", minute.number())
 }
 
-/// The counters of an item that nobody counts in any more.
+/// Returns the names of the counters whose minutes are long over.
 pub(crate) fn old_counters(item: &Item, now: Minute) -> Vec<String> {
     let is_old = |name: &&String| {
         let minute = name.strip_prefix(COUNTER).and_then(|rest| rest.split('#').next()).and_then(|number| number.parse().ok());
@@ -95,16 +96,16 @@ pub(crate) fn old_counters(item: &Item, now: Minute) -> Vec<String> {
     item.keys().filter(is_old).cloned().collect()
 }
 
-/// A key in its organisation's ring. It says where the key is, and nothing that could change.
+/// The entry of a key in the collection of its organisation. It says where the key is, and nothing that could change.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct CollectionItem {
+pub(crate) struct KeyEntry {
     pk: String,
     pub(crate) sk: String,
     pub(crate) secret_sha256: String,
 }
 
-impl CollectionItem {
+impl KeyEntry {
     pub(crate) fn of(key: &ApiKey, secret_sha256: &str) -> Self {
         Self { pk: keys::api_keys(&key.org), sk: key.id.to_string(), secret_sha256: secret_sha256.to_owned() }
     }

@@ -1,4 +1,4 @@
-//! An organisation. It is written attribute by attribute, so that each change keeps what others have written.
+//! The item of an organisation. It is written attribute by attribute, so that a change of one does not overwrite a change of another.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -18,15 +18,15 @@ pub(crate) fn secret_value(secret: &CursorSecret) -> AttributeValue {
     AttributeValue::B(Blob::new(secret.reveal().as_slice()))
 }
 
-/// The secret of an organisation's item; none if it has not got one yet.
+/// Returns the cursor secret of an organisation. `None` if it has none yet.
 pub(crate) fn cursor_secret(item: &Item) -> Result<Option<CursorSecret>, PortError> {
     let Some(value) = item.get(CURSOR_SECRET) else { return Ok(None) };
     let bytes = value.as_b().ok().and_then(|blob| <[u8; 32]>::try_from(blob.as_ref()).ok());
-    // What it is instead is nobody's business: this text is logged.
+    // This text is logged, so it does not contain the value.
     bytes.map(|bytes| Some(CursorSecret::from(bytes))).ok_or_else(|| corrupt("a cursor secret that is not 32 bytes"))
 }
 
-/// An organisation whose item was made at the first use of its secret has nothing else yet.
+/// Returns the organisation that an item describes. An item that was made by the first use of the cursor secret has nothing else yet.
 pub(crate) fn organisation(id: OrgId, item: &Item) -> Result<Option<Organisation>, PortError> {
     let Some(cursor_secret) = cursor_secret(item)? else { return Ok(None) };
     let long_retention = match item.get(LONG_RETENTION) {

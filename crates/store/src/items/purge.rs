@@ -1,4 +1,4 @@
-//! The wish to have the outputs of a run purged, and the debt of looking through the run once more.
+//! The item of a request to purge the outputs of a run. It is in the index `outbox` until the run was purged a second time.
 
 use domain::id::{OrgId, RunId};
 use domain::retention::PurgeRequest;

@@ -1,4 +1,4 @@
-//! The job that applies a switch of long retention to what is there.
+//! The item of the job that applies a change of long retention to the records that exist.
 
 use domain::id::{FlowId, OrgId};
 use domain::ports::PortError;
@@ -24,7 +24,7 @@ pub(crate) struct JobItem {
     runs_done: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     flow: Option<FlowId>,
-    /// Whether that flow has runs that are still to be seen to.
+    /// Whether that flow has runs that are still to be processed.
     more_runs: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     runs_after: Option<String>,

@@ -1,4 +1,4 @@
-//! The run item, its input, its row in lists, and the memory of Idempotency-Keys.
+//! The items of a run: the run itself, its input, and the record of the Idempotency-Key that started it.
 
 use std::collections::BTreeSet;
 
@@ -26,28 +26,19 @@ const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 pub(crate) struct RunItem {
     pk: String,
     sk: String,
-    id: RunId,
     org: OrgId,
     flow_id: FlowId,
     flow_slug: Slug,
-    flow_version: u32,
     status: String,
     trigger: String,
     started_by: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_of: Option<RunId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_root: Option<RunId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_from: Option<NodeId>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     earlier_starters: BTreeSet<String>,
-    trace_id: String,
     started_at: Time,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    finished_at: Option<Time>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_node: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,45 +62,67 @@ pub(crate) struct RunItem {
     outbox_pk: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_sk: Option<String>,
-    /// JSON, and there only while an `llm_step` is under way: `publish-events` is shown the changes of runs that have it.
+    /// JSON: the `llm_step`s in progress, by node. It is absent while there are none: the event source mapping of `publish-events` looks
+    /// for this attribute.
     #[serde(skip_serializing_if = "Option::is_none")]
     generating: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kept_until: Option<Time>,
-    /// Only on a run whose records are to expire at another time than they say now that it has ended: how many days it lasted.
-    /// The event source mapping of `purge-outputs` looks for this attribute.
+    /// The duration of the run in days. It is present only if the run has ended and its records have to be rescheduled. The event
+    /// source mapping of `purge-outputs` looks for this attribute.
     #[serde(skip_serializing_if = "Option::is_none")]
     lasted_days: Option<u64>,
     list_pk: String,
+    list_row: RunRow,
     rev: u64,
+}
+
+/// The row of a run in the index `lists`, which projects this one attribute. What the keys of the row say is not repeated.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RunRow {
+    flow_version: u32,
+    trace_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_of: Option<RunId>,
+}
+
+impl RunRow {
+    fn of(run: &Run) -> Self {
+        Self {
+            flow_version: run.flow_version,
+            trace_id: run.trace_id.clone(),
+            finished_at: run.finished_at,
+            error: run.error.as_ref().map(|error| error.message.clone()),
+            retry_of: run.retried.as_ref().map(|retried| retried.of),
+        }
+    }
 }
 
 impl RunItem {
     pub(crate) fn of(run: &Run) -> Self {
         let (progress, marks) = progress::encode(&run.progress);
-        let pending = run.execution.pending.map(|debt| match debt {
+        let pending = run.execution.pending.map(|effect| match effect {
             PendingEffect::StartExecution => run.execution_name(),
             PendingEffect::SendTaskSuccess => RING.to_owned(),
         });
         Self {
             pk: keys::run(&run.id),
             sk: keys::RUN.to_owned(),
-            id: run.id,
             org: run.org,
             flow_id: run.flow,
             flow_slug: run.flow_slug.clone(),
-            flow_version: run.flow_version,
             status: run.status.to_string(),
             trigger: run.trigger.to_string(),
             started_by: run.started_by.clone(),
-            retry_of: run.retried.as_ref().map(|retried| retried.of),
             retry_root: run.retried.as_ref().map(|retried| retried.root),
             retry_from: run.retried.as_ref().and_then(|retried| retried.from.clone()),
             earlier_starters: run.retried.as_ref().map(|retried| retried.starters.clone()).unwrap_or_default(),
-            trace_id: run.trace_id.clone(),
             started_at: run.started_at,
-            finished_at: run.finished_at,
-            error: run.error.as_ref().map(|error| error.message.clone()),
             error_node: run.error.as_ref().and_then(|error| error.node.clone()),
             cancelled_by: run.cancellation.as_ref().map(|cancellation| cancellation.actor.clone()),
             cancel_reason: run.cancellation.as_ref().and_then(|cancellation| cancellation.reason.clone()),
@@ -126,6 +139,7 @@ impl RunItem {
             kept_until: run.kept_until,
             lasted_days: run.finished_at.filter(|_| run.must_reschedule_records()).map(|end| end.millis_since(run.started_at) / DAY_MILLIS),
             list_pk: keys::run_list(&run.flow, run.status, run.trigger),
+            list_row: RunRow::of(run),
             rev: run.rev,
         }
     }
@@ -133,25 +147,27 @@ impl RunItem {
     pub(crate) fn into_run(self) -> Result<Run, PortError> {
         let pending =
             self.pending.map(|pending| if pending == RING { PendingEffect::SendTaskSuccess } else { PendingEffect::StartExecution });
+        let id = keys::parse_run(&self.pk).ok_or_else(|| corrupt(format!("run key `{}`", self.pk)))?;
+        let row = self.list_row;
         Ok(Run {
-            id: self.id,
+            id,
             org: self.org,
             flow: self.flow_id,
             flow_slug: self.flow_slug,
-            flow_version: self.flow_version,
+            flow_version: row.flow_version,
             trigger: trigger(&self.trigger)?,
             started_by: self.started_by,
-            retried: self.retry_of.map(|of| Retried {
+            retried: row.retry_of.map(|of| Retried {
                 of,
                 root: self.retry_root.unwrap_or(of),
                 from: self.retry_from,
                 starters: self.earlier_starters,
             }),
-            trace_id: self.trace_id,
+            trace_id: row.trace_id,
             started_at: self.started_at,
             status: status(&self.status)?,
-            finished_at: self.finished_at,
-            error: self.error.map(|message| RunError { node: self.error_node, message }),
+            finished_at: row.finished_at,
+            error: row.error.map(|message| RunError { node: self.error_node, message }),
             cancellation: self.cancelled_by.map(|actor| Cancellation { actor, reason: self.cancel_reason }),
             progress: progress::decode(&self.progress, &self.marks).ok_or_else(|| corrupt(format!("progress `{}`", self.progress)))?,
             execution: ExecutionState {
@@ -176,17 +192,13 @@ fn trigger(name: &str) -> Result<Trigger, PortError> {
     Trigger::from_name(name).ok_or_else(|| corrupt(format!("trigger `{name}`")))
 }
 
-/// A run as the `lists` index projects it: what its keys do not say already.
+/// A run as the index `lists` has it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SummaryItem {
     pk: String,
     list_pk: String,
-    flow_version: u32,
-    trace_id: String,
-    finished_at: Option<Time>,
-    error: Option<String>,
-    retry_of: Option<RunId>,
+    list_row: RunRow,
 }
 
 impl SummaryItem {
@@ -194,18 +206,19 @@ impl SummaryItem {
         let id = keys::parse_run(&self.pk).ok_or_else(|| corrupt(format!("run key `{}`", self.pk)))?;
         let list = keys::parse_run_list(&self.list_pk);
         let (flow, status, trigger) = list.ok_or_else(|| corrupt(format!("list key `{}`", self.list_pk)))?;
+        let row = self.list_row;
         Ok(RunSummary {
             id,
             flow,
-            flow_version: self.flow_version,
+            flow_version: row.flow_version,
             status,
             trigger,
-            trace_id: self.trace_id,
-            // A run is started the moment its id is made.
+            trace_id: row.trace_id,
+            // A run starts at the time that is in its id.
             started_at: id.created_at(),
-            finished_at: self.finished_at,
-            error: self.error,
-            retry_of: self.retry_of,
+            finished_at: row.finished_at,
+            error: row.error,
+            retry_of: row.retry_of,
         })
     }
 }

@@ -44,10 +44,10 @@ pub(crate) struct StepItem {
     completed_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
     reused_from: Option<RunId>,
-    /// A receipt: what is left of the payloads. It does not expire.
+    /// Only on a receipt, which does not expire: what is known of the payloads that were deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     purged: Option<PurgedItem>,
-    /// TTL, in seconds since the epoch.
+    /// The time to live, in seconds since the Unix epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
 }
@@ -56,24 +56,24 @@ pub(crate) struct StepItem {
 #[serde(rename_all = "camelCase")]
 struct PurgedItem {
     at: Time,
-    /// Who wanted it; nobody: the time was up.
+    /// The actor who requested the purge. It is absent if the record expired.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    input: Option<GoneItem>,
+    input: Option<PayloadReceipt>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<GoneItem>,
+    output: Option<PayloadReceipt>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct GoneItem {
+struct PayloadReceipt {
     bytes: u64,
     sha256: String,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     stored: bool,
 }
 
-impl GoneItem {
+impl PayloadReceipt {
     fn of(gone: &Gone) -> Self {
         Self { bytes: gone.bytes, sha256: gone.sha256.clone(), stored: gone.stored }
     }
@@ -89,15 +89,20 @@ impl PurgedItem {
             PurgeReason::Expired => None,
             PurgeReason::Requested(by) => Some(by.clone()),
         };
-        Self { at: purged.at, by, input: purged.input.as_ref().map(GoneItem::of), output: purged.output.as_ref().map(GoneItem::of) }
+        Self {
+            at: purged.at,
+            by,
+            input: purged.input.as_ref().map(PayloadReceipt::of),
+            output: purged.output.as_ref().map(PayloadReceipt::of),
+        }
     }
 
     fn into_purged(self) -> Purged {
         Purged {
             at: self.at,
             reason: self.by.map_or(PurgeReason::Expired, PurgeReason::Requested),
-            input: self.input.map(GoneItem::into_gone),
-            output: self.output.map(GoneItem::into_gone),
+            input: self.input.map(PayloadReceipt::into_gone),
+            output: self.output.map(PayloadReceipt::into_gone),
         }
     }
 }
@@ -130,7 +135,7 @@ impl StepItem {
         }
     }
 
-    /// What the record says at `now`: once its time is up it is its receipt.
+    /// Returns the record as it is at `now`: its receipt, if it has expired.
     pub(crate) fn into_record_at(self, now: Time) -> Result<StepRecord, PortError> {
         let expires_at = self.expires_at.filter(|at| *at <= now.seconds());
         let record = self.into_record()?;
@@ -140,7 +145,7 @@ impl StepItem {
         })
     }
 
-    /// The receipt of a record that TTL has deleted.
+    /// Returns the receipt of a record that TTL has deleted.
     pub(crate) fn into_receipt(self) -> Result<StepRecord, PortError> {
         self.into_record_at(Time::from_millis(u64::MAX))
     }

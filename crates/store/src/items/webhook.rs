@@ -1,4 +1,4 @@
-//! Webhooks: the endpoints of an organisation, in one item; events that somebody wanted, and their deliveries.
+//! The items of outbound webhooks: all endpoints of an organisation in one item, events, and their deliveries.
 
 use std::collections::BTreeSet;
 
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::corrupt;
 use crate::keys;
 
+/// All endpoints of an organisation.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct EndpointsItem {
     pk: String,
@@ -68,6 +69,7 @@ impl EndpointsItem {
     }
 }
 
+/// An event that an endpoint subscribes to.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventItem {
@@ -78,7 +80,7 @@ pub(crate) struct EventItem {
     name: String,
     occurred_at: Time,
     body: String,
-    /// TTL, in seconds since the epoch.
+    /// The time to live, in seconds since the Unix epoch.
     expires_at: u64,
 }
 
@@ -96,13 +98,14 @@ impl EventItem {
         }
     }
 
-    /// The event, unless its time is up.
+    /// Returns the event, or `None` if it has expired by `now`.
     pub(crate) fn into_event_at(self, now: Time) -> Option<Event> {
         let is_kept = self.expires_at > now.seconds();
         is_kept.then_some(Event { id: self.id, name: self.name, org: self.org, occurred_at: self.occurred_at, body: self.body })
     }
 }
 
+/// The delivery of an event to an endpoint.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryItem {
@@ -129,12 +132,12 @@ pub(crate) struct DeliveryItem {
     error: Option<String>,
     created_at: Time,
     rev: u64,
-    /// Only while an attempt is owed: its message, by when it is due.
+    /// Only while another attempt is due: the index `outbox` has its message, sorted by the due time.
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_pk: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_sk: Option<String>,
-    /// TTL, in seconds since the epoch.
+    /// The time to live, in seconds since the Unix epoch.
     expires_at: u64,
 }
 
@@ -159,13 +162,13 @@ impl DeliveryItem {
             error: delivery.error.clone(),
             created_at: delivery.created_at,
             rev: delivery.rev,
-            outbox_pk: delivery.owed_at().map(|_| keys::deliveries_owed(&delivery.id)),
+            outbox_pk: delivery.owed_at().map(|_| keys::deliveries_due(&delivery.id)),
             outbox_sk: delivery.owed_at().map(|at| keys::delivery_due(at, &delivery.message())),
             expires_at: delivery.expires_at().seconds(),
         }
     }
 
-    /// The delivery, unless its time is up.
+    /// Returns the delivery, or `None` if it has expired by `now`.
     pub(crate) fn into_delivery_at(self, now: Time) -> Result<Option<Delivery>, PortError> {
         if self.expires_at <= now.seconds() {
             return Ok(None);

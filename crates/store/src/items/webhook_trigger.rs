@@ -1,4 +1,4 @@
-//! The webhook of a flow, under the hash of its token.
+//! The item of a webhook trigger. Its key is the hash of its token.
 
 use domain::id::{FlowId, OrgId};
 use domain::secret::Sealed;
@@ -10,7 +10,7 @@ use crate::keys;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct WebhookItem {
+pub(crate) struct TriggerItem {
     pk: String,
     sk: String,
     org: OrgId,
@@ -22,42 +22,42 @@ pub(crate) struct WebhookItem {
     previous_until: Option<Time>,
 }
 
-/// What stands under a token.
+/// The item under the key of a token.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum TokenItem {
-    /// Nothing any more; TTL deletes it.
+    /// The trigger was deleted; TTL deletes the item.
     #[serde(rename_all = "camelCase")]
-    Gone {
-        #[expect(dead_code, reason = "that it is there says enough")]
+    Deleted {
+        #[expect(dead_code, reason = "only its presence matters")]
         expires_at: u64,
     },
-    /// A webhook.
-    Webhook(WebhookItem),
+    /// A trigger.
+    Trigger(TriggerItem),
 }
 
 impl TokenItem {
-    pub(crate) fn into_webhook(self) -> Option<WebhookTrigger> {
-        if let Self::Webhook(item) = self { Some(item.into_webhook()) } else { None }
+    pub(crate) fn into_trigger(self) -> Option<WebhookTrigger> {
+        if let Self::Trigger(item) = self { Some(item.into_trigger()) } else { None }
     }
 }
 
-/// Takes the place of a webhook: no function may delete items, and TTL may.
+/// Replaces the item of a trigger that was deleted: no function may delete items, and TTL may.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct GoneItem {
+pub(crate) struct DeletedItem {
     pk: String,
     sk: String,
     expires_at: u64,
 }
 
-impl GoneItem {
+impl DeletedItem {
     pub(crate) fn of(token: &WebhookToken, now: Time) -> Self {
         Self { pk: keys::webhook_trigger(token), sk: keys::WEBHOOK_TRIGGER.to_owned(), expires_at: now.seconds() }
     }
 }
 
-impl WebhookItem {
+impl TriggerItem {
     pub(crate) fn of(token: &WebhookToken, webhook: &WebhookTrigger) -> Self {
         let (previous_secret, previous_until) = webhook.previous.clone().unzip();
         Self {
@@ -71,7 +71,7 @@ impl WebhookItem {
         }
     }
 
-    fn into_webhook(self) -> WebhookTrigger {
+    fn into_trigger(self) -> WebhookTrigger {
         WebhookTrigger { org: self.org, flow: self.flow, secret: self.secret, previous: self.previous_secret.zip(self.previous_until) }
     }
 }

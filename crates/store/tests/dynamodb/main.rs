@@ -10,6 +10,7 @@ mod moving;
 mod opened;
 mod retention;
 mod starting;
+mod stored_format;
 mod template;
 mod uploads;
 mod wire;

@@ -1,4 +1,4 @@
-//! How the store in memory breaks the promises that a [`BrokenGuarantee`] names. Without one, nothing here does anything.
+//! How the store in memory breaks a [`BrokenGuarantee`]. Without one, nothing here has an effect.
 
 use domain::flow::{Spec, Version};
 use domain::gate::{Gate, Verdict};
@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::{BrokenGuarantee, State};
 
 impl State {
-    /// Whether a write that must be refused is carried out all the same.
+    /// Returns whether a write that must be refused is done nevertheless.
     pub(super) fn writes_anyway(&self, stored: &Run, run: &Run, gates: &[Gate]) -> bool {
-        match self.weakness {
+        match self.broken {
             Some(BrokenGuarantee::IgnoresRev) => true,
             Some(BrokenGuarantee::IgnoresTakeover) => {
                 let (now, then) = (&stored.execution, &run.execution);
@@ -26,7 +26,7 @@ impl State {
 
     pub(super) fn read_run(&self, id: &RunId) -> Option<Run> {
         let mut run = self.runs.get(id).cloned()?;
-        if self.weakness == Some(BrokenGuarantee::ReadsAhead) {
+        if self.broken == Some(BrokenGuarantee::ReadsAhead) {
             let done = |state: &NodeState| NodeState { status: NodeStatus::Succeeded, exit: Exit::Normal, started_at: None, ..*state };
             let states = run.progress.states().iter().map(|state| if state.is_under_way() { done(state) } else { *state });
             run.progress = Progress::from_states(states.collect());
@@ -36,7 +36,7 @@ impl State {
 
     pub(super) fn read_version(&self, name: &(OrgId, FlowId, u32)) -> Option<Version> {
         let version = Version::clone(self.versions.get(name)?);
-        if self.weakness == Some(BrokenGuarantee::ForgetsAnEdge) {
+        if self.broken == Some(BrokenGuarantee::ForgetsAnEdge) {
             let spec = without_an_edge(&version.spec).unwrap_or(version.spec);
             return Some(Version { spec, ..version });
         }
@@ -44,7 +44,7 @@ impl State {
     }
 }
 
-/// The spec without the last edge that leads into a join and that it is valid without.
+/// Returns the spec without the last edge into a join that it can lack and still be valid.
 fn without_an_edge(spec: &Value) -> Option<Value> {
     let edges = spec["edges"].as_array()?;
     let leads_into_a_join = |edge: &Value| edges.iter().filter(|other| other["to"] == edge["to"]).count() > 1;

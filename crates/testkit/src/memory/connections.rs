@@ -27,7 +27,7 @@ impl State {
         cut(&all, window, |row| row.id.to_string(), |key, after| key < after)
     }
 
-    /// The connection, if it is still the one that was read.
+    /// Returns the connection, if it is still the one that was read.
     fn same_connection(&mut self, org: &OrgId, read: &Connection) -> Option<&mut Connection> {
         self.connections.get_mut(&(*org, read.slug.clone())).filter(|stored| stored.id == read.id)
     }

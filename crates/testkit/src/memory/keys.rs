@@ -1,4 +1,4 @@
-//! Keys in memory: who is admitted, and what an organisation has.
+//! API keys in memory: admission, and the keys of an organisation.
 
 use domain::access::{ApiKey, Bucket, Limits, Minute, Revocation, Usage};
 use domain::id::{KeyId, OrgId};
@@ -13,7 +13,7 @@ impl State {
         let Some(key) = self.keys.get_mut(secret_sha256).filter(|key| key.is_valid(now)) else { return Admission::Unknown };
         let (minute, limit) = (Minute::of(now), key.limits.or(all, bucket.class()));
         let used = self.counts.entry((secret_sha256.to_owned(), bucket, minute)).or_default();
-        // The first request of a minute gets in whatever the limit is, as in the table.
+        // The first request of a minute is admitted whatever the limit is, as in the table.
         if *used > 0 && *used >= limit {
             return Admission::Exhausted(Usage { bucket, limit, used: *used, minute });
         }

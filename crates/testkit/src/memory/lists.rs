@@ -1,4 +1,4 @@
-//! Lists in memory: sort everything, then cut.
+//! Lists in memory: all rows are sorted, and cut to the page.
 
 use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
@@ -31,7 +31,8 @@ fn summary(run: &Run) -> RunSummary {
     }
 }
 
-/// What lies behind the cursor, cut to the window. `key` gives a row's sort key, `is_behind` says on which side of the cursor it lies.
+/// Returns the rows after the cursor, cut to the window. `key` returns the sort key of a row, and `is_behind` whether it is after the
+/// cursor.
 pub(super) fn cut<T: Clone>(all: &[T], window: &Window, key: impl Fn(&T) -> String, is_behind: impl Fn(&str, &str) -> bool) -> Page<T> {
     let behind: Vec<&T> = all.iter().filter(|row| window.after.as_ref().is_none_or(|after| is_behind(&key(row), after))).collect();
     let rows: Vec<T> = behind.iter().skip(window.skip).take(window.limit).map(|row| (*row).clone()).collect();
@@ -53,7 +54,7 @@ impl State {
     }
 
     fn with_pending_effects(&self) -> Vec<RunId> {
-        let shown = |run: &&Run| run.execution.pending.is_some() && self.weakness != Some(BrokenGuarantee::HidesDebts);
+        let shown = |run: &&Run| run.execution.pending.is_some() && self.broken != Some(BrokenGuarantee::HidesPendingEffects);
         self.runs.values().filter(shown).map(|run| run.id).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The switch of long retention in memory, and its jobs.
+//! The setting of long retention in memory, and its jobs.
 
 use domain::id::OrgId;
 use domain::ports::{CommitError, PortError, RetentionJobs};
@@ -25,7 +25,7 @@ impl State {
 }
 
 impl Memory {
-    /// The last job of an organisation; no call is counted.
+    /// Returns the last job of an organisation. This is not a call of a port.
     pub fn stored_retention_job(&self, org: &OrgId) -> Option<RetentionJob> {
         self.state().retention_jobs.get(org).cloned()
     }

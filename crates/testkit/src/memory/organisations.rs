@@ -16,7 +16,7 @@ impl State {
 
     pub(super) fn cursor_secret(&mut self, id: &OrgId) -> CursorSecret {
         let made = || {
-            // Different for each organisation, and the same whenever a test is repeated.
+            // Different for each organisation, and the same when a test is repeated.
             let entropy = SeededEntropy::new(id.to_string().bytes().fold(0, |sum, byte| sum * 31 % 1_000_003 + u64::from(byte)));
             let cursor_secret = CursorSecret::of_random(entropy.random(), entropy.random());
             Organisation { id: *id, long_retention: false, cursor_secret, created_at: id.created_at() }

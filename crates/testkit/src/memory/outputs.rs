@@ -1,4 +1,4 @@
-//! How long records stay, and the receipts that take their places; and what the table does by itself when their time is up.
+//! When records expire, and the receipts that replace them; and what TTL does.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use domain::time::Time;
 
 use super::{Memory, State};
 
-/// How long outputs are kept unless a test says otherwise, in days.
+/// The default retention of outputs, in days.
 const DAYS: u64 = 180;
 
-/// The record of a step, and when it goes.
+/// The record of a step, and when it expires.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     pub(super) record: StepRecord,
@@ -31,7 +31,7 @@ impl Kept {
     }
 }
 
-/// A wish to have a run's outputs purged, and when to look once more.
+/// A request to purge the outputs of a run, and when the purge is to be repeated.
 #[derive(Debug, Clone)]
 pub(super) struct Wish {
     request: PurgeRequest,
@@ -79,17 +79,17 @@ impl State {
 }
 
 impl Memory {
-    /// From now on outputs are kept for so many days after the end of their run.
+    /// Sets the retention of outputs, in days after the end of their run.
     pub fn keep_for_days(&self, days: u64) {
         self.state().days = Some(days);
     }
 
-    /// When the record of a step goes; no call is counted.
+    /// Returns when the record of a step expires. This is not a call of a port.
     pub fn expiry_of(&self, run: &RunId, node: &str) -> Option<Time> {
         self.state().steps[&(*run, node.parse().unwrap())].expires_at
     }
 
-    /// What TTL does: deletes every record whose time is up by `now`. Gives what the stream shows of them, by run.
+    /// Does what TTL does: deletes every record that has expired by `now`. Returns what the stream shows of them, by run.
     pub fn delete_expired(&self, now: Time) -> Vec<(RunId, Vec<StepRecord>)> {
         let mut state = self.state();
         let mut gone: Vec<(RunId, Vec<StepRecord>)> = Vec::new();
@@ -107,17 +107,17 @@ impl Memory {
         gone
     }
 
-    /// What the stream has shown of runs that ended late, since the last time this was asked.
+    /// Returns the runs that the stream has shown to have ended late since the last call of this method.
     pub fn take_ended_late(&self) -> Vec<RunId> {
         std::mem::take(&mut self.state().ended_late)
     }
 
-    /// Puts an object there that no record refers to, as an upload does whose record was never written.
+    /// Adds an object that no record refers to, like an upload whose record was never written.
     pub fn put_object(&self, key: &str, text: &str) {
         self.state().objects.insert(key.to_owned(), text.to_owned());
     }
 
-    /// The keys of all objects.
+    /// Returns the keys of all objects.
     pub fn object_keys(&self) -> Vec<String> {
         self.state().objects.keys().cloned().collect()
     }

@@ -1,4 +1,4 @@
-//! Webhooks, and flows that the clock starts, in memory.
+//! Webhook triggers and scheduled flows in memory.
 
 use domain::flow::Flow;
 use domain::id::{FlowId, OrgId};

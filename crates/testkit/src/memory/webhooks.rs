@@ -1,4 +1,4 @@
-//! Webhooks in memory: endpoints, events and deliveries.
+//! Outbound webhooks in memory: endpoints, events and deliveries.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) struct Webhooks {
     deliveries: BTreeMap<(OrgId, EndpointId, DeliveryId), Delivery>,
 }
 
-/// Times are up to the second, as TTL has it.
+/// Returns whether what began at `since` has not expired by `now`. TTL counts in whole seconds.
 fn is_kept(since: Time, now: Time) -> bool {
     since.plus_seconds(KEPT_SECONDS).seconds() > now.seconds()
 }

@@ -15,8 +15,8 @@ fn asking(maker: &Maker, run: &Run, action: Value, data: Option<Value>) -> Gate 
     Gate { proposed_action: Payload::of(action), data: data.map(Payload::of), ..maker.gate(run, "n1", at(1)) }
 }
 
-/// Up to 100 KB in sum in the record; what is more beside it, under its hash and apart from outputs.
-pub async fn a_large_action_lies_beside_its_gate(store: &impl Subject) {
+/// Up to 100 KB together are in the record. More than that is in objects, under their hashes and apart from outputs.
+pub async fn a_large_action_is_offloaded_from_its_gate(store: &impl Subject) {
     let maker = Maker::new(60);
     let run = created(store, new_run(&maker)).await;
     let small = asking(&maker, &run, of_bytes(MAX_INLINE_BYTES - 2), Some(json!([])));
@@ -45,7 +45,7 @@ pub async fn a_large_action_lies_beside_its_gate(store: &impl Subject) {
     assert_eq!(store.runs().gates(&run).await.unwrap(), [overridden]);
 }
 
-/// Approved as it was proposed: one object, and the record says so in both places.
+/// The action was approved as it was proposed: there is one object, and the record refers to it twice.
 pub async fn a_large_action_that_is_approved_is_not_stored_twice(store: &impl Subject) {
     let maker = Maker::new(61);
     let run = created(store, new_run(&maker)).await;
@@ -67,7 +67,7 @@ pub async fn a_gate_that_is_too_large_for_its_record_is_refused(store: &impl Sub
     assert_eq!((store.runs().load(&run.id).await.unwrap(), store.runs().gates(&run).await.unwrap()), (Some(run), vec![]));
 }
 
-/// What a retry takes over is its own.
+/// A retry has objects of its own.
 pub async fn a_large_action_of_another_run_is_copied(store: &impl Subject) {
     let maker = Maker::new(63);
     let before = new_run(&maker);

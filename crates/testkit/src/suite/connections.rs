@@ -16,7 +16,7 @@ async fn stored(store: &impl Subject, org: &OrgId, connection: &Connection) -> O
     store.table().connection(org, &connection.slug).await.unwrap()
 }
 
-/// Every field survives, those that need not be there among them.
+/// Every field is read as it was written, present or absent.
 pub async fn connections_read_back(store: &impl Subject) {
     let maker = Maker::new(37);
     let org = maker.org();
@@ -39,7 +39,7 @@ pub async fn connections_read_back(store: &impl Subject) {
     }
 }
 
-/// With its id and its last use; what was known of its health is not known of the new one.
+/// It keeps its id and its last use, and loses what was known of its health.
 pub async fn a_connection_is_replaced_and_stays_the_same_one(store: &impl Subject) {
     let maker = Maker::new(38);
     let org = maker.org();
@@ -56,7 +56,7 @@ pub async fn a_connection_is_replaced_and_stays_the_same_one(store: &impl Subjec
     assert_eq!((list.rows, list.total), (vec![expected], 1));
 }
 
-/// And one that is registered afterwards is another one.
+/// A connection that is registered afterwards is another one.
 pub async fn a_connection_is_deleted_once(store: &impl Subject) {
     let maker = Maker::new(39);
     let org = maker.org();
@@ -71,13 +71,13 @@ pub async fn a_connection_is_deleted_once(store: &impl Subject) {
     assert_eq!((list.rows, list.total), (vec![kept], 1));
     let again = maker.connection("custom:crm", at(3));
     assert_eq!(store.table().register(&org, &again).await.unwrap(), Registered::New(again.clone()));
-    // What a run still notes about the first one does not count for the second.
+    // A use of the first connection that is recorded late does not count for the second.
     store.table().note_use(&org, &first, at(3_600)).await.unwrap();
     assert_eq!(stored(store, &org, &first).await, Some(again));
 }
 
-/// Times only move forward, and nothing comes into being by a note.
-pub async fn what_happened_to_a_connection_is_noted_while_it_is_there(store: &impl Subject) {
+/// The times only increase, and recording one creates nothing.
+pub async fn uses_and_checks_of_a_connection_are_recorded_while_it_exists(store: &impl Subject) {
     let maker = Maker::new(40);
     let org = maker.org();
     let connection = maker.connection("custom:crm", at(1));
@@ -91,7 +91,7 @@ pub async fn what_happened_to_a_connection_is_noted_while_it_is_there(store: &im
     }
     let expected = Connection { last_used_at: Some(at(7_200)), last_healthy_at: Some(at(7_201)), ..connection.clone() };
     assert_eq!(stored(store, &org, &connection).await, Some(expected.clone()));
-    // A check of what has been replaced says nothing of what replaced it.
+    // A check of a connection that was replaced says nothing about its replacement.
     let replaced = Connection { updated_at: at(60), ..connection.clone() };
     store.table().register(&org, &replaced).await.unwrap();
     store.table().note_health(&org, &connection, at(9_000)).await.unwrap();
@@ -99,7 +99,7 @@ pub async fn what_happened_to_a_connection_is_noted_while_it_is_there(store: &im
     assert_eq!(stored(store, &org, &connection).await, Some(expected));
 }
 
-/// By id, whatever their slugs are.
+/// They are sorted by id, whatever their slugs are.
 pub async fn connections_are_listed_newest_first_page_by_page(store: &impl Subject) {
     let maker = Maker::new(41);
     let org = maker.org();

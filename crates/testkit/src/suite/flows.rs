@@ -1,4 +1,4 @@
-//! Flows, versions, connections; and that an organisation sees only its own.
+//! Flows and versions; an organisation sees only its own.
 
 use domain::flow::{Flow, FlowStatus, Version};
 use domain::json::canonical;
@@ -20,7 +20,7 @@ async fn stored(store: &impl Subject, flow: &Flow) -> Flow {
     store.table().flow(&flow.org, &FlowName::Id(flow.id)).await.unwrap().unwrap()
 }
 
-/// Every field survives.
+/// Every field is read as it was written.
 pub async fn a_flow_reads_back_by_id_and_by_slug(store: &impl Subject) {
     let maker = Maker::new(30);
     let org = maker.org();
@@ -37,7 +37,7 @@ pub async fn a_flow_reads_back_by_id_and_by_slug(store: &impl Subject) {
     assert_eq!(store.table().flow(&org, &FlowName::Id(maker.flow_id())).await.unwrap(), None);
 }
 
-/// Of two flows with one slug the second is refused as a whole.
+/// The second of two flows with the same slug is refused as a whole.
 pub async fn a_slug_is_unique_within_its_organisation(store: &impl Subject) {
     let maker = Maker::new(31);
     let org = maker.org();
@@ -61,32 +61,32 @@ fn next_version(flow: &Flow, version: &Version, seconds: u64) -> (Flow, Version)
     )
 }
 
-/// Of two people who edit the same state the second is refused.
+/// The second of two writers who edit the same state is refused.
 pub async fn an_update_of_a_flow_that_changed_meanwhile_is_refused(store: &impl Subject) {
     let maker = Maker::new(32);
     let (flow, version) = maker.flow(maker.org(), "flow", chain(1), at(0));
     store.table().create_flow(&flow, &version).await.unwrap();
-    // Only the head.
+    // Only the head changes.
     let renamed = Flow { name: "Another name".to_owned(), updated_at: at(1), ..flow.clone() };
     store.table().update_flow(&flow, &renamed, None).await.unwrap();
     assert_eq!(stored(store, &flow).await, renamed);
-    // Head and version, by someone who has not seen the change.
+    // Head and version change; the writer has not seen the first change.
     let (late, late_version) = next_version(&flow, &version, 2);
     is_changed(&store.table().update_flow(&flow, &late, Some(&late_version)).await);
     is_changed(&store.table().update_flow(&flow, &late, None).await);
     assert_eq!(stored(store, &flow).await, renamed);
     assert_eq!(store.table().version(&flow.org, &flow.id, 2).await.unwrap(), None);
-    // And by someone who has.
+    // The writer has seen it.
     let (second, second_version) = next_version(&renamed, &version, 3);
     store.table().update_flow(&renamed, &second, Some(&second_version)).await.unwrap();
     assert_eq!(stored(store, &flow).await, second);
     assert_eq!(store.table().version(&flow.org, &flow.id, 2).await.unwrap(), Some(second_version));
-    // What was never there cannot be updated.
+    // A flow that does not exist cannot be updated.
     let (nowhere, _) = maker.flow(flow.org, "nowhere", chain(1), at(0));
     is_changed(&store.table().update_flow(&nowhere, &nowhere, None).await);
 }
 
-/// Runs point to versions.
+/// Runs refer to versions.
 pub async fn versions_never_change(store: &impl Subject) {
     let maker = Maker::new(33);
     let (flow, version) = maker.flow(maker.org(), "flow", chain(1), at(0));
@@ -94,7 +94,7 @@ pub async fn versions_never_change(store: &impl Subject) {
     let other = Version { spec: chain(5), ..version.clone() };
     is_changed(&store.table().update_flow(&flow, &Flow { updated_at: at(1), ..flow.clone() }, Some(&other)).await);
     assert_eq!(stored(store, &flow).await, flow);
-    // Many of them: the text of one number may be the beginning of another's.
+    // There are many: the text of one number may be the beginning of another.
     let (mut head, mut all) = (flow, vec![version]);
     for seconds in 2..=12 {
         let (flow, version) = next_version(&head, &all[0], seconds);
@@ -107,7 +107,7 @@ pub async fn versions_never_change(store: &impl Subject) {
     }
 }
 
-/// More than an item of DynamoDB can hold, with characters of several bytes where it is cut.
+/// It is larger than an item, and has characters of several bytes where it is cut.
 pub async fn a_spec_of_900_kb_reads_back(store: &impl Subject) {
     let maker = Maker::new(34);
     for fill in ["x".repeat(900_000), "ü–𝄞".repeat(100_000)] {
@@ -139,12 +139,12 @@ pub async fn flows_are_listed_newest_first_page_by_page(store: &impl Subject) {
     assert_eq!((second.rows.as_slice(), second.total), (&all[3..6], 7));
     let third = store.table().flows(&org, &page(second.next, 0, 3)).await.unwrap();
     assert_eq!((third.rows.as_slice(), third.next, third.total), (&all[6..], None, 7));
-    let nobody = store.table().flows(&maker.org(), &page(None, 0, 3)).await.unwrap();
-    assert_eq!((nobody.rows, nobody.next, nobody.total), (vec![], None, 0));
+    let other = store.table().flows(&maker.org(), &page(None, 0, 3)).await.unwrap();
+    assert_eq!((other.rows, other.next, other.total), (vec![], None, 0));
 }
 
-/// Neither by id nor by name.
-pub async fn what_belongs_to_another_organisation_is_not_found(store: &impl Subject) {
+/// Neither by id nor by slug.
+pub async fn flows_of_another_organisation_are_not_found(store: &impl Subject) {
     let maker = Maker::new(36);
     let (ours, theirs) = (maker.org(), maker.org());
     let (flow, version) = maker.flow(ours, "flow", chain(1), at(0));
@@ -159,7 +159,7 @@ pub async fn what_belongs_to_another_organisation_is_not_found(store: &impl Subj
     assert_eq!(store.table().connection(&theirs, &connection.slug).await.unwrap(), None);
     assert_eq!(store.table().delete_connection(&theirs, &connection.slug).await.unwrap(), None);
     assert_eq!(store.table().connections(&theirs, &page(None, 0, 5)).await.unwrap().total, 0);
-    // A change in the name of another organisation finds nothing to change.
+    // A change in the name of another organisation is refused.
     let moved = Flow { org: theirs, ..flow.clone() };
     is_changed(&store.table().update_flow(&moved, &moved, None).await);
     assert_eq!(stored(store, &flow).await, flow);

@@ -1,4 +1,4 @@
-//! Open gates, and runs that owe.
+//! Open gates, and runs with a pending effect.
 
 use domain::flow::NodeId;
 use domain::gate::{Gate, Verdict};
@@ -19,12 +19,12 @@ fn all(_: &Gate) -> bool {
     true
 }
 
-/// Whatever the filter, pages are full and nobody waits twice or not at all.
+/// Whatever the filter is, the pages are full and each gate is on exactly one.
 pub async fn open_gates_come_oldest_first_page_by_page(store: &impl Subject) {
     let maker = Maker::new(40);
     let org = maker.org();
     let mut gates = Vec::new();
-    // Opened in another order than they are written, two of them at the same moment.
+    // They are opened in another order than they are written, two of them at the same time.
     for seconds in [50, 10, 40, 20, 20, 30, 70, 60] {
         let run = created(store, maker.run(org, maker.flow_id(), &chain(2), at(0))).await;
         let gate = maker.gate(&run, "n1", at(seconds));
@@ -48,7 +48,7 @@ pub async fn open_gates_come_oldest_first_page_by_page(store: &impl Subject) {
                 assert_eq!(page.total, expected.len() as u64);
                 assert!(page.next.is_none() || page.rows.len() == limit, "a page before the last is full");
                 seen.extend(page.rows);
-                assert!(seen.len() <= expected.len(), "{limit} at a time: someone is there twice");
+                assert!(seen.len() <= expected.len(), "{limit} at a time: a gate is there twice");
                 if page.next.is_none() {
                     break;
                 }
@@ -64,7 +64,7 @@ pub async fn open_gates_come_oldest_first_page_by_page(store: &impl Subject) {
     }
 }
 
-/// DecisionResult, or its run has ended: nobody is asked for nothing.
+/// It was decided, or its run has ended.
 pub async fn a_closed_gate_leaves_the_inbox(store: &impl Subject) {
     let maker = Maker::new(41);
     let run = created(store, maker.run(maker.org(), maker.flow_id(), &chain(3), at(0))).await;
@@ -79,30 +79,30 @@ pub async fn a_closed_gate_leaves_the_inbox(store: &impl Subject) {
         run = store.runs().commit(run, &[change]).await.unwrap();
         assert_eq!(inbox(store, &run.org, &all, &window).await.rows, gates[left..]);
     }
-    // What left the inbox is still there.
+    // A gate that left the inbox still exists.
     let name: NodeId = "n2".parse().unwrap();
     assert_eq!(store.runs().gate(&run, &name).await.unwrap().unwrap().closed_at, Some(at(9)));
 }
 
-/// No more and no less, whichever debt it is.
-pub async fn indebted_runs_are_those_that_owe(store: &impl Subject) {
+/// Exactly these, for each kind of effect.
+pub async fn runs_with_pending_effects_are_found(store: &impl Subject) {
     let maker = Maker::new(42);
-    let mut owing = Vec::new();
-    for debt in [Some(PendingEffect::StartExecution), None, Some(PendingEffect::SendTaskSuccess)].into_iter().cycle().take(24) {
+    let mut with_effects = Vec::new();
+    for effect in [Some(PendingEffect::StartExecution), None, Some(PendingEffect::SendTaskSuccess)].into_iter().cycle().take(24) {
         let run = created(store, new_run(&maker)).await;
-        let execution = ExecutionState { pending: debt, ..run.execution.clone() };
+        let execution = ExecutionState { pending: effect, ..run.execution.clone() };
         let run = store.runs().commit(Run { execution, ..run }, &[]).await.unwrap();
-        owing.extend(debt.map(|_| run));
+        with_effects.extend(effect.map(|_| run));
     }
     let found = async || {
         let mut found = store.table().with_pending_effects().await.unwrap();
         found.sort_unstable();
         found
     };
-    let mut expected: Vec<_> = owing.iter().map(|run| run.id).collect();
+    let mut expected: Vec<_> = with_effects.iter().map(|run| run.id).collect();
     expected.sort_unstable();
     assert_eq!(found().await, expected);
-    for run in owing {
+    for run in with_effects {
         let execution = ExecutionState { pending: None, ..run.execution.clone() };
         store.runs().commit(Run { execution, ..run }, &[]).await.unwrap();
     }

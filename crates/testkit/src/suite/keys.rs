@@ -1,4 +1,4 @@
-//! Keys: who is admitted and how often, and what an organisation sees of its own.
+//! API keys: admission, limits, and the list of an organisation.
 
 use domain::access::{ApiKey, Bucket, Limits, Minute, OwnLimits, Revocation, Scope, Usage};
 use domain::json::sha256_hex_of;
@@ -19,7 +19,7 @@ fn writes() -> Bucket {
     Bucket::of(Scope::RunsWrite, true)
 }
 
-/// The hash of a secret that no other key of the suite has.
+/// Returns the hash of a secret that no other key of the suite has.
 fn hash_of(key: &ApiKey) -> String {
     sha256_hex_of(key.id.to_string().as_bytes())
 }
@@ -47,7 +47,7 @@ fn page(after: Option<String>, skip: usize, limit: usize) -> Window {
     Window { after, skip, limit, was_beyond_cap: false }
 }
 
-/// And with the hour in which it is used.
+/// The hour of its last use is among them.
 pub async fn a_key_is_admitted_with_every_field(store: &impl Subject) {
     let maker = Maker::new(38);
     let org = maker.org();
@@ -68,8 +68,8 @@ pub async fn a_key_is_admitted_with_every_field(store: &impl Subject) {
     }
 }
 
-/// Made up, expired, revoked.
-pub async fn what_is_no_key_is_not_admitted(store: &impl Subject) {
+/// An invented, an expired and a revoked one.
+pub async fn a_secret_of_no_valid_key_is_not_admitted(store: &impl Subject) {
     let maker = Maker::new(39);
     let mut key = maker.key(maker.org(), actor("usr_ada"), &["read"]);
     key.valid_until = Some(at(90));
@@ -77,7 +77,7 @@ pub async fn what_is_no_key_is_not_admitted(store: &impl Subject) {
     for made_up in ["cc".repeat(32), hash.to_uppercase(), String::new()] {
         assert_eq!(admit(store, &made_up, reads(), at(0)).await, Admission::Unknown);
     }
-    // To the millisecond, whether the store has just seen the key or not.
+    // It expires to the millisecond, whether or not the store has just seen the key.
     let last = Time::from_millis(at(90).millis() - 1);
     assert_eq!(used(store, &hash, reads(), last).await, 1);
     assert_eq!(admit(store, &hash, reads(), at(90)).await, Admission::Unknown);
@@ -88,7 +88,7 @@ pub async fn what_is_no_key_is_not_admitted(store: &impl Subject) {
     assert_eq!(admit(store, &hash, reads(), at(1)).await, Admission::Unknown);
 }
 
-/// None of them touches another's count.
+/// No count changes another one.
 pub async fn requests_are_counted_by_key_bucket_and_minute(store: &impl Subject) {
     let maker = Maker::new(40);
     let org = maker.org();
@@ -100,14 +100,14 @@ pub async fn requests_are_counted_by_key_bucket_and_minute(store: &impl Subject)
     assert_eq!(used(store, &one, elsewhere, at(119)).await, 1);
     assert_eq!(used(store, &other, writes(), at(119)).await, 1);
     assert_eq!(used(store, &one, writes(), at(120)).await, 1);
-    // A machine whose clock is a little behind goes on in the minute before.
+    // A machine whose clock is late counts in the minute before.
     assert_eq!(used(store, &one, writes(), at(119)).await, 3);
-    // And an hour later nothing is left of it.
+    // An hour later the count is gone.
     assert_eq!([used(store, &one, writes(), at(3_720)).await, used(store, &one, writes(), at(3_721)).await], [1, 2]);
 }
 
-/// So that the next minute has its full limit, and another bucket too.
-pub async fn what_is_over_the_limit_is_refused_and_not_counted(store: &impl Subject) {
+/// The next minute has its full limit, and so has another bucket.
+pub async fn a_request_over_the_limit_is_refused_and_not_counted(store: &impl Subject) {
     let maker = Maker::new(41);
     let key = maker.key(maker.org(), actor("usr_ada"), &["write"]);
     let mut slow = maker.key(key.org, actor("usr_ada"), &["write"]);
@@ -132,7 +132,7 @@ pub async fn what_is_over_the_limit_is_refused_and_not_counted(store: &impl Subj
     }
 }
 
-/// Exactly, and each of them is told another count.
+/// Exactly as many, and each of them gets another count.
 pub async fn of_64_parallel_requests_as_many_as_the_limit_are_admitted(store: &impl Subject) {
     let maker = Maker::new(42);
     let mut key = maker.key(maker.org(), actor("usr_ada"), &["write"]);
@@ -153,7 +153,7 @@ pub async fn of_64_parallel_requests_as_many_as_the_limit_are_admitted(store: &i
     }
 }
 
-/// The first one stays, and nothing is admitted after it, however well the store knows the key.
+/// The first revocation stays, and no request is admitted after it, even if the store has just seen the key.
 pub async fn a_key_is_revoked_once_and_at_once(store: &impl Subject) {
     let maker = Maker::new(43);
     let key = maker.key(maker.org(), actor("usr_ada"), &["read"]);
@@ -169,7 +169,7 @@ pub async fn a_key_is_revoked_once_and_at_once(store: &impl Subject) {
     assert_eq!(store.table().api_keys(&key.org, &page(None, 0, 5)).await.unwrap().rows, [revoked]);
 }
 
-/// Neither its id nor its secret is taken by another one.
+/// No other key can have its id or its secret.
 pub async fn a_key_is_created_once(store: &impl Subject) {
     let maker = Maker::new(44);
     let org = maker.org();
@@ -185,7 +185,7 @@ pub async fn a_key_is_created_once(store: &impl Subject) {
     assert_eq!(admit(store, &hash_of(&other), reads(), at(0)).await, Admission::Unknown);
 }
 
-/// By page and by cursor, with what has become of them.
+/// By page and by cursor, with their revocations.
 pub async fn keys_are_listed_newest_first_page_by_page(store: &impl Subject) {
     let maker = Maker::new(45);
     let org = maker.org();
@@ -208,16 +208,16 @@ pub async fn keys_are_listed_newest_first_page_by_page(store: &impl Subject) {
     assert_eq!((beyond.rows, beyond.next, beyond.total), (vec![], None, 7));
 }
 
-/// Neither in the list nor to be revoked.
-pub async fn keys_of_another_organisation_are_not_there(store: &impl Subject) {
+/// They are not in the list and cannot be revoked.
+pub async fn keys_of_another_organisation_are_not_found(store: &impl Subject) {
     let maker = Maker::new(46);
     let key = maker.key(maker.org(), actor("usr_ada"), &["read"]);
     let hash = keep(store, &key).await;
     let theirs = maker.org();
     let revocation = Revocation { at: at(0), by: "usr_eve".to_owned() };
     assert_eq!(store.table().revoke_key(&theirs, &key.id, &revocation).await.unwrap(), None);
-    let nobody = maker.key(key.org, actor("usr_ada"), &["read"]);
-    assert_eq!(store.table().revoke_key(&key.org, &nobody.id, &revocation).await.unwrap(), None);
+    let other = maker.key(key.org, actor("usr_ada"), &["read"]);
+    assert_eq!(store.table().revoke_key(&key.org, &other.id, &revocation).await.unwrap(), None);
     let page = store.table().api_keys(&theirs, &page(None, 0, 5)).await.unwrap();
     assert_eq!((page.rows, page.next, page.total), (vec![], None, 0));
     assert_eq!(used(store, &hash, reads(), at(0)).await, 1);

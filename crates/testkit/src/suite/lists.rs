@@ -1,4 +1,4 @@
-//! Lists of runs, held against a vector that is sorted and cut.
+//! Lists of runs, compared with a vector that is sorted and cut.
 
 use domain::flow::Spec;
 use domain::id::{FlowId, OrgId, RunId};
@@ -11,9 +11,9 @@ use super::Subject;
 use super::runs::created;
 use crate::build::{Maker, at, chain};
 
-/// How many filters are tried.
+/// The number of filters that are tried.
 const ROUNDS: u64 = 60;
-/// Runs lie within so many seconds, so that times coincide.
+/// The span of time in which all runs are created, in seconds: short, so that times coincide.
 pub(super) const SPAN: u64 = 12;
 
 async fn listed(store: &impl Subject, flow: &FlowId, filter: &RunFilter, window: &Window) -> Page<RunSummary> {
@@ -39,7 +39,7 @@ pub(super) fn summary(run: &Run) -> RunSummary {
     }
 }
 
-/// A run in any state, created at some moment of the span.
+/// Returns a run in any state, created at some time of the span.
 pub(super) fn random_run(maker: &Maker, org: OrgId, flow: FlowId) -> Run {
     let entropy = maker.entropy();
     let created_at = at(entropy.below(SPAN)).plus_millis(500 * entropy.below(2));
@@ -69,7 +69,7 @@ pub(super) fn accepts(filter: &RunFilter, run: &RunSummary) -> bool {
         && filter.to.is_none_or(|to| run.started_at < to)
 }
 
-/// Full pages until the last, none twice, none missing, the exact total on each.
+/// All pages but the last are full, no run is missing or repeated, and each page has the exact total.
 pub async fn any_filter_and_any_page_gives_what_a_sorted_vector_gives(store: &impl Subject) {
     let maker = Maker::new(50);
     let (org, flow, other) = (maker.org(), maker.flow_id(), maker.flow_id());
@@ -84,32 +84,32 @@ pub async fn any_filter_and_any_page_gives_what_a_sorted_vector_gives(store: &im
     for round in 0..ROUNDS {
         let (filter, limit) = (random_filter(&maker), usize::try_from(1 + maker.entropy().below(40)).unwrap());
         let expected: Vec<RunSummary> = all.iter().filter(|run| accepts(&filter, run)).cloned().collect();
-        let told = format!("round {round}: {filter:?}, {limit} at a time");
+        let case = format!("round {round}: {filter:?}, {limit} at a time");
         let mut window = page(None, 0, limit);
         let mut seen = Vec::new();
         loop {
             let page = listed(store, &flow, &filter, &window).await;
-            assert_eq!(page.total, expected.len() as u64, "{told}");
-            assert!(page.next.is_none() || page.rows.len() == limit, "{told}: a page before the last is full");
+            assert_eq!(page.total, expected.len() as u64, "{case}");
+            assert!(page.next.is_none() || page.rows.len() == limit, "{case}: a page before the last is full");
             seen.extend(page.rows);
-            assert!(seen.len() <= expected.len(), "{told}: a run is there twice");
+            assert!(seen.len() <= expected.len(), "{case}: a run is there twice");
             if page.next.is_none() {
                 break;
             }
             window.after = page.next;
         }
-        assert_eq!(seen, expected, "{told}");
+        assert_eq!(seen, expected, "{case}");
 
         let skip = usize::try_from(maker.entropy().below(expected.len() as u64 + 5)).unwrap();
         let found = listed(store, &flow, &filter, &page(None, skip, limit)).await;
-        assert_eq!(found.rows, expected.iter().skip(skip).take(limit).cloned().collect::<Vec<_>>(), "{told}, after {skip}");
-        assert_eq!(found.next.is_some(), skip + limit < expected.len(), "{told}, after {skip}");
+        assert_eq!(found.rows, expected.iter().skip(skip).take(limit).cloned().collect::<Vec<_>>(), "{case}, after {skip}");
+        assert_eq!(found.next.is_some(), skip + limit < expected.len(), "{case}, after {skip}");
 
-        // Any id can be a cursor, whether or not there is such a run or it lies in the span.
+        // Any id can be a cursor, whether or not there is such a run in the span.
         let cursor = RunId::new(at(maker.entropy().below(SPAN)), maker.entropy().random());
         let found = listed(store, &flow, &filter, &page(Some(cursor.to_string()), 0, limit)).await;
         let behind: Vec<RunSummary> = expected.iter().filter(|run| run.id < cursor).take(limit).cloned().collect();
-        assert_eq!((found.rows, found.total), (behind, expected.len() as u64), "{told}, from {cursor}");
+        assert_eq!((found.rows, found.total), (behind, expected.len() as u64), "{case}, from {cursor}");
     }
 }
 
@@ -140,8 +140,8 @@ pub async fn a_span_of_time_includes_its_beginning_and_excludes_its_end(store: &
     }
 }
 
-/// A cursor that was taken with another filter.
-pub async fn a_cursor_outside_the_span_of_time_is_no_error(store: &impl Subject) {
+/// The cursor came from another filter.
+pub async fn a_cursor_outside_the_span_of_time_is_not_an_error(store: &impl Subject) {
     let maker = Maker::new(52);
     let (org, flow) = (maker.org(), maker.flow_id());
     let mut ids = Vec::new();
@@ -156,7 +156,7 @@ pub async fn a_cursor_outside_the_span_of_time_is_no_error(store: &impl Subject)
     }
 }
 
-/// What happens to a run is seen in the lists.
+/// The lists show what happens to a run.
 pub async fn a_run_moves_between_lists_with_its_status(store: &impl Subject) {
     let maker = Maker::new(53);
     let spec = Spec::parse(&chain(1)).unwrap();
@@ -173,7 +173,7 @@ pub async fn a_run_moves_between_lists_with_its_status(store: &impl Subject) {
     assert_eq!(listed(store, &run.flow, &RunFilter::default(), &page(None, 0, 5)).await.rows, [summary(&ended)]);
 }
 
-/// Exactly the cap, and one more whatever lies beyond.
+/// Exactly up to the cap, and one more for any number beyond.
 pub async fn totals_are_exact_up_to_the_cap(store: &impl Subject) {
     let maker = Maker::new(54);
     let (org, flow) = (maker.org(), maker.flow_id());

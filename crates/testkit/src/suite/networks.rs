@@ -7,7 +7,7 @@ use domain::ports::Organisations;
 use super::Subject;
 use crate::build::{Maker, at};
 
-/// To it alone, whether or not the organisation has a record, and until they are closed.
+/// To it alone, until they are closed, whether or not the organisation has a record.
 pub async fn private_ranges_are_open_to_one_organisation(store: &impl Subject) {
     let maker = Maker::new(63);
     let (ours, theirs) = (maker.org(), maker.org());
@@ -20,7 +20,7 @@ pub async fn private_ranges_are_open_to_one_organisation(store: &impl Subject) {
     }
     assert_eq!(table.private_ranges(&ours).await.unwrap(), [vpc, ula]);
     assert_eq!(table.private_ranges(&theirs).await.unwrap(), []);
-    // The rest of the record is written, and written again, around them.
+    // The rest of the record is written before and after them.
     let cursor_secret = table.cursor_secret(&ours).await.unwrap();
     table.put_organisation(&Organisation { id: ours, long_retention: true, cursor_secret, created_at: at(7) }).await.unwrap();
     table.close_range(&ours, &ula).await.unwrap();

@@ -1,4 +1,4 @@
-//! Organisations, and the secrets of their cursors.
+//! Organisations and their cursor secrets.
 
 use domain::organisation::{CursorSecret, Organisation};
 use domain::ports::{Entropy, Organisations};
@@ -11,7 +11,7 @@ fn organisation(maker: &Maker) -> Organisation {
     Organisation { id: maker.org(), long_retention: false, cursor_secret, created_at: at(7) }
 }
 
-/// And one knows nothing of another.
+/// One organisation does not change another.
 pub async fn an_organisation_reads_back_with_every_field(store: &impl Subject) {
     let maker = Maker::new(60);
     let (plain, other) = (organisation(&maker), organisation(&maker));
@@ -26,7 +26,7 @@ pub async fn an_organisation_reads_back_with_every_field(store: &impl Subject) {
     }
 }
 
-/// Else every cursor that callers hold would break with a change of something else.
+/// Otherwise a change of something else would invalidate the cursors that callers have.
 pub async fn the_secret_of_an_organisation_never_changes(store: &impl Subject) {
     let maker = Maker::new(61);
     let before = organisation(&maker);
@@ -38,7 +38,7 @@ pub async fn the_secret_of_an_organisation_never_changes(store: &impl Subject) {
     assert_eq!(store.table().cursor_secret(&expected.id).await.unwrap(), expected.cursor_secret);
 }
 
-/// Its keys are older than organisations' records: it gets a secret when one is needed, and keeps that one.
+/// Its keys are older than the records of organisations: it gets a secret when one is needed, and keeps it.
 pub async fn an_organisation_that_was_never_written_has_a_secret_all_the_same(store: &impl Subject) {
     let maker = Maker::new(62);
     let (id, other) = (maker.org(), maker.org());
@@ -47,7 +47,7 @@ pub async fn an_organisation_that_was_never_written_has_a_secret_all_the_same(st
     assert_ne!(store.table().cursor_secret(&other).await.unwrap(), secret);
     let stored = store.table().organisation(&id).await.unwrap().unwrap();
     assert_eq!(stored, Organisation { id, long_retention: false, cursor_secret: secret.clone(), created_at: id.created_at() });
-    // Writing it properly afterwards keeps the secret.
+    // Writing the organisation afterwards keeps the secret.
     let written = Organisation { id, long_retention: true, ..organisation(&maker) };
     store.table().put_organisation(&written).await.unwrap();
     let expected = Organisation { cursor_secret: secret, ..written };

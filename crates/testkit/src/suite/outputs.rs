@@ -1,4 +1,4 @@
-//! How long outputs are kept, and what is left of them.
+//! The retention of outputs, and their receipts.
 
 use domain::json::sha256_hex;
 use domain::ports::{CommitError, Outputs, PortError, RetentionJobs, Runs};
@@ -14,7 +14,7 @@ use super::runs::{created, new_run, node, step_of};
 use crate::build::{Maker, at};
 
 const DAY: u64 = 24 * 3600;
-/// As long as the stores under test are told to keep outputs.
+/// The retention of the stores under test, in days.
 const DAYS: u64 = 180;
 
 fn day(number: u64) -> Time {
@@ -39,8 +39,8 @@ fn object(record: &StepRecord) -> ObjectRef {
     object.clone()
 }
 
-/// Whether or not the table has deleted it by then.
-pub async fn a_record_whose_time_is_up_reads_as_its_receipt(store: &impl Subject) {
+/// Whether or not TTL has deleted it.
+pub async fn an_expired_record_reads_as_its_receipt(store: &impl Subject) {
     let maker = Maker::new(30);
     let run = created(store, new_run(&maker)).await;
     let (small, large) = (step_of(&run, "n1", json!("ü")), step_of(&run, "n2", of_bytes(MAX_INLINE_BYTES + 1)));
@@ -67,7 +67,7 @@ pub async fn a_record_whose_time_is_up_reads_as_its_receipt(store: &impl Subject
     assert_eq!(read(store, &run, "n2", day(9_999)).await.purged.as_deref(), Some(&purged));
 }
 
-/// A step that a retry took over is older than its run.
+/// A step that a retry took over was completed before its run was created.
 pub async fn a_record_that_was_taken_over_is_as_young_as_its_run(store: &impl Subject) {
     let maker = Maker::new(31);
     let run = maker.run(maker.org(), maker.flow_id(), &crate::build::chain(1), day(100));
@@ -77,7 +77,7 @@ pub async fn a_record_that_was_taken_over_is_as_young_as_its_run(store: &impl Su
     assert!(!is_there(store, &run, "n1", day(100 + DAYS + 1)).await);
 }
 
-/// However long a run waits, its records are there when it goes on; a run that waits for weeks costs nothing for that.
+/// However long a run waits, its records exist when it goes on. A run that waits for weeks costs nothing for that.
 pub async fn the_records_of_a_run_outlast_its_waits(store: &impl Subject) {
     let maker = Maker::new(32);
     let run = created(store, new_run(&maker)).await;
@@ -89,7 +89,7 @@ pub async fn the_records_of_a_run_outlast_its_waits(store: &impl Subject) {
 
     let kept_until = store.runs().extend_retention(&run, day(300)).await.unwrap();
     assert_eq!(kept_until, Some(day(300 + DAYS + 1)));
-    // And once more, as after a crash.
+    // Once more, as after a crash.
     assert_eq!(store.runs().extend_retention(&run, day(300)).await.unwrap(), kept_until);
     let run = Run { kept_until, ..run };
     assert_eq!(store.runs().extend_retention(&run, day(301)).await.unwrap(), None, "it remembers");
@@ -100,7 +100,7 @@ pub async fn the_records_of_a_run_outlast_its_waits(store: &impl Subject) {
     }
 }
 
-/// To an earlier time, to a later one, to none at all.
+/// To an earlier time, to a later one, and to never.
 pub async fn records_are_rescheduled_and_receipts_stay(store: &impl Subject) {
     let maker = Maker::new(33);
     let run = created(store, new_run(&maker)).await;
@@ -121,7 +121,7 @@ pub async fn records_are_rescheduled_and_receipts_stay(store: &impl Subject) {
             assert!(is_there(store, &run, name, there).await, "{wanted:?}");
             if let Some(gone) = gone {
                 assert!(!is_there(store, &run, name, gone).await, "{wanted:?}");
-                // What is gone does not come back.
+                // An expired record does not come back.
                 store.runs().reschedule(&run.id, None, gone).await.unwrap();
                 assert!(!is_there(store, &run, name, gone).await, "{wanted:?}");
             }
@@ -131,8 +131,8 @@ pub async fn records_are_rescheduled_and_receipts_stay(store: &impl Subject) {
     }
 }
 
-/// Nothing comes after it: not another receipt, and not the record of an invocation that was thought dead.
-pub async fn a_receipt_holds_the_place_of_its_record_for_good(store: &impl Subject) {
+/// Nothing replaces it: neither another receipt nor the record of an invocation that had lost the run.
+pub async fn a_receipt_replaces_its_record_for_good(store: &impl Subject) {
     let maker = Maker::new(34);
     let run = created(store, new_run(&maker)).await;
     let record = store.runs().record(&run, step_of(&run, "n1", json!("secret"))).await.unwrap();
@@ -144,7 +144,7 @@ pub async fn a_receipt_holds_the_place_of_its_record_for_good(store: &impl Subje
     assert_eq!(read(store, &run, "n1", day(100_000)).await, receipt);
     assert_eq!(receipt.clone().without_payloads(at(70), PurgeReason::Expired), receipt);
 
-    // The record has been deleted before the receipt comes.
+    // The record was deleted before the receipt is written.
     let bare = StepRecord { input: None, output: None, error: Some("it broke".to_owned()), ..step_of(&run, "n2", json!(null)) };
     let receipt = bare.clone().without_payloads(at(50), PurgeReason::Expired);
     store.runs().put_receipt(&receipt).await.unwrap();
@@ -152,7 +152,7 @@ pub async fn a_receipt_holds_the_place_of_its_record_for_good(store: &impl Subje
     assert_eq!(store.runs().record(&run, bare).await.unwrap(), receipt);
 }
 
-/// Not what lies beside the input.
+/// The object of the input is not deleted.
 pub async fn objects_of_steps_are_deleted_and_the_input_stays(store: &impl Subject) {
     let maker = Maker::new(35);
     let (run, other) = (new_run(&maker), new_run(&maker));
@@ -183,8 +183,8 @@ pub async fn objects_of_steps_are_deleted_and_the_input_stays(store: &impl Subje
     assert!(lies_there(&input).await);
 }
 
-/// The first request counts; the debt is paid once.
-pub async fn a_purge_is_noted_once_and_looked_at_again_when_it_is_due(store: &impl Subject) {
+/// The first request counts, and the purge is repeated once.
+pub async fn a_purge_is_requested_once_and_found_when_it_is_due(store: &impl Subject) {
     let maker = Maker::new(36);
     let run = created(store, new_run(&maker)).await;
     let execution = ExecutionState { pending: None, ..run.execution.clone() };
@@ -204,10 +204,10 @@ pub async fn a_purge_is_noted_once_and_looked_at_again_when_it_is_due(store: &im
     }
     assert!(!is_due(day(9)).await);
     assert_eq!(store.runs().request_purge(&second, at(400)).await.unwrap(), first);
-    assert!(!is_due(day(9)).await, "what is done is not owed anew");
+    assert!(!is_due(day(9)).await, "a purge that was repeated is not due again");
 }
 
-/// New records last for ever, those that are there stay as they are; and back.
+/// New records never expire, and existing ones do not change; the other way round too.
 pub async fn an_organisation_is_switched_together_with_the_job_that_applies_it(store: &impl Subject) {
     let maker = Maker::new(37);
     let org = maker.org();
@@ -217,7 +217,7 @@ pub async fn an_organisation_is_switched_together_with_the_job_that_applies_it(s
     let first = store.runs().switch_retention(new(true)).await.unwrap();
     assert_eq!(store.runs().retention(&org).await.unwrap(), Retention::Forever);
     assert_eq!(store.runs().retention_job(&org).await.unwrap(), Some(first.clone()));
-    assert!(matches!(store.runs().switch_retention(new(false)).await, Err(CommitError::Changed)), "somebody else was faster");
+    assert!(matches!(store.runs().switch_retention(new(false)).await, Err(CommitError::Changed)), "another writer was first");
     assert_eq!(store.runs().retention(&org).await.unwrap(), Retention::Forever, "all or nothing");
 
     let run = created(store, maker.run(org, maker.flow_id(), &crate::build::chain(3), at(0))).await;
@@ -238,7 +238,7 @@ pub async fn an_organisation_is_switched_together_with_the_job_that_applies_it(s
     let off = store.runs().switch_retention(RetentionJob::new(org, false, at(99), Some(&job))).await.unwrap();
     assert_eq!((off.long, store.runs().retention(&org).await.unwrap()), (false, Retention::Days(DAYS)));
     assert!(store.runs().retention_jobs_owed().await.unwrap().contains(&org));
-    // A minute later everybody has heard of it.
+    // A minute later every process has read the setting again.
     let late = StepRecord { completed_at: at(2 + 60), ..step_of(&run, "n2", json!(2)) };
     store.runs().record(&run, late).await.unwrap();
     assert!(!is_there(store, &run, "n2", day(DAYS + 2)).await);

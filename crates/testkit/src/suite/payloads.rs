@@ -10,7 +10,7 @@ use super::Subject;
 use super::runs::{new_run, step_of};
 use crate::build::{Maker, at};
 
-/// A value whose canonical text has exactly so many bytes.
+/// Returns a value whose canonical text has exactly this number of bytes.
 pub(super) fn of_bytes(bytes: usize) -> Value {
     let value = json!({"text": "x".repeat(bytes - r#"{"text":""}"#.len())});
     assert_eq!(canonical(&value).len(), bytes);
@@ -23,7 +23,7 @@ pub(super) async fn stored(store: &impl Subject, payload: Option<Payload>) -> (O
     (object, value)
 }
 
-/// The input comes back as it was given.
+/// The input is read as it was written.
 pub async fn inputs_read_back_whatever_their_type(store: &impl Subject) {
     let maker = Maker::new(20);
     for input in [json!(null), json!({}), json!([]), json!(""), json!(0), json!(1.5e300), json!({"b": [{"ü": "\u{0}\n"}], "a": true})] {
@@ -31,12 +31,12 @@ pub async fn inputs_read_back_whatever_their_type(store: &impl Subject) {
         store.runs().create(&run, &input, None).await.unwrap();
         assert_eq!(store.runs().input(&run).await.unwrap(), Payload::of(input));
     }
-    let nobody = new_run(&maker);
-    assert!(matches!(store.runs().input(&nobody).await, Err(PortError::Corrupt(_))));
+    let other = new_run(&maker);
+    assert!(matches!(store.runs().input(&other).await, Err(PortError::Corrupt(_))));
 }
 
 /// 99 KB, and exactly 100 KB.
-pub async fn a_payload_up_to_100_kb_lies_in_the_record(store: &impl Subject) {
+pub async fn a_payload_up_to_100_kb_is_in_the_record(store: &impl Subject) {
     let maker = Maker::new(21);
     for bytes in [99 * 1024, MAX_INLINE_BYTES] {
         let (run, value) = (new_run(&maker), of_bytes(bytes));
@@ -48,8 +48,8 @@ pub async fn a_payload_up_to_100_kb_lies_in_the_record(store: &impl Subject) {
     }
 }
 
-/// 101 KB, and one byte too many.
-pub async fn a_larger_payload_lies_beside_it_under_its_hash(store: &impl Subject) {
+/// 101 KB, and one byte more than 100 KB.
+pub async fn a_larger_payload_is_offloaded_under_its_hash(store: &impl Subject) {
     let maker = Maker::new(22);
     for bytes in [MAX_INLINE_BYTES + 1, 101 * 1024, 1_000_000] {
         let (run, value) = (new_run(&maker), of_bytes(bytes));
@@ -60,7 +60,7 @@ pub async fn a_larger_payload_lies_beside_it_under_its_hash(store: &impl Subject
 
         let step = step_of(&run, "n1", value.clone());
         let recorded = store.runs().record(&run, step.clone()).await.unwrap();
-        assert_eq!(recorded.input, step.input, "only what is large lies beside the record");
+        assert_eq!(recorded.input, step.input, "only what is large is in an object");
         let (object, fetched) = stored(store, recorded.output.clone()).await;
         assert_eq!((object.bytes, &object.sha256), (bytes as u64, &sha256_hex(&value)));
         assert!(object.key.ends_with(&object.sha256), "{}", object.key);
@@ -72,7 +72,7 @@ pub async fn a_larger_payload_lies_beside_it_under_its_hash(store: &impl Subject
     }
 }
 
-/// What a retry takes over is its own: nothing it refers to goes when the run before it goes.
+/// A retry has objects of its own, which stay when those of the run before it are deleted.
 pub async fn a_payload_of_another_run_is_copied(store: &impl Subject) {
     let maker = Maker::new(24);
     let (before, value) = (new_run(&maker), of_bytes(MAX_INLINE_BYTES + 1));
@@ -86,7 +86,7 @@ pub async fn a_payload_of_another_run_is_copied(store: &impl Subject) {
     assert_eq!(store.runs().step(&before, &recorded.node, at(9)).await.unwrap(), Some(recorded));
 }
 
-/// A reference promises bytes: others are not passed on.
+/// The reference has the hash of the bytes, and other bytes are refused.
 pub async fn a_payload_that_does_not_have_its_hash_is_refused(store: &impl Subject) {
     let maker = Maker::new(23);
     let run = new_run(&maker);
@@ -107,7 +107,7 @@ pub async fn a_payload_of_25_mb_reads_back(store: &impl Subject) {
     assert_eq!((object.bytes, fetched), (MAX_OUTPUT_BYTES as u64, value));
 }
 
-/// What counts is bytes of JSON, not characters.
+/// Its size is the number of bytes of its JSON, not of characters.
 pub async fn a_payload_is_as_large_as_its_bytes(store: &impl Subject) {
     let maker = Maker::new(26);
     for (text, is_large) in
@@ -133,13 +133,13 @@ async fn is_there(store: &impl Subject, object: &ObjectRef) -> bool {
     }
 }
 
-/// Where a payload of this step would lie.
+/// Returns the reference that a payload of this step would have.
 fn place_of(run: &Run, value: &Value) -> ObjectRef {
     let sha256 = sha256_hex(value);
     ObjectRef { key: format!("{}/{}/n1/{sha256}", run.org, run.id), bytes: canonical(value).len() as u64, sha256 }
 }
 
-/// Two invocations did the same step. The one whose record does not count leaves nothing behind, and takes nothing away.
+/// Two invocations did the same step. The one whose record is not kept leaves no object, and deletes none of the other.
 pub async fn an_upload_that_no_record_refers_to_does_not_stay(store: &impl Subject) {
     let maker = Maker::new(27);
     let run = new_run(&maker);
@@ -150,13 +150,13 @@ pub async fn an_upload_that_no_record_refers_to_does_not_stay(store: &impl Subje
     assert!(!is_there(store, &place_of(&run, &second)).await, "what the second one put out");
     assert!(is_there(store, &place_of(&run, &first)).await, "the input of the second one is the output of the first");
 
-    // The same bytes are the same object: a repetition must not take it away.
+    // The same bytes are the same object: a repetition must not delete it.
     assert_eq!(store.runs().record(&run, step_of(&run, "n1", first.clone())).await.unwrap(), kept);
     assert!(is_there(store, &place_of(&run, &first)).await);
     assert_eq!(store.runs().step(&run, &kept.node, crate::build::at(9)).await.unwrap(), Some(kept));
 }
 
-/// The same for what a retry copies: the run before it keeps its own.
+/// The same for objects that a retry copies: those of the run before it stay.
 pub async fn a_copy_that_no_record_refers_to_does_not_stay(store: &impl Subject) {
     let maker = Maker::new(28);
     let (before, value) = (new_run(&maker), of_bytes(MAX_INLINE_BYTES + 1));

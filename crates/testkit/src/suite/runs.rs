@@ -19,7 +19,7 @@ pub(super) fn new_run(maker: &Maker) -> Run {
     maker.run(maker.org(), maker.flow_id(), &chain(3), at(0))
 }
 
-/// Creates a run with the input `{}`.
+/// Creates a run with the input `{}`, and returns it.
 pub(super) async fn created(store: &impl Subject, run: Run) -> Run {
     store.runs().create(&run, &json!({}), None).await.unwrap();
     run
@@ -37,7 +37,7 @@ pub(super) fn node(name: &str) -> NodeId {
     name.parse().unwrap()
 }
 
-/// Every field survives, empty and filled.
+/// Every field is read as it was written, empty and filled.
 pub async fn a_run_reads_back_with_every_field(store: &impl Subject) {
     let maker = Maker::new(1);
     let bare = created(store, new_run(&maker)).await;
@@ -91,7 +91,7 @@ pub async fn a_run_reads_back_with_every_field(store: &impl Subject) {
     assert_eq!(loaded(store, &bare).await, committed);
 }
 
-/// The second of two writers is refused, and nothing of its write is there.
+/// The second of two writers is refused, and nothing of its write is stored.
 pub async fn a_commit_with_a_stale_rev_changes_nothing(store: &impl Subject) {
     let maker = Maker::new(2);
     let run = created(store, new_run(&maker)).await;
@@ -104,8 +104,8 @@ pub async fn a_commit_with_a_stale_rev_changes_nothing(store: &impl Subject) {
     assert_eq!(store.runs().gate(&run, &node("n1")).await.unwrap(), None);
 }
 
-/// Only `create` creates.
-pub async fn a_commit_of_a_run_that_is_not_there_is_refused(store: &impl Subject) {
+/// Only `create` creates a run.
+pub async fn a_commit_of_a_run_that_does_not_exist_is_refused(store: &impl Subject) {
     let maker = Maker::new(3);
     let run = new_run(&maker);
     is_changed(store.runs().commit(run.clone(), &[]).await);
@@ -146,7 +146,7 @@ pub async fn run_and_gates_are_written_all_or_nothing(store: &impl Subject) {
     assert_eq!(store.runs().gates(&run).await.unwrap(), [first_decided, second]);
 }
 
-/// Whatever the writer knows, a decision on record stays.
+/// Whatever the writer has read, a recorded decision stays.
 pub async fn a_decided_gate_is_never_overwritten(store: &impl Subject) {
     let maker = Maker::new(5);
     let run = created(store, new_run(&maker)).await;
@@ -167,7 +167,7 @@ pub async fn a_decided_gate_is_never_overwritten(store: &impl Subject) {
     assert_eq!(loaded(store, &run).await, run);
 }
 
-/// Every field survives, empty and filled; a decided action that was not overridden as well as one that was.
+/// Every field is read as it was written, empty and filled, with and without an override of the action.
 pub async fn gates_read_back_with_every_field(store: &impl Subject) {
     let maker = Maker::new(6);
     let run = created(store, new_run(&maker)).await;
@@ -219,7 +219,7 @@ pub(super) fn step_of(run: &Run, name: &str, output: Value) -> StepRecord {
     }
 }
 
-/// A repetition changes nothing, and is told what is on record.
+/// A repetition changes nothing, and returns the stored record.
 pub async fn a_step_is_recorded_once_and_the_first_record_counts(store: &impl Subject) {
     let maker = Maker::new(7);
     let run = created(store, new_run(&maker)).await;
@@ -230,12 +230,12 @@ pub async fn a_step_is_recorded_once_and_the_first_record_counts(store: &impl Su
     let second = StepRecord { status: NodeStatus::Failed, output: None, error: Some("no".to_owned()), ..first.clone() };
     assert_eq!(store.runs().record(&run, second).await.unwrap(), first);
     assert_eq!(store.runs().step(&run, &node("n1"), at(9)).await.unwrap(), Some(first.clone()));
-    // Recording a step does not move the run.
+    // Recording a step does not change the run.
     assert_eq!(loaded(store, &run).await, run);
     assert_eq!(store.runs().steps(&run, at(9)).await.unwrap(), [first]);
 }
 
-/// Every field survives; a `null` that was put out is not the same as no output.
+/// Every field is read as it was written; an output `null` is not the same as no output.
 pub async fn steps_read_back_with_every_field(store: &impl Subject) {
     let maker = Maker::new(8);
     let (run, other) = (created(store, new_run(&maker)).await, created(store, new_run(&maker)).await);
@@ -263,7 +263,7 @@ fn key_of(run: &Run, key: &str, forget_at: Time) -> Idempotency {
     Idempotency { org: run.org, scope: "flw_1".to_owned(), key: key.to_owned(), body_sha256: "00".repeat(32), run: run.id, forget_at }
 }
 
-/// The second run under the same key is refused as a whole.
+/// The second run with the same key is refused as a whole.
 pub async fn an_idempotency_key_starts_one_run(store: &impl Subject) {
     let maker = Maker::new(9);
     let first = new_run(&maker);
@@ -277,17 +277,17 @@ pub async fn an_idempotency_key_starts_one_run(store: &impl Subject) {
     let found = |now| store.runs().idempotent(&key.org, &key.scope, &key.key, now);
     assert_eq!(found(at(3_599)).await.unwrap(), Some(key.clone()));
     assert_eq!(found(at(3_600)).await.unwrap(), None);
-    // The same words in another scope or organisation are another key.
+    // The same text in another scope or organisation is another key.
     assert_eq!(store.runs().idempotent(&key.org, "flw_2", &key.key, at(1)).await.unwrap(), None);
     assert_eq!(store.runs().idempotent(&maker.org(), &key.scope, &key.key, at(1)).await.unwrap(), None);
     let elsewhere = Idempotency { scope: "flw_2".to_owned(), run: second.id, ..key };
     store.runs().create(&second, &json!({}), Some(&elsewhere)).await.unwrap();
-    // A run id is used once, with or without a key.
+    // The id of a run is used once, with or without a key.
     is_changed(store.runs().create(&first, &json!("other"), None).await);
 }
 
-/// Whether or not the store has deleted the old one by then.
-pub async fn an_idempotency_key_can_be_used_again_once_it_is_forgotten(store: &impl Subject) {
+/// Whether or not TTL has deleted the old one.
+pub async fn an_idempotency_key_can_be_used_again_after_its_expiry(store: &impl Subject) {
     let maker = Maker::new(10);
     let first = new_run(&maker);
     store.runs().create(&first, &json!({}), Some(&key_of(&first, "k", at(100)))).await.unwrap();
@@ -299,12 +299,12 @@ pub async fn an_idempotency_key_can_be_used_again_once_it_is_forgotten(store: &i
     assert_eq!(store.runs().idempotent(&key.org, &key.scope, "k", at(150)).await.unwrap(), Some(key));
 }
 
-/// No order of park and decide loses a wake-up.
-pub async fn park_takes_the_token_only_while_its_own_execution_is_owed(store: &impl Subject) {
+/// No order of park and decision loses a wake-up.
+pub async fn park_writes_the_token_only_while_its_own_execution_is_pending(store: &impl Subject) {
     let maker = Maker::new(11);
     let spec = Spec::parse(&chain(3)).unwrap();
     let mut run = created(store, new_run(&maker)).await;
-    assert!(!store.park(&run.id, &format!("{}-2", run.id), "early").await, "the segment is not owed yet");
+    assert!(!store.park(&run.id, &format!("{}-2", run.id), "early").await, "the segment is not pending yet");
     run.start(&spec, spec.start(), at(0)).unwrap();
     run.end_segment(Some(at(60))).unwrap();
     let run = store.runs().commit(run, &[]).await.unwrap();
@@ -319,7 +319,7 @@ pub async fn park_takes_the_token_only_while_its_own_execution_is_owed(store: &i
     assert!(!store.park(&run.id, &run.execution_name(), "twice").await);
     is_changed(store.runs().commit(run.clone(), &[]).await);
 
-    // A decision between the end of a segment and Park: the run pending a ring, and Park must not wait.
+    // A decision came between the end of a segment and Park: a task token is to be sent, and Park must not wait.
     let mut heard = Run {
         execution: ExecutionState { pending: Some(PendingEffect::SendTaskSuccess), token: None, ..parked.execution.clone() },
         ..parked

@@ -1,4 +1,4 @@
-//! Webhooks, and flows that the clock starts.
+//! Webhook triggers and scheduled flows.
 
 use domain::flow::{CronTrigger, Flow, FlowTrigger, Version};
 use domain::ports::{CommitError, CronFlows, FlowName, Flows, Runs, WebhookTriggers, Window};
@@ -38,7 +38,7 @@ async fn scheduled(store: &impl Subject, maker: &Maker, slug: &str, next: Time) 
     (flow, version)
 }
 
-/// The flow as a tick leaves it.
+/// Returns the flow as a tick leaves it.
 fn moved_on(flow: &Flow, next: Option<Time>) -> Flow {
     let last = flow.trigger.cron().unwrap().next_run_at;
     Flow { trigger: every_minute(next, last), ..flow.clone() }
@@ -48,7 +48,7 @@ fn run_of(maker: &Maker, flow: &Flow, version: &Version, now: Time) -> Run {
     maker.run(flow.org, flow.id, &version.spec, now)
 }
 
-/// By itself and in a list, and as often as it is changed.
+/// By itself and in a list, after each change.
 pub async fn the_trigger_of_a_flow_reads_back(store: &impl Subject) {
     let maker = Maker::new(60);
     let org = maker.org();
@@ -73,7 +73,7 @@ pub async fn the_trigger_of_a_flow_reads_back(store: &impl Subject) {
     }
 }
 
-/// Of two who rotate what they have both read, one is refused.
+/// Of two writers who rotate the same secret one is refused.
 pub async fn a_webhook_is_found_by_its_token_until_it_is_deleted(store: &impl Subject) {
     let (maker, table) = (Maker::new(61), store.table());
     let [token, other] = [[7, 8], [8, 7]].map(WebhookToken::new);
@@ -98,7 +98,7 @@ pub async fn a_webhook_is_found_by_its_token_until_it_is_deleted(store: &impl Su
     is_changed(&table.put_webhook(&token, &rotated.rotated(Sealed::from_text("fourth"), at(3)), Some(&rotated)).await);
 }
 
-/// Due at that very moment is due; not before; and what has no due time never is.
+/// A flow is due from its due time on, and never without one.
 pub async fn flows_are_due_from_their_time_on_and_the_oldest_comes_first(store: &impl Subject) {
     let maker = Maker::new(62);
     let mut flows = Vec::new();
@@ -115,7 +115,7 @@ pub async fn flows_are_due_from_their_time_on_and_the_oldest_comes_first(store: 
     assert_eq!(due(at(60), 100).await, names(1));
     assert_eq!(due(at(9 * 60), 100).await, names(9));
     assert_eq!(due(at(9 * 60), 4).await, names(4));
-    // What has been started is due no more, whether it is due again later or not.
+    // A flow that was started is not due any more, whether or not it is due again later.
     for ((_, flow, version), next) in flows.iter().zip([None, Some(at(3_600))]) {
         let run = run_of(&maker, flow, version, at(600));
         store.table().create_due(&run, &json!({}), flow, &moved_on(flow, next)).await.unwrap();
@@ -124,7 +124,7 @@ pub async fn flows_are_due_from_their_time_on_and_the_oldest_comes_first(store: 
     assert_eq!(due(at(3_600), 100).await.last(), Some(&(flows[1].1.org, flows[1].1.id)));
 }
 
-/// Run, input and schedule together.
+/// Run, input and schedule are written together.
 pub async fn a_due_time_becomes_one_run_and_moves_the_schedule(store: &impl Subject) {
     let maker = Maker::new(63);
     let (flow, version) = scheduled(store, &maker, "flow", at(60)).await;
@@ -135,17 +135,17 @@ pub async fn a_due_time_becomes_one_run_and_moves_the_schedule(store: &impl Subj
     assert_eq!(store.runs().load(&run.id).await.unwrap(), Some(run.clone()));
     assert_eq!(store.runs().input(&run).await.unwrap(), Payload::of(input.clone()));
     assert_eq!(stored(store, &flow).await, after);
-    // A tick that was late.
+    // A tick was late.
     let late = run_of(&maker, &flow, &version, at(62));
     is_changed(&store.table().create_due(&late, &input, &flow, &after).await);
     assert_eq!(store.runs().load(&late.id).await.unwrap(), None);
     assert_eq!(stored(store, &flow).await, after);
-    // And one that has read the new state, while the run's id is taken: nothing of it happens.
+    // A tick has read the new state, but the id of the run is taken: it changes nothing.
     is_changed(&store.table().create_due(&run, &input, &after, &moved_on(&after, Some(at(180)))).await);
     assert_eq!(stored(store, &flow).await, after);
 }
 
-/// All have read the same.
+/// All have read the same state.
 pub async fn of_64_ticks_at_the_same_time_one_starts_the_flow(store: &impl Subject) {
     let maker = Maker::new(64);
     let (flow, version) = scheduled(store, &maker, "flow", at(60)).await;
@@ -162,7 +162,7 @@ pub async fn of_64_ticks_at_the_same_time_one_starts_the_flow(store: &impl Subje
     assert_eq!(stored(store, &flow).await, after);
 }
 
-/// Whoever comes second has to look again: neither the edit nor the tick is lost.
+/// The second writer has to read again: neither the edit nor the tick is lost.
 pub async fn an_edit_and_the_clock_do_not_overwrite_each_other(store: &impl Subject) {
     let maker = Maker::new(65);
     let (flow, version) = scheduled(store, &maker, "flow", at(60)).await;
@@ -178,7 +178,7 @@ pub async fn an_edit_and_the_clock_do_not_overwrite_each_other(store: &impl Subj
     is_changed(&store.table().create_due(&late, &json!({}), &ticked, &moved_on(&ticked, Some(at(180)))).await);
     assert_eq!(store.runs().load(&late.id).await.unwrap(), None);
     assert_eq!(stored(store, &flow).await, edited);
-    // An edit that takes the schedule away takes it out of what is due.
+    // A flow whose schedule was removed by an edit is not due any more.
     let paused = Flow { trigger: every_minute(None, None), updated_at: at(130), ..edited.clone() };
     store.table().update_flow(&edited, &paused, None).await.unwrap();
     assert_eq!(store.table().due_flows(at(600), 10).await.unwrap(), []);

@@ -1,4 +1,4 @@
-//! Walks through lists from page to page while runs begin, go on and end, held against a vector that is sorted and cut.
+//! Walks through lists from page to page while runs begin, go on and end, compared with a vector that is sorted and cut.
 
 use std::collections::BTreeSet;
 
@@ -11,13 +11,13 @@ use super::lists::{SPAN, accepts, random_filter, random_run, summary};
 use super::runs::created;
 use crate::build::{Maker, at, chain};
 
-/// How many flows are tried, and how many walks are made through the runs of each.
+/// The number of flows, and of walks through the runs of each.
 const FLOWS: usize = 3;
 const WALKS: usize = 10;
-/// How many runs a flow has when the first walk begins, and how many it may come to.
+/// The number of runs of a flow when the first walk begins, and the most that it may get.
 const RUNS: usize = 50;
 const MOST: usize = 100;
-/// What an active run becomes: it mostly stays one.
+/// Returns the next status of an active run. Mostly it stays active.
 const NEXT: [RunStatus; 7] = [
     RunStatus::Running,
     RunStatus::AwaitingApproval,
@@ -28,7 +28,7 @@ const NEXT: [RunStatus; 7] = [
     RunStatus::Cancelled,
 ];
 
-/// What the store should hold of one flow.
+/// What the store should have of one flow.
 struct Model<'a, S> {
     store: &'a S,
     maker: Maker,
@@ -38,7 +38,7 @@ struct Model<'a, S> {
 }
 
 impl<S: Subject> Model<'_, S> {
-    /// The rows that match, newest first.
+    /// Returns the matching rows, newest first.
     fn rows(&self, filter: &RunFilter) -> Vec<RunSummary> {
         let mut rows: Vec<RunSummary> = self.runs.iter().map(summary).filter(|row| accepts(filter, row)).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.id));
@@ -53,7 +53,7 @@ impl<S: Subject> Model<'_, S> {
         self.runs.push(created(self.store, run).await);
     }
 
-    /// Some active run goes on or ends, or a new one begins.
+    /// Changes an active run, or creates a new one.
     async fn change(&mut self) {
         let entropy = self.maker.entropy().clone();
         let active: Vec<usize> = (0..self.runs.len()).filter(|at| !self.runs[*at].status.is_final()).collect();
@@ -72,12 +72,12 @@ impl<S: Subject> Model<'_, S> {
         self.runs[place] = self.store.runs().commit(run, &[]).await.unwrap();
     }
 
-    async fn walk(&mut self, told: &str) {
+    async fn walk(&mut self, case: &str) {
         let entropy = self.maker.entropy().clone();
-        // No filter at all is where runs move between the most partitions.
+        // Without a filter runs move between the most partitions.
         let filter = if entropy.one_in(3) { RunFilter::default() } else { random_filter(&self.maker) };
         let limit = usize::try_from(3 + entropy.below(25)).unwrap();
-        let told = format!("{told}: {filter:?}, {limit} at a time");
+        let case = format!("{case}: {filter:?}, {limit} at a time");
         let mut stayed = self.ids(&filter);
         let mut window = Window { limit, ..Window::default() };
         let mut seen: Vec<RunId> = Vec::new();
@@ -86,9 +86,9 @@ impl<S: Subject> Model<'_, S> {
             let all = self.rows(&filter);
             let is_behind = |row: &RunSummary| window.after.as_ref().is_none_or(|after| row.id.to_string() < *after);
             let behind: Vec<RunSummary> = all.iter().filter(|row| is_behind(row)).cloned().collect();
-            assert_eq!(page.rows, behind[..limit.min(behind.len())], "{told}, after {:?}", window.after);
-            assert_eq!(page.next.is_some(), behind.len() > limit, "{told}");
-            assert_eq!(page.total, (all.len() as u64).min(COUNT_CAP + 1), "{told}");
+            assert_eq!(page.rows, behind[..limit.min(behind.len())], "{case}, after {:?}", window.after);
+            assert_eq!(page.next.is_some(), behind.len() > limit, "{case}");
+            assert_eq!(page.total, (all.len() as u64).min(COUNT_CAP + 1), "{case}");
             seen.extend(page.rows.iter().map(|row| row.id));
             if page.next.is_none() {
                 break;
@@ -99,14 +99,14 @@ impl<S: Subject> Model<'_, S> {
                 stayed = stayed.intersection(&self.ids(&filter)).copied().collect();
             }
         }
-        assert!(seen.is_sorted_by(|newer, older| newer > older), "{told}: out of order, or twice: {seen:?}");
+        assert!(seen.is_sorted_by(|newer, older| newer > older), "{case}: out of order, or twice: {seen:?}");
         let missing: Vec<&RunId> = stayed.iter().filter(|id| !seen.contains(id)).collect();
-        assert!(missing.is_empty(), "{told}: {missing:?} are missing");
+        assert!(missing.is_empty(), "{case}: {missing:?} are missing");
     }
 }
 
-/// Each page is what a sorted vector gives at that moment; no run is on two pages; and one that was there before the first page
-/// and matched all the while is on one.
+/// Each page is what a sorted vector has at that time; no run is on two pages; and a run that existed before the first page and matched all
+/// the time is on one.
 pub async fn a_walk_misses_and_repeats_nothing_while_runs_change(store: &impl Subject) {
     let maker = Maker::new(55);
     for number in 0..FLOWS {

@@ -1,4 +1,4 @@
-//! Webhooks: the endpoints of an organisation, events that somebody wanted, and their deliveries.
+//! Outbound webhooks: the endpoints of an organisation, events, and their deliveries.
 
 use domain::id::{DeliveryId, EndpointId, EventId, OrgId};
 use domain::ports::{CommitError, Deliveries, Entropy, WebhookEndpoints, Window};
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Subject;
 use crate::build::{Maker, at};
 
-/// 30 days after tests begin.
+/// Returns the time 30 days after tests begin.
 fn later() -> Time {
     at(KEPT_SECONDS)
 }
@@ -32,7 +32,7 @@ fn event(maker: &Maker, org: OrgId, now: Time) -> Event {
     Event::new(EventId::new(at(0), maker.entropy().random()), "order.paid", org, now, json!({"ü": [1, 2.5]}))
 }
 
-/// As often as they are written, and none if there never was one.
+/// After each write; without one there are none.
 pub async fn endpoints_read_back_with_every_field(store: &impl Subject) {
     let maker = Maker::new(81);
     let (org, table) = (maker.org(), store.table());
@@ -51,7 +51,7 @@ pub async fn endpoints_read_back_with_every_field(store: &impl Subject) {
     assert_eq!(table.endpoints(&org).await.unwrap(), second);
 }
 
-/// Each thinks again on what is there when it was refused.
+/// A writer that is refused reads again.
 pub async fn of_16_parallel_writes_of_endpoints_none_is_lost(store: &impl Subject) {
     let maker = Maker::new(82);
     let (org, table) = (maker.org(), store.table());
@@ -76,8 +76,8 @@ pub async fn of_16_parallel_writes_of_endpoints_none_is_lost(store: &impl Subjec
     assert_eq!((added, table.endpoints(&org).await.unwrap().all.len()), (10, 50));
 }
 
-/// To the byte; a second one with its id changes nothing.
-pub async fn an_event_is_kept_once_and_for_30_days(store: &impl Subject) {
+/// It is stored to the byte, and a second one with its id changes nothing.
+pub async fn an_event_is_stored_once_and_for_30_days(store: &impl Subject) {
     let maker = Maker::new(83);
     let (org, table) = (maker.org(), store.table());
     let first = event(&maker, org, at(5));
@@ -87,14 +87,14 @@ pub async fn an_event_is_kept_once_and_for_30_days(store: &impl Subject) {
     for (now, found) in [(at(0), true), (later(), true), (later().plus_seconds(4), true), (later().plus_seconds(5), false)] {
         assert_eq!(table.event(&org, &first.id, now).await.unwrap(), found.then(|| first.clone()), "{now}");
     }
-    // Not much more than the most that one has.
+    // A body of the greatest size.
     let large = Event { body: "x".repeat(domain::webhook::MAX_BODY_BYTES), ..event(&maker, org, at(5)) };
     table.put_event(&large).await.unwrap();
     assert_eq!(table.event(&org, &large.id, at(5)).await.unwrap(), Some(large));
 }
 
-/// And reads back with every field.
-pub async fn a_delivery_is_kept_once_and_changes_only_as_it_was_read(store: &impl Subject) {
+/// Every field is read as it was written.
+pub async fn a_delivery_is_stored_once_and_changes_only_as_it_was_read(store: &impl Subject) {
     let maker = Maker::new(84);
     let (org, table) = (maker.org(), store.table());
     let new = Delivery::new(&event(&maker, org, at(5)), endpoint(&maker).id);
@@ -115,11 +115,11 @@ pub async fn a_delivery_is_kept_once_and_changes_only_as_it_was_read(store: &imp
     }
 }
 
-/// And not once it has been attempted, nor before the first attempt.
-pub async fn what_is_owed_to_an_endpoint_is_found_when_it_is_due(store: &impl Subject) {
+/// A delivery is due after a failed attempt or a request, and neither before the first attempt nor after a success.
+pub async fn a_due_delivery_is_found(store: &impl Subject) {
     let maker = Maker::new(87);
     let (org, table) = (maker.org(), store.table());
-    // The suite may share a store: only those of this organisation count.
+    // The suite may share a store, so only those of this organisation count.
     let due = async |now| {
         let due = table.due(now).await.unwrap();
         due.into_iter().filter(|(_, message)| message.org == org).collect::<Vec<_>>()
@@ -144,7 +144,7 @@ pub async fn what_is_owed_to_an_endpoint_is_found_when_it_is_due(store: &impl Su
     assert_eq!(due(at(400)).await, [(at(65), again.message()), (at(366), later.message())]);
 }
 
-/// Those whose time is up are not among them, nor counted.
+/// Expired ones are neither listed nor counted.
 pub async fn deliveries_are_listed_newest_first_page_by_page(store: &impl Subject) {
     let maker = Maker::new(85);
     let (org, table) = (maker.org(), store.table());
@@ -170,13 +170,13 @@ pub async fn deliveries_are_listed_newest_first_page_by_page(store: &impl Subjec
     assert_eq!(seen, all);
     let window = Window { after: None, skip: 2, limit: 3, was_beyond_cap: false };
     assert_eq!(table.deliveries(&org, &ours, &window, at(9)).await.unwrap().rows, all[2..5]);
-    // Of the oldest ones the time is up.
+    // The oldest ones have expired.
     let page = table.deliveries(&org, &ours, &window, later().plus_seconds(2)).await.unwrap();
     assert_eq!((page.total, page.rows, page.next), (4, all[2..4].to_vec(), None));
 }
 
-/// Whatever ids somebody knows.
-pub async fn webhooks_of_another_organisation_are_not_there(store: &impl Subject) {
+/// Even if their ids are known.
+pub async fn webhooks_of_another_organisation_are_not_found(store: &impl Subject) {
     let maker = Maker::new(86);
     let (org, other, table) = (maker.org(), maker.org(), store.table());
     let mut endpoints = table.endpoints(&org).await.unwrap();

@@ -1,4 +1,4 @@
-//! What events say, and what becomes of what is too large to be said.
+//! The bodies of events, and references in place of what is too large.
 
 use domain::step::step_id;
 use domain::webhook::MAX_BODY_BYTES;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testkit::Reply;
 use testkit::build::{actor, approve_as, canonical, gate, llm, reject, service, spec, task};
 
-use crate::house::House;
+use crate::stack::Stack;
 
 fn refs(value: &Value) -> Vec<(String, u64)> {
     let place = |place: &Value| (place["url"].as_str().unwrap().to_owned(), place["bytes"].as_u64().unwrap());
@@ -14,38 +14,38 @@ fn refs(value: &Value) -> Vec<(String, u64)> {
 }
 
 #[test]
-fn every_event_of_a_run_says_what_the_contract_says() {
-    let house = House::of(&canonical());
-    house.endpoint("https://a.test", &["*"]);
+fn every_event_of_a_run_has_the_fields_of_the_contract() {
+    let stack = Stack::of(&canonical());
+    stack.endpoint("https://a.test", &["*"]);
     let answer = json!({"text": "…", "parsed": {"amount": 7}, "model": "m-1", "inferenceMs": 12, "tokens": {"prompt": 3, "completion": 4, "total": 7}});
-    house.world.effects.answer("draft", Reply::output(answer.clone()));
-    let run = house.world.start(json!({"ticket": "T-1"}));
-    house.world.play();
-    house.world.decide(run, "", &actor("usr_ada"), approve_as(json!({"amount": 5}))).unwrap();
-    let ended = house.world.play_to_end(run);
-    house.publish_all();
+    stack.deployment.effects.answer("draft", Reply::output(answer.clone()));
+    let run = stack.deployment.start(json!({"ticket": "T-1"}));
+    stack.deployment.play();
+    stack.deployment.decide(run, "", &actor("usr_ada"), approve_as(json!({"amount": 5}))).unwrap();
+    let ended = stack.deployment.play_to_end(run);
+    stack.publish_all();
     let step = |node: &str| json!(step_id(&run, &node.parse().unwrap()));
-    let gate = house.world.gate(run, "review").unwrap();
+    let gate = stack.deployment.gate(run, "review").unwrap();
     assert_eq!(
-        house.data("flow.run.started"),
+        stack.data("flow.run.started"),
         json!({"runId": run, "flowId": ended.flow, "flowSlug": "flow", "trigger": "manual", "input": {"ticket": "T-1"}})
     );
     assert_eq!(
-        house.data("flow.run.awaiting_approval"),
+        stack.data("flow.run.awaiting_approval"),
         json!({
             "runId": run, "flowId": ended.flow, "stepId": step("review"), "nodeId": "review", "approvalId": gate.id, "actionLabel": "Pay",
             "proposedAction": {"amount": 7}, "assignTo": null, "expiresAt": gate.deadline,
         })
     );
-    assert_eq!(house.data("generation.started"), json!({"runId": run, "stepId": step("draft"), "nodeId": "draft", "model": "draft"}));
+    assert_eq!(stack.data("generation.started"), json!({"runId": run, "stepId": step("draft"), "nodeId": "draft", "model": "draft"}));
     assert_eq!(
-        house.data("generation.completed"),
+        stack.data("generation.completed"),
         json!({
             "runId": run, "stepId": step("draft"), "nodeId": "draft", "model": "m-1", "inferenceMs": 12,
             "tokens": {"prompt": 3, "completion": 4, "total": 7},
         })
     );
-    let mut succeeded = house.data("flow.run.succeeded");
+    let mut succeeded = stack.data("flow.run.succeeded");
     let steps = succeeded["steps"].take();
     assert_eq!(
         succeeded,
@@ -59,68 +59,68 @@ fn every_event_of_a_run_says_what_the_contract_says() {
     assert_eq!(shown[0], [&json!("draft"), &json!("llm_step"), &json!("succeeded"), &step("draft"), &answer]);
     assert_eq!(shown[1], [&json!("review"), &json!("human_approval"), &json!("succeeded"), &step("review"), &decided]);
     assert_eq!(shown[2][..4], [&json!("pay"), &json!("service_call"), &json!("succeeded"), &step("pay")]);
-    let (_, body) = house.queued().into_values().find(|(name, _)| name == "flow.run.started").unwrap();
-    assert_eq!(body["orgId"], json!(house.world.org));
+    let (_, body) = stack.queued().into_values().find(|(name, _)| name == "flow.run.started").unwrap();
+    assert_eq!(body["orgId"], json!(stack.deployment.org));
     assert_eq!(body["occurredAt"], json!(ended.started_at));
 }
 
 #[test]
 fn a_failure_names_the_step_and_a_cancellation_the_actor() {
-    let house = House::of(&spec(&[llm("a", json!({}))], ""));
-    house.endpoint("https://a.test", &["*"]);
-    house.world.effects.answer("a", Reply::refused());
-    let failed = house.world.start(json!({}));
-    house.world.play_to_end(failed);
-    house.publish_all();
+    let stack = Stack::of(&spec(&[llm("a", json!({}))], ""));
+    stack.endpoint("https://a.test", &["*"]);
+    stack.deployment.effects.answer("a", Reply::refused());
+    let failed = stack.deployment.start(json!({}));
+    stack.deployment.play_to_end(failed);
+    stack.publish_all();
     let step = step_id(&failed, &"a".parse().unwrap());
-    let data = house.data("flow.run.failed");
+    let data = stack.data("flow.run.failed");
     assert_eq!((&data["failedStepId"], &data["errorMessage"]), (&json!(step), &json!("the service answered 400")));
-    let data = house.data("generation.failed");
+    let data = stack.data("generation.failed");
     assert_eq!((&data["stepId"], &data["errorMessage"]), (&json!(step), &json!("the service answered 400")));
 
-    let house = House::of(&spec(&[gate("g", json!({}))], ""));
-    house.endpoint("https://a.test", &["flow.run.cancelled"]);
-    let run = house.world.start(json!({}));
-    house.world.play();
-    house.world.cancel(run, "not needed").unwrap();
-    house.publish_all();
-    let data = house.data("flow.run.cancelled");
+    let stack = Stack::of(&spec(&[gate("g", json!({}))], ""));
+    stack.endpoint("https://a.test", &["flow.run.cancelled"]);
+    let run = stack.deployment.start(json!({}));
+    stack.deployment.play();
+    stack.deployment.cancel(run, "not needed").unwrap();
+    stack.publish_all();
+    let data = stack.data("flow.run.cancelled");
     assert_eq!((&data["reason"], &data["actor"], &data["runId"]), (&json!("not needed"), &json!("usr_canceller"), &json!(run)));
 }
 
 #[test]
 fn a_rejection_that_fails_the_run_names_the_approval() {
-    let house = House::of(&spec(&[gate("g", json!({}))], ""));
-    house.endpoint("https://a.test", &["flow.run.failed"]);
-    let run = house.world.start(json!({}));
-    house.world.play();
-    house.world.decide(run, "", &actor("usr_ada"), reject("too much")).unwrap();
-    house.world.play_to_end(run);
-    house.publish_all();
-    let data = house.data("flow.run.failed");
+    let stack = Stack::of(&spec(&[gate("g", json!({}))], ""));
+    stack.endpoint("https://a.test", &["flow.run.failed"]);
+    let run = stack.deployment.start(json!({}));
+    stack.deployment.play();
+    stack.deployment.decide(run, "", &actor("usr_ada"), reject("too much")).unwrap();
+    stack.deployment.play_to_end(run);
+    stack.publish_all();
+    let data = stack.data("flow.run.failed");
     assert_eq!(data["failedStepId"], json!(step_id(&run, &"g".parse().unwrap())));
     assert_eq!(data["errorMessage"], "rejected by usr_ada: too much");
 }
 
 #[test]
-fn what_is_large_is_a_reference_to_where_it_can_be_fetched() {
-    // Five outputs that lie in the table, and one that does not.
+fn a_large_payload_is_a_reference_to_where_it_can_be_fetched() {
+    // Five outputs are in the table, and one is in object storage.
     let nodes: Vec<Value> = ["a", "b", "c", "d", "e", "large"].map(|name| task(name, json!({}))).into();
-    let house = House::of(&spec(&nodes, "a>b b>c c>d d>e e>large"));
-    house.endpoint("https://a.test", &["*"]);
+    let stack = Stack::of(&spec(&nodes, "a>b b>c c>d d>e e>large"));
+    stack.endpoint("https://a.test", &["*"]);
     for (name, bytes) in [("a", 60_000), ("b", 50_000), ("c", 70_000), ("d", 10), ("e", 80_000), ("large", 200_000)] {
-        house.world.effects.answer(name, Reply::output(json!("x".repeat(bytes))));
+        stack.deployment.effects.answer(name, Reply::output(json!("x".repeat(bytes))));
     }
-    let run = house.world.start(json!({"text": "y".repeat(150_000)}));
-    house.world.play_to_end(run);
-    house.publish_all();
-    let started = house.data("flow.run.started");
+    let run = stack.deployment.start(json!({"text": "y".repeat(150_000)}));
+    stack.deployment.play_to_end(run);
+    stack.publish_all();
+    let started = stack.data("flow.run.started");
     assert_eq!((&started["inputRef"]["url"], started["inputRef"]["bytes"].as_u64()), (&json!(format!("/api/runs/{run}")), Some(150_011)));
     assert!(started.get("input").is_none());
-    let data = house.data("flow.run.succeeded");
+    let data = stack.data("flow.run.succeeded");
     let url = |node: &str| format!("/api/runs/{run}/steps/{node}/output");
     assert_eq!(refs(&data), [(url("e"), 80_002), (url("large"), 200_002)], "the largest, and no more than it takes");
-    for (_, body) in house.queued().into_values() {
+    for (_, body) in stack.queued().into_values() {
         assert!(body.to_string().len() <= MAX_BODY_BYTES);
     }
 }
@@ -130,64 +130,64 @@ fn two_hundred_steps_with_long_errors_fit() {
     let after = |at: usize| if at < 198 { format!("route_to:n{:0>60}", at + 1) } else { "fail".to_owned() };
     let nodes: Vec<Value> = (0..199).map(|at| task(&format!("n{at:0>60}"), json!({"onError": after(at)}))).collect();
     let edges: Vec<String> = (0..198).map(|at| format!("n{at:0>60}>n{:0>60}", at + 1)).collect();
-    let house = House::of(&spec(&nodes, &edges.join(" ")));
-    house.endpoint("https://a.test", &["flow.run.succeeded"]);
+    let stack = Stack::of(&spec(&nodes, &edges.join(" ")));
+    stack.endpoint("https://a.test", &["flow.run.succeeded"]);
     for at in 0..198 {
-        house.world.effects.answer(&format!("n{at:0>60}"), Reply::failure(&"é".repeat(3_000), false));
+        stack.deployment.effects.answer(&format!("n{at:0>60}"), Reply::failure(&"é".repeat(3_000), false));
     }
-    let run = house.world.start(json!({}));
-    house.world.play_to_end(run);
-    house.publish_all();
-    let (_, (_, body)) = house.queued().pop_first().unwrap();
+    let run = stack.deployment.start(json!({}));
+    stack.deployment.play_to_end(run);
+    stack.publish_all();
+    let (_, (_, body)) = stack.queued().pop_first().unwrap();
     assert_eq!(body["data"]["steps"].as_array().unwrap().len(), 199);
     assert!(body.to_string().len() <= MAX_BODY_BYTES, "{}", body.to_string().len());
 }
 
 #[test]
-fn a_large_action_and_what_is_emitted_of_it_are_references() {
+fn a_large_action_and_an_event_with_it_are_references() {
     let emit = json!({"id": "tell", "type": "webhook_emit", "event": "order.paid", "data": "${trigger}"});
-    let house = House::of(&spec(
+    let stack = Stack::of(&spec(
         &[emit, gate("review", json!({"proposedAction": "${trigger}"})), service("pay", json!({}))],
         "tell>review review>pay",
     ));
-    house.endpoint("https://a.test", &["*"]);
-    let run = house.world.start(json!({"text": "y".repeat(300_000)}));
-    house.world.play();
-    house.publish_all();
-    let asked = house.data("flow.run.awaiting_approval");
+    stack.endpoint("https://a.test", &["*"]);
+    let run = stack.deployment.start(json!({"text": "y".repeat(300_000)}));
+    stack.deployment.play();
+    stack.publish_all();
+    let asked = stack.data("flow.run.awaiting_approval");
     assert_eq!(asked["proposedActionRef"]["url"], json!(format!("/api/runs/{run}/steps/review/output?of=proposedAction")));
-    let told = house.data("order.paid");
+    let told = stack.data("order.paid");
     assert_eq!(told["inputRef"]["url"], json!(format!("/api/runs/{run}/steps/tell/output?of=input")));
     assert_eq!(told["inputRef"]["sha256"].as_str().map(str::len), Some(64));
 }
 
 #[test]
-fn the_tokens_of_a_generation_are_told_however_large_its_answer() {
-    let house = House::of(&spec(&[llm("a", json!({}))], ""));
-    house.endpoint("https://a.test", &["generation.completed"]);
-    house
-        .world
+fn the_tokens_of_a_generation_are_in_its_event_however_large_its_answer_is() {
+    let stack = Stack::of(&spec(&[llm("a", json!({}))], ""));
+    stack.endpoint("https://a.test", &["generation.completed"]);
+    stack
+        .deployment
         .effects
         .answer("a", Reply::output(json!({"text": "x".repeat(300_000), "tokens": {"total": 9}, "inferenceMs": 3, "model": "m"})));
-    let run = house.world.start(json!({}));
-    house.world.play_to_end(run);
-    house.publish_all();
-    let data = house.data("generation.completed");
+    let run = stack.deployment.start(json!({}));
+    stack.deployment.play_to_end(run);
+    stack.publish_all();
+    let data = stack.data("generation.completed");
     assert_eq!((&data["tokens"]["total"], &data["inferenceMs"]), (&json!(9), &json!(3)));
 }
 
 #[test]
-fn what_was_purged_before_it_could_be_told_holds_nothing_up() {
+fn a_payload_that_was_purged_before_its_event_holds_nothing_up() {
     let emit = json!({"id": "tell", "type": "webhook_emit", "event": "order.paid", "data": "${trigger}"});
-    let house = House::of(&spec(&[llm("a", json!({})), emit], "a>tell"));
-    house.endpoint("https://a.test", &["*"]);
-    house.world.effects.answer("a", Reply::output(json!({"text": "x".repeat(300_000), "tokens": {"total": 9}})));
-    let run = house.world.start(json!({"text": "y".repeat(300_000)}));
-    house.world.play_to_end(run);
-    let org = house.world.run(run).org;
-    house.world.call(house.world.outputs.purge(&org, &run, "usr_ada")).unwrap().unwrap();
-    house.publish_all();
-    assert_eq!(house.data("generation.completed")["tokens"], json!(null));
-    assert_eq!(house.data("flow.run.succeeded")["runId"], json!(run));
-    assert!(house.queued().values().all(|(_, body)| body["event"] != "order.paid"));
+    let stack = Stack::of(&spec(&[llm("a", json!({})), emit], "a>tell"));
+    stack.endpoint("https://a.test", &["*"]);
+    stack.deployment.effects.answer("a", Reply::output(json!({"text": "x".repeat(300_000), "tokens": {"total": 9}})));
+    let run = stack.deployment.start(json!({"text": "y".repeat(300_000)}));
+    stack.deployment.play_to_end(run);
+    let org = stack.deployment.run(run).org;
+    stack.deployment.call(stack.deployment.outputs.purge(&org, &run, "usr_ada")).unwrap().unwrap();
+    stack.publish_all();
+    assert_eq!(stack.data("generation.completed")["tokens"], json!(null));
+    assert_eq!(stack.data("flow.run.succeeded")["runId"], json!(run));
+    assert!(stack.queued().values().all(|(_, body)| body["event"] != "order.paid"));
 }

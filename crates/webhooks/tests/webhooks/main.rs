@@ -3,6 +3,6 @@
 
 mod bodies;
 mod delivering;
-mod house;
 mod publishing;
+mod stack;
 mod walks;

@@ -1,5 +1,5 @@
-//! Runs go where chance leads them, the stream is read in pieces of any size, twice here and there, while calls fail: and every
-//! change of status arrives, once, as what it was.
+//! Runs take random ways, the stream is read in batches of random size and sometimes twice, and calls fail: every change of status arrives
+//! once, as what it was.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use testkit::build::{actor, approve, canonical, gate, llm, reject, spec, task};
 use testkit::{Fate, Reply, SeededEntropy};
 
-use crate::house::House;
+use crate::stack::Stack;
 
 struct Chance(SeededEntropy);
 
@@ -50,48 +50,48 @@ fn flows() -> Vec<Value> {
     ]
 }
 
-/// A walk from the start of two runs to their ends.
-fn walk(house: &House, chance: &Chance) {
-    let begun = [house.world.start(json!({"ticket": 1})), house.world.start(json!({"ticket": 2}))];
+/// Drives two runs from their start to their ends.
+fn walk(stack: &Stack, chance: &Chance) {
+    let begun = [stack.deployment.start(json!({"ticket": 1})), stack.deployment.start(json!({"ticket": 2}))];
     for name in ["draft", "a", "b", "start", "end", "pay"] {
         for _ in 0..chance.below(4) {
-            house.world.effects.answer(name, if chance.one_in(3) { Reply::refused() } else { Reply::unavailable() });
+            stack.deployment.effects.answer(name, if chance.one_in(3) { Reply::refused() } else { Reply::unavailable() });
         }
     }
     for run in begun {
         for _ in 0..200 {
-            house.world.play();
-            if house.world.run(run).has_ended() {
+            stack.deployment.play();
+            if stack.deployment.run(run).has_ended() {
                 break;
             }
             let node = ["", "left", "right", "review"][chance.below(4)];
             let person = actor(["usr_ada", "usr_grace"][chance.below(2)]);
-            // Whatever of it is refused.
+            // It may be refused.
             match chance.below(9) {
-                0 => _ = house.world.cancel(run, "by chance"),
-                1 => _ = house.world.decide(run, node, &person, reject("by chance")),
-                2..=6 => _ = house.world.decide(run, node, &person, approve()),
-                _ => house.world.pass_time(run),
+                0 => _ = stack.deployment.cancel(run, "by chance"),
+                1 => _ = stack.deployment.decide(run, node, &person, reject("by chance")),
+                2..=6 => _ = stack.deployment.decide(run, node, &person, approve()),
+                _ => stack.deployment.pass_time(run),
             }
         }
-        house.world.play_to_end(run);
+        stack.deployment.play_to_end(run);
     }
 }
 
-/// What there is to tell, read off from what is stored in the end.
-fn expected(house: &House) -> BTreeMap<String, usize> {
+/// Returns the events that are expected, given what is stored in the end.
+fn expected(stack: &Stack) -> BTreeMap<String, usize> {
     let mut events = BTreeMap::new();
     let mut tell = |name: String, times: usize| *events.entry(name).or_insert(0) += times;
-    for run in house.world.store.all_runs() {
+    for run in stack.deployment.store.all_runs() {
         tell("flow.run.started".to_owned(), 1);
         assert!(matches!(run.status, RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled));
         tell(format!("flow.run.{}", run.status), 1);
-        let ours = house.world.effects.sent().into_iter().filter(|sent| sent.context.trace_id == run.trace_id);
+        let ours = stack.deployment.effects.sent().into_iter().filter(|sent| sent.context.trace_id == run.trace_id);
         let generations: BTreeSet<String> =
             ours.filter(|sent| matches!(sent.request, domain::request::Request::Llm(_))).map(|sent| sent.name).collect();
         tell("generation.started".to_owned(), generations.len());
         for node in ["draft", "a", "b", "tell", "yes", "no", "done", "sorry"] {
-            let Some(record) = house.world.record(run.id, node) else { continue };
+            let Some(record) = stack.deployment.record(run.id, node) else { continue };
             match record.kind.as_str() {
                 "llm_step" if record.error.is_none() => tell("generation.completed".to_owned(), 1),
                 "llm_step" => tell("generation.failed".to_owned(), 1),
@@ -100,20 +100,20 @@ fn expected(house: &House) -> BTreeMap<String, usize> {
             }
         }
         for node in ["review", "left", "right"] {
-            tell("flow.run.awaiting_approval".to_owned(), usize::from(house.world.gate(run.id, node).is_some()));
+            tell("flow.run.awaiting_approval".to_owned(), usize::from(stack.deployment.gate(run.id, node).is_some()));
         }
     }
     events.retain(|_, times| *times > 0);
     events
 }
 
-/// As Lambda reads a stream: from the first record of a batch that failed, and now and then a batch twice.
-fn read_stream(house: &House, chance: &Chance) {
-    let changes = house.world.store.streamed();
+/// Reads the stream as Lambda does: again from the first record that failed, and sometimes a batch twice.
+fn read_stream(stack: &Stack, chance: &Chance) {
+    let changes = stack.deployment.store.streamed();
     let mut at = 0;
     while at < changes.len() {
         let batch = &changes[at..changes.len().min(at + 1 + chance.below(20))];
-        let outcomes = house.publish(batch);
+        let outcomes = stack.publish(batch);
         match outcomes.iter().position(|done| !done) {
             Some(first) => at += first,
             None if chance.one_in(5) => {}
@@ -137,30 +137,30 @@ fn every_change_of_status_arrives_once_as_what_it_was() {
     let flows = flows();
     let mut told = BTreeSet::new();
     for seed in 0..400 {
-        let house = House::seeded(&flows[usize::try_from(seed).unwrap() % flows.len()], seed);
+        let stack = Stack::seeded(&flows[usize::try_from(seed).unwrap() % flows.len()], seed);
         let chance = Chance(SeededEntropy::new(seed ^ 0xe7e7));
-        let endpoint = house.endpoint("https://a.test", &["*"]);
-        walk(&house, &chance);
-        house.world.faults.decide(fails_by_chance(seed));
-        house.queue_faults.decide(fails_by_chance(seed + 1));
-        read_stream(&house, &chance);
-        house.world.faults.clear();
-        house.queue_faults.clear();
+        let endpoint = stack.endpoint("https://a.test", &["*"]);
+        walk(&stack, &chance);
+        stack.deployment.faults.decide(fails_by_chance(seed));
+        stack.queue_faults.decide(fails_by_chance(seed + 1));
+        read_stream(&stack, &chance);
+        stack.deployment.faults.clear();
+        stack.queue_faults.clear();
         let mut events = BTreeMap::new();
-        for (name, _) in house.queued().into_values() {
+        for (name, _) in stack.queued().into_values() {
             *events.entry(name).or_insert(0) += 1;
         }
-        assert_eq!(events, expected(&house), "seed {seed}");
+        assert_eq!(events, expected(&stack), "seed {seed}");
         told.extend(events.into_keys());
 
-        house.deliver_all();
-        let deliveries = house.deliveries(&endpoint);
+        stack.deliver_all();
+        let deliveries = stack.deliveries(&endpoint);
         assert!(deliveries.iter().all(|delivery| delivery.status == DeliveryStatus::Succeeded), "seed {seed}");
-        // Under one id there is one body.
+        // One id has one body.
         let mut bodies: BTreeMap<String, String> = BTreeMap::new();
-        for parcel in house.sender.sent_requests() {
-            let id = serde_json::from_str::<Value>(&parcel.body).unwrap()["id"].to_string();
-            assert_eq!(bodies.entry(id).or_insert_with(|| parcel.body.clone()), &parcel.body, "seed {seed}");
+        for request in stack.sender.sent_requests() {
+            let id = serde_json::from_str::<Value>(&request.body).unwrap()["id"].to_string();
+            assert_eq!(bodies.entry(id).or_insert_with(|| request.body.clone()), &request.body, "seed {seed}");
         }
         assert_eq!(bodies.len(), deliveries.len(), "seed {seed}");
     }

@@ -1,4 +1,4 @@
-//! A world whose stream is read: endpoints, a queue, a sender.
+//! A deployment in memory with endpoints, a queue and a sender, whose stream is read.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use serde_json::Value;
 use testkit::{Deployment, Faults, Memory, MemoryQueue, MemoryVault, ScriptedWebhookSender, block_on};
 use webhooks::{Deliverer, Publisher};
 
-pub struct House {
-    pub world: Deployment,
+pub struct Stack {
+    pub deployment: Deployment,
     pub queue: MemoryQueue,
     /// The fates of calls of the queue.
     pub queue_faults: Faults,
@@ -21,27 +21,27 @@ pub struct House {
     pub deliverer: Deliverer<Memory, MemoryQueue, MemoryVault, ScriptedWebhookSender>,
 }
 
-impl House {
+impl Stack {
     pub fn of(spec: &Value) -> Self {
         Self::seeded(spec, 1)
     }
 
     pub fn seeded(spec: &Value, seed: u64) -> Self {
-        let world = Deployment::seeded(spec, seed);
-        world.store.open_stream();
+        let deployment = Deployment::seeded(spec, seed);
+        deployment.store.open_stream();
         let queue_faults = Faults::none();
-        let queue = MemoryQueue::new(queue_faults.clone(), world.clock.clone());
-        let sender = ScriptedWebhookSender::new(world.clock.clone());
-        let store = world.store.clone();
+        let queue = MemoryQueue::new(queue_faults.clone(), deployment.clock.clone());
+        let sender = ScriptedWebhookSender::new(deployment.clock.clone());
+        let store = deployment.store.clone();
         let publisher = Publisher { runs: store.clone(), flows: store.clone(), webhooks: store.clone(), queue: queue.clone() };
         let deliverer = Deliverer { webhooks: store, queue: queue.clone(), vault: MemoryVault, sender: sender.clone() };
-        Self { world, queue, queue_faults, sender, publisher, deliverer }
+        Self { deployment, queue, queue_faults, sender, publisher, deliverer }
     }
 
-    /// An endpoint of an organisation at a URL, whose secret is that URL.
+    /// Adds an endpoint of an organisation at a URL. Its secret is that URL.
     pub fn endpoint_of(&self, org: OrgId, url: &str, events: &[&str]) -> EndpointId {
-        let id = EndpointId::new(self.world.clock.now(), self.world.entropy.random());
-        block_on(&self.world.clock, async {
+        let id = EndpointId::new(self.deployment.clock.now(), self.deployment.entropy.random());
+        block_on(&self.deployment.clock, async {
             let secret = MemoryVault.seal(&Endpoint::secret_place(&org, &id), &SecretString::from(url)).await.unwrap();
             self.add(org, id, url, events, secret).await;
         });
@@ -49,7 +49,7 @@ impl House {
     }
 
     async fn add(&self, org: OrgId, id: EndpointId, url: &str, events: &[&str], secret: Sealed) {
-        let mut endpoints = self.world.store.endpoints(&org).await.unwrap();
+        let mut endpoints = self.deployment.store.endpoints(&org).await.unwrap();
         let endpoint = Endpoint {
             id,
             url: url.to_owned(),
@@ -60,83 +60,83 @@ impl House {
             created_by: "usr_ada".to_owned(),
         };
         endpoints.add(endpoint).unwrap();
-        self.world.store.put_endpoints(endpoints).await.unwrap();
+        self.deployment.store.put_endpoints(endpoints).await.unwrap();
     }
 
     pub fn endpoint(&self, url: &str, events: &[&str]) -> EndpointId {
-        self.endpoint_of(self.world.org, url, events)
+        self.endpoint_of(self.deployment.org, url, events)
     }
 
-    /// Publishes changes in one batch.
+    /// Publishes changes in one batch. Returns for each whether it succeeded.
     pub fn publish(&self, changes: &[StreamChange]) -> Vec<bool> {
-        let outcomes = block_on(&self.world.clock, self.publisher.publish(changes, &self.world.clock));
+        let outcomes = block_on(&self.deployment.clock, self.publisher.publish(changes, &self.deployment.clock));
         outcomes.into_iter().map(|outcome| outcome.is_ok()).collect()
     }
 
-    /// Publishes all that the stream has shown, and nothing goes wrong.
+    /// Publishes all that the stream has shown, without failures.
     pub fn publish_all(&self) {
-        assert!(self.publish(&self.world.store.streamed()).into_iter().all(|done| done));
+        assert!(self.publish(&self.deployment.store.streamed()).into_iter().all(|done| done));
     }
 
-    /// One invocation of the worker that delivers, with what the queue gives it. How many messages that were.
+    /// Makes one invocation of the worker that delivers, with a batch of the queue. Returns the number of messages.
     pub fn deliver(&self) -> usize {
         let (handles, batch): (Vec<String>, Vec<String>) = self.queue.receive(10).into_iter().unzip();
-        let done = block_on(&self.world.clock, self.deliverer.deliver(&batch, &self.world.clock));
+        let done = block_on(&self.deployment.clock, self.deliverer.deliver(&batch, &self.deployment.clock));
         for (handle, _) in handles.iter().zip(done).filter(|(_, done)| *done) {
             self.queue.delete(handle);
         }
         batch.len()
     }
 
-    /// The tick that looks for what is owed.
+    /// Makes a tick of the worker that queues due deliveries.
     pub fn tick(&self) -> Result<usize, PortError> {
-        block_on(&self.world.clock, webhooks::send_due(&self.world.store, &self.queue, &self.world.clock))
+        block_on(&self.deployment.clock, webhooks::send_due(&self.deployment.store, &self.queue, &self.deployment.clock))
     }
 
-    /// Delivers until the queue is empty and nothing is owed, however long that takes.
+    /// Delivers until the queue is empty and no attempt is due any more, however long that takes.
     pub fn deliver_all(&self) {
         for _ in 0..20_000 {
             if self.deliver() > 0 {
                 continue;
             }
-            let far = self.world.clock.now().plus_seconds(2 * 24 * 3600);
-            let owed = block_on(&self.world.clock, self.world.store.due(far)).unwrap();
+            let far = self.deployment.clock.now().plus_seconds(2 * 24 * 3600);
+            let owed = block_on(&self.deployment.clock, self.deployment.store.due(far)).unwrap();
             let Some(next) = owed.iter().map(|(at, _)| *at).chain(self.queue.next()).min() else { return };
-            self.world.clock.set(next);
-            // What fails is due at the next tick as well.
-            if self.tick() == Ok(0) && self.queue.next().is_none_or(|next| next > self.world.clock.now()) {
-                self.world.clock.advance(webhooks::TICK_SECONDS);
+            self.deployment.clock.set(next);
+            // What could not be queued is due at the next tick as well.
+            if self.tick() == Ok(0) && self.queue.next().is_none_or(|next| next > self.deployment.clock.now()) {
+                self.deployment.clock.advance(webhooks::TICK_SECONDS);
             }
         }
         panic!("the queue does not get empty");
     }
 
-    /// The delivery that a message is about.
+    /// Returns the delivery that a message names.
     pub fn delivery(&self, message: &DeliveryMessage) -> Option<Delivery> {
-        let found = self.world.store.delivery(&message.org, &message.endpoint, &message.delivery, self.world.clock.now());
-        block_on(&self.world.clock, found).unwrap()
+        let found = self.deployment.store.delivery(&message.org, &message.endpoint, &message.delivery, self.deployment.clock.now());
+        block_on(&self.deployment.clock, found).unwrap()
     }
 
-    /// All deliveries to an endpoint, newest first.
+    /// Returns all deliveries to an endpoint, newest first.
     pub fn deliveries(&self, endpoint: &EndpointId) -> Vec<Delivery> {
         let window = Window { after: None, skip: 0, limit: 1_000, was_beyond_cap: false };
-        let found = self.world.store.deliveries(&self.world.org, endpoint, &window, self.world.clock.now());
-        block_on(&self.world.clock, found).unwrap().rows
+        let found = self.deployment.store.deliveries(&self.deployment.org, endpoint, &window, self.deployment.clock.now());
+        block_on(&self.deployment.clock, found).unwrap().rows
     }
 
-    /// Each event in the queue, by id, with its name and body as they are kept.
+    /// Returns the events in the queue by id, with their names and bodies as they are stored.
     pub fn queued(&self) -> BTreeMap<String, (String, Value)> {
         let mut events = BTreeMap::new();
         for message in self.queue.messages() {
             let delivery = self.delivery(&message).unwrap();
-            let kept = self.world.store.event(&message.org, &delivery.event, self.world.clock.now());
-            let event = block_on(&self.world.clock, kept).unwrap().unwrap();
+            let kept = self.deployment.store.event(&message.org, &delivery.event, self.deployment.clock.now());
+            let event = block_on(&self.deployment.clock, kept).unwrap().unwrap();
             events.insert(event.id.to_string(), (event.name, serde_json::from_str(&event.body).unwrap()));
         }
         events
     }
 
-    /// The `data` of the only event of that name in the queue.
+    /// Returns the `data` of the only event of that name in the queue.
     pub fn data(&self, name: &str) -> Value {
         let mut found: Vec<Value> =
             self.queued().into_values().filter(|(event, _)| event == name).map(|(_, body)| body["data"].clone()).collect();
