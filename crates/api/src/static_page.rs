@@ -1,5 +1,4 @@
-//! What everybody may read without a key. It is settled when the function is built, never changes while the
-//! process lives, and says nothing about anybody.
+//! Public pages that need no key. A page is fixed when its function is built.
 
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use lambda_http::http::header::{
@@ -11,20 +10,20 @@ use lambda_http::{Body, LambdaEvent, Request, lambda_runtime, service_fn, tracin
 
 use crate::Error;
 
-/// A text that is the same for everybody.
+/// A text that is the same for every caller.
 #[derive(Debug, Clone, Copy)]
 pub struct StaticPage {
-    /// Its media type, with the charset if it has one.
+    /// The media type, with the charset if it has one.
     pub media_type: &'static str,
-    /// The whole of it.
+    /// The whole text.
     pub text: &'static str,
-    /// Names this text and no other one (RFC 9110, section 8.8.3), quotation marks included.
+    /// The entity tag of this text, with its quotation marks (RFC 9110, section 8.8.3).
     pub etag: &'static str,
-    /// What a browser may load and run for it.
+    /// The `Content-Security-Policy`: what a browser may load and run for the page.
     pub content_security_policy: &'static str,
 }
 
-/// Browsers and proxies may show it for five minutes without asking, and then ask whether it is still the same.
+/// Browsers and proxies may use a page for five minutes before they validate it again.
 const CACHED: &str = "public, max-age=300";
 
 /// Serves a page until the platform ends the process.
@@ -35,7 +34,7 @@ pub async fn serve_page(page: StaticPage) -> Result<(), Error> {
 }
 
 impl StaticPage {
-    /// 200 with the page, or 304 if the caller has it already.
+    /// Returns 200 with the page, or 304 if the caller has it already.
     pub fn answer(&self, request: &HeaderMap) -> ApiGatewayProxyResponse {
         let known = request.get_all(IF_NONE_MATCH).iter().any(|value| value.to_str().is_ok_and(|known| matches(known, self.etag)));
         let mut headers = HeaderMap::new();
@@ -55,7 +54,7 @@ impl StaticPage {
     }
 }
 
-/// Whether `If-None-Match` names the text; the weak comparison of RFC 9110, section 13.1.2.
+/// Returns whether `If-None-Match` names the text, by the weak comparison of RFC 9110, section 13.1.2.
 fn matches(known: &str, etag: &str) -> bool {
     known.trim() == "*" || known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag)
 }
@@ -71,12 +70,12 @@ mod tests {
         content_security_policy: "default-src 'none'",
     };
 
-    fn asked(known: &str) -> ApiGatewayProxyResponse {
+    fn revalidated(known: &str) -> ApiGatewayProxyResponse {
         PAGE.answer(&HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::from_str(known).unwrap())]))
     }
 
     #[test]
-    fn a_page_is_sent_whole_with_what_a_browser_must_know() {
+    fn a_page_is_sent_whole_with_the_headers_that_a_browser_needs() {
         let answer = PAGE.answer(&HeaderMap::new());
         assert_eq!((answer.status_code, answer.body), (200, Some(Body::Text("all there is".to_owned()))));
         let header = |name: &str| answer.headers[name].to_str().unwrap().to_owned();
@@ -88,22 +87,22 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_event_of_a_second_visit_is_answered_by_its_etag() {
+    fn the_sample_event_of_a_second_visit_is_answered_by_the_etag() {
         let event = lambda_http::request::from_str(include_str!("../../../events/get-docs/again.json")).unwrap();
-        assert_eq!(PAGE.answer(event.headers()).status_code, 200, "it has another one");
+        assert_eq!(PAGE.answer(event.headers()).status_code, 200, "its tag is another one");
         let same = StaticPage { etag: "\"0123456789abcdef0123456789abcdef\"", ..PAGE };
         assert_eq!(same.answer(event.headers()).status_code, 304);
     }
 
     #[test]
-    fn who_has_it_already_is_told_so() {
+    fn a_caller_that_has_the_page_gets_304() {
         for known in ["\"7\"", "W/\"7\"", "\"6\", \"7\"", "*"] {
-            let answer = asked(known);
+            let answer = revalidated(known);
             assert_eq!((answer.status_code, &answer.body), (304, &None), "{known}");
             assert_eq!(answer.headers["etag"], "\"7\"");
         }
         for other in ["\"8\"", "7", "\"\"", "W/\"77\""] {
-            assert_eq!(asked(other).status_code, 200, "{other}");
+            assert_eq!(revalidated(other).status_code, 200, "{other}");
         }
     }
 }

@@ -27,8 +27,8 @@ use crate::secret::{Sealed, SecretPlace};
 use crate::step::{ObjectRef, Payload, ResponseHead, StepRecord};
 use crate::time::Time;
 
-pub use dead_letters::DeadLetters;
 pub use connections::{ConnectionBook, Connections, Registered};
+pub use dead_letters::DeadLetters;
 pub use versions::{latest_version, spec_for, spec_of, version_for};
 pub use webhooks::{Deliveries, DeliveryQueue, WebhookEndpoints, WebhookSender};
 

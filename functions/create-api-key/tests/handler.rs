@@ -1,7 +1,7 @@
 //! A key from the request that asks for it to the first call with it.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
-use api::{Answer, KeyAdmission};
+use api::{HttpResponse, KeyAdmission};
 use create_api_key::{ENDPOINT, handle};
 use domain::access::{Bucket, Environment, Limits, Scope, Secret};
 use domain::ports::{Admission, ApiKeys, Keys, Window};
@@ -12,7 +12,7 @@ use testkit::{Faults, ManualClock, Memory, SeededEntropy, block_on};
 const LIMITS: Limits = Limits { reads: 600, writes: 120 };
 
 /// The sample event, with another body, from a live key with these scopes.
-fn answer(keys: &Memory, scopes: &[&str], change: impl FnOnce(&mut Value)) -> Answer {
+fn answer(keys: &Memory, scopes: &[&str], change: impl FnOnce(&mut Value)) -> HttpResponse {
     let clock = ManualClock::at(at(0));
     let maker = Maker::new(1);
     let (org, entropy) = (maker.org(), SeededEntropy::new(2));
@@ -25,9 +25,9 @@ fn answer(keys: &Memory, scopes: &[&str], change: impl FnOnce(&mut Value)) -> An
     let mut body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
     change(&mut body);
     event["body"] = body.to_string().into();
-    let door = KeyAdmission::new(ENDPOINT, keys.clone(), clock.clone(), LIMITS);
+    let admission = KeyAdmission::new(ENDPOINT, keys.clone(), clock.clone(), LIMITS);
     let handler = async |call| handle(keys, &clock, &entropy, call).await;
-    block_on(&clock, door.answer(&handler, lambda_http::request::from_str(&event.to_string()).unwrap()))
+    block_on(&clock, admission.respond(&handler, lambda_http::request::from_str(&event.to_string()).unwrap()))
 }
 
 #[test]

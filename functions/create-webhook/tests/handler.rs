@@ -1,7 +1,7 @@
 //! A webhook from the request that asks for it to the secret that is kept for it.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
-use api::{Answer, KeyAdmission};
+use api::{HttpResponse, KeyAdmission};
 use create_webhook::{ENDPOINT, handle};
 use domain::access::{Environment, Limits, Secret};
 use domain::ports::{ApiKeys, Vault, WebhookEndpoints};
@@ -31,7 +31,7 @@ impl House {
     }
 
     /// The sample event with other fields in its body.
-    fn ask(&self, change: &Value) -> Answer {
+    fn ask(&self, change: &Value) -> HttpResponse {
         let mut event: Value = serde_json::from_str(include_str!("../../../events/create-webhook/for-runs-and-orders.json")).unwrap();
         let bearer = format!("Bearer {}", self.secret.reveal());
         event["headers"]["Authorization"] = bearer.as_str().into();
@@ -39,9 +39,9 @@ impl House {
         let mut body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
         body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         event["body"] = body.to_string().into();
-        let door = KeyAdmission::new(ENDPOINT, self.table.clone(), self.clock.clone(), LIMITS);
+        let admission = KeyAdmission::new(ENDPOINT, self.table.clone(), self.clock.clone(), LIMITS);
         let handler = async |call| handle(&self.table, &MemoryVault, Egress::default(), (&self.clock, &self.entropy), call).await;
-        block_on(&self.clock, door.answer(&handler, lambda_http::request::from_str(&event.to_string()).unwrap()))
+        block_on(&self.clock, admission.respond(&handler, lambda_http::request::from_str(&event.to_string()).unwrap()))
     }
 
     fn kept(&self) -> Vec<Endpoint> {

@@ -56,8 +56,8 @@ impl World {
         event["multiValueQueryStringParameters"] = query.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect();
         let request = lambda_http::request::from_str(&event.to_string()).unwrap();
         let handler = |call| handle(&self.store, call);
-        let door = KeyAdmission::new(ENDPOINT, self.store.clone(), self.clock.clone(), Limits { reads: 1_000_000, writes: 1_000_000 });
-        let answer = block_on(&self.clock, door.answer(&handler, request));
+        let admission = KeyAdmission::new(ENDPOINT, self.store.clone(), self.clock.clone(), Limits { reads: 1_000_000, writes: 1_000_000 });
+        let answer = block_on(&self.clock, admission.respond(&handler, request));
         (answer.status, answer.body)
     }
 }

@@ -1,7 +1,7 @@
 //! A connection from the request that registers it to the key that opens in its place, and in no other.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
-use api::{Answer, KeyAdmission};
+use api::{HttpResponse, KeyAdmission};
 use domain::access::{Environment, Limits, Secret};
 use domain::connection::{Connection, NewConnection};
 use domain::id::OrgId;
@@ -19,7 +19,7 @@ const EVENT: &str = include_str!("../../../events/put-connection/with-a-key.json
 const KEY: &str = "sk-not-a-real-key";
 
 /// The sample event, with another body, from an organisation of its own for each `seed`.
-fn answer(store: &Memory, seed: u64, change: impl FnOnce(&mut Value)) -> (Answer, OrgId) {
+fn answer(store: &Memory, seed: u64, change: impl FnOnce(&mut Value)) -> (HttpResponse, OrgId) {
     let clock = ManualClock::at(at(seed));
     let maker = Maker::new(seed);
     let (org, entropy) = (maker.org(), SeededEntropy::new(seed));
@@ -32,9 +32,9 @@ fn answer(store: &Memory, seed: u64, change: impl FnOnce(&mut Value)) -> (Answer
     let mut body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
     change(&mut body);
     event["body"] = body.to_string().into();
-    let door = KeyAdmission::new(ENDPOINT, store.clone(), clock.clone(), LIMITS);
+    let admission = KeyAdmission::new(ENDPOINT, store.clone(), clock.clone(), LIMITS);
     let handler = async |call| handle(store, &MemoryVault, Egress::default(), &clock, &entropy, call).await;
-    (block_on(&clock, door.answer(&handler, lambda_http::request::from_str(&event.to_string()).unwrap())), org)
+    (block_on(&clock, admission.respond(&handler, lambda_http::request::from_str(&event.to_string()).unwrap())), org)
 }
 
 fn stored(store: &Memory, org: &OrgId) -> Option<Connection> {

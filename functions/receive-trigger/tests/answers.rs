@@ -1,7 +1,7 @@
 //! What callers of a trigger get in answer to events as API Gateway sends them: the details if they have signed, nothing otherwise.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
-use api::{Answer, answer_public};
+use api::{HttpResponse, respond_public};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::flow::{Flow, FlowStatus, FlowTrigger};
@@ -44,10 +44,10 @@ impl Site {
         Self { world, secrets }
     }
 
-    fn answer(&self, event: &Value) -> Answer {
+    fn answer(&self, event: &Value) -> HttpResponse {
         let request = lambda_http::request::from_str(&event.to_string()).unwrap();
         let handler = |call| handle(&self.world.engine, &self.secrets, &self.world.entropy, call);
-        block_on(&self.world.clock, answer_public(ENDPOINT, &handler, request))
+        block_on(&self.world.clock, respond_public(ENDPOINT, &handler, request))
     }
 
     fn runs(&self) -> usize {

@@ -44,8 +44,8 @@ fn patch(world: &Deployment, secret: &str, changes: &Value) -> (u16, Value) {
     let secrets = WebhookTriggerSecrets { triggers: world.store.clone(), vault: MemoryVault, clock: world.clock.clone() };
     let editor = FlowEditor { flows: world.store.clone(), secrets };
     let handler = |call| handle(&editor, &world.entropy, call);
-    let door = KeyAdmission::new(ENDPOINT, world.store.clone(), world.clock.clone(), Limits { reads: 100, writes: 100 });
-    let answer = block_on(&world.clock, door.answer(&handler, request));
+    let admission = KeyAdmission::new(ENDPOINT, world.store.clone(), world.clock.clone(), Limits { reads: 100, writes: 100 });
+    let answer = block_on(&world.clock, admission.respond(&handler, request));
     (answer.status, answer.body)
 }
 
