@@ -14,6 +14,7 @@ pub mod id;
 pub mod json;
 pub mod network;
 pub mod organisation;
+pub mod path_guard;
 pub mod ports;
 pub mod problem;
 pub mod request;

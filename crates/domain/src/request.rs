@@ -10,6 +10,7 @@ use crate::access::Assignee;
 use crate::flow::{Approval, Decision, Node, NodeKind, ServiceSlug, Tool, Wait};
 use crate::gate::{MAX_ACTION_BYTES, MAX_LABEL_BYTES};
 use crate::json::canonical;
+use crate::path_guard::has_dot_segment;
 use crate::run::Exit;
 use crate::template::{Missing, TemplateContext, Text};
 use crate::time::Time;
@@ -232,9 +233,7 @@ fn fill_path(text: &Text, scope: &TemplateContext<'_>) -> Result<String, Unprepa
         }
     }
     let filled = text.fill_encoded(scope, |value| utf8_percent_encode(value, SEGMENT).to_string())?;
-    // Whoever parses the URL resolves "." and ".." away, encoded or not: such a value would reach another path than the flow names.
-    let path = filled.split(['?', '#']).next().unwrap_or_default();
-    if path.split(['/', '\\']).any(|segment| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")) {
+    if has_dot_segment(&filled) {
         return Err(Unprepared::Unusable(format!("`{filled}` has a `.` or `..` between its slashes, which would lead to another path")));
     }
     Ok(filled)

@@ -8,6 +8,7 @@ use super::fields::{Fields, SchemaCheck};
 use super::node::{Approval, Decision, HttpRequest, HttpSink, LlmStep, Node, NodeKind, Retry, Route, ServiceCall, Tool, Wait, WebhookEmit};
 use super::{MAX_GATES, MAX_NODES, MAX_TOOLS, MAX_WAIT_HOURS, NodeId, ServiceSlug, Spec};
 use crate::access::Assignee;
+use crate::path_guard::has_dot_segment;
 use crate::problem::FieldErrors;
 use crate::template::{Template, Text};
 use crate::time::Time;
@@ -245,7 +246,7 @@ fn service(fields: &mut Fields<'_>) -> Option<ServiceCall> {
     if let Some(path) = fields.optional_string("path").filter(|path| !path.starts_with('/')) {
         fields.problem("path", format!("must start with `/`, not `{path}`"));
     }
-    if let Some(path) = fields.optional_string("path").filter(|path| path.split('/').any(|segment| segment == "." || segment == "..")) {
+    if let Some(path) = fields.optional_string("path").filter(|path| has_dot_segment(path)) {
         fields.problem("path", format!("must not contain `.` or `..` as a segment: `{path}` would lead to another path"));
     }
     let path = fields.parse("path");
