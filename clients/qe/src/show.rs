@@ -3,7 +3,7 @@
 use runs_client::types::{RunWithFlow, Timestamp};
 use serde_json::Value;
 
-use crate::out;
+use crate::{out, text};
 
 /// Returns everything about a run that fits on a screen.
 pub fn whole(view: &RunWithFlow) -> String {

@@ -9,7 +9,7 @@ use runs_client::types::{RunStatus, RunWithFlow};
 use crate::args::WatchArgs;
 use crate::failure::{CANCELLED, FAILED, Failure, NOT_DONE};
 use crate::session::Session;
-use crate::{out, show};
+use crate::{out, show, text};
 
 /// The pause between two requests: short at first, because most runs are short, then longer, because some wait for days.
 const FIRST: Duration = Duration::from_millis(250);
