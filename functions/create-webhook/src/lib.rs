@@ -2,9 +2,9 @@
 
 use api::{ApiError, ApiRequest, ApiResponse, Endpoint, named, view};
 use domain::access::Scope;
-use domain::id::EndpointId;
+use domain::id::{EndpointId, OrgId};
 use domain::network::PrivateNetworks;
-use domain::ports::{Clock, Entropy, Vault, WebhookEndpoints};
+use domain::ports::{Clock, Entropy, PortError, Vault, WebhookEndpoints};
 use domain::webhook::NewEndpoint;
 use nodes::{Egress, UrlError};
 
@@ -25,18 +25,26 @@ pub async fn handle(
 ) -> Result<ApiResponse, ApiError> {
     let org = request.key.org;
     let body = request.json_object(MAX_BYTES)?;
-    let judged = match body.get("url").and_then(|url| url.as_str()) {
-        Some(url) => match egress.judge(table, &org, url).await {
-            Ok(_) => Ok(()),
-            Err(UrlError::NotAllowed(why)) => Err(why),
-            Err(UrlError::Port(error)) => return Err(error.into()),
-        },
-        None => Ok(()),
-    };
+    let judged = check_url(table, egress, &org, body.get("url").and_then(|url| url.as_str())).await?;
     let new = NewEndpoint::parse(&body, |_| judged)?;
     let id = EndpointId::new(clock.now(), entropy.random());
     let (secret, sealed) = webhooks::create_secret(vault, &org, &id, [entropy.random(), entropy.random()]).await?;
     let endpoint = new.made(id, sealed, &request.key.actor.id);
     webhooks::update_endpoints(table, &org, |endpoints| endpoints.add(endpoint.clone())).await?;
     Ok(ApiResponse::created(named("webhook", view::webhook_with_secret(&endpoint, &secret))))
+}
+
+/// Returns why the egress policy denies a URL, if it does. A missing URL is not denied here: the body is checked afterwards.
+async fn check_url(
+    networks: &impl PrivateNetworks,
+    egress: Egress,
+    org: &OrgId,
+    url: Option<&str>,
+) -> Result<Result<(), String>, PortError> {
+    let Some(url) = url else { return Ok(Ok(())) };
+    match egress.judge(networks, org, url).await {
+        Ok(_) => Ok(Ok(())),
+        Err(UrlError::NotAllowed(reason)) => Ok(Err(reason)),
+        Err(UrlError::Port(error)) => Err(error),
+    }
 }

@@ -4,6 +4,7 @@ use api::{ApiError, ApiRequest, ApiResponse, Endpoint, Paging, view};
 use domain::access::{Actor, Assignee, Scope};
 use domain::error::ApplicationError;
 use domain::gate::Gate;
+use domain::id::FlowId;
 use domain::ports::{Clock, Flows, Organisations, Page, RunLists, Runs};
 use domain::problem::FieldErrors;
 use serde_json::Value;
@@ -36,25 +37,36 @@ pub async fn handle(
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
     let mut errors = FieldErrors::new();
-    let wanted = request.query_as("assignee", &mut errors, |text| match text {
-        "me" => Ok(AssigneeFilter::Mine),
-        other => other.parse().map(AssigneeFilter::AssignedTo).map_err(|_| "must be `me`, `role:…`, `user:…` or `team:…`".to_owned()),
-    });
-    let flow = request.query_flow("flow", &mut errors);
-    let flow = match flow {
-        Some(name) => Some(store.flow(&request.key.org, &name).await?.ok_or(ApplicationError::NotFound("flow"))?.id),
-        None => None,
-    };
-    let actor = &request.key.actor;
-    let of = flow.map_or_else(|| "any flow".to_owned(), |flow| flow.to_string());
-    let list = format!("{} oldest first, of {of}, for {}", ENDPOINT.path, assignee_text(request.query("assignee"), actor));
-    let paging = Paging::of(&request, &list, store, &mut errors).await?;
+    let assignee = assignee_filter(&request, &mut errors);
+    let flow = flow_filter(store, &request, &mut errors).await?;
+    let paging = Paging::of(&request, &list_name(flow, &request), store, &mut errors).await?;
     errors.into_result(())?;
-    let accept =
-        |gate: &Gate| flow.is_none_or(|flow| gate.flow == flow) && wanted.as_ref().is_none_or(|wanted| wanted.includes(gate, actor));
+    let accept = |gate: &Gate| {
+        flow.is_none_or(|flow| gate.flow == flow) && assignee.as_ref().is_none_or(|filter| filter.includes(gate, &request.key.actor))
+    };
     let page = store.open_gates(&request.key.org, &accept, &paging.window).await?;
     let rows = view::approvals(runs, clock.now(), &page.rows).await?;
     paging.respond(&Page { rows, next: page.next, total: page.total }, Value::clone).await
+}
+
+fn assignee_filter(request: &ApiRequest, errors: &mut FieldErrors) -> Option<AssigneeFilter> {
+    request.query_as("assignee", errors, |text| match text {
+        "me" => Ok(AssigneeFilter::Mine),
+        other => other.parse().map(AssigneeFilter::AssignedTo).map_err(|_| "must be `me`, `role:…`, `user:…` or `team:…`".to_owned()),
+    })
+}
+
+/// Returns the id of the flow in the query. Fails with 404 if there is no such flow.
+async fn flow_filter(store: &impl Flows, request: &ApiRequest, errors: &mut FieldErrors) -> Result<Option<FlowId>, ApiError> {
+    let Some(name) = request.query_flow("flow", errors) else { return Ok(None) };
+    let flow = store.flow(&request.key.org, &name).await?.ok_or(ApplicationError::NotFound("flow"))?;
+    Ok(Some(flow.id))
+}
+
+/// Returns the text that a cursor of this list is bound to.
+fn list_name(flow: Option<FlowId>, request: &ApiRequest) -> String {
+    let flow = flow.map_or_else(|| "any flow".to_owned(), |flow| flow.to_string());
+    format!("{} oldest first, of {flow}, for {}", ENDPOINT.path, assignee_text(request.query("assignee"), &request.key.actor))
 }
 
 /// Returns the assignee as a cursor is bound to it. The meaning of `me` depends on the actor, and on its roles and teams.
