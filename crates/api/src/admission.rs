@@ -10,6 +10,7 @@ use lambda_http::http::HeaderMap;
 use lambda_http::http::header::AUTHORIZATION;
 use lambda_http::{Request, RequestExt};
 
+use crate::query::check_query;
 use crate::throttle_cache::ThrottleCache;
 use crate::{ApiError, ApiRequest, ApiResponse, Endpoint, HttpResponse};
 
@@ -73,7 +74,11 @@ impl<K: Keys, C: Clock> KeyAdmission<K, C> {
             Admission::Admitted(key, found) => {
                 *usage = Some(found);
                 let scope = self.endpoint.scope;
-                if key.allows(scope) { Ok(ApiRequest::new(key, secret.environment(), request)) } else { Err(ApiError::MissingScope(scope)) }
+                if !key.allows(scope) {
+                    return Err(ApiError::MissingScope(scope));
+                }
+                check_query(&request, self.endpoint.query)?;
+                Ok(ApiRequest::new(key, secret.environment(), request))
             }
         }
     }

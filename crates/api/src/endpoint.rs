@@ -13,6 +13,8 @@ pub struct Endpoint {
     pub path: &'static str,
     /// The scope that the caller's key needs.
     pub scope: Scope,
+    /// The names of the query parameters, as in `openapi.yaml`. A request with any other one is refused.
+    pub query: &'static [&'static str],
 }
 
 impl Endpoint {
@@ -31,4 +33,6 @@ pub struct PublicEndpoint {
     pub method: &'static str,
     /// The path with its parameters, as in `template.yaml` and `openapi.yaml`.
     pub path: &'static str,
+    /// The names of the query parameters, as in `openapi.yaml`. A request with any other one is refused.
+    pub query: &'static [&'static str],
 }

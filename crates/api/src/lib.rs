@@ -9,6 +9,7 @@ mod error;
 mod json_object;
 mod page;
 mod public_endpoint;
+mod query;
 mod request;
 mod response;
 mod serve;

@@ -7,6 +7,7 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{LambdaEvent, Request, RequestExt, lambda_runtime, service_fn, tracing};
 use serde_json::Value;
 
+use crate::query::check_query;
 use crate::request::{is_json, json_of};
 use crate::{ApiError, ApiResponse, Error, HttpResponse, PublicEndpoint};
 
@@ -48,13 +49,18 @@ impl PublicRequest {
     }
 }
 
-/// Returns the response to one request.
+/// Returns the response to one request. An unknown query parameter is refused before the caller is authenticated, as is a body that is too
+/// large: neither depends on who calls.
 pub async fn respond_public<F>(endpoint: PublicEndpoint, handler: &impl Fn(PublicRequest) -> F, request: Request) -> HttpResponse
 where
     F: Future<Output = Result<ApiResponse, ApiError>>,
 {
     let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
-    HttpResponse::of(handler(PublicRequest { request }).await, endpoint.name, &request_id).with_scheme("X-Quantum-Signature")
+    let result = match check_query(&request, endpoint.query) {
+        Ok(()) => handler(PublicRequest { request }).await,
+        Err(errors) => Err(errors.into()),
+    };
+    HttpResponse::of(result, endpoint.name, &request_id).with_scheme("X-Quantum-Signature")
 }
 
 /// Serves an endpoint without a key until the platform ends the process.

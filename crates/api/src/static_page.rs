@@ -8,7 +8,8 @@ use lambda_http::http::{HeaderMap, HeaderValue};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, LambdaEvent, Request, lambda_runtime, service_fn, tracing};
 
-use crate::Error;
+use crate::query::check_query;
+use crate::{Error, HttpResponse};
 
 /// A text that is the same for every caller.
 #[derive(Debug, Clone, Copy)]
@@ -29,14 +30,18 @@ const CACHED: &str = "public, max-age=300";
 /// Serves a page until the platform ends the process.
 pub async fn serve_page(page: StaticPage) -> Result<(), Error> {
     tracing::init_default_subscriber();
-    let service = async |event: LambdaEvent<LambdaRequest>| Ok::<_, Error>(page.answer(Request::from(event.payload).headers()));
+    let service = async |event: LambdaEvent<LambdaRequest>| Ok::<_, Error>(page.respond(&Request::from(event.payload)));
     lambda_runtime::run(service_fn(service)).await
 }
 
 impl StaticPage {
-    /// Returns 200 with the page, or 304 if the caller has it already.
-    pub fn answer(&self, request: &HeaderMap) -> ApiGatewayProxyResponse {
-        let known = request.get_all(IF_NONE_MATCH).iter().any(|value| value.to_str().is_ok_and(|known| matches(known, self.etag)));
+    /// Returns 200 with the page, or 304 if the caller has it already. Fails with 400 for a query parameter: a page has none.
+    pub fn respond(&self, request: &Request) -> ApiGatewayProxyResponse {
+        if let Err(errors) = check_query(request, &[]) {
+            return HttpResponse::of(Err(errors.into()), "static page", "").into();
+        }
+        let known =
+            request.headers().get_all(IF_NONE_MATCH).iter().any(|value| value.to_str().is_ok_and(|known| matches(known, self.etag)));
         let mut headers = HeaderMap::new();
         headers.insert(ETAG, HeaderValue::from_static(self.etag));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(CACHED));
@@ -61,6 +66,8 @@ fn matches(known: &str, etag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     const PAGE: StaticPage = StaticPage {
@@ -70,13 +77,21 @@ mod tests {
         content_security_policy: "default-src 'none'",
     };
 
+    fn respond(headers: &[(&str, &str)], query: &Value) -> ApiGatewayProxyResponse {
+        let mut event: Value = serde_json::from_str(include_str!("../../../events/get-docs/again.json")).unwrap();
+        event["headers"] = headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        event["multiValueHeaders"] = headers.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect();
+        event["multiValueQueryStringParameters"] = query.clone();
+        PAGE.respond(&lambda_http::request::from_str(&event.to_string()).unwrap())
+    }
+
     fn revalidated(known: &str) -> ApiGatewayProxyResponse {
-        PAGE.answer(&HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::from_str(known).unwrap())]))
+        respond(&[("If-None-Match", known)], &json!({}))
     }
 
     #[test]
     fn a_page_is_sent_whole_with_the_headers_that_a_browser_needs() {
-        let answer = PAGE.answer(&HeaderMap::new());
+        let answer = respond(&[], &json!({}));
         assert_eq!((answer.status_code, answer.body), (200, Some(Body::Text("all there is".to_owned()))));
         let header = |name: &str| answer.headers[name].to_str().unwrap().to_owned();
         assert_eq!(header("content-type"), "text/plain; charset=utf-8");
@@ -89,9 +104,17 @@ mod tests {
     #[test]
     fn the_sample_event_of_a_second_visit_is_answered_by_the_etag() {
         let event = lambda_http::request::from_str(include_str!("../../../events/get-docs/again.json")).unwrap();
-        assert_eq!(PAGE.answer(event.headers()).status_code, 200, "its tag is another one");
+        assert_eq!(PAGE.respond(&event).status_code, 200, "its tag is another one");
         let same = StaticPage { etag: "\"0123456789abcdef0123456789abcdef\"", ..PAGE };
-        assert_eq!(same.answer(event.headers()).status_code, 304);
+        assert_eq!(same.respond(&event).status_code, 304);
+    }
+
+    #[test]
+    fn a_page_has_no_query_parameters() {
+        let answer = respond(&[], &json!({"version": ["2"]}));
+        let Some(Body::Text(body)) = answer.body else { panic!("{:?}", answer.body) };
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((answer.status_code, body["details"]["fieldErrors"].get("version").is_some()), (400, true), "{body}");
     }
 
     #[test]

@@ -8,7 +8,8 @@ use domain::ports::Clock;
 use engine::{Engine, Ports};
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "approve-run", method: "POST", path: "/api/runs/{runId}/approve", scope: Scope::RunsWrite };
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "approve-run", method: "POST", path: "/api/runs/{runId}/approve", scope: Scope::RunsWrite, query: &[] };
 
 /// The room for an override in a body, in bytes. Clients that escape every character outside ASCII send up to three times as much.
 const OVERRIDE_ROOM: usize = 3 * MAX_ACTION_BYTES;

@@ -8,8 +8,13 @@ use domain::ports::{Clock, Connections, Vault};
 use nodes::{Outbound, check_health};
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint =
-    Endpoint { name: "check-connection", method: "GET", path: "/api/service-connections/{slug}/health", scope: Scope::ConnectionsRead };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "check-connection",
+    method: "GET",
+    path: "/api/service-connections/{slug}/health",
+    scope: Scope::ConnectionsRead,
+    query: &[],
+};
 
 /// Returns 200 with the result of the check, whether the service is healthy or not: `healthy`, and `status`, `latencyMs` and `error` if
 /// there are any. A healthy service sets `lastHealthyAt` of the connection.

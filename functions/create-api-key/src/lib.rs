@@ -6,7 +6,8 @@ use domain::id::KeyId;
 use domain::ports::{ApiKeys, Clock, CommitError, Entropy, PortError};
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "create-api-key", method: "POST", path: "/api/api-keys", scope: Scope::ApiManage };
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "create-api-key", method: "POST", path: "/api/api-keys", scope: Scope::ApiManage, query: &[] };
 
 /// The maximum size of the body, in bytes. Most of it is for the names of roles and teams.
 const MAX_BYTES: usize = 16 * 1024;
@@ -14,12 +15,12 @@ const MAX_BYTES: usize = 16 * 1024;
 /// Returns 201 with the key and its secret in `key`; only a hash of the secret is stored. The new key belongs to the organisation and
 /// the environment of the caller's key. Fails with 400 and every problem at its field, and with 422 if the caller's own key lacks a scope
 /// of the new one.
-pub async fn handle(ring: &impl ApiKeys, clock: &impl Clock, entropy: &impl Entropy, request: ApiRequest) -> Result<ApiResponse, ApiError> {
+pub async fn handle(keys: &impl ApiKeys, clock: &impl Clock, entropy: &impl Entropy, request: ApiRequest) -> Result<ApiResponse, ApiError> {
     let now = clock.now();
     let new = NewKey::parse(&request.json_object(MAX_BYTES)?, now)?;
     let key = new.made_by(&request.key, KeyId::new(now, entropy.random()))?;
     let secret = Secret::new(request.environment, [entropy.random(), entropy.random()]);
-    match ring.create_key(&key, &secret.sha256()).await {
+    match keys.create_key(&key, &secret.sha256()).await {
         Ok(()) => Ok(ApiResponse::created(named("apiKey", view::new_api_key(&key, &secret)))),
         // The random numbers repeated those of another key. The caller tries again and gets new ones.
         Err(CommitError::Changed) => Err(PortError::Unavailable(format!("{} or its secret is taken", key.id)).into()),

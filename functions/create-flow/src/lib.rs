@@ -7,7 +7,7 @@ use domain::ports::{Clock, Entropy, Flows, Vault, WebhookTriggers};
 use engine::FlowEditor;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "create-flow", method: "POST", path: "/api/flows", scope: Scope::FlowsWrite };
+pub const ENDPOINT: Endpoint = Endpoint { name: "create-flow", method: "POST", path: "/api/flows", scope: Scope::FlowsWrite, query: &[] };
 
 /// Returns 201 with the flow, and with its `webhookSecret` if `triggerType` is `webhook`. Fails with 400 and every problem at its path, and
 /// with 409 if the slug is taken.

@@ -9,7 +9,8 @@ use domain::webhook::NewEndpoint;
 use nodes::{Egress, UrlError};
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "create-webhook", method: "POST", path: "/api/webhooks", scope: Scope::WebhooksManage };
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "create-webhook", method: "POST", path: "/api/webhooks", scope: Scope::WebhooksManage, query: &[] };
 
 /// The maximum size of the body, in bytes.
 const MAX_BYTES: usize = 16 * 1024;

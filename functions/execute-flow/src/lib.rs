@@ -9,7 +9,8 @@ use engine::{Engine, Launch, Ports};
 use serde_json::json;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "execute-flow", method: "POST", path: "/api/flows/{id}/execute", scope: Scope::RunsWrite };
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "execute-flow", method: "POST", path: "/api/flows/{id}/execute", scope: Scope::RunsWrite, query: &[] };
 
 /// The maximum size of an input, in bytes.
 const MAX_INPUT_BYTES: usize = 5 * 1024 * 1024;

@@ -3,7 +3,7 @@
 use api::{PublicEndpoint, StaticPage};
 
 /// This endpoint.
-pub const ENDPOINT: PublicEndpoint = PublicEndpoint { name: "get-docs", method: "GET", path: "/api/docs" };
+pub const ENDPOINT: PublicEndpoint = PublicEndpoint { name: "get-docs", method: "GET", path: "/api/docs", query: &[] };
 
 /// A page that shows `openapi.json`. The viewer is part of the page: nothing is fetched from another host.
 pub const PAGE: StaticPage = StaticPage {

@@ -3,7 +3,7 @@
 use api::{PublicEndpoint, StaticPage};
 
 /// This endpoint.
-pub const ENDPOINT: PublicEndpoint = PublicEndpoint { name: "get-openapi", method: "GET", path: "/api/openapi.json" };
+pub const ENDPOINT: PublicEndpoint = PublicEndpoint { name: "get-openapi", method: "GET", path: "/api/openapi.json", query: &[] };
 
 /// `openapi.yaml` as JSON. It is converted when the function is built.
 pub const PAGE: StaticPage = StaticPage {

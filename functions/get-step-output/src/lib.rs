@@ -10,8 +10,13 @@ use domain::run::NodeStatus;
 use domain::time::Time;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint =
-    Endpoint { name: "get-step-output", method: "GET", path: "/api/runs/{runId}/steps/{nodeId}/output", scope: Scope::RunsRead };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "get-step-output",
+    method: "GET",
+    path: "/api/runs/{runId}/steps/{nodeId}/output",
+    scope: Scope::RunsRead,
+    query: &["of"],
+};
 
 /// Returns 200 with `{"output": …}`, or with `{"outputRef": …}` if it is in object storage. `?of=input` and the like return another part
 /// of the step in the same way. Fails with 404 for an unknown run or node, and for a step that does not have the part (yet).

@@ -5,7 +5,8 @@ use domain::access::Scope;
 use domain::ports::WebhookEndpoints;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "get-webhook", method: "GET", path: "/api/webhooks/{id}", scope: Scope::WebhooksManage };
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "get-webhook", method: "GET", path: "/api/webhooks/{id}", scope: Scope::WebhooksManage, query: &[] };
 
 /// Returns 200 with the webhook.
 pub async fn handle(table: &impl WebhookEndpoints, request: ApiRequest) -> Result<ApiResponse, ApiError> {

@@ -10,7 +10,13 @@ use domain::problem::FieldErrors;
 use serde_json::Value;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "list-approvals", method: "GET", path: "/api/approvals", scope: Scope::RunsRead };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "list-approvals",
+    method: "GET",
+    path: "/api/approvals",
+    scope: Scope::RunsRead,
+    query: &["assignee", "flow", "limit", "page", "cursor"],
+};
 
 /// A filter on the assignees of gates.
 enum AssigneeFilter {

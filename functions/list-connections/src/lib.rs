@@ -6,14 +6,19 @@ use domain::ports::{ConnectionBook, Organisations};
 use domain::problem::FieldErrors;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint =
-    Endpoint { name: "list-connections", method: "GET", path: "/api/service-connections", scope: Scope::ConnectionsRead };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "list-connections",
+    method: "GET",
+    path: "/api/service-connections",
+    scope: Scope::ConnectionsRead,
+    query: &["limit", "page", "cursor"],
+};
 
 /// Returns 200 with a page of connections. `apiKeyHash` changes when the key changes, and reveals nothing of the key.
-pub async fn handle(book: &(impl ConnectionBook + Organisations), request: ApiRequest) -> Result<ApiResponse, ApiError> {
+pub async fn handle(connections: &(impl ConnectionBook + Organisations), request: ApiRequest) -> Result<ApiResponse, ApiError> {
     let mut errors = FieldErrors::new();
-    let paging = Paging::of(&request, &format!("{} newest first", ENDPOINT.path), book, &mut errors).await?;
+    let paging = Paging::of(&request, &format!("{} newest first", ENDPOINT.path), connections, &mut errors).await?;
     errors.into_result(())?;
-    let page = book.connections(&request.key.org, &paging.window).await?;
+    let page = connections.connections(&request.key.org, &paging.window).await?;
     paging.respond(&page, view::connection).await
 }

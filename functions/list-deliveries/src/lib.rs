@@ -6,8 +6,13 @@ use domain::ports::{Clock, Deliveries, Organisations, WebhookEndpoints};
 use domain::problem::FieldErrors;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint =
-    Endpoint { name: "list-deliveries", method: "GET", path: "/api/webhooks/{id}/deliveries", scope: Scope::WebhooksManage };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "list-deliveries",
+    method: "GET",
+    path: "/api/webhooks/{id}/deliveries",
+    scope: Scope::WebhooksManage,
+    query: &["limit", "page", "cursor"],
+};
 
 /// Returns 200 with a page of deliveries, the newest event first: the state of each, the result of the last attempt, and the time of the
 /// next one.

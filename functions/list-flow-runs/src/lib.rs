@@ -9,7 +9,13 @@ use domain::run::{RunStatus, Trigger};
 use domain::time::Time;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "list-flow-runs", method: "GET", path: "/api/flows/{id}/runs", scope: Scope::RunsRead };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "list-flow-runs",
+    method: "GET",
+    path: "/api/flows/{id}/runs",
+    scope: Scope::RunsRead,
+    query: &["status", "trigger", "from", "to", "limit", "page", "cursor"],
+};
 
 /// Returns 200 with a page of summaries.
 pub async fn handle(store: &(impl Flows + Organisations + RunLists), request: ApiRequest) -> Result<ApiResponse, ApiError> {

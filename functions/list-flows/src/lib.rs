@@ -6,7 +6,8 @@ use domain::ports::{Flows, Organisations};
 use domain::problem::FieldErrors;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "list-flows", method: "GET", path: "/api/flows", scope: Scope::FlowsRead };
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "list-flows", method: "GET", path: "/api/flows", scope: Scope::FlowsRead, query: &["limit", "page", "cursor"] };
 
 /// Returns 200 with a page of flows.
 pub async fn handle(store: &(impl Flows + Organisations), request: ApiRequest) -> Result<ApiResponse, ApiError> {

@@ -6,7 +6,13 @@ use domain::ports::{Organisations, WebhookEndpoints};
 use domain::problem::FieldErrors;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "list-webhooks", method: "GET", path: "/api/webhooks", scope: Scope::WebhooksManage };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "list-webhooks",
+    method: "GET",
+    path: "/api/webhooks",
+    scope: Scope::WebhooksManage,
+    query: &["limit", "page", "cursor"],
+};
 
 /// Returns 200 with a page of webhook endpoints.
 pub async fn handle(table: &(impl WebhookEndpoints + Organisations), request: ApiRequest) -> Result<ApiResponse, ApiError> {

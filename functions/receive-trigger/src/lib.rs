@@ -7,7 +7,8 @@ use engine::{Engine, Ports, TriggerDelivery, WebhookTriggerSecrets};
 use serde_json::json;
 
 /// This endpoint. It takes no API key: the signature authenticates the caller.
-pub const ENDPOINT: PublicEndpoint = PublicEndpoint { name: "receive-trigger", method: "POST", path: "/api/triggers/wh/{token}" };
+pub const ENDPOINT: PublicEndpoint =
+    PublicEndpoint { name: "receive-trigger", method: "POST", path: "/api/triggers/wh/{token}", query: &[] };
 
 /// The maximum size of a body, in bytes.
 pub const MAX_BYTES: usize = 1_000_000;
@@ -20,7 +21,8 @@ const MAX_DELIVERY_CHARS: usize = 255;
 /// previous secret stays valid for 24 hours after a rotation. A repeated `X-Quantum-Delivery` returns the first run again for 3 days,
 /// whatever the body is.
 ///
-/// Fails with 413 if the body is too large, and with 415 if its content type is not JSON, before the signature is checked. Fails with the
+/// Fails with 400 for a query parameter, with 413 if the body is too large, and with 415 if its content type is not JSON, before the
+/// signature is checked. Fails with the
 /// same 401 in all of these cases: no flow has the token, the signature is missing or wrong, the flow is not active. Only a caller with a
 /// valid signature gets a 400: the body is not JSON, or the delivery id is not 1 to 255 characters long.
 pub async fn handle(

@@ -10,6 +10,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     method: "POST",
     path: "/api/webhooks/{id}/deliveries/{deliveryId}/redeliver",
     scope: Scope::WebhooksManage,
+    query: &[],
 };
 
 /// Returns 202 with the delivery. It sends the same bytes under the same ids, with the full number of attempts, whatever its state was.

@@ -7,12 +7,12 @@ use domain::ports::{ApiKeys, Clock};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "revoke-api-key", method: "DELETE", path: "/api/api-keys/{keyId}", scope: Scope::ApiManage };
+    Endpoint { name: "revoke-api-key", method: "DELETE", path: "/api/api-keys/{keyId}", scope: Scope::ApiManage, query: &[] };
 
 /// Returns 200 with the key. It admits no request that begins afterwards. Revoking it again changes nothing: the actor and the time of
 /// the first revocation stay. A key may revoke itself.
-pub async fn handle(ring: &impl ApiKeys, clock: &impl Clock, request: ApiRequest) -> Result<ApiResponse, ApiError> {
+pub async fn handle(keys: &impl ApiKeys, clock: &impl Clock, request: ApiRequest) -> Result<ApiResponse, ApiError> {
     let revocation = Revocation { at: clock.now(), by: request.key.actor.id.clone() };
-    let key = ring.revoke_key(&request.key.org, &request.key_id()?, &revocation).await?.ok_or(ApplicationError::NotFound("API key"))?;
+    let key = keys.revoke_key(&request.key.org, &request.key_id()?, &revocation).await?.ok_or(ApplicationError::NotFound("API key"))?;
     Ok(ApiResponse::ok(named("apiKey", view::api_key(&key))))
 }

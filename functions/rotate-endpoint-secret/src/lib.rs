@@ -5,8 +5,13 @@ use domain::access::Scope;
 use domain::ports::{Clock, Entropy, Vault, WebhookEndpoints};
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint =
-    Endpoint { name: "rotate-endpoint-secret", method: "POST", path: "/api/webhooks/{id}/rotate-secret", scope: Scope::WebhooksManage };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "rotate-endpoint-secret",
+    method: "POST",
+    path: "/api/webhooks/{id}/rotate-secret",
+    scope: Scope::WebhooksManage,
+    query: &[],
+};
 
 /// Returns 200 with the webhook and its new `secret`. Every attempt that begins after the response is signed with it, also for older
 /// events.

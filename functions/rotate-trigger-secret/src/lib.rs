@@ -6,8 +6,13 @@ use domain::ports::{Clock, Entropy, Flows, Vault, WebhookTriggers};
 use engine::FlowEditor;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint =
-    Endpoint { name: "rotate-trigger-secret", method: "POST", path: "/api/flows/{id}/rotate-webhook-secret", scope: Scope::FlowsWrite };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "rotate-trigger-secret",
+    method: "POST",
+    path: "/api/flows/{id}/rotate-webhook-secret",
+    scope: Scope::FlowsWrite,
+    query: &[],
+};
 
 /// Returns 200 with the flow and its new `webhookSecret`. The previous secret stays valid for 24 hours; the one before it does not. Fails
 /// with 422 if the flow has no webhook trigger, and with 409 if another call rotates the secret at the same time.

@@ -7,7 +7,8 @@ use domain::ports::{Clock, Entropy, Flows, Vault, WebhookTriggers};
 use engine::FlowEditor;
 
 /// This endpoint. PUT does the same, for clients that cannot PATCH.
-pub const ENDPOINT: Endpoint = Endpoint { name: "update-flow", method: "PATCH", path: "/api/flows/{id}", scope: Scope::FlowsWrite };
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "update-flow", method: "PATCH", path: "/api/flows/{id}", scope: Scope::FlowsWrite, query: &[] };
 
 /// Returns 200 with the flow as it is now, and with its `webhookSecret` if it has just become a webhook trigger. Active runs stay on the
 /// version that they began with. Fails with 409 if another caller changes the flow at the same time.
