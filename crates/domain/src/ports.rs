@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::access::{ApiKey, Bucket, Limits, Revocation, Usage};
-use crate::flow::{Flow, NodeId, Slug, Version};
+use crate::flow::{Flow, FlowLabel, NodeId, Slug, Version};
 use crate::gate::Gate;
 use crate::id::{FlowId, KeyId, OrgId, RunId};
 use crate::organisation::{CursorSecret, Organisation};
@@ -83,6 +83,15 @@ pub trait Entropy {
     fn random(&self) -> u128;
 }
 
+/// What is stored of a run when it is created, and never changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunOrigin {
+    /// The input.
+    pub input: Payload,
+    /// The name and the description of the flow at that time. Runs that were stored before these were kept have none.
+    pub flow_label: Option<FlowLabel>,
+}
+
 /// Runs, their steps and gates.
 pub trait Runs {
     /// Writes a new run and its input, with `key` in the same transaction if there is one. `Err(Changed)`: the key is taken.
@@ -93,8 +102,12 @@ pub trait Runs {
     fn load(&self, id: &RunId) -> impl Future<Output = Result<Option<Run>, PortError>>;
     /// Writes a run, and gates with it, all or nothing, if it still has the `rev` it was loaded with. Gives it with its new `rev`.
     fn commit(&self, run: Run, gates: &[Gate]) -> impl Future<Output = Result<Run, CommitError>>;
-    /// The run's input.
-    fn input(&self, run: &Run) -> impl Future<Output = Result<Payload, PortError>>;
+    /// Returns what was stored of the run when it was created.
+    fn origin(&self, run: &Run) -> impl Future<Output = Result<RunOrigin, PortError>>;
+    /// Returns the run's input.
+    fn input(&self, run: &Run) -> impl Future<Output = Result<Payload, PortError>> {
+        async { self.origin(run).await.map(|origin| origin.input) }
+    }
     /// Keeps the record of a step unless there is one, and gives the one that is kept. Large payloads come to lie beside it;
     /// those of another run's record are copied, so that no run depends on what is kept of another one. What was laid there
     /// for a record that is not the one that is kept does not stay.

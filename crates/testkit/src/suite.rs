@@ -103,6 +103,7 @@ macro_rules! store_suite {
             an_idempotency_key_can_be_used_again_once_it_is_forgotten
             park_takes_the_token_only_while_its_own_execution_is_owed
             inputs_read_back_whatever_their_type
+            a_run_keeps_the_name_of_its_flow
             a_payload_up_to_100_kb_lies_in_the_record
             a_larger_payload_lies_beside_it_under_its_hash
             a_payload_that_does_not_have_its_hash_is_refused

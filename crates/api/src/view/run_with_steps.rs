@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::flow::{NodeIx, Spec, Version};
+use domain::flow::{FlowLabel, NodeIx, Spec, Version};
 use domain::ports::{PortError, Runs};
 use domain::run::{NodeStatus, Run, RunStatus};
 use domain::step::StepRecord;
@@ -14,7 +14,7 @@ use super::gate;
 use super::part::{OMITTED_PARTS, url_of_part};
 use super::payload::put_payload;
 use super::step::Step;
-use crate::json_object::set;
+use crate::json_object::{set, without_nulls};
 
 /// Returns `{"flow": …, "run": …}`: the run with its steps in execution order, and the flow as it was when the run began.
 pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Version, spec: &Spec) -> Result<Value, PortError> {
@@ -35,7 +35,8 @@ pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Ve
     // Steps that have not begun come last, in the order in which they may begin.
     steps.sort_by_key(|step| begun.get(&step.ix).map_or((true, None), |at| (false, Some(*at))));
     let mut view = super::run::run(run);
-    put_payload(runs, now, &mut view, "input", &runs.input(run).await?).await?;
+    let origin = runs.origin(run).await?;
+    put_payload(runs, now, &mut view, "input", &origin.input).await?;
     match last_done(run, &steps) {
         Some(Step { gate: Some(gate), .. }) => {
             if let Some(output) = gate::output(runs, now, gate).await? {
@@ -53,13 +54,25 @@ pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Ve
         shown.push(step.view(runs, now).await?);
     }
     set(&mut view, "steps", Value::Array(shown));
-    let flow = json!({"id": version.flow, "slug": version.slug, "name": version.name, "version": version.number, "spec": version.spec});
-    let mut view = json!({"flow": flow, "run": view});
+    let mut view = json!({"flow": flow_of_run(version, origin.flow_label), "run": view});
     let id = run.id.to_string();
     shrink(&mut view, "/run/steps", &OMITTED_PARTS, |step, part| {
         url_of_part(&id, step.get("nodeId").and_then(Value::as_str).unwrap_or_default(), part)
     });
     Ok(view)
+}
+
+/// Returns the flow as it was when the run began. The name of an old run, which was stored without one, is that of the version.
+fn flow_of_run(version: &Version, label: Option<FlowLabel>) -> Value {
+    let (name, description) = label.map_or_else(|| (version.name.clone(), None), |label| (label.name, Some(label.description)));
+    without_nulls(json!({
+        "id": version.flow,
+        "slug": version.slug,
+        "name": name,
+        "description": description,
+        "version": version.number,
+        "spec": version.spec,
+    }))
 }
 
 /// Returns the step whose output is the output of a run that succeeded: the flow's `output`, or else the last step.

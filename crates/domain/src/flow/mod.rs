@@ -3,6 +3,7 @@
 mod draft;
 mod fields;
 mod graph;
+mod label;
 mod node;
 mod parse;
 mod spec;
@@ -16,6 +17,7 @@ pub use crate::trigger::{CronTrigger, DueRun, FlowTrigger, TriggerType};
 pub use draft::{Draft, MAX_BODY_BYTES};
 pub(crate) use fields::Fields;
 pub use graph::Edge;
+pub use label::FlowLabel;
 pub use node::{Approval, Decision, HttpRequest, HttpSink, LlmStep, Node, NodeKind, Retry, Route, ServiceCall, Tool, Wait, WebhookEmit};
 pub use spec::{NodeIx, Spec};
 
@@ -178,6 +180,13 @@ pub struct Flow {
     pub created_at: Time,
     /// When the head or the spec last changed.
     pub updated_at: Time,
+}
+
+impl Flow {
+    /// Returns the name and the description of the flow.
+    pub fn label(&self) -> FlowLabel {
+        FlowLabel { name: self.name.clone(), description: self.description.clone() }
+    }
 }
 
 /// One immutable version of a flow's spec, with the names the flow had then: what a run points to.

@@ -17,7 +17,7 @@ pub use plan::Plan;
 pub use retry::{Retried, Reuse};
 pub use state::{Exit, NodeState, NodeStatus, Progress, RunStatus, Trigger};
 
-use crate::flow::{NodeId, NodeIx, NodeKind, Route, Slug, Spec};
+use crate::flow::{FlowLabel, NodeId, NodeIx, NodeKind, Route, Slug, Spec};
 use crate::gate::Verdict;
 use crate::id::{FlowId, OrgId, RunId};
 use crate::time::Time;
@@ -36,6 +36,9 @@ pub struct Run {
     pub flow: FlowId,
     /// The flow's slug.
     pub flow_slug: Slug,
+    /// The name and the description of the flow. Only a run that is being created has them: they are stored with its input, because the
+    /// item of the run is written often and must stay small.
+    pub flow_label: Option<FlowLabel>,
     /// The version it executes, to its end.
     pub flow_version: u32,
     /// What started it.
@@ -119,6 +122,8 @@ pub struct NewRun {
     pub flow: FlowId,
     /// Its slug.
     pub flow_slug: Slug,
+    /// Its name and description.
+    pub flow_label: Option<FlowLabel>,
     /// The version to execute.
     pub flow_version: u32,
     /// What starts it.
@@ -139,6 +144,7 @@ impl Run {
             org: new.org,
             flow: new.flow,
             flow_slug: new.flow_slug,
+            flow_label: new.flow_label,
             flow_version: new.flow_version,
             trigger: new.trigger,
             started_by: new.started_by,
