@@ -1,4 +1,4 @@
-//! Generates the client from `openapi.yaml`: the generator reads OpenAPI 3.0, the document is written in 3.1.
+//! Generates the client from `openapi.yaml`. The generator reads OpenAPI 3.0, and the document is OpenAPI 3.1.
 
 #[path = "build/downgrade.rs"]
 mod downgrade;
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={DOCUMENT}");
     let document = downgrade::to_3_0(&fs::read_to_string(DOCUMENT)?)?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    // Beside the client, for whoever wants to see what the generator was given.
+    // The input of the generator is kept next to the client, for debugging.
     fs::write(out.join("openapi-3.0.json"), serde_json::to_string_pretty(&document)?)?;
     let mut generator = Generator::new(GenerationSettings::new().with_interface(InterfaceStyle::Builder));
     let code = generator.generate_tokens(&serde_json::from_value(document)?)?;

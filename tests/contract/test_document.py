@@ -96,8 +96,20 @@ def test_an_operation_says_everything_that_a_caller_must_know(operation):
     assert (404 in operation.responses) or not in_path or not operation.needs_key
     if operation.body_schema():
         assert set(operation.responses) >= BODY_STATUSES
-    elif not [parameter for parameter in operation.parameters if parameter["in"] in ("query", "header")]:
-        assert not BODY_STATUSES & set(operation.responses), "there is nothing in the request that could be wrong"
+    else:
+        assert BODY_STATUSES & set(operation.responses) == {400}, "an unknown query parameter is refused on every operation"
+
+
+QUERY = re.compile(r"Endpoint \{.*?query: &\[(.*?)\],?\s*\}", re.DOTALL)
+
+
+@OPERATIONS
+def test_a_handler_declares_the_query_parameters_of_its_operation(operation):
+    """Admission refuses every other one, so `query` in ENDPOINT is the one place that a parameter is declared in."""
+    declared = QUERY.search(source(routes()[operation.method, operation.path]))
+    assert declared, "ENDPOINT declares no query parameters"
+    documented = [parameter["name"] for parameter in operation.parameters if parameter["in"] == "query"]
+    assert sorted(re.findall(r'"(\w+)"', declared[1])) == sorted(documented)
 
 
 @OPERATIONS

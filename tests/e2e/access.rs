@@ -228,6 +228,31 @@ async fn at_no_endpoint_does_another_organisation_find_or_touch_anything() {
 }
 
 #[tokio::test]
+async fn every_endpoint_refuses_an_unknown_query_parameter_and_changes_nothing() {
+    let stack = Stack::shared();
+    let subjects = Subjects::of(&stack).await;
+    let before = subjects.state(&stack).await;
+    for route in routes() {
+        let path = subjects.path(&route);
+        let separator = if path.contains('?') { '&' } else { '?' };
+        for name in ["statuss", "dryrun"] {
+            let answer = call(&stack.ada, &route.method, &format!("{path}{separator}{name}=decided")).await;
+            assert_eq!(answer.error(400), "validation failed", "{} {}", route.method, route.path);
+            let fields = answer.body["details"]["fieldErrors"].as_object().unwrap();
+            assert_eq!(fields.keys().collect::<Vec<_>>(), [name], "{} {}", route.method, route.path);
+        }
+    }
+    let trigger = format!("/api/triggers/wh/wht_{}", "a2".repeat(16));
+    for (method, path) in [(Method::GET, "/api/openapi.json"), (Method::GET, "/api/docs"), (Method::POST, trigger.as_str())] {
+        let answer = call(&stack.nobody, &method, &format!("{path}?statuss=decided")).await;
+        assert_eq!(answer.error(400), "validation failed", "{method} {path}");
+    }
+    let twice = stack.ada.get("/api/approvals?assignee=me&assignee=role:none").await;
+    assert_eq!(twice.body["details"]["fieldErrors"], json!({"assignee": ["must be given only once"]}));
+    assert_eq!(subjects.state(&stack).await, before);
+}
+
+#[tokio::test]
 async fn what_is_not_a_key_does_not_get_in() {
     let stack = Stack::shared();
     let key = std::env::var("QE_API_KEY").unwrap();

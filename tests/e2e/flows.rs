@@ -56,6 +56,23 @@ async fn only_a_changed_spec_makes_a_new_version() {
 }
 
 #[tokio::test]
+async fn a_run_shows_the_name_and_the_description_that_its_flow_had_when_it_began() {
+    let stack = Stack::shared();
+    let (flow, first) = stack.run(|_| one(1), &json!({})).await;
+    first.wait("succeeded").await;
+    let path = format!("/api/flows/{}", flow.id);
+    let before = stack.ada.get(&path).await.data(200)["flow"].clone();
+    let renamed = stack.ada.send(Method::PATCH, &path, &json!({"name": "Renamed", "description": "New"})).await;
+    assert_eq!(renamed.data(200)["flow"]["version"], before["version"], "a new name is not a new version");
+    let second = stack.start(&flow, &json!({})).await;
+    second.wait("succeeded").await;
+    let snapshot = async |id: &str| stack.ada.get(&format!("/api/runs/{id}")).await.data(200)["flow"].clone();
+    let (old, new) = (snapshot(&first.id).await, snapshot(&second.id).await);
+    assert_eq!((&old["name"], &old["description"]), (&before["name"], &before["description"]));
+    assert_eq!((&new["name"], &new["description"], &new["version"]), (&json!("Renamed"), &json!("New"), &before["version"]));
+}
+
+#[tokio::test]
 async fn put_does_what_patch_does() {
     let stack = Stack::shared();
     let flow = stack.flow(|_| one(1)).await;

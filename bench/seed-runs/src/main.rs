@@ -74,6 +74,7 @@ fn ended(cli: &Cli, spec: &Spec, trigger: Trigger, end: End, now: Time) -> Resul
         org: cli.org,
         flow: cli.flow,
         flow_slug: cli.slug.clone(),
+        flow_label: None,
         flow_version: 1,
         trigger,
         started_by: "usr_ada".to_owned(),

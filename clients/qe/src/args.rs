@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The command line.
 
 use std::path::PathBuf;
 
@@ -11,13 +11,13 @@ processes, so there is no flag for it.
 
 Exit codes:
   0  done; of `watch`: the run succeeded
-  1  the run failed, or something on this side did
-  2  the command line makes no sense
-  3  the API refused: validation, a conflict, nothing of that name
+  1  the run failed, or this program did
+  2  the command line is not valid
+  3  the API refused: a validation failure, a conflict, an unknown name
   4  the key is missing, unknown, or lacks the scope
-  5  the API could not be reached, was busy, or had a fault of its own; trying again may help
+  5  the API could not be reached, was busy, or failed; another try may succeed
   6  of `watch`: the run was cancelled
-  7  of `watch`: the run waits for a person (with --until-approval), or is not done when the time is up";
+  7  of `watch`: the run waits for a person (with --until-approval), or has not ended in time";
 
 /// Runs from a terminal: apply flows, start and watch runs, decide on approvals.
 #[derive(Debug, Parser)]
@@ -26,12 +26,12 @@ pub struct Cli {
     /// Print the API's JSON instead of tables.
     #[arg(long, global = true)]
     pub json: bool,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Flows: apply a file, list, show.
@@ -44,19 +44,19 @@ pub enum Command {
     Approvals(ApprovalsArgs),
     /// Print a completion script for a shell.
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: Shell,
     },
 }
 
-/// What can be done with flows.
+/// The commands for flows.
 #[derive(Debug, Subcommand)]
 pub enum FlowsCommand {
-    /// Create the flow that a file describes, or bring the flow of that slug to what it says.
+    /// Create the flow that a file describes, or change the flow of that slug accordingly.
     Apply {
         /// JSON with the fields of a flow (`slug`, `name`, `spec`, …), or what `qe flows show --json` printed; `-` reads standard input.
         file: PathBuf,
-        /// Only say what would change.
+        /// Only show what would change.
         #[arg(long)]
         dry_run: bool,
     },
@@ -69,15 +69,15 @@ pub enum FlowsCommand {
     },
 }
 
-/// How much of a list.
+/// The size of a list.
 #[derive(Debug, Args)]
 pub struct Paging {
-    /// At most so many rows.
+    /// The maximum number of rows.
     #[arg(long, default_value_t = 20, value_name = "ROWS")]
     pub limit: u64,
 }
 
-/// What can be done with runs.
+/// The commands for runs.
 #[derive(Debug, Subcommand)]
 pub enum RunsCommand {
     /// Start a run.
@@ -87,10 +87,10 @@ pub enum RunsCommand {
         /// The input: JSON, `@file`, or `-` for standard input.
         #[arg(long, default_value = "{}")]
         input: String,
-        /// The same key gives the same run for 24 hours.
+        /// A key that returns the same run for 24 hours.
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
-        /// Stay and watch it.
+        /// Follow the run until it ends.
         #[arg(long)]
         watch: bool,
     },
@@ -130,11 +130,11 @@ pub enum RunsCommand {
         /// Send this action instead: JSON, `@file`, or `-` for standard input.
         #[arg(long = "override", value_name = "JSON")]
         override_with: Option<String>,
-        /// Do not ask before sending. Without a terminal there is nobody to ask, and this is needed.
+        /// Do not ask before sending. It is required without a terminal.
         #[arg(long, short)]
         yes: bool,
     },
-    /// Reject an open approval; the flow says what happens then.
+    /// Reject an open approval. The flow decides what happens then.
     Reject {
         #[command(flatten)]
         gate: GateArgs,
@@ -143,39 +143,39 @@ pub enum RunsCommand {
     Cancel {
         /// The run.
         run: String,
-        /// Why; kept on the run.
+        /// The reason, which is kept with the run.
         #[arg(long)]
         reason: Option<String>,
     },
 }
 
-/// Which run to follow, and how far.
+/// The run to follow, and until when.
 #[derive(Debug, Args)]
 pub struct WatchArgs {
     /// The run.
     pub run: String,
-    /// End when the run waits for a person, too.
+    /// Also end when the run waits for a person.
     #[arg(long)]
     pub until_approval: bool,
-    /// Give up after so many seconds.
+    /// Stop after this number of seconds.
     #[arg(long, value_name = "SECONDS")]
     pub timeout: Option<u64>,
 }
 
-/// Which approval.
+/// An approval.
 #[derive(Debug, Args)]
 pub struct GateArgs {
     /// The run.
     pub run: String,
-    /// The node, if several approvals of the run are open.
+    /// The node; needed if several approvals of the run are open.
     #[arg(long)]
     pub node: Option<String>,
-    /// A note; kept with the decision.
+    /// A note, which is kept with the decision.
     #[arg(long)]
     pub note: Option<String>,
 }
 
-/// Which approvals.
+/// A filter on approvals.
 #[derive(Debug, Args)]
 pub struct ApprovalsArgs {
     /// Only those of `me`, `role:…`, `user:…` or `team:…`.
@@ -188,7 +188,7 @@ pub struct ApprovalsArgs {
     pub paging: Paging,
 }
 
-/// Where a run stands.
+/// The status of a run.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub enum Status {

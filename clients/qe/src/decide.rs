@@ -1,4 +1,4 @@
-//! Approve, as proposed or with an override, and reject. What is sent is shown before it is sent.
+//! Approves and rejects. The decision is shown before it is sent.
 
 use std::io::IsTerminal;
 
@@ -7,38 +7,39 @@ use runs_client::types;
 use serde_json::Value;
 
 use crate::args::GateArgs;
+use crate::diff::diff;
 use crate::failure::Failure;
 use crate::session::Session;
-use crate::{input, out, show};
+use crate::{input, out, show, text};
 
-/// What to approve with.
+/// The action to approve.
 #[derive(Debug)]
 pub enum Override {
-    /// What was proposed.
+    /// The proposed action.
     None,
-    /// What comes out of the editor.
+    /// The proposed action as it was edited in an editor.
     Edit,
-    /// This: JSON, `@file` or `-`.
+    /// The JSON of an argument: JSON, `@file` or `-`.
     Given(String),
 }
 
-/// Approves.
-pub async fn approve(session: &Session, gate: GateArgs, with: Override, yes: bool, json: bool) -> Result<(), Failure> {
+/// Approves an open approval.
+pub async fn approve(session: &Session, gate: GateArgs, action: Override, yes: bool, json: bool) -> Result<(), Failure> {
     let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    if !terminal && (!yes || matches!(with, Override::Edit)) {
-        return Err(Failure::usage("there is no terminal to ask or to edit in; say --yes, and --override if it shall be another action"));
+    if !terminal && (!yes || matches!(action, Override::Edit)) {
+        return Err(Failure::usage("there is no terminal for a question or an editor; use --yes, and --override for another action"));
     }
     let open = open_gate(session, &gate).await?;
     let proposed = proposed_action(session, &open).await?;
-    let decided = match with {
+    let decided = match action {
         Override::None => proposed.clone(),
         Override::Edit => edit(&proposed)?,
         Override::Given(argument) => input::json(&argument)?,
     };
-    let change = out::diff(&proposed, &decided);
+    let change = diff(&proposed, &decided);
     if !json {
         out::line(format!("{} ({})", open.label, open.node))?;
-        out::line(change.clone().unwrap_or_else(|| out::pretty(&proposed)))?;
+        out::line(change.clone().unwrap_or_else(|| text::pretty(&proposed)))?;
     }
     if !yes && !confirm(if change.is_some() { "Approve it with this change?" } else { "Approve it as proposed?" })? {
         return Err(Failure::here("nothing was sent"));
@@ -47,33 +48,33 @@ pub async fn approve(session: &Session, gate: GateArgs, with: Override, yes: boo
     if change.is_some() {
         body = body.proposed_action_override(Some(types::JsonValue(decided)));
     }
-    let answer = session.api.approve_run().run_id(gate.run.clone()).body(body).send().await?.into_inner().data;
-    report(&answer, json)
+    let decided = session.api.approve_run().run_id(gate.run.clone()).body(body).send().await?.into_inner().data;
+    report(&decided, json)
 }
 
-/// Rejects.
+/// Rejects an open approval.
 pub async fn reject(session: &Session, gate: GateArgs, json: bool) -> Result<(), Failure> {
     let body = types::RejectRequest::builder().node_id(gate.node).note(gate.note);
-    let answer = session.api.reject_run().run_id(gate.run.clone()).body(body).send().await?.into_inner().data;
-    report(&answer, json)
+    let decided = session.api.reject_run().run_id(gate.run.clone()).body(body).send().await?.into_inner().data;
+    report(&decided, json)
 }
 
-fn report(answer: &types::Decided, json: bool) -> Result<(), Failure> {
+fn report(decided: &types::Decided, json: bool) -> Result<(), Failure> {
     if json {
-        return out::json(answer);
+        return out::json(decided);
     }
-    match &answer.decision {
+    match &decided.decision {
         Some(decision) => {
-            let by = decision.actor.as_deref().unwrap_or("nobody");
+            let by = decision.actor.as_deref().unwrap_or("an unknown actor");
             out::line(format!(
                 "{} by {by}: {} {}",
                 out::status(&decision.decision.to_string()),
-                answer.run.id.as_str(),
-                answer.node_id.as_str()
+                decided.run.id.as_str(),
+                decided.node_id.as_str()
             ))?;
             out::line(format!("what will be executed has SHA-256 {}", decision.decided_sha256.as_str()))
         }
-        None => out::line(format!("noted; {} votes so far, and more are needed", answer.votes.len())),
+        None => out::line(format!("noted; {} votes so far, and more are needed", decided.votes.len())),
     }
 }
 
@@ -86,7 +87,8 @@ struct Open {
     question: Value,
 }
 
-/// The one that is meant. Which ones are open is looked up, and not left to the API's refusal: it is shown before it is decided.
+/// Returns the open approval that the arguments name. It is looked up, and not left to the API, because it is shown before it is
+/// decided.
 async fn open_gate(session: &Session, gate: &GateArgs) -> Result<Open, Failure> {
     let run = session.api.get_run().run_id(gate.run.clone()).send().await?.into_inner().data.run;
     let mut open = run.steps.iter().filter_map(|step| match step {
@@ -111,7 +113,7 @@ async fn open_gate(session: &Session, gate: &GateArgs) -> Result<Open, Failure> 
     }
 }
 
-/// The action, wherever it lies.
+/// Returns the proposed action, also if it is in object storage.
 async fn proposed_action(session: &Session, open: &Open) -> Result<Value, Failure> {
     if let Some(action) = open.question.get("proposedAction") {
         return Ok(action.clone());
@@ -125,9 +127,9 @@ async fn proposed_action(session: &Session, open: &Open) -> Result<Value, Failur
     }
 }
 
-/// The action as it leaves the editor; asks again while it is no JSON.
+/// Returns the action as it was saved in the editor. Opens the editor again while the text is not JSON.
 fn edit(proposed: &Value) -> Result<Value, Failure> {
-    let mut text = out::pretty(proposed);
+    let mut text = text::pretty(proposed);
     loop {
         let edited = Editor::new().extension(".json").require_save(true).edit(&text).map_err(|error| Failure::here(error.to_string()))?;
         text = edited.ok_or_else(|| Failure::here("the editor saved nothing, and nothing was sent"))?;

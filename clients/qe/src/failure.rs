@@ -1,22 +1,22 @@
-//! Why a command did not do what it was asked, and the exit code that says so to scripts.
+//! Why a command failed, and its exit code.
 
 use std::fmt;
 
 use runs_client::{Error, types};
 
-use crate::out::plain;
+use crate::text::plain;
 
-/// A sentence for the person, a code for the script.
+/// A failure: a message for the user, and an exit code for scripts.
 #[derive(Debug)]
 pub struct Failure {
-    /// See `qe --help`.
+    /// The exit code; `qe --help` lists them.
     pub code: u8,
     message: String,
 }
 
-/// The run failed, or something on this side did.
+/// The run failed, or the program did.
 pub const FAILED: u8 = 1;
-/// The command line makes no sense.
+/// The command line is not valid.
 pub const USAGE: u8 = 2;
 const REFUSED: u8 = 3;
 const NOT_ALLOWED: u8 = 4;
@@ -27,43 +27,43 @@ pub const CANCELLED: u8 = 6;
 pub const NOT_DONE: u8 = 7;
 
 impl Failure {
-    /// Something on this side.
+    /// Returns a failure of this program or its environment.
     pub fn here(message: impl Into<String>) -> Self {
         Self { code: FAILED, message: message.into() }
     }
 
-    /// A command line that makes no sense.
+    /// Returns the failure of a command line that is not valid.
     pub fn usage(message: impl Into<String>) -> Self {
         Self { code: USAGE, message: message.into() }
     }
 
-    /// No answer.
+    /// Returns the failure of a request that got no response.
     #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
     pub fn unreachable(error: reqwest::Error) -> Self {
         Self { code: UNAVAILABLE, message: format!("the API could not be reached: {}", causes(&error)) }
     }
 
-    /// The API refused, and says why.
-    pub fn of_answer(status: u16, error: &types::AnyError) -> Self {
+    /// Returns the failure of a request that the API refused, with its reasons.
+    pub fn of_response(status: u16, error: &types::AnyError) -> Self {
         Self { code: code_of(status), message: explain(status, error) }
     }
 
-    /// An answer that is not in the contract.
-    pub fn unknown_answer(status: u16) -> Self {
-        Self { code: code_of(status), message: format!("the API answered {status} in a form that this client does not know") }
+    /// Returns the failure of a response that is not in the contract.
+    pub fn unknown_response(status: u16) -> Self {
+        Self { code: code_of(status), message: format!("the API responded with {status} in a form that this client does not know") }
     }
 
-    /// The run ended otherwise than it should, or not at all.
+    /// Returns the failure of a run that did not succeed, or has not ended.
     pub fn of_run(code: u8, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 
-    /// Whether it may be another time.
-    pub fn is_passing(&self) -> bool {
+    /// Returns whether another try may succeed.
+    pub fn is_temporary(&self) -> bool {
         self.code == UNAVAILABLE
     }
 
-    /// The API refuses, or would.
+    /// Returns the failure of a request that the API would refuse.
     pub fn refused(message: impl Into<String>) -> Self {
         Self { code: REFUSED, message: message.into() }
     }
@@ -84,9 +84,9 @@ impl From<std::io::Error> for Failure {
 impl From<Error<types::AnyError>> for Failure {
     fn from(error: Error<types::AnyError>) -> Self {
         match error {
-            Error::ErrorResponse(answer) => Self::of_answer(answer.status().as_u16(), &answer),
+            Error::ErrorResponse(response) => Self::of_response(response.status().as_u16(), &response),
             Error::CommunicationError(error) => Self::unreachable(error),
-            Error::UnexpectedResponse(answer) => Self::unknown_answer(answer.status().as_u16()),
+            Error::UnexpectedResponse(response) => Self::unknown_response(response.status().as_u16()),
             Error::InvalidRequest(problem) => Self::usage(problem),
             other => Self::here(causes(&other)),
         }
@@ -101,7 +101,7 @@ fn code_of(status: u16) -> u8 {
     }
 }
 
-/// What the API says, with every field that it complains about.
+/// Returns the error of the API with all its field errors.
 fn explain(status: u16, error: &types::AnyError) -> String {
     let fields = error.details.iter().flat_map(|details| &details.field_errors);
     let problems =
@@ -109,7 +109,7 @@ fn explain(status: u16, error: &types::AnyError) -> String {
     [format!("{} ({status})", plain(&error.error))].into_iter().chain(problems).collect::<Vec<_>>().join("\n")
 }
 
-/// An error and what caused it: the innermost one mostly says what to do.
+/// Returns an error and its causes. Mostly the innermost one says what to do.
 fn causes(error: &dyn std::error::Error) -> String {
     let chain = std::iter::successors(Some(error), |error| error.source());
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")

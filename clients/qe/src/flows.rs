@@ -1,4 +1,4 @@
-//! Flows: apply a file, list, show.
+//! The commands for flows.
 
 use std::path::Path;
 
@@ -7,12 +7,13 @@ use runs_client::types;
 use serde_json::{Map, Value};
 
 use crate::args::{FlowsCommand, Paging};
+use crate::diff::diff;
 use crate::failure::Failure;
 use crate::list::{Page, collect};
 use crate::session::Session;
-use crate::{input, out};
+use crate::{input, out, text};
 
-/// Does what was typed.
+/// Runs a command.
 pub async fn run(session: &Session, command: FlowsCommand, json: bool) -> Result<(), Failure> {
     match command {
         FlowsCommand::Apply { file, dry_run } => apply(session, &file, dry_run, json).await,
@@ -21,21 +22,21 @@ pub async fn run(session: &Session, command: FlowsCommand, json: bool) -> Result
     }
 }
 
-/// What the API says of a flow and nobody can tell it: a flow that was shown can be applied as it is.
+/// The fields of a flow that only the API sets. They are left out, so that a flow that was shown can be applied.
 const SET_BY_THE_API: [&str; 8] =
     ["id", "version", "createdAt", "updatedAt", "nextCronRunAt", "lastCronRunAt", "webhookToken", "webhookSecret"];
 
-/// The file is sent as it is: what is wrong in it the API says, at its JSON path.
+/// Applies a file. It is sent as it is, and the API reports each problem at its JSON path.
 async fn apply(session: &Session, file: &Path, dry_run: bool, json: bool) -> Result<(), Failure> {
     let Value::Object(mut wanted) = input::file(file)? else {
-        return Err(Failure::usage(format!("{} is no JSON object", file.display())));
+        return Err(Failure::usage(format!("{} is not a JSON object", file.display())));
     };
     wanted.retain(|name, _| !SET_BY_THE_API.contains(&name.as_str()));
     let slug = wanted.get("slug").and_then(Value::as_str).filter(|slug| is_slug(slug));
     let slug = slug.ok_or_else(|| Failure::usage(format!("{} names no `slug` of lower-case letters, digits and `-`", file.display())))?;
     let path = format!("/api/flows/{slug}");
     let there = session.raw(Method::GET, &path, None).await?.and_then(|data| data.get("flow").cloned());
-    let change = there.as_ref().and_then(|there| out::diff(&there_of(there, &wanted), &Value::Object(wanted.clone())));
+    let change = there.as_ref().and_then(|there| diff(&fields_of(there, &wanted), &Value::Object(wanted.clone())));
     if let (Some(there), None) = (&there, &change) {
         if json {
             return out::json(there);
@@ -58,15 +59,15 @@ async fn apply(session: &Session, file: &Path, dry_run: bool, json: bool) -> Res
         return out::json(&flow);
     }
     let did = if there.is_some() { "changed" } else { "created" };
-    out::line(format!("{slug} {did}: version {}, {}", version(&flow), out::status(text(&flow, "status"))))
+    out::line(format!("{slug} {did}: version {}, {}", version(&flow), out::status(field(&flow, "status"))))
 }
 
 fn is_slug(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
-/// The fields of what is there that the file speaks of.
-fn there_of(there: &Value, wanted: &Map<String, Value>) -> Value {
+/// Returns those fields of the stored flow that the file has.
+fn fields_of(there: &Value, wanted: &Map<String, Value>) -> Value {
     Value::Object(wanted.keys().filter_map(|name| Some((name.clone(), there.get(name)?.clone()))).collect())
 }
 
@@ -74,7 +75,7 @@ fn version(flow: &Value) -> u64 {
     flow.get("version").and_then(Value::as_u64).unwrap_or_default()
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+fn field<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -98,7 +99,7 @@ async fn list(session: &Session, paging: &Paging, json: bool) -> Result<(), Fail
             status,
             flow.version.to_string(),
             flow.trigger_type.to_string(),
-            out::plain(&flow.name),
+            text::plain(&flow.name),
             flow.id.to_string(),
         ]
     };
@@ -115,10 +116,10 @@ async fn show(session: &Session, flow: &str, json: bool) -> Result<(), Failure> 
         flow.slug.as_str(),
         out::status(&flow.status.to_string()),
         flow.version,
-        out::plain(&flow.name)
+        text::plain(&flow.name)
     ))?;
     if !flow.description.is_empty() {
-        out::line(out::plain(&flow.description))?;
+        out::line(text::plain(&flow.description))?;
     }
     out::json(&flow.spec)
 }

@@ -1,4 +1,4 @@
-//! JSON that is typed, lies in a file, or comes through standard input.
+//! JSON from an argument, a file or standard input.
 
 use std::io::Read;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// `-` is standard input, `@file` a file, anything else the JSON itself.
+/// Reads the JSON of an argument: `-` is standard input, `@file` is a file, and anything else is the JSON itself.
 pub fn json(argument: &str) -> Result<Value, Failure> {
     let (text, from) = match argument.strip_prefix('@') {
         Some(file) => (read(Path::new(file))?, file),
@@ -17,7 +17,7 @@ pub fn json(argument: &str) -> Result<Value, Failure> {
     parse(&text, from)
 }
 
-/// What a file holds; `-` is standard input.
+/// Reads the JSON of a file; `-` is standard input.
 pub fn file(path: &Path) -> Result<Value, Failure> {
     parse(&read(path)?, &path.display().to_string())
 }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_typed_or_lies_in_a_file() {
+    fn json_comes_from_the_argument_or_a_file() {
         assert_eq!(json(r#"{"a": 1}"#).unwrap(), json!({"a": 1}));
         let file = std::env::temp_dir().join(format!("qe-input-{}", std::process::id()));
         std::fs::write(&file, "[1, 2]").unwrap();
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_said_with_its_place() {
+    fn invalid_json_is_reported_with_its_position() {
         assert_eq!(json("{").unwrap_err().to_string(), "the argument is not JSON: EOF while parsing an object at line 1 column 1");
         assert!(json("@/nowhere/at-all").unwrap_err().to_string().starts_with("/nowhere/at-all: "));
         assert_eq!(json("{").unwrap_err().code, crate::failure::USAGE);

@@ -1,22 +1,22 @@
-//! Pages, put together.
+//! Reads lists page by page.
 
 use runs_client::types::CursorText;
 
 use crate::failure::Failure;
 
-/// The most rows that the API gives at once.
+/// The maximum number of rows of a page of the API.
 const PAGE: u64 = 100;
 
-/// One page.
+/// A page of a list.
 #[derive(Debug)]
 pub struct Page<T> {
-    /// Its rows.
+    /// The rows.
     pub rows: Vec<T>,
-    /// Where the next one begins.
+    /// The cursor of the next page, if there is one.
     pub next: Option<CursorText>,
 }
 
-/// At most `limit` rows, from as many pages as it takes.
+/// Returns at most `limit` rows, from as many pages as necessary. `page` reads one page.
 pub async fn collect<T>(limit: u64, page: impl AsyncFn(i64, Option<CursorText>) -> Result<Page<T>, Failure>) -> Result<Vec<T>, Failure> {
     let mut rows = Vec::new();
     let mut cursor = None;

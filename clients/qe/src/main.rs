@@ -1,7 +1,8 @@
-//! `qe`: Runs from a terminal.
+//! `qe`: the command line of Runs.
 
 mod args;
 mod decide;
+mod diff;
 mod failure;
 mod flows;
 mod input;
@@ -10,6 +11,7 @@ mod out;
 mod runs;
 mod session;
 mod show;
+mod text;
 mod watch;
 
 use std::process::ExitCode;
@@ -24,7 +26,7 @@ async fn main() -> ExitCode {
     match run(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // There is nobody to tell if that fails.
+            // If standard error is closed, there is no other way to report the failure.
             _ = out::remark(format!("qe: {failure}"));
             ExitCode::from(failure.code)
         }

@@ -1,4 +1,4 @@
-//! Runs: start, list, show, cancel; the open approvals.
+//! The commands for runs, and the list of open approvals.
 
 use runs_client::types;
 use serde_json::Value;
@@ -9,9 +9,9 @@ use crate::failure::Failure;
 use crate::list::{Page, collect};
 use crate::session::Session;
 use crate::watch::watch;
-use crate::{input, out, show};
+use crate::{input, out, show, text};
 
-/// Does what was typed.
+/// Runs a command.
 pub async fn run(session: &Session, command: RunsCommand, json: bool) -> Result<(), Failure> {
     match command {
         RunsCommand::Start { flow, input, idempotency_key, watch: stay } => {
@@ -31,12 +31,12 @@ pub async fn run(session: &Session, command: RunsCommand, json: bool) -> Result<
         }
         RunsCommand::Watch(args) => watch(session, &args, json).await,
         RunsCommand::Approve { gate, edit, override_with, yes } => {
-            let with = match (edit, override_with) {
+            let action = match (edit, override_with) {
                 (true, _) => Override::Edit,
                 (false, Some(given)) => Override::Given(given),
                 (false, None) => Override::None,
             };
-            approve(session, gate, with, yes, json).await
+            approve(session, gate, action, yes, json).await
         }
         RunsCommand::Reject { gate } => reject(session, gate, json).await,
         RunsCommand::Cancel { run, reason } => {
@@ -114,13 +114,13 @@ fn table(runs: Vec<types::RunSummary>) -> Result<(), Failure> {
             format!("v{}", run.flow_version),
             show::time(&run.started_at),
             run.finished_at.as_ref().map(|end| show::span(&run.started_at, end)).unwrap_or_default(),
-            run.error.map(|error| out::plain(&error.message)).unwrap_or_default(),
+            run.error.map(|error| text::plain(&error.message)).unwrap_or_default(),
         ]
     };
     out::table(&["run", "status", "trigger", "version", "started", "took", "error"], runs.into_iter().map(row))
 }
 
-/// The open approvals.
+/// Lists the open approvals.
 pub async fn approvals(session: &Session, args: ApprovalsArgs, json: bool) -> Result<(), Failure> {
     let ApprovalsArgs { assignee, flow, paging } = args;
     let rows = collect(paging.limit, async |limit, cursor| {
@@ -157,9 +157,9 @@ pub async fn approvals(session: &Session, args: ApprovalsArgs, json: bool) -> Re
     out::table(&["run", "node", "action", "for", "opened", "expires", "proposed"], rows.into_iter().map(row))
 }
 
-/// As much of a value as a table has room for.
+/// Returns the beginning of a value, as much as a table has room for.
 fn short(value: &Value) -> String {
     const ROOM: usize = 60;
-    let text = out::plain(&value.to_string());
+    let text = text::plain(&value.to_string());
     if text.chars().count() <= ROOM { text } else { text.chars().take(ROOM - 1).chain(['…']).collect() }
 }

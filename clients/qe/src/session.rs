@@ -1,4 +1,4 @@
-//! The connection to the API: address and key from the environment.
+//! The connection to the API.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use serde_json::Value;
 use crate::failure::Failure;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// API Gateway gives up after 29 seconds.
+/// API Gateway ends a request after 29 seconds.
 const TIMEOUT: Duration = Duration::from_secs(35);
 
-/// An API and a key.
+/// An address of the API and a key.
 #[derive(Debug)]
 pub struct Session {
     /// The generated client.
@@ -23,13 +23,13 @@ pub struct Session {
 }
 
 impl Session {
-    /// The session that the environment describes.
+    /// Returns the session that the environment describes: `QE_BASE_URL` and `QE_API_KEY`.
     pub fn from_env() -> Result<Self, Failure> {
         let base_url = variable("QE_BASE_URL", "the address of the API, such as http://127.0.0.1:4566/…")?;
         let mut key = HeaderValue::try_from(format!("Bearer {}", variable("QE_API_KEY", "an API key, qe_sk_…")?))
-            .map_err(|_| Failure::usage("QE_API_KEY has a character that cannot stand in a header; is it copied with a line break?"))?;
+            .map_err(|_| Failure::usage("QE_API_KEY has a character that is not valid in a header; was it copied with a line break?"))?;
         key.set_sensitive(true);
-        // Fails if a provider is installed already, which is then as good as ours.
+        // Fails if a provider is installed already, which serves as well.
         _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .user_agent(concat!("qe/", env!("CARGO_PKG_VERSION")))
@@ -42,8 +42,8 @@ impl Session {
         Ok(Self { api: Client::new_with_client(&base_url, http.clone()), http, base_url })
     }
 
-    /// Sends JSON as it is, and gives the `data` of the answer as it is; none if there is no such thing. For what must not pass through
-    /// types that know only what this client knew when it was built.
+    /// Sends JSON unchanged and returns the `data` of the response unchanged, or nothing for a 404. It is for values that must not lose
+    /// fields which this client did not know when it was built.
     pub async fn raw(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Option<Value>, Failure> {
         let mut request = self.http.request(method, format!("{}{path}", self.base_url));
         if let Some(body) = body {
@@ -55,12 +55,12 @@ impl Session {
         }
         let status = answer.status().as_u16();
         if !answer.status().is_success() {
-            return Err(Failure::of_answer(status, &read::<types::AnyError>(answer).await?));
+            return Err(Failure::of_response(status, &read::<types::AnyError>(answer).await?));
         }
         Ok(read::<Value>(answer).await?.get_mut("data").map(Value::take))
     }
 
-    /// What lies at a signed URL. The key is not sent there.
+    /// Returns the JSON at a signed URL. The key is not sent to it.
     pub async fn fetch(&self, url: &str) -> Result<Value, Failure> {
         let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT).build();
         let answer = http.map_err(Failure::unreachable)?.get(url).send().await.and_then(Response::error_for_status);
@@ -70,7 +70,7 @@ impl Session {
 
 async fn read<T: serde::de::DeserializeOwned>(answer: Response) -> Result<T, Failure> {
     let status = answer.status().as_u16();
-    answer.json().await.map_err(|_| Failure::unknown_answer(status))
+    answer.json().await.map_err(|_| Failure::unknown_response(status))
 }
 
 fn variable(name: &str, what: &str) -> Result<String, Failure> {

@@ -1,22 +1,22 @@
-//! A run as people read it.
+//! A run as text.
 
 use runs_client::types::{RunWithFlow, Timestamp};
 use serde_json::Value;
 
-use crate::out;
+use crate::{out, text};
 
-/// Everything about a run that fits on a screen.
+/// Returns everything about a run that fits on a screen.
 pub fn whole(view: &RunWithFlow) -> String {
     let open = steps_of(view).into_iter().filter(|step| is(step, "status", "awaiting_approval")).map(|step| {
         let node = string(&step, "nodeId");
-        let action = step.pointer("/input/proposedAction").map_or_else(|| "(large; `qe runs approve` fetches it)".to_owned(), out::pretty);
+        let action = step.pointer("/input/proposedAction").map_or_else(|| "(large; `qe runs approve` fetches it)".to_owned(), text::pretty);
         format!("{node} waits for a decision:\n{action}\n  qe runs approve {} --node {node} --edit", view.run.id.as_str())
     });
-    let output = view.run.output.iter().map(|output| format!("output:\n{}", out::pretty(output)));
+    let output = view.run.output.iter().map(|output| format!("output:\n{}", text::pretty(output)));
     [head(view), steps(view)].into_iter().chain(open).chain(output).collect::<Vec<_>>().join("\n\n")
 }
 
-/// The run in a few lines.
+/// Returns the run in a few lines, without its steps.
 pub fn head(view: &RunWithFlow) -> String {
     let run = &view.run;
     let took = run.finished_at.as_ref().map(|end| format!(", took {}", span(&run.started_at, end))).unwrap_or_default();
@@ -32,13 +32,13 @@ pub fn head(view: &RunWithFlow) -> String {
     );
     let retry = run.retry_of.as_ref().map(|earlier| format!(", retries {}", earlier.as_str())).unwrap_or_default();
     let trace = format!("trace {}{retry}", run.trace_id.as_str());
-    let error = run.error.as_ref().map(|error| format!("error: {}", out::plain(&error.message)));
-    let why = run.cancel_reason.as_deref().map_or_else(|| "no reason given".to_owned(), out::plain);
+    let error = run.error.as_ref().map(|error| format!("error: {}", text::plain(&error.message)));
+    let why = run.cancel_reason.as_deref().map_or_else(|| "no reason given".to_owned(), text::plain);
     let cancelled = run.cancelled_by.as_ref().map(|by| format!("cancelled by {by}: {why}"));
     [Some(first), Some(trace), error, cancelled].into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
-/// The steps, in execution order.
+/// Returns a table of the steps, in execution order.
 pub fn steps(view: &RunWithFlow) -> String {
     let row = |step: Value| {
         let took = step.get("durationMs").and_then(Value::as_u64).map(|ms| format!("{ms} ms")).unwrap_or_default();
@@ -47,7 +47,7 @@ pub fn steps(view: &RunWithFlow) -> String {
     out::render(&["step", "type", "status", "took", ""], steps_of(view).into_iter().map(row))
 }
 
-/// The steps in the words of the API: what they have in common is read by name, whatever their type.
+/// Returns the steps as JSON, so that the fields that all types of steps have are read by name.
 pub fn steps_of(view: &RunWithFlow) -> Vec<Value> {
     view.run.steps.iter().filter_map(|step| serde_json::to_value(step).ok()).collect()
 }
@@ -55,8 +55,8 @@ pub fn steps_of(view: &RunWithFlow) -> Vec<Value> {
 fn remark(step: &Value) -> String {
     if let Some(decision) = step.get("decision").filter(|decision| decision.is_object()) {
         let edited = decision.get("patch").and_then(Value::as_array).is_some_and(|patch| !patch.is_empty());
-        let by = decision.get("actor").and_then(Value::as_str).unwrap_or("nobody");
-        let note = decision.get("note").and_then(Value::as_str).map(|note| format!(": {}", out::plain(note))).unwrap_or_default();
+        let by = decision.get("actor").and_then(Value::as_str).unwrap_or("an unknown actor");
+        let note = decision.get("note").and_then(Value::as_str).map(|note| format!(": {}", text::plain(note))).unwrap_or_default();
         return format!("{} by {by}{}{note}", string(decision, "decision"), if edited { ", edited" } else { "" });
     }
     let error = string(step, "error");
@@ -73,17 +73,17 @@ fn is(step: &Value, name: &str, value: &str) -> bool {
     step.get(name).is_some_and(|found| found == value)
 }
 
-/// A field, or nothing.
+/// Returns a text field as one visible line, or an empty text if it is absent.
 pub fn string(value: &Value, name: &str) -> String {
-    out::plain(value.get(name).and_then(Value::as_str).unwrap_or_default())
+    text::plain(value.get(name).and_then(Value::as_str).unwrap_or_default())
 }
 
-/// A time, to the second.
+/// Returns a time with a precision of one second.
 pub fn time(at: &Timestamp) -> String {
     at.0.format("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
-/// How long it was.
+/// Returns the time between two points in time.
 pub fn span(from: &Timestamp, to: &Timestamp) -> String {
     let seconds = (to.0 - from.0).num_seconds();
     match seconds {

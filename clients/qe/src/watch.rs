@@ -1,4 +1,4 @@
-//! Follows a run: a live table on a terminal, a line for each change elsewhere.
+//! Follows a run: as a live table on a terminal, or else with one line for each change.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,15 +9,15 @@ use runs_client::types::{RunStatus, RunWithFlow};
 use crate::args::WatchArgs;
 use crate::failure::{CANCELLED, FAILED, Failure, NOT_DONE};
 use crate::session::Session;
-use crate::{out, show};
+use crate::{out, show, text};
 
-/// Between two looks: soon at first, since most runs are short, then less often, since some wait for days.
+/// The pause between two requests: short at first, because most runs are short, then longer, because some wait for days.
 const FIRST: Duration = Duration::from_millis(250);
 const LAST: Duration = Duration::from_secs(5);
-/// So many looks in a row may fail for reasons that pass.
-const PATIENCE: u32 = 10;
+/// The number of requests in a row that may fail for temporary reasons.
+const MAX_FAILURES: u32 = 10;
 
-/// Follows a run until it ends; the exit code says how.
+/// Follows a run until it ends. The exit code says how it ended.
 pub async fn watch(session: &Session, args: &WatchArgs, json: bool) -> Result<(), Failure> {
     let deadline = args.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut screen = Screen::new(json);
@@ -35,7 +35,7 @@ pub async fn watch(session: &Session, args: &WatchArgs, json: bool) -> Result<()
                     return finish(&view, json);
                 }
             }
-            Err(failure) if failure.is_passing() && failures < PATIENCE => failures += 1,
+            Err(failure) if failure.is_temporary() && failures < MAX_FAILURES => failures += 1,
             Err(failure) => return Err(failure),
         }
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -56,7 +56,7 @@ fn finish(view: &RunWithFlow, json: bool) -> Result<(), Failure> {
     match run.status {
         RunStatus::Succeeded => Ok(()),
         RunStatus::Failed => {
-            let why = run.error.as_ref().map(|error| out::plain(&error.message)).unwrap_or_default();
+            let why = run.error.as_ref().map(|error| text::plain(&error.message)).unwrap_or_default();
             Err(Failure::of_run(FAILED, format!("{id} failed: {why}")))
         }
         RunStatus::Cancelled => Err(Failure::of_run(CANCELLED, format!("{id} was cancelled"))),
@@ -64,7 +64,7 @@ fn finish(view: &RunWithFlow, json: bool) -> Result<(), Failure> {
     }
 }
 
-/// What was shown last.
+/// The state that was shown last.
 struct Screen {
     term: Term,
     quiet: bool,
@@ -77,7 +77,7 @@ impl Screen {
         Self { term: Term::stdout(), quiet, lines: 0, known: BTreeMap::new() }
     }
 
-    /// Shows what has changed, and says whether anything has.
+    /// Shows what has changed, and returns whether anything has.
     fn update(&mut self, view: &RunWithFlow) -> Result<bool, Failure> {
         let changes: Vec<(String, String)> = show::steps_of(view)
             .iter()
@@ -97,7 +97,7 @@ impl Screen {
         Ok(changed)
     }
 
-    /// Lines wider than the terminal would wrap, and then be miscounted: they are cut.
+    /// Draws the table in the place of the previous one. Lines are cut at the width of the terminal: a wrapped line would be miscounted.
     fn redraw(&mut self, text: &str) -> Result<(), Failure> {
         self.term.clear_last_lines(self.lines)?;
         let width = usize::from(self.term.size().1);

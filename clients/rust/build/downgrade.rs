@@ -1,12 +1,12 @@
-//! From OpenAPI 3.1 to 3.0: the same schemas in the older dialect. What a client does without is left out, so the
-//! 3.0 schema may accept more than the document does, and never less.
+//! Converts OpenAPI 3.1 to 3.0: the same schemas in the older dialect. Whatever a client does not need is left out, so the 3.0 schema
+//! may accept more than the document does, and never less.
 
 use std::error::Error;
 
 use serde_json::{Map, Number, Value, json};
 use yaml_rust2::{Yaml, YamlLoader};
 
-/// Reads a 3.1 document in YAML, gives it as a 3.0 document.
+/// Returns a 3.0 document for a 3.1 document in YAML. Fails if it is empty or is not a JSON-like document.
 pub fn to_3_0(yaml: &str) -> Result<Value, Box<dyn Error>> {
     let document = YamlLoader::load_from_str(yaml)?.into_iter().next().ok_or("the document is empty")?;
     let mut document = json_of(&document)?;
@@ -27,17 +27,17 @@ pub fn to_3_0(yaml: &str) -> Result<Value, Box<dyn Error>> {
     Ok(document)
 }
 
-/// Looks for schemas in what is no schema.
+/// Converts the schemas inside a value that is not a schema itself.
 fn outside(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(outside),
         Value::Object(fields) => {
-            // Whatever they hold is somebody's data, and nothing that a client is generated from.
+            // These contain data, and nothing is generated from them.
             for name in ["example", "examples", "links", "callbacks"] {
                 fields.remove(name);
             }
             if let Some(Value::Object(responses)) = fields.get_mut("responses") {
-                refusals(responses);
+                errors(responses);
             }
             for (name, value) in fields {
                 match (name.as_str(), value) {
@@ -51,10 +51,10 @@ fn outside(value: &mut Value) {
     }
 }
 
-/// The schema that stands for every refusal.
+/// The name of the schema that stands for every error.
 const ANY_ERROR: &str = "AnyError";
 
-/// The generator takes one type for all refusals of an operation, so the document's errors become one: what any of them may have.
+/// Returns one schema with the fields of all error schemas: the generator accepts one error type for each operation.
 fn any_error(schemas: &Map<String, Value>) -> Value {
     let errors = schemas.iter().filter(|(name, _)| name.ends_with("Error"));
     let properties = errors.filter_map(|(_, error)| error.get("properties")?.as_object()).flatten();
@@ -62,19 +62,20 @@ fn any_error(schemas: &Map<String, Value>) -> Value {
     json!({"type": "object", "required": ["error"], "properties": properties})
 }
 
-fn refusals(responses: &mut Map<String, Value>) {
+fn errors(responses: &mut Map<String, Value>) {
     let before = responses.len();
     responses.retain(|code, _| !code.starts_with(['4', '5']));
     if responses.len() < before {
         let schema = json!({"$ref": format!("#/components/schemas/{ANY_ERROR}")});
-        let refused = json!({"description": "Refused.", "content": {"application/json": {"schema": schema}}});
-        responses.insert("4XX".to_owned(), refused.clone());
-        responses.insert("5XX".to_owned(), refused);
+        let error = json!({"description": "An error.", "content": {"application/json": {"schema": schema}}});
+        responses.insert("4XX".to_owned(), error.clone());
+        responses.insert("5XX".to_owned(), error);
     }
 }
 
-/// What a client does without: words of JSON Schema that OpenAPI 3.0 does not know, and bounds and defaults, which are the
-/// server's: a client that knew them better would refuse what a newer server accepts, and send what nobody has said.
+/// The keywords that are left out: those that OpenAPI 3.0 does not have, and bounds and defaults, which are for the server to apply. A
+/// client with bounds would refuse values that a newer server accepts, and a client with defaults would send values that the user did not
+/// give.
 const LEFT_OUT: &[&str] = &[
     "$comment",
     "$defs",
@@ -116,7 +117,7 @@ fn schema(value: &mut Value) {
         *value = json!({});
     }
     let Value::Object(fields) = value else { return };
-    // A reference stands alone in 3.0.
+    // In 3.0, a reference has no siblings.
     if let Some(reference) = fields.get("$ref").cloned() {
         *fields = Map::from_iter([("$ref".to_owned(), reference)]);
         return;
@@ -139,7 +140,7 @@ fn schema(value: &mut Value) {
     }
 }
 
-/// `[T, "null"]` is `nullable`; other choices between types are left open.
+/// Converts `[T, "null"]` to `nullable`. Other choices between types are dropped.
 fn types(fields: &mut Map<String, Value>) {
     let Some(Value::Array(types)) = fields.get("type").cloned() else { return };
     let others: Vec<_> = types.iter().filter(|name| *name != "null").collect();
@@ -152,7 +153,7 @@ fn types(fields: &mut Map<String, Value>) {
     };
 }
 
-/// A choice between something and null is `nullable`, too.
+/// Converts a choice between a schema and null to `nullable`.
 fn choices(fields: &mut Map<String, Value>) {
     let mut nullable = false;
     for name in ["anyOf", "oneOf", "enum"] {
@@ -160,7 +161,7 @@ fn choices(fields: &mut Map<String, Value>) {
         let before = all.len();
         all.retain(|choice| !choice.is_null() && choice.get("type") != Some(&json!("null")));
         nullable |= all.len() < before;
-        // The generator knows what a reference to one type is.
+        // The generator understands `allOf` with one reference.
         if name != "enum" && all.len() == 1 {
             let only = fields.remove(name);
             fields.insert("allOf".to_owned(), only.unwrap_or_default());
@@ -193,7 +194,7 @@ fn json_of(yaml: &Yaml) -> Result<Value, Box<dyn Error>> {
         Yaml::Hash(pairs) => {
             let fields = pairs.iter().map(|(name, value)| match name {
                 Yaml::String(name) => Ok((name.clone(), json_of(value)?)),
-                // Status codes, written without quotes.
+                // Status codes are written without quotes.
                 Yaml::Integer(name) => Ok((name.to_string(), json_of(value)?)),
                 other => Err(format!("a key is no text: {other:?}").into()),
             });

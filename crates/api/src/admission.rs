@@ -1,87 +1,66 @@
-//! The door of a function: who is let in, how often, and what every answer carries.
+//! The admission of a call: which caller it is from, what the key allows, and how often.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::future::Future;
 
-use domain::access::{Bucket, Limits, Minute, SECRET_MARK, Secret, Usage};
+use domain::access::{Limits, Minute, SECRET_MARK, Secret, Usage};
 use domain::ports::{Admission, Clock, Keys};
 use domain::time::Time;
-use lambda_http::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use lambda_http::http::{HeaderMap, HeaderName, HeaderValue};
-use lambda_http::{Request, RequestExt, tracing};
-use serde_json::Value;
+use lambda_http::http::HeaderMap;
+use lambda_http::http::header::AUTHORIZATION;
+use lambda_http::{Request, RequestExt};
 
-use crate::{ApiError, Call, Endpoint, Reply};
+use crate::query::check_query;
+use crate::throttle_cache::ThrottleCache;
+use crate::{ApiError, ApiRequest, ApiResponse, Endpoint, HttpResponse};
 
-const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
-
-/// An answer as it is sent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// The rate limit's headers are there whenever the caller showed a key that works, whatever became of the call.
-    pub headers: HeaderMap,
-    /// The whole body.
-    pub body: Value,
-}
-
-/// Stands before the handler of one endpoint, for as long as the process lives.
+/// Admits calls to the handler of one endpoint. It is created once for each process.
 #[derive(Debug)]
 pub struct KeyAdmission<K, C> {
     endpoint: Endpoint,
     keys: K,
     clock: C,
     limits: Limits,
-    exhausted: RefCell<ThrottleCache>,
+    throttled: RefCell<ThrottleCache>,
 }
 
 impl<K: Keys, C: Clock> KeyAdmission<K, C> {
-    /// The door of `endpoint`; `limits` hold for every key that has none of its own.
+    /// Returns the admission of `endpoint`. `limits` apply to every key that has no limits of its own.
     pub fn new(endpoint: Endpoint, keys: K, clock: C, limits: Limits) -> Self {
-        Self { endpoint, keys, clock, limits, exhausted: RefCell::default() }
+        Self { endpoint, keys, clock, limits, throttled: RefCell::default() }
     }
 
-    /// Answers one request.
-    pub async fn answer<F>(&self, handler: &impl Fn(Call) -> F, request: Request) -> Answer
+    /// Returns the response to one request: that of the handler, if the call is admitted.
+    pub async fn respond<F>(&self, handler: &impl Fn(ApiRequest) -> F, request: Request) -> HttpResponse
     where
-        F: Future<Output = Result<Reply, ApiError>>,
+        F: Future<Output = Result<ApiResponse, ApiError>>,
     {
         let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
         let now = self.clock.now();
         let mut usage = None;
-        let replied = match self.admit(request, now, &mut usage).await {
-            Ok(call) => handler(call).await,
-            Err(refused) => Err(refused),
+        let result = match self.admit(request, now, &mut usage).await {
+            Ok(admitted) => handler(admitted).await,
+            Err(error) => Err(error),
         };
-        let (status, body) = match replied {
-            Ok(reply) => (reply.status(), reply.body().clone()),
-            Err(refused) => {
-                // Once, and here: what the caller did wrong is no failure of ours.
-                if refused.status() >= 500 {
-                    tracing::error!(endpoint = self.endpoint.name, request_id, error = %refused, "a call failed");
-                }
-                (refused.status(), refused.body())
-            }
-        };
-        Answer { status, headers: headers(status, usage, now), body }
+        let response = HttpResponse::of(result, self.endpoint.name, &request_id).with_scheme("Bearer");
+        match usage {
+            Some(usage) => response.with_usage(usage, now),
+            None => response,
+        }
     }
 
-    /// The call, if its key is good and allows it. `usage` is filled in as soon as it is known whose it is.
-    async fn admit(&self, request: Request, now: Time, usage: &mut Option<Usage>) -> Result<Call, ApiError> {
-        // A URL ends up in logs and histories, so a key in one is given away: it opens nothing, not even beside a good header.
-        if shows_secret(&request) {
+    /// Returns the authenticated request if the key is valid and allows the call. Sets `usage` as soon as the key is known.
+    async fn admit(&self, request: Request, now: Time, usage: &mut Option<Usage>) -> Result<ApiRequest, ApiError> {
+        // A URL ends up in logs and histories, so a key in a URL is compromised: it is refused even next to a valid header.
+        if query_contains_secret(&request) {
             return Err(ApiError::Unauthenticated);
         }
-        // What has not the form of a key is nobody's, and not looked up.
+        // A text without the form of a key is not looked up.
         let secret = bearer(request.headers()).ok_or(ApiError::Unauthenticated)?;
-        // Found by its hash: nothing compares secrets, so nothing can be learnt from how long it takes.
+        // Keys are found by their hash. Nothing compares secrets, so the time that it takes reveals nothing.
         let hash = secret.sha256();
         let bucket = self.endpoint.bucket();
-        if let Some(known) = self.exhausted.borrow().get(&hash, bucket, Minute::of(now)) {
+        if let Some(known) = self.throttled.borrow().get(&hash, bucket, Minute::of(now)) {
             *usage = Some(known);
             return Err(ApiError::RateLimited(known));
         }
@@ -89,79 +68,39 @@ impl<K: Keys, C: Clock> KeyAdmission<K, C> {
             Admission::Unknown => Err(ApiError::Unauthenticated),
             Admission::Exhausted(found) => {
                 *usage = Some(found);
-                self.exhausted.borrow_mut().note(hash, found);
+                self.throttled.borrow_mut().note(hash, found);
                 Err(ApiError::RateLimited(found))
             }
             Admission::Admitted(key, found) => {
                 *usage = Some(found);
                 let scope = self.endpoint.scope;
-                if key.allows(scope) { Ok(Call::new(key, secret.environment(), request)) } else { Err(ApiError::MissingScope(scope)) }
+                if !key.allows(scope) {
+                    return Err(ApiError::MissingScope(scope));
+                }
+                check_query(&request, self.endpoint.query)?;
+                Ok(ApiRequest::new(key, secret.environment(), request))
             }
         }
     }
 }
 
-/// The secret in `Authorization: Bearer …`. Only the header counts.
+/// Returns the secret in `Authorization: Bearer …`. Only the header counts.
 fn bearer(headers: &HeaderMap) -> Option<Secret> {
     let (scheme, secret) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let secret = secret.trim().parse().ok()?;
     scheme.eq_ignore_ascii_case("bearer").then_some(secret)
 }
 
-/// Whether a key stands in the query; API Gateway hands its parameters over decoded.
-fn shows_secret(request: &Request) -> bool {
-    let shows = |(name, value): (&str, &str)| name.contains(SECRET_MARK) || value.contains(SECRET_MARK);
-    request.query_string_parameters_ref().is_some_and(|parameters| parameters.iter().any(shows))
-}
-
-pub(crate) fn headers(status: u16, usage: Option<Usage>, now: Time) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if status == 401 {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    if let Some(usage) = usage {
-        headers.insert(LIMIT, usage.limit.into());
-        headers.insert(REMAINING, usage.remaining().into());
-        headers.insert(RESET, usage.minute.end().seconds().into());
-        if status == 429 {
-            headers.insert(RETRY_AFTER, now.seconds_until(usage.minute.end()).into());
-        }
-    }
-    headers
-}
-
-/// Keys that a process remembers to have refused.
-const MAX_EXHAUSTED: usize = 1_000;
-
-/// Who has used up a limit in the present minute, as far as this process was told: asking again would cost a write and give the
-/// same answer. Nothing but refusals are remembered, so nobody gets in who should not.
-#[derive(Debug, Default)]
-struct ThrottleCache {
-    minute: Option<Minute>,
-    keys: HashMap<(String, Bucket), Usage>,
-}
-
-impl ThrottleCache {
-    fn get(&self, hash: &str, bucket: Bucket, minute: Minute) -> Option<Usage> {
-        let known = self.minute == Some(minute);
-        known.then(|| self.keys.get(&(hash.to_owned(), bucket)).copied()).flatten()
-    }
-
-    fn note(&mut self, hash: String, usage: Usage) {
-        if self.minute != Some(usage.minute) {
-            self.minute = Some(usage.minute);
-            self.keys.clear();
-        }
-        if self.keys.len() < MAX_EXHAUSTED {
-            self.keys.insert((hash, usage.bucket), usage);
-        }
-    }
+/// Returns whether the query contains a key. API Gateway passes its parameters on decoded.
+fn query_contains_secret(request: &Request) -> bool {
+    let is_secret = |(name, value): (&str, &str)| name.contains(SECRET_MARK) || value.contains(SECRET_MARK);
+    request.query_string_parameters_ref().is_some_and(|parameters| parameters.iter().any(is_secret))
 }
 
 #[cfg(test)]
 mod tests {
+    use lambda_http::http::HeaderValue;
+
     use super::*;
 
     fn headers(value: &str) -> HeaderMap {
@@ -186,20 +125,5 @@ mod tests {
             assert!(bearer(&headers(&bad)).is_none(), "{bad}");
         }
         assert!(bearer(&HeaderMap::new()).is_none());
-    }
-
-    #[test]
-    fn what_a_process_remembers_is_bounded_and_forgotten_with_the_minute() {
-        let bucket = Bucket::of(domain::access::Scope::RunsRead, false);
-        let usage = |minute| Usage { bucket, limit: 1, used: 1, minute: Minute::from_number(minute) };
-        let mut exhausted = ThrottleCache::default();
-        for number in 0..MAX_EXHAUSTED + 5 {
-            exhausted.note(number.to_string(), usage(7));
-        }
-        assert_eq!(exhausted.keys.len(), MAX_EXHAUSTED);
-        assert_eq!(exhausted.get("0", bucket, Minute::from_number(7)), Some(usage(7)));
-        assert_eq!(exhausted.get("0", bucket, Minute::from_number(8)), None);
-        exhausted.note("other".to_owned(), usage(8));
-        assert_eq!(exhausted.keys.len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! From what went wrong to what the caller is told. The only place where errors meet HTTP.
+//! The conversion of errors to HTTP. It is the only one.
 
 use domain::access::{Scope, Usage};
 use domain::error::ApplicationError;
@@ -6,46 +6,47 @@ use domain::ports::PortError;
 use domain::problem::FieldErrors;
 use serde_json::{Value, json};
 
-/// Why a call is not answered as asked.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// No key, or none that works.
+    /// There is no key, or it is not valid.
     #[error("missing or invalid Bearer")]
     Unauthenticated,
-    /// A webhook was called with a token or a signature that does not hold, or its flow does not run: which, is nobody's business.
+    /// A trigger was called with an unknown token or an invalid signature, or its flow is not active. Which of these it was is not
+    /// disclosed.
     #[error("unknown webhook or invalid signature")]
     Unsigned,
-    /// The key may not do this.
+    /// The key lacks the scope.
     #[error("missing scope: {0}")]
     MissingScope(Scope),
-    /// The key has called too often in this minute.
+    /// The key has used up its limit of this minute.
     #[error("rate limit exceeded")]
     RateLimited(Usage),
-    /// The body, or something in it, is too large.
+    /// The body, or a part of it, is too large.
     #[error("the {0} has more than {1} bytes")]
     TooLarge(&'static str, usize),
-    /// The body is not JSON by its own account.
+    /// The content type of the body is not JSON.
     #[error("the body must be application/json")]
     MediaType,
-    /// What was asked for was refused.
+    /// The application refused the call or failed.
     #[error(transparent)]
-    ApplicationError(#[from] ApplicationError),
+    Application(#[from] ApplicationError),
 }
 
 impl From<FieldErrors> for ApiError {
     fn from(errors: FieldErrors) -> Self {
-        Self::ApplicationError(ApplicationError::Invalid(errors))
+        Self::Application(ApplicationError::Invalid(errors))
     }
 }
 
 impl From<PortError> for ApiError {
     fn from(error: PortError) -> Self {
-        Self::ApplicationError(ApplicationError::Port(error))
+        Self::Application(ApplicationError::Port(error))
     }
 }
 
 impl ApiError {
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub fn status(&self) -> u16 {
         match self {
             Self::Unauthenticated | Self::Unsigned => 401,
@@ -53,7 +54,7 @@ impl ApiError {
             Self::TooLarge(..) => 413,
             Self::MediaType => 415,
             Self::RateLimited(_) => 429,
-            Self::ApplicationError(fault) => match fault {
+            Self::Application(error) => match error {
                 ApplicationError::Invalid(_) => 400,
                 ApplicationError::Forbidden(_) => 403,
                 ApplicationError::NotFound(_) | ApplicationError::Absent(_) => 404,
@@ -65,20 +66,18 @@ impl ApiError {
         }
     }
 
-    /// The error envelope. What failed inside stays inside: the log has it.
+    /// Returns the error envelope. Internal text is not in it; the log has it.
     pub fn body(&self) -> Value {
         let text = self.to_string();
         match self {
             Self::RateLimited(usage) => json!({"error": text, "bucket": usage.bucket.to_string(), "limit": usage.limit}),
-            Self::ApplicationError(ApplicationError::Invalid(fields)) => with_fields(&text, fields),
-            Self::ApplicationError(ApplicationError::Unprocessable { fields, .. }) if !fields.is_empty() => with_fields(&text, fields),
-            Self::ApplicationError(ApplicationError::SeveralGates(nodes)) => json!({"error": text, "openNodeIds": nodes}),
-            Self::ApplicationError(ApplicationError::Port(PortError::Unavailable(_))) => {
+            Self::Application(ApplicationError::Invalid(fields)) => with_fields(&text, fields),
+            Self::Application(ApplicationError::Unprocessable { fields, .. }) if !fields.is_empty() => with_fields(&text, fields),
+            Self::Application(ApplicationError::SeveralGates(nodes)) => json!({"error": text, "openNodeIds": nodes}),
+            Self::Application(ApplicationError::Port(PortError::Unavailable(_))) => {
                 json!({"error": "a service behind this one did not answer; try again"})
             }
-            Self::ApplicationError(ApplicationError::Port(PortError::Corrupt(_) | PortError::Rejected(_))) => {
-                json!({"error": "internal error"})
-            }
+            Self::Application(ApplicationError::Port(PortError::Corrupt(_) | PortError::Rejected(_))) => json!({"error": "internal error"}),
             _ => json!({"error": text}),
         }
     }

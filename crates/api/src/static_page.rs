@@ -1,5 +1,4 @@
-//! What everybody may read without a key. It is settled when the function is built, never changes while the
-//! process lives, and says nothing about anybody.
+//! Public pages that need no key. A page is fixed when its function is built.
 
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use lambda_http::http::header::{
@@ -9,35 +8,40 @@ use lambda_http::http::{HeaderMap, HeaderValue};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, LambdaEvent, Request, lambda_runtime, service_fn, tracing};
 
-use crate::Error;
+use crate::query::check_query;
+use crate::{Error, HttpResponse};
 
-/// A text that is the same for everybody.
+/// A text that is the same for every caller.
 #[derive(Debug, Clone, Copy)]
 pub struct StaticPage {
-    /// Its media type, with the charset if it has one.
+    /// The media type, with the charset if it has one.
     pub media_type: &'static str,
-    /// The whole of it.
+    /// The whole text.
     pub text: &'static str,
-    /// Names this text and no other one (RFC 9110, section 8.8.3), quotation marks included.
+    /// The entity tag of this text, with its quotation marks (RFC 9110, section 8.8.3).
     pub etag: &'static str,
-    /// What a browser may load and run for it.
+    /// The `Content-Security-Policy`: what a browser may load and run for the page.
     pub content_security_policy: &'static str,
 }
 
-/// Browsers and proxies may show it for five minutes without asking, and then ask whether it is still the same.
+/// Browsers and proxies may use a page for five minutes before they validate it again.
 const CACHED: &str = "public, max-age=300";
 
 /// Serves a page until the platform ends the process.
 pub async fn serve_page(page: StaticPage) -> Result<(), Error> {
     tracing::init_default_subscriber();
-    let service = async |event: LambdaEvent<LambdaRequest>| Ok::<_, Error>(page.answer(Request::from(event.payload).headers()));
+    let service = async |event: LambdaEvent<LambdaRequest>| Ok::<_, Error>(page.respond(&Request::from(event.payload)));
     lambda_runtime::run(service_fn(service)).await
 }
 
 impl StaticPage {
-    /// 200 with the page, or 304 if the caller has it already.
-    pub fn answer(&self, request: &HeaderMap) -> ApiGatewayProxyResponse {
-        let known = request.get_all(IF_NONE_MATCH).iter().any(|value| value.to_str().is_ok_and(|known| matches(known, self.etag)));
+    /// Returns 200 with the page, or 304 if the caller has it already. Fails with 400 for a query parameter: a page has none.
+    pub fn respond(&self, request: &Request) -> ApiGatewayProxyResponse {
+        if let Err(errors) = check_query(request, &[]) {
+            return HttpResponse::of(Err(errors.into()), "static page", "").into();
+        }
+        let known =
+            request.headers().get_all(IF_NONE_MATCH).iter().any(|value| value.to_str().is_ok_and(|known| matches(known, self.etag)));
         let mut headers = HeaderMap::new();
         headers.insert(ETAG, HeaderValue::from_static(self.etag));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(CACHED));
@@ -55,13 +59,15 @@ impl StaticPage {
     }
 }
 
-/// Whether `If-None-Match` names the text; the weak comparison of RFC 9110, section 13.1.2.
+/// Returns whether `If-None-Match` names the text, by the weak comparison of RFC 9110, section 13.1.2.
 fn matches(known: &str, etag: &str) -> bool {
     known.trim() == "*" || known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     const PAGE: StaticPage = StaticPage {
@@ -71,13 +77,21 @@ mod tests {
         content_security_policy: "default-src 'none'",
     };
 
-    fn asked(known: &str) -> ApiGatewayProxyResponse {
-        PAGE.answer(&HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::from_str(known).unwrap())]))
+    fn respond(headers: &[(&str, &str)], query: &Value) -> ApiGatewayProxyResponse {
+        let mut event: Value = serde_json::from_str(include_str!("../../../events/get-docs/again.json")).unwrap();
+        event["headers"] = headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        event["multiValueHeaders"] = headers.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect();
+        event["multiValueQueryStringParameters"] = query.clone();
+        PAGE.respond(&lambda_http::request::from_str(&event.to_string()).unwrap())
+    }
+
+    fn revalidated(known: &str) -> ApiGatewayProxyResponse {
+        respond(&[("If-None-Match", known)], &json!({}))
     }
 
     #[test]
-    fn a_page_is_sent_whole_with_what_a_browser_must_know() {
-        let answer = PAGE.answer(&HeaderMap::new());
+    fn a_page_is_sent_whole_with_the_headers_that_a_browser_needs() {
+        let answer = respond(&[], &json!({}));
         assert_eq!((answer.status_code, answer.body), (200, Some(Body::Text("all there is".to_owned()))));
         let header = |name: &str| answer.headers[name].to_str().unwrap().to_owned();
         assert_eq!(header("content-type"), "text/plain; charset=utf-8");
@@ -88,22 +102,30 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_event_of_a_second_visit_is_answered_by_its_etag() {
+    fn the_sample_event_of_a_second_visit_is_answered_by_the_etag() {
         let event = lambda_http::request::from_str(include_str!("../../../events/get-docs/again.json")).unwrap();
-        assert_eq!(PAGE.answer(event.headers()).status_code, 200, "it has another one");
+        assert_eq!(PAGE.respond(&event).status_code, 200, "its tag is another one");
         let same = StaticPage { etag: "\"0123456789abcdef0123456789abcdef\"", ..PAGE };
-        assert_eq!(same.answer(event.headers()).status_code, 304);
+        assert_eq!(same.respond(&event).status_code, 304);
     }
 
     #[test]
-    fn who_has_it_already_is_told_so() {
+    fn a_page_has_no_query_parameters() {
+        let answer = respond(&[], &json!({"version": ["2"]}));
+        let Some(Body::Text(body)) = answer.body else { panic!("{:?}", answer.body) };
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((answer.status_code, body["details"]["fieldErrors"].get("version").is_some()), (400, true), "{body}");
+    }
+
+    #[test]
+    fn a_caller_that_has_the_page_gets_304() {
         for known in ["\"7\"", "W/\"7\"", "\"6\", \"7\"", "*"] {
-            let answer = asked(known);
+            let answer = revalidated(known);
             assert_eq!((answer.status_code, &answer.body), (304, &None), "{known}");
             assert_eq!(answer.headers["etag"], "\"7\"");
         }
         for other in ["\"8\"", "7", "\"\"", "W/\"77\""] {
-            assert_eq!(asked(other).status_code, 200, "{other}");
+            assert_eq!(revalidated(other).status_code, 200, "{other}");
         }
     }
 }

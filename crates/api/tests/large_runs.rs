@@ -1,4 +1,4 @@
-//! However much a run holds, it is shown in 5 MB, and what is not shown can be fetched.
+//! A run of any size is shown in at most 5 MB, and every part that is left out can be fetched.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
 
 use api::view::{MAX_BYTES, approvals, part_of_step, run_with_steps};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use testkit::build::{Maker, at, spec, task, transform};
 use testkit::{Deployment, block_on};
 
-fn record(world: &Deployment, run: &Run, node: &NodeId, input: Value, output: Value) {
+fn record(deployment: &Deployment, run: &Run, node: &NodeId, input: Value, output: Value) {
     let record = StepRecord {
         run: run.id,
         node: node.clone(),
@@ -28,34 +28,34 @@ fn record(world: &Deployment, run: &Run, node: &NodeId, input: Value, output: Va
         reused_from: None,
         purged: None,
     };
-    block_on(&world.clock, world.store.record(run, record)).unwrap();
+    block_on(&deployment.clock, deployment.store.record(run, record)).unwrap();
 }
 
-fn shown(world: &Deployment, run: &Run) -> Value {
-    let version = world.store.stored_version(run);
+fn shown(deployment: &Deployment, run: &Run) -> Value {
+    let version = deployment.store.stored_version(run);
     let spec = Spec::parse(&version.spec).unwrap();
-    block_on(&world.clock, run_with_steps(&world.store, at(99), run, &version, &spec)).unwrap()
+    block_on(&deployment.clock, run_with_steps(&deployment.store, at(99), run, &version, &spec)).unwrap()
 }
 
-fn part(world: &Deployment, run: &Run, node: &str, part: &str) -> Option<Value> {
-    let spec = Spec::parse(&world.store.stored_version(run).spec).unwrap();
+fn part(deployment: &Deployment, run: &Run, node: &str, part: &str) -> Option<Value> {
+    let spec = Spec::parse(&deployment.store.stored_version(run).spec).unwrap();
     let ix = spec.position(&node.parse().unwrap()).unwrap();
-    block_on(&world.clock, part_of_step(&world.store, at(99), run, &spec, ix, part)).unwrap()
+    block_on(&deployment.clock, part_of_step(&deployment.store, at(99), run, &spec, ix, part)).unwrap()
 }
 
-/// The largest there can be: 200 nodes, 90 KB in and 90 KB out, an input of 5 MB, a spec of 900 KB.
+/// The largest possible run: 200 nodes with 90 KB of input and 90 KB of output each, an input of 5 MB and a spec of 900 KB.
 #[test]
-fn a_run_of_200_large_steps_is_shown_in_5_mb_and_every_reference_leads_to_its_bytes() {
+fn a_run_of_200_large_steps_is_shown_in_5_mb_and_every_reference_is_right() {
     let nodes: Vec<Value> = (0..200).map(|at| task(&format!("n{at}"), json!({"headers": {"x-note": "s".repeat(4_400)}}))).collect();
     let edges: Vec<String> = (1..200).map(|at| format!("n0>n{at}")).collect();
-    let world = Deployment::of(&spec(&nodes, &edges.join(" ")));
-    let run = world.run(world.start(json!({"text": "i".repeat(5_000_000)})));
+    let deployment = Deployment::of(&spec(&nodes, &edges.join(" ")));
+    let run = deployment.run(deployment.start(json!({"text": "i".repeat(5_000_000)})));
     for ix in 0..200 {
-        // Full of quotation marks, which are longer in JSON, and longer still on the way through Lambda.
+        // Quotation marks are longer in JSON, and longer still on the way through Lambda.
         let text = |fill: &str| json!(fill.repeat(90_000 / canonical(&json!(fill)).len()));
-        record(&world, &run, &format!("n{ix}").parse().unwrap(), text("sent \"in\" "), json!({"n": ix, "text": text("put \"öut\" ")}));
+        record(&deployment, &run, &format!("n{ix}").parse().unwrap(), text("sent \"in\" "), json!({"n": ix, "text": text("put \"öut\" ")}));
     }
-    let view = shown(&world, &run);
+    let view = shown(&deployment, &run);
     let text = json!({"data": view}).to_string();
     println!("{} bytes, {} for Lambda", text.len(), Value::from(text.as_str()).to_string().len());
     assert!(text.len() <= MAX_BYTES);
@@ -74,7 +74,7 @@ fn a_run_of_200_large_steps_is_shown_in_5_mb_and_every_reference_leads_to_its_by
                 references += 1;
                 let query = if name == "output" { "" } else { "?of=input" };
                 assert_eq!(reference["url"], format!("/api/runs/{}/steps/{node}/output{query}", run.id));
-                let fetched = canonical(&part(&world, &run, node, name).unwrap()[name]);
+                let fetched = canonical(&part(&deployment, &run, node, name).unwrap()[name]);
                 assert_eq!((&reference["bytes"], &reference["sha256"]), (&json!(fetched.len()), &json!(sha256_hex_of(fetched.as_bytes()))));
             }
         }
@@ -83,47 +83,47 @@ fn a_run_of_200_large_steps_is_shown_in_5_mb_and_every_reference_leads_to_its_by
 }
 
 #[test]
-fn a_part_of_a_step_is_there_by_itself_or_where_it_lies() {
-    let world =
+fn a_part_of_a_step_is_returned_on_its_own_or_as_a_reference() {
+    let deployment =
         Deployment::of(&spec(&[task("small", json!({})), task("large", json!({})), task("waits", json!({}))], "small>large large>waits"));
-    let run = world.run(world.start(json!({})));
-    record(&world, &run, &"small".parse().unwrap(), json!(1), json!({"a": 1}));
-    record(&world, &run, &"large".parse().unwrap(), json!(1), json!("x".repeat(200_000)));
-    assert_eq!(part(&world, &run, "small", "output"), Some(json!({"output": {"a": 1}})));
-    assert_eq!(part(&world, &run, "small", "response").unwrap()["response"]["status"], 200);
-    let reference = part(&world, &run, "large", "output").unwrap();
+    let run = deployment.run(deployment.start(json!({})));
+    record(&deployment, &run, &"small".parse().unwrap(), json!(1), json!({"a": 1}));
+    record(&deployment, &run, &"large".parse().unwrap(), json!(1), json!("x".repeat(200_000)));
+    assert_eq!(part(&deployment, &run, "small", "output"), Some(json!({"output": {"a": 1}})));
+    assert_eq!(part(&deployment, &run, "small", "response").unwrap()["response"]["status"], 200);
+    let reference = part(&deployment, &run, "large", "output").unwrap();
     assert_eq!((&reference["outputRef"]["bytes"], reference["outputRef"]["expiresAt"].is_string()), (&json!(200_002), true));
-    assert_eq!(part(&world, &run, "waits", "output"), None);
-    assert_eq!(part(&world, &run, "small", "decision"), None);
+    assert_eq!(part(&deployment, &run, "waits", "output"), None);
+    assert_eq!(part(&deployment, &run, "small", "decision"), None);
 }
 
 #[test]
-fn a_page_of_the_inbox_is_small_and_what_it_leaves_out_can_be_fetched() {
-    let world = Deployment::of(&spec(&[testkit::build::gate("review", json!({})), transform("end", &json!(1))], "review>end"));
+fn a_page_of_the_inbox_is_bounded_and_the_parts_that_it_leaves_out_can_be_fetched() {
+    let deployment = Deployment::of(&spec(&[testkit::build::gate("review", json!({})), transform("end", &json!(1))], "review>end"));
     let maker = Maker::new(7);
     let mut gates = Vec::new();
     for n in 0..100 {
-        let run = world.run(world.start(json!({})));
+        let run = deployment.run(deployment.start(json!({})));
         let action = json!({"n": n, "text": "a".repeat(60_000)});
         let gate = domain::gate::Gate {
             proposed_action: Payload::of(action),
             data: Some(Payload::of(json!("d".repeat(if n == 0 { 300_000 } else { 30_000 })))),
             ..maker.gate(&run, "review", at(1))
         };
-        let gate = block_on(&world.clock, world.store.offload(&run, gate)).unwrap();
-        block_on(&world.clock, world.store.commit(run, std::slice::from_ref(&gate))).unwrap();
+        let gate = block_on(&deployment.clock, deployment.store.offload(&run, gate)).unwrap();
+        block_on(&deployment.clock, deployment.store.commit(run, std::slice::from_ref(&gate))).unwrap();
         gates.push(gate);
     }
-    let rows = block_on(&world.clock, approvals(&world.store, at(9), &gates)).unwrap();
+    let rows = block_on(&deployment.clock, approvals(&deployment.store, at(9), &gates)).unwrap();
     assert!(json!({"data": rows}).to_string().len() <= MAX_BYTES);
-    assert!(rows[0]["dataRef"]["expiresAt"].is_string(), "it lies in object storage: {}", rows[0]["dataRef"]);
+    assert!(rows[0]["dataRef"]["expiresAt"].is_string(), "it is in object storage: {}", rows[0]["dataRef"]);
     for (row, gate) in rows.iter().zip(&gates) {
         assert_ne!(row.get("proposedAction").is_some(), row.get("proposedActionRef").is_some());
         for name in ["proposedAction", "data"] {
             let reference = &row[format!("{name}Ref")];
             if reference.is_object() && reference.get("expiresAt").is_none() {
-                let run = world.run(gate.run);
-                let fetched = canonical(&part(&world, &run, "review", name).unwrap()[name]);
+                let run = deployment.run(gate.run);
+                let fetched = canonical(&part(&deployment, &run, "review", name).unwrap()[name]);
                 assert_eq!(reference["sha256"], sha256_hex_of(fetched.as_bytes()));
                 assert_eq!(reference["url"], format!("/api/runs/{}/steps/review/output?of={name}", run.id));
             }

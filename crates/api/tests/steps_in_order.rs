@@ -1,4 +1,4 @@
-//! The steps of a run as callers see them.
+//! The order of the steps of a run.
 
 use domain::flow::Spec;
 use domain::ports::Runs;
@@ -9,11 +9,11 @@ use testkit::build::{at, spec, transform};
 use testkit::{Deployment, block_on};
 
 #[test]
-fn a_step_is_shown_after_those_that_led_to_it_whatever_their_clocks_said() {
+fn a_step_is_shown_after_those_that_led_to_it_whatever_the_clocks_say() {
     let nodes = ["first", "second", "third", "beside"].map(|id| transform(id, &json!(id)));
-    let world = Deployment::of(&spec(&nodes, "first>second second>third first>beside"));
-    let run = world.run(world.start(json!({})));
-    // The machine that did `second` had a clock that was behind.
+    let deployment = Deployment::of(&spec(&nodes, "first>second second>third first>beside"));
+    let run = deployment.run(deployment.start(json!({})));
+    // The clock of the machine that executed `second` was behind.
     for (node, began) in [("first", 50), ("second", 10), ("third", 60), ("beside", 55)] {
         let record = StepRecord {
             run: run.id,
@@ -31,12 +31,12 @@ fn a_step_is_shown_after_those_that_led_to_it_whatever_their_clocks_said() {
             reused_from: None,
             purged: None,
         };
-        block_on(&world.clock, world.store.record(&run, record)).unwrap();
+        block_on(&deployment.clock, deployment.store.record(&run, record)).unwrap();
     }
 
-    let version = world.store.stored_version(&run);
+    let version = deployment.store.stored_version(&run);
     let parsed = Spec::parse(&version.spec).unwrap();
-    let view = block_on(&world.clock, api::view::run_with_steps(&world.store, at(99), &run, &version, &parsed)).unwrap();
+    let view = block_on(&deployment.clock, api::view::run_with_steps(&deployment.store, at(99), &run, &version, &parsed)).unwrap();
 
     let steps = view.pointer("/run/steps").and_then(Value::as_array).unwrap();
     let order: Vec<_> = steps.iter().filter_map(|step| step.get("nodeId")?.as_str()).collect();

@@ -12,6 +12,7 @@ use crate::body_fields::BodyFields;
 use crate::id::{ConnectionId, OrgId};
 use crate::name::ServiceSlug;
 use crate::organisation::CursorSecret;
+use crate::path_guard::has_dot_segment;
 use crate::problem::FieldErrors;
 use crate::secret::{Sealed, SecretKind, SecretPlace};
 use crate::time::Time;
@@ -154,9 +155,7 @@ impl FromStr for HealthPath {
 
     fn from_str(text: &str) -> Result<Self, BadHealthPath> {
         let visible = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\' && byte != b'#');
-        let path = text.split('?').next().unwrap_or_default();
-        let dots = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
-        let fits = text.starts_with('/') && text.len() <= MAX_PATH_BYTES && visible && !path.split('/').any(dots);
+        let fits = text.starts_with('/') && text.len() <= MAX_PATH_BYTES && visible && !has_dot_segment(text);
         if fits { Ok(Self(text.to_owned())) } else { Err(BadHealthPath) }
     }
 }

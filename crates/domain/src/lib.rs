@@ -23,6 +23,7 @@ mod name;
 pub mod network;
 pub mod organisation;
 mod page;
+pub mod path_guard;
 pub mod payload;
 pub mod ports;
 pub mod problem;

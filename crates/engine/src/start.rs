@@ -111,6 +111,7 @@ impl<P: Ports> Engine<P> {
             org: flow.org,
             flow: flow.id,
             flow_slug: flow.slug.clone(),
+            flow_label: Some(flow.label()),
             flow_version: version,
             trigger,
             started_by: actor.id.clone(),

@@ -1,6 +1,7 @@
 //! `http_request` and `http_sink`: call a URL.
 
 use domain::network::PrivateNetworks;
+use domain::path_guard::is_dot_segment;
 use domain::ports::{Effect, EffectError};
 use domain::request::HttpCall;
 use serde_json::json;
@@ -55,12 +56,7 @@ async fn send(
 /// Whether a path segment is `.` or `..` with its dots encoded. Nobody writes that; it is what a template makes of such a value.
 fn has_encoded_dots(url: &str) -> bool {
     let path = url.split(['?', '#']).next().unwrap_or_default();
-    path.split(['/', '\\']).any(|segment| dots(segment) && segment.contains('%'))
-}
-
-/// Whether URLs take this segment for `.` or `..`.
-pub(crate) fn dots(segment: &str) -> bool {
-    matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+    path.split(['/', '\\']).any(|segment| is_dot_segment(segment) && segment.contains('%'))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `service_call`: calls a registered service below its base URL.
 
 use domain::network::PrivateNetworks;
+use domain::path_guard::has_dot_segment;
 use domain::ports::{Connections, Effect, EffectError, Vault};
 use domain::request::ServiceRequest;
 use url::Url;
@@ -9,7 +10,6 @@ use crate::attempt::Attempt;
 use crate::failure::hopeless;
 use crate::http::{Call, Client};
 use crate::received::Received;
-use crate::request::dots;
 use crate::services::Services;
 
 /// Output: the body. Status and headers go on the step. Anything but a 2xx fails it.
@@ -50,7 +50,7 @@ pub(crate) fn below(base: &Url, path: &str) -> Result<Url, String> {
     if path.contains(['\\', '#']) || path.chars().any(char::is_control) {
         return Err("has a backslash, a `#` or a control character; percent-encode it".to_owned());
     }
-    if path.split('/').any(dots) {
+    if has_dot_segment(path) {
         return Err(
             "has a segment `.` or `..`, which would lead out of the connection's base URL; check the value written into it".to_owned()
         );

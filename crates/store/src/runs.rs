@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use domain::flow::NodeId;
 use domain::gate::Gate;
 use domain::id::{OrgId, RunId};
-use domain::ports::{CommitError, Idempotency, Outputs, PortError, Runs};
+use domain::ports::{CommitError, Idempotency, Outputs, PortError, RunOrigin, Runs};
 use domain::retention::Retention;
 use domain::run::Run;
 use domain::step::{ObjectRef, Payload, StepRecord};
@@ -112,9 +112,9 @@ impl Runs for RunStore {
         Ok(run)
     }
 
-    async fn input(&self, run: &Run) -> Result<Payload, PortError> {
+    async fn origin(&self, run: &Run) -> Result<RunOrigin, PortError> {
         let item = self.table.get::<InputItem>(&keys::run(&run.id), keys::INPUT).await?;
-        item.ok_or_else(|| error::corrupt(format!("{} has no input", run.id)))?.into_payload()
+        item.ok_or_else(|| error::corrupt(format!("{} has no input", run.id)))?.into_origin()
     }
 
     async fn record(&self, run: &Run, step: StepRecord) -> Result<StepRecord, PortError> {

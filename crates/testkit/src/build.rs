@@ -167,6 +167,7 @@ impl Maker {
             org,
             flow,
             flow_slug: "flow".parse().unwrap(),
+            flow_label: None,
             flow_version: 1,
             trigger: Trigger::Manual,
             started_by: "usr_starter".to_owned(),

@@ -25,7 +25,7 @@ use domain::id::{FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::network::PrivateRange;
 use domain::organisation::Organisation;
-use domain::ports::{CommitError, Idempotency, PortError, Runs};
+use domain::ports::{CommitError, Idempotency, PortError, RunOrigin, Runs};
 use domain::retention::RetentionJob;
 use domain::run::{PendingEffect, Run};
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
@@ -84,7 +84,7 @@ pub struct Memory {
 #[derive(Debug, Clone, Default)]
 struct State {
     runs: BTreeMap<RunId, Run>,
-    inputs: BTreeMap<RunId, Payload>,
+    origins: BTreeMap<RunId, RunOrigin>,
     steps: BTreeMap<(RunId, NodeId), Kept>,
     purges: BTreeMap<RunId, Wish>,
     retention_jobs: BTreeMap<OrgId, RetentionJob>,
@@ -236,9 +236,10 @@ impl State {
             return Err(CommitError::Changed);
         }
         let input = self.offload(run, "@input", Payload::of(input.clone()));
-        self.runs.insert(run.id, run.clone());
-        self.inputs.insert(run.id, input);
-        self.show(|| StreamChange::Run { before: None, after: Box::new(run.clone()) });
+        self.origins.insert(run.id, RunOrigin { input, flow_label: run.flow_label.clone() });
+        let stored = Run { flow_label: None, ..run.clone() };
+        self.runs.insert(run.id, stored.clone());
+        self.show(|| StreamChange::Run { before: None, after: Box::new(stored) });
         if let (Some(name), Some(key)) = (name, key) {
             self.idempotency.insert(name, key.clone());
         }
@@ -339,9 +340,9 @@ impl Runs for Memory {
         self.faults.call("commit", true, || self.state().commit(&run, gates)).await
     }
 
-    async fn input(&self, run: &Run) -> Result<Payload, PortError> {
+    async fn origin(&self, run: &Run) -> Result<RunOrigin, PortError> {
         let missing = || PortError::Corrupt(format!("{} has no input", run.id));
-        self.faults.read("input", || self.state().inputs.get(&run.id).cloned().ok_or_else(missing)).await
+        self.faults.read("input", || self.state().origins.get(&run.id).cloned().ok_or_else(missing)).await
     }
 
     async fn record(&self, run: &Run, step: StepRecord) -> Result<StepRecord, PortError> {

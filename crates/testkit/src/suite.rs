@@ -103,6 +103,7 @@ macro_rules! store_suite {
             an_idempotency_key_can_be_used_again_after_its_expiry
             park_writes_the_token_only_while_its_own_execution_is_pending
             inputs_read_back_whatever_their_type
+            a_run_keeps_the_name_of_its_flow
             a_payload_up_to_100_kb_is_in_the_record
             a_larger_payload_is_offloaded_under_its_hash
             a_payload_that_does_not_have_its_hash_is_refused

@@ -1,18 +1,20 @@
-//! `POST /api/runs/{runId}/cancel`: calls a run off.
+//! `POST /api/runs/{runId}/cancel`: cancels a run.
 
-use api::{ApiError, Body, Call, Endpoint, Reply, under, view};
+use api::{ApiError, ApiRequest, ApiResponse, BodyFields, Endpoint, named, view};
 use domain::access::Scope;
 use engine::{Engine, Ports};
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "cancel-run", method: "POST", path: "/api/runs/{runId}/cancel", scope: Scope::RunsWrite };
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "cancel-run", method: "POST", path: "/api/runs/{runId}/cancel", scope: Scope::RunsWrite, query: &[] };
 
-/// 200 with the run: no further node starts. Cancelling a cancelled run is no error; one that ended otherwise is 409.
-pub async fn handle(engine: &Engine<impl Ports>, call: Call) -> Result<Reply, ApiError> {
-    let run = call.run_id()?;
-    let mut body = Body::of(&call)?;
+/// Returns 200 with the run; no further node starts. A run that is cancelled already stays as it is. Fails with 409 if the run ended in
+/// another way.
+pub async fn handle(engine: &Engine<impl Ports>, request: ApiRequest) -> Result<ApiResponse, ApiError> {
+    let run = request.run_id()?;
+    let mut body = BodyFields::of(&request)?;
     let reason = body.text("reason");
     body.finish()?;
-    let run = engine.cancel(&call.key.org, &run, &call.key.actor.id, reason).await?;
-    Ok(Reply::ok(under("run", view::run(&run))))
+    let run = engine.cancel(&request.key.org, &run, &request.key.actor.id, reason).await?;
+    Ok(ApiResponse::ok(named("run", view::run(&run))))
 }

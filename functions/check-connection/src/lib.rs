@@ -1,6 +1,6 @@
-//! `GET /api/service-connections/{slug}/health`: asks a registered service whether it is there.
+//! `GET /api/service-connections/{slug}/health`: checks whether a registered service responds.
 
-use api::{ApiError, Call, Endpoint, Reply, under, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, named, view};
 use domain::access::Scope;
 use domain::error::ApplicationError;
 use domain::network::PrivateNetworks;
@@ -8,25 +8,30 @@ use domain::ports::{Clock, Connections, Vault};
 use nodes::{Outbound, check_health};
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint =
-    Endpoint { name: "check-connection", method: "GET", path: "/api/service-connections/{slug}/health", scope: Scope::ConnectionsRead };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "check-connection",
+    method: "GET",
+    path: "/api/service-connections/{slug}/health",
+    scope: Scope::ConnectionsRead,
+    query: &[],
+};
 
-/// 200 with what was found, whether the service is well or not: `healthy`, and `status`, `latencyMs` and `error` as far as there are
-/// any. If it is well, `lastHealthyAt` of the connection is now.
+/// Returns 200 with the result of the check, whether the service is healthy or not: `healthy`, and `status`, `latencyMs` and `error` if
+/// there are any. A healthy service sets `lastHealthyAt` of the connection.
 pub async fn handle(
     store: &(impl Connections + PrivateNetworks),
     vault: &impl Vault,
     outbound: &Outbound,
     clock: &impl Clock,
-    call: Call,
-) -> Result<Reply, ApiError> {
-    let org = call.key.org;
-    let connection = store.connection(&org, &call.service_slug()?).await?.ok_or(ApplicationError::NotFound("service connection"))?;
+    request: ApiRequest,
+) -> Result<ApiResponse, ApiError> {
+    let org = request.key.org;
+    let connection = store.connection(&org, &request.service_slug()?).await?.ok_or(ApplicationError::NotFound("service connection"))?;
     let health = check_health(outbound, store, vault, &org, &connection).await?;
     let now = clock.now();
     if health.healthy {
         store.note_health(&org, &connection, now).await?;
     }
     let view = view::health(health.healthy, health.status, health.latency_ms, health.error.as_deref(), now);
-    Ok(Reply::ok(under("health", view)))
+    Ok(ApiResponse::ok(named("health", view)))
 }

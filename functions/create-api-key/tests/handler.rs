@@ -1,7 +1,7 @@
-//! A key from the request that asks for it to the first call with it.
+//! From the request that creates a key to the first call with it.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
-use api::{Answer, KeyAdmission};
+use api::{HttpResponse, KeyAdmission};
 use create_api_key::{ENDPOINT, handle};
 use domain::access::{Bucket, Environment, Limits, Scope, Secret};
 use domain::ports::{Admission, ApiKeys, Keys, Window};
@@ -11,8 +11,8 @@ use testkit::{Faults, ManualClock, Memory, SeededEntropy, block_on};
 
 const LIMITS: Limits = Limits { reads: 600, writes: 120 };
 
-/// The sample event, with another body, from a live key with these scopes.
-fn answer(keys: &Memory, scopes: &[&str], change: impl FnOnce(&mut Value)) -> Answer {
+/// Returns the response to the sample event with a changed body, sent with a live key of these scopes.
+fn answer(keys: &Memory, scopes: &[&str], change: impl FnOnce(&mut Value)) -> HttpResponse {
     let clock = ManualClock::at(at(0));
     let maker = Maker::new(1);
     let (org, entropy) = (maker.org(), SeededEntropy::new(2));
@@ -25,9 +25,9 @@ fn answer(keys: &Memory, scopes: &[&str], change: impl FnOnce(&mut Value)) -> An
     let mut body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
     change(&mut body);
     event["body"] = body.to_string().into();
-    let door = KeyAdmission::new(ENDPOINT, keys.clone(), clock.clone(), LIMITS);
+    let admission = KeyAdmission::new(ENDPOINT, keys.clone(), clock.clone(), LIMITS);
     let handler = async |call| handle(keys, &clock, &entropy, call).await;
-    block_on(&clock, door.answer(&handler, lambda_http::request::from_str(&event.to_string()).unwrap()))
+    block_on(&clock, admission.respond(&handler, lambda_http::request::from_str(&event.to_string()).unwrap()))
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn a_new_key_is_shown_once_and_works() {
     assert_eq!(answer.status, 201);
     let mut shown = answer.body["data"]["apiKey"].clone();
     let secret: Secret = shown["key"].take().as_str().unwrap().parse().unwrap();
-    assert_eq!(secret.environment(), Environment::Live, "as the key that made it");
+    assert_eq!(secret.environment(), Environment::Live, "like the key that created it");
     let id = shown["id"].take();
     assert_eq!(
         shown,
@@ -56,7 +56,7 @@ fn a_new_key_is_shown_once_and_works() {
 }
 
 #[test]
-fn a_key_that_may_not_be_made_is_not_there() {
+fn a_key_that_is_refused_is_not_stored() {
     for (scopes, change, status, fields) in [
         (&["api:manage"][..], json!({}), 422, vec!["scopes[0]", "scopes[1]"]),
         (&["api:manage", "read"], json!({}), 422, vec!["scopes[1]"]),
@@ -70,6 +70,6 @@ fn a_key_that_may_not_be_made_is_not_there() {
         let clock = ManualClock::at(at(1));
         let page = block_on(&clock, keys.api_keys(&Maker::new(1).org(), &Window { after: None, skip: 0, limit: 9, was_beyond_cap: false }))
             .unwrap();
-        assert_eq!(page.total, 1, "only the maker's own");
+        assert_eq!(page.total, 1, "only the caller's own key");
     }
 }

@@ -1,42 +1,51 @@
-//! `POST /api/webhooks`: registers an endpoint, and shows its secret this once.
+//! `POST /api/webhooks`: registers a webhook endpoint and shows its secret once.
 
-use api::{ApiError, Call, Endpoint, Reply, under, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, named, view};
 use domain::access::Scope;
-use domain::id::EndpointId;
+use domain::id::{EndpointId, OrgId};
 use domain::network::PrivateNetworks;
-use domain::ports::{Clock, Entropy, Vault, WebhookEndpoints};
+use domain::ports::{Clock, Entropy, PortError, Vault, WebhookEndpoints};
 use domain::webhook::NewEndpoint;
 use nodes::{Egress, UrlError};
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "create-webhook", method: "POST", path: "/api/webhooks", scope: Scope::WebhooksManage };
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "create-webhook", method: "POST", path: "/api/webhooks", scope: Scope::WebhooksManage, query: &[] };
 
-/// The most bytes the body may have.
+/// The maximum size of the body, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
 
-/// 201 with the webhook and its `secret`, which is kept encrypted. 400 with every problem at its field, among them a URL that the
-/// egress guard would not let through; 422 if the organisation has as many as it may have.
+/// Returns 201 with the webhook and its `secret`, which is stored encrypted. Fails with 400 and every problem at its field, among them a
+/// URL that the egress policy denies, and with 422 if the organisation has the maximum number of webhooks.
 pub async fn handle(
     table: &(impl WebhookEndpoints + PrivateNetworks),
     vault: &impl Vault,
     egress: Egress,
     (clock, entropy): (&impl Clock, &impl Entropy),
-    call: Call,
-) -> Result<Reply, ApiError> {
-    let org = call.key.org;
-    let body = call.json_object(MAX_BYTES)?;
-    let judged = match body.get("url").and_then(|url| url.as_str()) {
-        Some(url) => match egress.judge(table, &org, url).await {
-            Ok(_) => Ok(()),
-            Err(UrlError::NotAllowed(why)) => Err(why),
-            Err(UrlError::Port(error)) => return Err(error.into()),
-        },
-        None => Ok(()),
-    };
+    request: ApiRequest,
+) -> Result<ApiResponse, ApiError> {
+    let org = request.key.org;
+    let body = request.json_object(MAX_BYTES)?;
+    let judged = check_url(table, egress, &org, body.get("url").and_then(|url| url.as_str())).await?;
     let new = NewEndpoint::parse(&body, |_| judged)?;
     let id = EndpointId::new(clock.now(), entropy.random());
     let (secret, sealed) = webhooks::create_secret(vault, &org, &id, [entropy.random(), entropy.random()]).await?;
-    let endpoint = new.made(id, sealed, &call.key.actor.id);
+    let endpoint = new.made(id, sealed, &request.key.actor.id);
     webhooks::update_endpoints(table, &org, |endpoints| endpoints.add(endpoint.clone())).await?;
-    Ok(Reply::created(under("webhook", view::webhook_with_secret(&endpoint, &secret))))
+    Ok(ApiResponse::created(named("webhook", view::webhook_with_secret(&endpoint, &secret))))
+}
+
+/// Returns why the egress policy denies a URL, if it does. A missing URL is not denied here: the body is checked afterwards.
+async fn check_url(
+    networks: &impl PrivateNetworks,
+    egress: Egress,
+    org: &OrgId,
+    url: Option<&str>,
+) -> Result<Result<(), String>, PortError> {
+    let Some(url) = url else { return Ok(Ok(())) };
+    match egress.judge(networks, org, url).await {
+        Ok(_) => Ok(Ok(())),
+        Err(UrlError::NotAllowed(reason)) => Ok(Err(reason)),
+        Err(UrlError::Port(error)) => Err(error),
+    }
 }

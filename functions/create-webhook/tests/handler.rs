@@ -1,7 +1,7 @@
-//! A webhook from the request that asks for it to the secret that is kept for it.
+//! From the request that creates a webhook to its stored secret.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
-use api::{Answer, KeyAdmission};
+use api::{HttpResponse, KeyAdmission};
 use create_webhook::{ENDPOINT, handle};
 use domain::access::{Environment, Limits, Secret};
 use domain::ports::{ApiKeys, Vault, WebhookEndpoints};
@@ -14,14 +14,14 @@ use testkit::{Faults, ManualClock, Memory, MemoryVault, SeededEntropy, block_on}
 
 const LIMITS: Limits = Limits { reads: 600, writes: 120 };
 
-struct House {
+struct Setup {
     table: Memory,
     clock: ManualClock,
     entropy: SeededEntropy,
     secret: Secret,
 }
 
-impl House {
+impl Setup {
     fn new() -> Self {
         let (table, clock, secret) = (Memory::new(Faults::none()), ManualClock::at(at(0)), Secret::new(Environment::Live, [1, 2]));
         let maker = Maker::new(1);
@@ -30,8 +30,8 @@ impl House {
         Self { table, clock, entropy: SeededEntropy::new(2), secret }
     }
 
-    /// The sample event with other fields in its body.
-    fn ask(&self, change: &Value) -> Answer {
+    /// Returns the response to the sample event with changed fields in its body.
+    fn respond(&self, change: &Value) -> HttpResponse {
         let mut event: Value = serde_json::from_str(include_str!("../../../events/create-webhook/for-runs-and-orders.json")).unwrap();
         let bearer = format!("Bearer {}", self.secret.reveal());
         event["headers"]["Authorization"] = bearer.as_str().into();
@@ -39,54 +39,54 @@ impl House {
         let mut body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
         body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         event["body"] = body.to_string().into();
-        let door = KeyAdmission::new(ENDPOINT, self.table.clone(), self.clock.clone(), LIMITS);
+        let admission = KeyAdmission::new(ENDPOINT, self.table.clone(), self.clock.clone(), LIMITS);
         let handler = async |call| handle(&self.table, &MemoryVault, Egress::default(), (&self.clock, &self.entropy), call).await;
-        block_on(&self.clock, door.answer(&handler, lambda_http::request::from_str(&event.to_string()).unwrap()))
+        block_on(&self.clock, admission.respond(&handler, lambda_http::request::from_str(&event.to_string()).unwrap()))
     }
 
-    fn kept(&self) -> Vec<Endpoint> {
+    fn stored(&self) -> Vec<Endpoint> {
         block_on(&self.clock, self.table.endpoints(&Maker::new(1).org())).unwrap().all
     }
 }
 
 #[test]
-fn the_secret_that_is_shown_is_the_one_that_is_kept_for_that_endpoint() {
-    let house = House::new();
-    let answer = house.ask(&json!({}));
+fn the_secret_that_is_shown_is_the_one_that_is_stored_for_that_endpoint() {
+    let setup = Setup::new();
+    let answer = setup.respond(&json!({}));
     assert_eq!(answer.status, 201);
     let shown = &answer.body["data"]["webhook"];
-    let kept = house.kept();
-    let [endpoint] = kept.as_slice() else { panic!("{kept:?}") };
+    let stored = setup.stored();
+    let [endpoint] = stored.as_slice() else { panic!("{stored:?}") };
     assert_eq!((&shown["id"], &shown["url"]), (&json!(endpoint.id), &json!("https://hooks.example.com/runs")));
     let place = Endpoint::secret_place(&Maker::new(1).org(), &endpoint.id);
-    let secret = block_on(&house.clock, MemoryVault.open(&place, &endpoint.secret)).unwrap();
+    let secret = block_on(&setup.clock, MemoryVault.open(&place, &endpoint.secret)).unwrap();
     assert_eq!(shown["secret"], secret.expose_secret());
     assert!(endpoint.secret.text() != secret.expose_secret());
 }
 
 #[test]
-fn what_is_refused_is_not_kept() {
-    let house = House::new();
+fn a_webhook_that_is_refused_is_not_stored() {
+    let setup = Setup::new();
     for (change, fields) in [
         (json!({"url": "https://127.0.0.1/"}), vec!["url"]),
         (json!({"url": "https://[fd00::1]/", "events": [], "secret": "mine"}), vec!["events", "secret", "url"]),
         (json!({"url": 7}), vec!["url"]),
         (json!({"url": null, "events": null}), vec!["events", "url"]),
     ] {
-        let answer = house.ask(&change);
+        let answer = setup.respond(&change);
         let found: Vec<&String> = answer.body["details"]["fieldErrors"].as_object().unwrap().keys().collect();
         assert_eq!((answer.status, found), (400, fields.iter().map(ToString::to_string).collect::<Vec<_>>().iter().collect()), "{change}");
     }
-    assert!(house.kept().is_empty());
+    assert!(setup.stored().is_empty());
 }
 
 #[test]
-fn there_are_so_many_and_no_more() {
-    let house = House::new();
+fn the_number_of_webhooks_is_limited() {
+    let setup = Setup::new();
     for _ in 0..MAX_ENDPOINTS {
-        assert_eq!(house.ask(&json!({})).status, 201);
+        assert_eq!(setup.respond(&json!({})).status, 201);
     }
-    let answer = house.ask(&json!({}));
+    let answer = setup.respond(&json!({}));
     assert_eq!((answer.status, answer.body["error"].as_str().unwrap().contains("50 webhooks")), (422, true));
-    assert_eq!(house.kept().len(), MAX_ENDPOINTS);
+    assert_eq!(setup.stored().len(), MAX_ENDPOINTS);
 }

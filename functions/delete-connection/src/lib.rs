@@ -1,18 +1,23 @@
-//! `DELETE /api/service-connections/{slug}`: forgets a service, and its key with it.
+//! `DELETE /api/service-connections/{slug}`: deletes a service connection and its key.
 
-use api::{ApiError, Call, Endpoint, Reply, under, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, named, view};
 use domain::access::Scope;
 use domain::error::ApplicationError;
 use domain::ports::ConnectionBook;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint =
-    Endpoint { name: "delete-connection", method: "DELETE", path: "/api/service-connections/{slug}", scope: Scope::ConnectionsWrite };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "delete-connection",
+    method: "DELETE",
+    path: "/api/service-connections/{slug}",
+    scope: Scope::ConnectionsWrite,
+    query: &[],
+};
 
-/// 200 with the connection as it was. Steps that would call through it fail in every run that starts afterwards, and in those under
-/// way from their next invocation on.
-pub async fn handle(book: &impl ConnectionBook, call: Call) -> Result<Reply, ApiError> {
-    let deleted = book.delete_connection(&call.key.org, &call.service_slug()?).await?;
+/// Returns 200 with the connection as it was. Steps that call the service fail in every run that starts afterwards, and in active runs
+/// from their next invocation on.
+pub async fn handle(connections: &impl ConnectionBook, request: ApiRequest) -> Result<ApiResponse, ApiError> {
+    let deleted = connections.delete_connection(&request.key.org, &request.service_slug()?).await?;
     let connection = deleted.ok_or(ApplicationError::NotFound("service connection"))?;
-    Ok(Reply::ok(under("connection", view::connection(&connection))))
+    Ok(ApiResponse::ok(named("connection", view::connection(&connection))))
 }

@@ -1,15 +1,18 @@
 //! `GET /api/flows/{id}`: a flow with its newest spec.
 
-use api::{ApiError, Call, Endpoint, Reply, under, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, named, view};
 use domain::access::Scope;
 use domain::ports::{Clock, Flows, Vault, WebhookTriggers};
 use engine::FlowEditor;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "get-flow", method: "GET", path: "/api/flows/{id}", scope: Scope::FlowsRead };
+pub const ENDPOINT: Endpoint = Endpoint { name: "get-flow", method: "GET", path: "/api/flows/{id}", scope: Scope::FlowsRead, query: &[] };
 
-/// Answers 200 with the flow, and with its `webhookSecret` if it has a webhook trigger; `{id}` is an id or a slug.
-pub async fn handle(editor: &FlowEditor<impl Flows, impl WebhookTriggers, impl Vault, impl Clock>, call: Call) -> Result<Reply, ApiError> {
-    let found = editor.read(&call.key.org, &call.flow_name()?).await?;
-    Ok(Reply::ok(under("flow", view::flow_with_spec(&found.flow, &found.version, found.secret.as_ref()))))
+/// Returns 200 with the flow, and with its `webhookSecret` if it has a webhook trigger; `{id}` is an id or a slug.
+pub async fn handle(
+    editor: &FlowEditor<impl Flows, impl WebhookTriggers, impl Vault, impl Clock>,
+    request: ApiRequest,
+) -> Result<ApiResponse, ApiError> {
+    let found = editor.read(&request.key.org, &request.flow_name()?).await?;
+    Ok(ApiResponse::ok(named("flow", view::flow_with_spec(&found.flow, &found.version, found.secret.as_ref()))))
 }

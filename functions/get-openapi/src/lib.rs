@@ -1,11 +1,11 @@
-//! `GET /api/openapi.json`: the public contract, for programs.
+//! `GET /api/openapi.json`: the public contract as JSON.
 
 use api::{PublicEndpoint, StaticPage};
 
 /// This endpoint.
-pub const ENDPOINT: PublicEndpoint = PublicEndpoint { name: "get-openapi", method: "GET", path: "/api/openapi.json" };
+pub const ENDPOINT: PublicEndpoint = PublicEndpoint { name: "get-openapi", method: "GET", path: "/api/openapi.json", query: &[] };
 
-/// `openapi.yaml` as JSON, made of it when this was built.
+/// `openapi.yaml` as JSON. It is converted when the function is built.
 pub const PAGE: StaticPage = StaticPage {
     media_type: "application/json",
     text: include_str!(concat!(env!("OUT_DIR"), "/openapi.json")),
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_served_says_what_openapi_yaml_says_in_its_order() {
+    fn the_served_document_equals_openapi_yaml_in_its_order() {
         let written = &YamlLoader::load_from_str(include_str!("../../../openapi.yaml")).unwrap()[0];
         assert!(same(written, &serde_json::from_str(PAGE.text).unwrap()));
         let at = |text: &str| PAGE.text.find(text).unwrap();
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_small_enough_for_an_answer_of_lambda_and_has_an_etag() {
+    fn the_document_is_small_enough_for_a_response_of_lambda_and_has_an_etag() {
         let passed_on = Value::from(PAGE.text).to_string().len();
         assert!(passed_on < 2_000_000, "{passed_on} bytes");
         assert_eq!(PAGE.etag.len(), 34);

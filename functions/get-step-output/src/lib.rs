@@ -1,37 +1,52 @@
-//! `GET /api/runs/{runId}/steps/{nodeId}/output`: what one step put out, or another part of it.
+//! `GET /api/runs/{runId}/steps/{nodeId}/output`: the output of one step, or another part of it.
 
-use api::{ApiError, Call, Endpoint, Reply, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, view};
 use domain::access::Scope;
 use domain::error::ApplicationError;
+use domain::flow::NodeId;
 use domain::ports::{Clock, Flows, Runs, spec_for};
 use domain::problem::FieldErrors;
+use domain::run::NodeStatus;
+use domain::time::Time;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint =
-    Endpoint { name: "get-step-output", method: "GET", path: "/api/runs/{runId}/steps/{nodeId}/output", scope: Scope::RunsRead };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "get-step-output",
+    method: "GET",
+    path: "/api/runs/{runId}/steps/{nodeId}/output",
+    scope: Scope::RunsRead,
+    query: &["of"],
+};
 
-/// 200 with `{"output": …}`, or `{"outputRef": …}` if it lies in object storage; with `?of=input` and the like the same for another
-/// part of the step. 404 for an unknown run or node, and for a step that does not have the part (yet).
-pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, call: Call) -> Result<Reply, ApiError> {
-    let part = match call.query("of") {
-        None => "output",
-        Some(name) => view::PARTS_OF_STEPS.into_iter().find(|part| *part == name).ok_or_else(|| {
-            let parts = view::PARTS_OF_STEPS.join(", ");
-            FieldErrors::one("of", format!("must be one of: {parts}"))
-        })?,
-    };
-    let run = runs.load(&call.run_id()?).await?.filter(|run| run.org == call.key.org).ok_or(ApplicationError::NotFound("run"))?;
-    let node = call.node_id()?;
+/// Returns 200 with `{"output": …}`, or with `{"outputRef": …}` if it is in object storage. `?of=input` and the like return another part
+/// of the step in the same way. Fails with 404 for an unknown run or node, and for a step that does not have the part (yet).
+pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, request: ApiRequest) -> Result<ApiResponse, ApiError> {
+    let part = part(&request)?;
+    let run = runs.load(&request.run_id()?).await?.filter(|run| run.org == request.key.org).ok_or(ApplicationError::NotFound("run"))?;
+    let node = request.node_id()?;
     let spec = spec_for(flows, &run).await?;
     let ix = spec.position(&node).ok_or(ApplicationError::NotFound("step"))?;
     let now = clock.now();
-    if let Some(found) = view::part_of_step(runs, now, &run, &spec, ix, part).await? {
-        return Ok(Reply::ok(found));
+    match view::part_of_step(runs, now, &run, &spec, ix, part).await? {
+        Some(found) => Ok(ApiResponse::ok(found)),
+        None => {
+            let purged = runs.step(&run, &node, now).await?.and_then(|record| record.purged).map(|purged| purged.at);
+            Err(ApplicationError::Absent(reason(part, &node, run.progress.get(ix).status, purged)).into())
+        }
     }
-    let purged = runs.step(&run, &node, now).await?.and_then(|record| record.purged);
-    let why = match purged.filter(|_| ["output", "input"].contains(&part)) {
-        Some(purged) => format!("the {part} of step `{node}` was purged at {}", purged.at),
-        None => format!("step `{node}` is {} and has no {part}", run.progress.get(ix).status),
-    };
-    Err(ApplicationError::Absent(why).into())
+}
+
+/// Returns the part of the step that the query names; without `of` it is the output.
+fn part(request: &ApiRequest) -> Result<&'static str, FieldErrors> {
+    let Some(name) = request.query("of") else { return Ok("output") };
+    let part = view::PARTS_OF_STEPS.into_iter().find(|part| *part == name);
+    part.ok_or_else(|| FieldErrors::one("of", format!("must be one of: {}", view::PARTS_OF_STEPS.join(", "))))
+}
+
+/// Returns why a step does not have a part.
+fn reason(part: &str, node: &NodeId, status: NodeStatus, purged_at: Option<Time>) -> String {
+    match purged_at.filter(|_| ["output", "input"].contains(&part)) {
+        Some(at) => format!("the {part} of step `{node}` was purged at {at}"),
+        None => format!("step `{node}` is {status} and has no {part}"),
+    }
 }

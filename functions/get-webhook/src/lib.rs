@@ -1,15 +1,16 @@
 //! `GET /api/webhooks/{id}`: one webhook, without its secret.
 
-use api::{ApiError, Call, Endpoint, Reply, under, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, named, view};
 use domain::access::Scope;
 use domain::ports::WebhookEndpoints;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "get-webhook", method: "GET", path: "/api/webhooks/{id}", scope: Scope::WebhooksManage };
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "get-webhook", method: "GET", path: "/api/webhooks/{id}", scope: Scope::WebhooksManage, query: &[] };
 
-/// 200 with the webhook.
-pub async fn handle(table: &impl WebhookEndpoints, call: Call) -> Result<Reply, ApiError> {
-    let id = call.webhook_id()?;
-    let endpoints = table.endpoints(&call.key.org).await?;
-    Ok(Reply::ok(under("webhook", view::webhook(endpoints.get(&id)?))))
+/// Returns 200 with the webhook.
+pub async fn handle(table: &impl WebhookEndpoints, request: ApiRequest) -> Result<ApiResponse, ApiError> {
+    let id = request.webhook_id()?;
+    let endpoints = table.endpoints(&request.key.org).await?;
+    Ok(ApiResponse::ok(named("webhook", view::webhook(endpoints.get(&id)?))))
 }

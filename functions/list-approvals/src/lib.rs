@@ -1,25 +1,32 @@
-//! `GET /api/approvals`: the open gates of the organisation, oldest first: a reviewer's inbox.
+//! `GET /api/approvals`: the open gates of the organisation, oldest first: the inbox of a reviewer.
 
-use api::{ApiError, Call, Endpoint, Paging, Reply, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, Paging, view};
 use domain::access::{Actor, Assignee, Scope};
 use domain::error::ApplicationError;
 use domain::gate::Gate;
+use domain::id::FlowId;
 use domain::ports::{Clock, Flows, Organisations, Page, RunLists, Runs};
 use domain::problem::FieldErrors;
 use serde_json::Value;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "list-approvals", method: "GET", path: "/api/approvals", scope: Scope::RunsRead };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "list-approvals",
+    method: "GET",
+    path: "/api/approvals",
+    scope: Scope::RunsRead,
+    query: &["assignee", "flow", "limit", "page", "cursor"],
+};
 
-/// Whose gates are wanted.
-enum Wanted {
-    /// Those that the caller may decide.
+/// A filter on the assignees of gates.
+enum AssigneeFilter {
+    /// The gates that the caller may decide.
     Mine,
-    /// Those that are assigned just so.
+    /// The gates with this assignee.
     AssignedTo(Assignee),
 }
 
-impl Wanted {
+impl AssigneeFilter {
     fn includes(&self, gate: &Gate, actor: &Actor) -> bool {
         match self {
             Self::Mine => gate.assign_to.as_ref().is_none_or(|assignee| assignee.includes(actor)),
@@ -28,37 +35,48 @@ impl Wanted {
     }
 }
 
-/// 200 with a page of approvals, filtered by `assignee` and `flow`. Large actions are references.
+/// Returns 200 with a page of approvals, filtered by `assignee` and `flow`. Large actions are references.
 pub async fn handle(
     runs: &impl Runs,
     store: &(impl Flows + Organisations + RunLists),
     clock: &impl Clock,
-    call: Call,
-) -> Result<Reply, ApiError> {
+    request: ApiRequest,
+) -> Result<ApiResponse, ApiError> {
     let mut errors = FieldErrors::new();
-    let wanted = call.query_as("assignee", &mut errors, |text| match text {
-        "me" => Ok(Wanted::Mine),
-        other => other.parse().map(Wanted::AssignedTo).map_err(|_| "must be `me`, `role:…`, `user:…` or `team:…`".to_owned()),
-    });
-    let flow = call.query_flow("flow", &mut errors);
-    let flow = match flow {
-        Some(name) => Some(store.flow(&call.key.org, &name).await?.ok_or(ApplicationError::NotFound("flow"))?.id),
-        None => None,
-    };
-    let actor = &call.key.actor;
-    let of = flow.map_or_else(|| "any flow".to_owned(), |flow| flow.to_string());
-    let list = format!("{} oldest first, of {of}, for {}", ENDPOINT.path, whose(call.query("assignee"), actor));
-    let paging = Paging::of(&call, &list, store, &mut errors).await?;
+    let assignee = assignee_filter(&request, &mut errors);
+    let flow = flow_filter(store, &request, &mut errors).await?;
+    let paging = Paging::of(&request, &list_name(flow, &request), store, &mut errors).await?;
     errors.into_result(())?;
-    let accept =
-        |gate: &Gate| flow.is_none_or(|flow| gate.flow == flow) && wanted.as_ref().is_none_or(|wanted| wanted.includes(gate, actor));
-    let page = store.open_gates(&call.key.org, &accept, &paging.window).await?;
+    let accept = |gate: &Gate| {
+        flow.is_none_or(|flow| gate.flow == flow) && assignee.as_ref().is_none_or(|filter| filter.includes(gate, &request.key.actor))
+    };
+    let page = store.open_gates(&request.key.org, &accept, &paging.window).await?;
     let rows = view::approvals(runs, clock.now(), &page.rows).await?;
-    paging.reply(&Page { rows, next: page.next, total: page.total }, Value::clone).await
+    paging.respond(&Page { rows, next: page.next, total: page.total }, Value::clone).await
 }
 
-/// The assignee in words. `me` is somebody else with another key, and with other roles and teams.
-fn whose(assignee: Option<&str>, actor: &Actor) -> String {
+fn assignee_filter(request: &ApiRequest, errors: &mut FieldErrors) -> Option<AssigneeFilter> {
+    request.query_as("assignee", errors, |text| match text {
+        "me" => Ok(AssigneeFilter::Mine),
+        other => other.parse().map(AssigneeFilter::AssignedTo).map_err(|_| "must be `me`, `role:…`, `user:…` or `team:…`".to_owned()),
+    })
+}
+
+/// Returns the id of the flow in the query. Fails with 404 if there is no such flow.
+async fn flow_filter(store: &impl Flows, request: &ApiRequest, errors: &mut FieldErrors) -> Result<Option<FlowId>, ApiError> {
+    let Some(name) = request.query_flow("flow", errors) else { return Ok(None) };
+    let flow = store.flow(&request.key.org, &name).await?.ok_or(ApplicationError::NotFound("flow"))?;
+    Ok(Some(flow.id))
+}
+
+/// Returns the text that a cursor of this list is bound to.
+fn list_name(flow: Option<FlowId>, request: &ApiRequest) -> String {
+    let flow = flow.map_or_else(|| "any flow".to_owned(), |flow| flow.to_string());
+    format!("{} oldest first, of {flow}, for {}", ENDPOINT.path, assignee_text(request.query("assignee"), &request.key.actor))
+}
+
+/// Returns the assignee as a cursor is bound to it. The meaning of `me` depends on the actor, and on its roles and teams.
+fn assignee_text(assignee: Option<&str>, actor: &Actor) -> String {
     match assignee {
         None => "anyone".to_owned(),
         Some("me") => format!("{actor:?}"),

@@ -1,25 +1,31 @@
-//! `GET /api/webhooks/{id}/deliveries`: what a webhook was sent in the last 30 days, and what it answered.
+//! `GET /api/webhooks/{id}/deliveries`: the deliveries to a webhook endpoint in the last 30 days, and its responses.
 
-use api::{ApiError, Call, Endpoint, Paging, Reply, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, Paging, view};
 use domain::access::Scope;
 use domain::ports::{Clock, Deliveries, Organisations, WebhookEndpoints};
 use domain::problem::FieldErrors;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint =
-    Endpoint { name: "list-deliveries", method: "GET", path: "/api/webhooks/{id}/deliveries", scope: Scope::WebhooksManage };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "list-deliveries",
+    method: "GET",
+    path: "/api/webhooks/{id}/deliveries",
+    scope: Scope::WebhooksManage,
+    query: &["limit", "page", "cursor"],
+};
 
-/// 200 with a page of deliveries, the newest event first: where each stands, how the last attempt went, when the next one is due.
+/// Returns 200 with a page of deliveries, the newest event first: the state of each, the result of the last attempt, and the time of the
+/// next one.
 pub async fn handle(
     table: &(impl WebhookEndpoints + Deliveries + Organisations),
     clock: &impl Clock,
-    call: Call,
-) -> Result<Reply, ApiError> {
-    let (org, id) = (call.key.org, call.webhook_id()?);
+    request: ApiRequest,
+) -> Result<ApiResponse, ApiError> {
+    let (org, id) = (request.key.org, request.webhook_id()?);
     table.endpoints(&org).await?.get(&id)?;
     let mut errors = FieldErrors::new();
-    let paging = Paging::of(&call, &format!("deliveries to {id} newest first"), table, &mut errors).await?;
+    let paging = Paging::of(&request, &format!("deliveries to {id} newest first"), table, &mut errors).await?;
     errors.into_result(())?;
     let page = table.deliveries(&org, &id, &paging.window, clock.now()).await?;
-    paging.reply(&page, view::delivery).await
+    paging.respond(&page, view::delivery).await
 }

@@ -1,6 +1,6 @@
-//! `GET /api/flows/{id}/runs`: the runs of a flow, newest first, by any combination of status, trigger and time of creation.
+//! `GET /api/flows/{id}/runs`: the runs of a flow, newest first, filtered by any combination of status, trigger and creation time.
 
-use api::{ApiError, Call, Endpoint, Paging, Reply, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, Paging, view};
 use domain::access::Scope;
 use domain::error::ApplicationError;
 use domain::ports::{Flows, Organisations, RunFilter, RunLists};
@@ -9,27 +9,33 @@ use domain::run::{RunStatus, Trigger};
 use domain::time::Time;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "list-flow-runs", method: "GET", path: "/api/flows/{id}/runs", scope: Scope::RunsRead };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "list-flow-runs",
+    method: "GET",
+    path: "/api/flows/{id}/runs",
+    scope: Scope::RunsRead,
+    query: &["status", "trigger", "from", "to", "limit", "page", "cursor"],
+};
 
-/// 200 with a page of summaries.
-pub async fn handle(store: &(impl Flows + Organisations + RunLists), call: Call) -> Result<Reply, ApiError> {
-    let flow = store.flow(&call.key.org, &call.flow_name()?).await?.ok_or(ApplicationError::NotFound("flow"))?;
+/// Returns 200 with a page of summaries.
+pub async fn handle(store: &(impl Flows + Organisations + RunLists), request: ApiRequest) -> Result<ApiResponse, ApiError> {
+    let flow = store.flow(&request.key.org, &request.flow_name()?).await?.ok_or(ApplicationError::NotFound("flow"))?;
     let mut errors = FieldErrors::new();
     let time = |text: &str| text.parse::<Time>().map_err(|problem| problem.to_string());
     let filter = RunFilter {
-        status: call.query_as("status", &mut errors, |text| one_of(RunStatus::from_name(text), RunStatus::ALL)),
-        trigger: call.query_as("trigger", &mut errors, |text| one_of(Trigger::from_name(text), Trigger::ALL)),
-        from: call.query_as("from", &mut errors, time),
-        to: call.query_as("to", &mut errors, time),
+        status: request.query_as("status", &mut errors, |text| one_of(RunStatus::from_name(text), RunStatus::ALL)),
+        trigger: request.query_as("trigger", &mut errors, |text| one_of(Trigger::from_name(text), Trigger::ALL)),
+        from: request.query_as("from", &mut errors, time),
+        to: request.query_as("to", &mut errors, time),
     };
     let list = format!("{} newest first, {} {}", ENDPOINT.path, flow.id, in_words(&filter));
-    let paging = Paging::of(&call, &list, store, &mut errors).await?;
+    let paging = Paging::of(&request, &list, store, &mut errors).await?;
     errors.into_result(())?;
     let page = store.runs_of(&flow.id, &filter, &paging.window).await?;
-    paging.reply(&page, view::run_summary).await
+    paging.respond(&page, view::run_summary).await
 }
 
-/// The same for the same filter, however it was written.
+/// Returns a text that is equal for equal filters, whatever their notation in the query.
 fn in_words(filter: &RunFilter) -> String {
     let word = |word: Option<String>| word.unwrap_or_else(|| "any".to_owned());
     let RunFilter { status, trigger, from, to } = filter;

@@ -1,4 +1,4 @@
-//! A walk by cursors, and cursors that do not belong to it: the handler on the store in memory.
+//! Pages by cursors, and cursors of other lists: the handler on the store in memory.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
 use api::KeyAdmission;
@@ -12,18 +12,18 @@ use serde_json::{Value, json};
 use testkit::build::{Maker, actor, at, chain};
 use testkit::{Faults, ManualClock, Memory, block_on};
 
-struct World {
+struct Setup {
     store: Memory,
     clock: ManualClock,
     maker: Maker,
 }
 
-impl World {
+impl Setup {
     fn new() -> Self {
         Self { store: Memory::new(Faults::none()), clock: ManualClock::at(at(100)), maker: Maker::new(1) }
     }
 
-    /// An organisation and the secret of its key.
+    /// Creates an organisation, and returns it with the secret of its key.
     fn organisation(&self, letter: &str) -> (OrgId, String) {
         let (org, secret) = (self.maker.org(), format!("qe_sk_sandbox_{}", letter.repeat(32)));
         let key = self.maker.key(org, actor("usr_ada"), &["runs:read"]);
@@ -31,7 +31,7 @@ impl World {
         (org, secret)
     }
 
-    /// A flow with seven runs; gives its id and theirs, newest first.
+    /// Creates a flow with seven runs, and returns its id and theirs, newest first.
     fn flow(&self, org: OrgId, slug: &str) -> (String, Vec<String>) {
         let (flow, version) = self.maker.flow(org, slug, chain(1), at(0));
         block_on(&self.clock, async {
@@ -56,8 +56,8 @@ impl World {
         event["multiValueQueryStringParameters"] = query.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect();
         let request = lambda_http::request::from_str(&event.to_string()).unwrap();
         let handler = |call| handle(&self.store, call);
-        let door = KeyAdmission::new(ENDPOINT, self.store.clone(), self.clock.clone(), Limits { reads: 1_000_000, writes: 1_000_000 });
-        let answer = block_on(&self.clock, door.answer(&handler, request));
+        let admission = KeyAdmission::new(ENDPOINT, self.store.clone(), self.clock.clone(), Limits { reads: 1_000_000, writes: 1_000_000 });
+        let answer = block_on(&self.clock, admission.respond(&handler, request));
         (answer.status, answer.body)
     }
 }
@@ -66,20 +66,20 @@ fn cursor(body: &Value) -> Option<&str> {
     body["meta"]["nextCursor"].as_str()
 }
 
-fn is_refused((status, body): &(u16, Value), told: &str) {
+fn is_refused((status, body): &(u16, Value), case: &str) {
     let expected = json!({"cursor": ["is not a cursor of this list"]});
-    assert_eq!((status, &body["details"]["fieldErrors"]), (&400, &expected), "{told}");
+    assert_eq!((status, &body["details"]["fieldErrors"]), (&400, &expected), "{case}");
 }
 
 #[test]
-fn a_walk_by_cursors_shows_every_run_once_by_id_or_by_slug() {
-    let world = World::new();
-    let (org, secret) = world.organisation("a");
-    let (flow, all) = world.flow(org, "first");
+fn following_the_cursors_shows_every_run_once_by_id_or_by_slug() {
+    let setup = Setup::new();
+    let (org, secret) = setup.organisation("a");
+    let (flow, all) = setup.flow(org, "first");
     let (mut seen, mut next) = (Vec::new(), None);
     for page in 1..=3 {
         let query: Vec<(&str, &str)> = [("limit", "3")].into_iter().chain(next.as_deref().map(|next| ("cursor", next))).collect();
-        let (status, body) = world.get(&secret, if page == 2 { "first" } else { &flow }, &query);
+        let (status, body) = setup.get(&secret, if page == 2 { "first" } else { &flow }, &query);
         assert_eq!((status, &body["page"], &body["total"]), (200, &json!(page), &json!(7)));
         seen.extend(body["data"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()));
         next = cursor(&body).map(str::to_owned);
@@ -88,18 +88,18 @@ fn a_walk_by_cursors_shows_every_run_once_by_id_or_by_slug() {
 }
 
 #[test]
-fn a_cursor_of_anything_else_is_refused_by_name() {
-    let world = World::new();
-    let ((org, secret), (other_org, other_secret)) = (world.organisation("a"), world.organisation("b"));
-    let (flow, _) = world.flow(org, "first");
-    let (second, _) = world.flow(org, "second");
-    let (theirs, _) = world.flow(other_org, "first");
+fn a_cursor_of_another_list_is_refused_at_its_field() {
+    let setup = Setup::new();
+    let ((org, secret), (other_org, other_secret)) = (setup.organisation("a"), setup.organisation("b"));
+    let (flow, _) = setup.flow(org, "first");
+    let (second, _) = setup.flow(org, "second");
+    let (theirs, _) = setup.flow(other_org, "first");
     let given = |secret: &str, flow: &str, query: &[(&str, &str)]| {
-        let (_, body) = world.get(secret, flow, &[query, &[("limit", "2")]].concat());
+        let (_, body) = setup.get(secret, flow, &[query, &[("limit", "2")]].concat());
         cursor(&body).unwrap().to_owned()
     };
     let plain = given(&secret, &flow, &[]);
-    for (told, cursor) in [
+    for (case, cursor) in [
         ("another filter", given(&secret, &flow, &[("trigger", "manual")])),
         ("another span of time", given(&secret, &flow, &[("from", "2020-01-01T00:00:00Z")])),
         ("another flow", given(&secret, &second, &[])),
@@ -107,23 +107,23 @@ fn a_cursor_of_anything_else_is_refused_by_name() {
         ("nothing", "AAAA".repeat(20)),
         ("no form", "not a cursor".to_owned()),
     ] {
-        is_refused(&world.get(&secret, "first", &[("cursor", &cursor)]), told);
+        is_refused(&setup.get(&secret, "first", &[("cursor", &cursor)]), case);
     }
-    is_refused(&world.get(&other_secret, &theirs, &[("cursor", &plain)]), "taken to another organisation");
+    is_refused(&setup.get(&other_secret, &theirs, &[("cursor", &plain)]), "taken to another organisation");
     for at in 0..plain.len() {
         let flipped = if &plain[at..=at] == "A" { "B" } else { "A" };
         let changed = format!("{}{flipped}{}", &plain[..at], &plain[at + 1..]);
-        is_refused(&world.get(&secret, &flow, &[("cursor", &changed)]), &format!("character {at} was changed"));
+        is_refused(&setup.get(&secret, &flow, &[("cursor", &changed)]), &format!("character {at} was changed"));
     }
-    assert_eq!(world.get(&secret, &flow, &[("cursor", &plain), ("limit", "100")]).0, 200);
+    assert_eq!(setup.get(&secret, &flow, &[("cursor", &plain), ("limit", "100")]).0, 200);
 }
 
 #[test]
-fn a_cursor_is_checked_with_everything_else_that_was_sent() {
-    let world = World::new();
-    let (org, secret) = world.organisation("a");
-    let (flow, _) = world.flow(org, "first");
-    let (status, body) = world.get(&secret, &flow, &[("cursor", &"AAAA".repeat(20)), ("limit", "0"), ("status", "done")]);
+fn a_cursor_is_checked_together_with_the_other_parameters() {
+    let setup = Setup::new();
+    let (org, secret) = setup.organisation("a");
+    let (flow, _) = setup.flow(org, "first");
+    let (status, body) = setup.get(&secret, &flow, &[("cursor", &"AAAA".repeat(20)), ("limit", "0"), ("status", "done")]);
     let faulty: Vec<&str> = body["details"]["fieldErrors"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!((status, faulty), (400, vec!["cursor", "limit", "status"]));
 }

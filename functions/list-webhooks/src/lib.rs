@@ -1,18 +1,24 @@
-//! `GET /api/webhooks`: the organisation's webhooks, newest first, without their secrets.
+//! `GET /api/webhooks`: the organisation's webhook endpoints, newest first, without their secrets.
 
-use api::{ApiError, Call, Endpoint, Paging, Reply, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, Paging, view};
 use domain::access::Scope;
 use domain::ports::{Organisations, WebhookEndpoints};
 use domain::problem::FieldErrors;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "list-webhooks", method: "GET", path: "/api/webhooks", scope: Scope::WebhooksManage };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "list-webhooks",
+    method: "GET",
+    path: "/api/webhooks",
+    scope: Scope::WebhooksManage,
+    query: &["limit", "page", "cursor"],
+};
 
-/// 200 with a page of webhooks.
-pub async fn handle(table: &(impl WebhookEndpoints + Organisations), call: Call) -> Result<Reply, ApiError> {
+/// Returns 200 with a page of webhook endpoints.
+pub async fn handle(table: &(impl WebhookEndpoints + Organisations), request: ApiRequest) -> Result<ApiResponse, ApiError> {
     let mut errors = FieldErrors::new();
-    let paging = Paging::of(&call, &format!("{} newest first", ENDPOINT.path), table, &mut errors).await?;
+    let paging = Paging::of(&request, &format!("{} newest first", ENDPOINT.path), table, &mut errors).await?;
     errors.into_result(())?;
-    let endpoints = table.endpoints(&call.key.org).await?;
-    paging.reply(&endpoints.page(&paging.window), view::webhook).await
+    let endpoints = table.endpoints(&request.key.org).await?;
+    paging.respond(&endpoints.page(&paging.window), view::webhook).await
 }

@@ -1,6 +1,6 @@
 //! `POST /api/service-connections`: registers a service, or replaces the registration of its slug.
 
-use api::{ApiError, Call, Endpoint, Reply, under, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, named, view};
 use domain::access::Scope;
 use domain::connection::{Connection, NewConnection, key_hash};
 use domain::id::ConnectionId;
@@ -11,25 +11,27 @@ use nodes::{Egress, UrlError};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "put-connection", method: "POST", path: "/api/service-connections", scope: Scope::ConnectionsWrite };
+    Endpoint { name: "put-connection", method: "POST", path: "/api/service-connections", scope: Scope::ConnectionsWrite, query: &[] };
 
-/// The most bytes the body may have: the URL and the key are the most of it.
+/// The maximum size of the body, in bytes. Most of it is for the URL and the key.
 const MAX_BYTES: usize = 16 * 1024;
 
-/// 201 with the connection, or 200 if there was one of its slug; never the key, which is kept encrypted for this organisation and this
-/// slug. Calls carry it as `Authorization: Bearer <apiKey>`, unless `authHeader` and `authScheme` say otherwise. Replacing sends all
-/// of it anew, and counts for every run that starts afterwards. 400 with every problem at its field, a base URL that may not be
-/// called among them; a name is judged by what it resolves to whenever it is called.
+/// Returns 201 with the connection, or 200 if it replaces one of the same slug. The key is never returned; it is stored encrypted for
+/// this organisation and this slug. Steps send it as `Authorization: Bearer <apiKey>`, unless `authHeader` and `authScheme` say otherwise.
+/// A replacement sends all fields anew and applies to every run that starts afterwards.
+///
+/// Fails with 400 and every problem at its field, among them a base URL that the egress policy denies. A host name is checked again, by
+/// the addresses that it resolves to, at every request.
 pub async fn handle(
     store: &(impl ConnectionBook + Organisations + PrivateNetworks),
     vault: &impl Vault,
     egress: Egress,
     clock: &impl Clock,
     entropy: &impl Entropy,
-    call: Call,
-) -> Result<Reply, ApiError> {
-    let org = call.key.org;
-    let new = NewConnection::parse(&call.json_object(MAX_BYTES)?)?;
+    request: ApiRequest,
+) -> Result<ApiResponse, ApiError> {
+    let org = request.key.org;
+    let new = NewConnection::parse(&request.json_object(MAX_BYTES)?)?;
     egress.judge(store, &org, &new.base_url).await.map_err(|error| match error {
         UrlError::NotAllowed(why) => FieldErrors::one("baseUrl", why).into(),
         UrlError::Port(error) => ApiError::from(error),
@@ -39,7 +41,7 @@ pub async fn handle(
     let now = clock.now();
     let connection = new.with_key(ConnectionId::new(now, entropy.random()), sealed, hash, now);
     Ok(match store.register(&org, &connection).await? {
-        Registered::New(connection) => Reply::created(under("connection", view::connection(&connection))),
-        Registered::Again(connection) => Reply::ok(under("connection", view::connection(&connection))),
+        Registered::New(connection) => ApiResponse::created(named("connection", view::connection(&connection))),
+        Registered::Again(connection) => ApiResponse::ok(named("connection", view::connection(&connection))),
     })
 }

@@ -1,7 +1,7 @@
-//! A connection from the request that registers it to the key that opens in its place, and in no other.
+//! From the request that registers a connection to its sealed key, which can be opened for this connection only.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
-use api::{Answer, KeyAdmission};
+use api::{HttpResponse, KeyAdmission};
 use domain::access::{Environment, Limits, Secret};
 use domain::connection::{Connection, NewConnection};
 use domain::id::OrgId;
@@ -18,8 +18,8 @@ const LIMITS: Limits = Limits { reads: 600, writes: 120 };
 const EVENT: &str = include_str!("../../../events/put-connection/with-a-key.json");
 const KEY: &str = "sk-not-a-real-key";
 
-/// The sample event, with another body, from an organisation of its own for each `seed`.
-fn answer(store: &Memory, seed: u64, change: impl FnOnce(&mut Value)) -> (Answer, OrgId) {
+/// Returns the response to the sample event with a changed body. Each `seed` is an organisation of its own.
+fn answer(store: &Memory, seed: u64, change: impl FnOnce(&mut Value)) -> (HttpResponse, OrgId) {
     let clock = ManualClock::at(at(seed));
     let maker = Maker::new(seed);
     let (org, entropy) = (maker.org(), SeededEntropy::new(seed));
@@ -32,9 +32,9 @@ fn answer(store: &Memory, seed: u64, change: impl FnOnce(&mut Value)) -> (Answer
     let mut body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
     change(&mut body);
     event["body"] = body.to_string().into();
-    let door = KeyAdmission::new(ENDPOINT, store.clone(), clock.clone(), LIMITS);
+    let admission = KeyAdmission::new(ENDPOINT, store.clone(), clock.clone(), LIMITS);
     let handler = async |call| handle(store, &MemoryVault, Egress::default(), &clock, &entropy, call).await;
-    (block_on(&clock, door.answer(&handler, lambda_http::request::from_str(&event.to_string()).unwrap())), org)
+    (block_on(&clock, admission.respond(&handler, lambda_http::request::from_str(&event.to_string()).unwrap())), org)
 }
 
 fn stored(store: &Memory, org: &OrgId) -> Option<Connection> {
@@ -42,7 +42,7 @@ fn stored(store: &Memory, org: &OrgId) -> Option<Connection> {
 }
 
 #[test]
-fn the_key_is_kept_sealed_and_the_answer_does_not_have_it() {
+fn the_key_is_stored_sealed_and_is_not_in_the_response() {
     let store = Memory::new(Faults::none());
     let (answer, org) = answer(&store, 1, |_| {});
     assert_eq!(answer.status, 201);
@@ -64,7 +64,7 @@ fn the_key_is_kept_sealed_and_the_answer_does_not_have_it() {
 }
 
 #[test]
-fn a_ciphertext_opens_in_no_other_organisation_and_under_no_other_slug() {
+fn a_sealed_key_cannot_be_opened_for_another_organisation_or_slug() {
     let store = Memory::new(Faults::none());
     let (_, ours) = answer(&store, 1, |_| {});
     let (_, theirs) = answer(&store, 2, |_| {});
@@ -78,7 +78,7 @@ fn a_ciphertext_opens_in_no_other_organisation_and_under_no_other_slug() {
 }
 
 #[test]
-fn registering_again_replaces() {
+fn a_second_registration_replaces_the_first() {
     let store = Memory::new(Faults::none());
     let (first, org) = answer(&store, 1, |_| {});
     let (second, _) = answer(&store, 1, |body| body["apiKey"] = "sk-another-key".into());
@@ -90,7 +90,7 @@ fn registering_again_replaces() {
 }
 
 #[test]
-fn a_private_base_url_takes_an_open_range() {
+fn a_private_base_url_needs_an_open_range() {
     let store = Memory::new(Faults::none());
     let private = |body: &mut Value| body["baseUrl"] = "https://10.1.2.3/crm".into();
     let (refused, org) = answer(&store, 1, private);
@@ -103,7 +103,7 @@ fn a_private_base_url_takes_an_open_range() {
 }
 
 #[test]
-fn the_sample_event_is_a_good_one() {
+fn the_sample_event_is_valid() {
     let event: Value = serde_json::from_str(EVENT).unwrap();
     let body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
     assert!(NewConnection::parse(body.as_object().unwrap()).is_ok());

@@ -1,6 +1,6 @@
 //! `POST /api/webhooks/{id}/deliveries/{deliveryId}/redeliver`: delivers an event once more.
 
-use api::{ApiError, Call, Endpoint, Reply, under, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, named, view};
 use domain::access::Scope;
 use domain::ports::{Clock, Deliveries, DeliveryQueue, WebhookEndpoints};
 
@@ -10,16 +10,17 @@ pub const ENDPOINT: Endpoint = Endpoint {
     method: "POST",
     path: "/api/webhooks/{id}/deliveries/{deliveryId}/redeliver",
     scope: Scope::WebhooksManage,
+    query: &[],
 };
 
-/// 202 with the delivery: the same event to the byte, under the same ids, with all its attempts ahead, whatever became of it before.
+/// Returns 202 with the delivery. It sends the same bytes under the same ids, with the full number of attempts, whatever its state was.
 pub async fn handle(
     table: &(impl WebhookEndpoints + Deliveries),
     queue: &impl DeliveryQueue,
     clock: &impl Clock,
-    call: Call,
-) -> Result<Reply, ApiError> {
-    let (id, delivery) = (call.webhook_id()?, call.delivery_id()?);
-    let delivery = webhooks::redeliver(table, queue, clock, &call.key.org, &id, &delivery).await?;
-    Ok(Reply::accepted(under("delivery", view::delivery(&delivery))))
+    request: ApiRequest,
+) -> Result<ApiResponse, ApiError> {
+    let (id, delivery) = (request.webhook_id()?, request.delivery_id()?);
+    let delivery = webhooks::redeliver(table, queue, clock, &request.key.org, &id, &delivery).await?;
+    Ok(ApiResponse::accepted(named("delivery", view::delivery(&delivery))))
 }

@@ -1,20 +1,22 @@
-//! `POST /api/runs/{runId}/reject`: a person refuses the proposed action; the flow's `onReject` decides what follows.
+//! `POST /api/runs/{runId}/reject`: rejects the proposed action of a gate. The flow's `onReject` decides what happens then.
 
-use api::{ApiError, Body, Call, Endpoint, Reply, view};
+use api::{ApiError, ApiRequest, ApiResponse, BodyFields, Endpoint, view};
 use domain::access::Scope;
 use domain::gate::Ballot;
 use domain::ports::Clock;
 use engine::{Engine, Ports};
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "reject-run", method: "POST", path: "/api/runs/{runId}/reject", scope: Scope::RunsWrite };
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "reject-run", method: "POST", path: "/api/runs/{runId}/reject", scope: Scope::RunsWrite, query: &[] };
 
-/// 200 with the run and the recorded decision. Exactly one decision wins: 409 for every other one, 200 for the same again.
-pub async fn handle(engine: &Engine<impl Ports>, call: Call) -> Result<Reply, ApiError> {
-    let run = call.run_id()?;
-    let mut body = Body::of(&call)?;
+/// Returns 200 with the run and the recorded decision. Exactly one decision wins: any other one fails with 409, and the same decision
+/// again by the same actor returns 200.
+pub async fn handle(engine: &Engine<impl Ports>, request: ApiRequest) -> Result<ApiResponse, ApiError> {
+    let run = request.run_id()?;
+    let mut body = BodyFields::of(&request)?;
     let (node, note) = (body.node("nodeId"), body.text("note"));
     body.finish()?;
-    let decided = engine.decide(&call.key.org, &run, node.as_ref(), &call.key.actor, Ballot::Reject { note }).await?;
-    Ok(Reply::ok(view::decided(&engine.runs, engine.clock.now(), &decided.run, &decided.gate).await?))
+    let decided = engine.decide(&request.key.org, &run, node.as_ref(), &request.key.actor, Ballot::Reject { note }).await?;
+    Ok(ApiResponse::ok(view::decided(&engine.runs, engine.clock.now(), &decided.run, &decided.gate).await?))
 }

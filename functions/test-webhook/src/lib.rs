@@ -1,22 +1,22 @@
-//! `POST /api/webhooks/{id}/test`: sends `webhook.test` to a webhook.
+//! `POST /api/webhooks/{id}/test`: sends `webhook.test` to a webhook endpoint.
 
-use api::{ApiError, Call, Endpoint, Reply, under, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, named, view};
 use domain::access::Scope;
 use domain::ports::{Clock, Deliveries, DeliveryQueue, Entropy, WebhookEndpoints};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "test-webhook", method: "POST", path: "/api/webhooks/{id}/test", scope: Scope::WebhooksManage };
+    Endpoint { name: "test-webhook", method: "POST", path: "/api/webhooks/{id}/test", scope: Scope::WebhooksManage, query: &[] };
 
-/// 202 with the delivery, which goes the way of all others: signed, repeated if need be, and shown in the list. The webhook gets it
-/// whatever it wants to hear of.
+/// Returns 202 with the delivery. Like any other it is signed, repeated if necessary, and listed. The endpoint gets it whatever events it
+/// is registered for.
 pub async fn handle(
     table: &(impl WebhookEndpoints + Deliveries),
     queue: &impl DeliveryQueue,
     clock: &impl Clock,
     entropy: &impl Entropy,
-    call: Call,
-) -> Result<Reply, ApiError> {
-    let delivery = webhooks::test(table, queue, clock, &call.key.org, &call.webhook_id()?, entropy.random()).await?;
-    Ok(Reply::accepted(under("delivery", view::delivery(&delivery))))
+    request: ApiRequest,
+) -> Result<ApiResponse, ApiError> {
+    let delivery = webhooks::test(table, queue, clock, &request.key.org, &request.webhook_id()?, entropy.random()).await?;
+    Ok(ApiResponse::accepted(named("delivery", view::delivery(&delivery))))
 }

@@ -1,22 +1,23 @@
-//! `PATCH /api/flows/{id}`: changes what is sent and leaves the rest; a changed spec is a new version.
+//! `PATCH /api/flows/{id}`: changes the fields that are sent. A changed spec is a new version.
 
-use api::{ApiError, Call, Endpoint, Reply, under, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, named, view};
 use domain::access::Scope;
 use domain::flow::{Draft, MAX_BODY_BYTES};
 use domain::ports::{Clock, Entropy, Flows, Vault, WebhookTriggers};
 use engine::FlowEditor;
 
 /// This endpoint. PUT does the same, for clients that cannot PATCH.
-pub const ENDPOINT: Endpoint = Endpoint { name: "update-flow", method: "PATCH", path: "/api/flows/{id}", scope: Scope::FlowsWrite };
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "update-flow", method: "PATCH", path: "/api/flows/{id}", scope: Scope::FlowsWrite, query: &[] };
 
-/// Answers 200 with the flow as it is now, and with its `webhookSecret` if it has just become a webhook trigger. Active runs stay on the
+/// Returns 200 with the flow as it is now, and with its `webhookSecret` if it has just become a webhook trigger. Active runs stay on the
 /// version that they began with. Fails with 409 if another caller changes the flow at the same time.
 pub async fn handle(
     editor: &FlowEditor<impl Flows, impl WebhookTriggers, impl Vault, impl Clock>,
     entropy: &impl Entropy,
-    call: Call,
-) -> Result<Reply, ApiError> {
-    let draft = Draft::parse_changes(&call.json_object(MAX_BODY_BYTES)?)?;
-    let updated = editor.update(entropy, &call.key.org, &call.flow_name()?, &draft).await?;
-    Ok(Reply::ok(under("flow", view::flow_with_spec(&updated.flow, &updated.version, updated.secret.as_ref()))))
+    request: ApiRequest,
+) -> Result<ApiResponse, ApiError> {
+    let draft = Draft::parse_changes(&request.json_object(MAX_BODY_BYTES)?)?;
+    let updated = editor.update(entropy, &request.key.org, &request.flow_name()?, &draft).await?;
+    Ok(ApiResponse::ok(named("flow", view::flow_with_spec(&updated.flow, &updated.version, updated.secret.as_ref()))))
 }

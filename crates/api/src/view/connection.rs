@@ -1,12 +1,12 @@
-//! Service connections as their organisation sees them: never the key.
+//! Service connections as their organisation sees them. The key is never shown.
 
 use domain::connection::Connection;
 use domain::time::Time;
 use serde_json::{Value, json};
 
-use super::without_nulls;
+use crate::json_object::without_nulls;
 
-/// A connection.
+/// Returns a connection.
 pub fn connection(connection: &Connection) -> Value {
     let key = connection.key.as_ref();
     without_nulls(json!({
@@ -25,7 +25,7 @@ pub fn connection(connection: &Connection) -> Value {
     }))
 }
 
-/// What a check of a connection found at `checked_at`.
+/// Returns the result of a check of a connection at `checked_at`.
 pub fn health(healthy: bool, status: Option<u16>, latency_ms: Option<u64>, error: Option<&str>, checked_at: Time) -> Value {
     without_nulls(json!({"healthy": healthy, "status": status, "latencyMs": latency_ms, "checkedAt": checked_at, "error": error}))
 }

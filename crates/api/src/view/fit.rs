@@ -1,6 +1,6 @@
-//! What keeps an answer small, whatever it is about: its parts turn into references, the largest first.
+//! Keeps a response small: its parts become references, the largest first.
 //!
-//! An answer goes through Lambda as a string inside JSON, where every quotation mark takes two bytes, and may have 6 MB there.
+//! A response passes through Lambda as a string inside JSON, where every quotation mark takes two bytes, and may have 6 MB there.
 //! So there are two measures: the bytes that the caller receives, and the bytes that Lambda passes on.
 
 use std::io;
@@ -8,16 +8,16 @@ use std::io;
 use domain::json::{canonical, sha256_hex_of};
 use serde_json::{Value, json};
 
-use crate::set;
+use crate::json_object::set;
 
-/// The most bytes that such an answer has, envelope included.
+/// The maximum size of such a response in bytes, with its envelope.
 pub const MAX_BYTES: usize = 5_000_000;
-/// `{"data":…}`, and what a page says of itself.
+/// The size of `{"data":…}` and of the fields of a page, in bytes.
 const ENVELOPE_BYTES: usize = 1_000;
-/// The most bytes that Lambda is given to pass on: it takes 6 MiB, and the envelope and the headers need a few of them.
+/// The maximum number of bytes that Lambda passes on. Its limit is 6 MiB, of which the envelope and the headers need a few.
 const MAX_ESCAPED_BYTES: usize = 6_200_000;
 
-/// How large something is.
+/// The size of a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Size {
     bytes: usize,
@@ -25,7 +25,7 @@ struct Size {
 }
 
 impl Size {
-    const MOST: Self = Self { bytes: MAX_BYTES - ENVELOPE_BYTES, escaped: MAX_ESCAPED_BYTES };
+    const MAX: Self = Self { bytes: MAX_BYTES - ENVELOPE_BYTES, escaped: MAX_ESCAPED_BYTES };
 
     fn of(value: &Value) -> Self {
         let mut size = Self::default();
@@ -34,8 +34,8 @@ impl Size {
         size
     }
 
-    fn fits(self, most: Self) -> bool {
-        self.bytes <= most.bytes && self.escaped <= most.escaped
+    fn fits(self, max: Self) -> bool {
+        self.bytes <= max.bytes && self.escaped <= max.escaped
     }
 
     fn less(self, part: Self) -> Self {
@@ -55,27 +55,27 @@ impl io::Write for Size {
     }
 }
 
-/// Something that may be left out of an answer.
+/// A value that may be left out of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Part {
-    /// Parts of a higher rank are left out only when there are none of a lower one left.
+    /// Parts of a higher rank are left out only when no part of a lower rank is left.
     rank: usize,
-    /// Its size.
+    /// The size of the part.
     size: Size,
-    /// What leaving it out saves.
+    /// The size that is saved when the part is left out.
     saves: Size,
 }
 
-/// Which parts to leave out, so that no more than `most` is left of `whole`: by rank, the largest first, and no more of them
-/// than necessary.
-fn chosen(whole: Size, parts: &[Part], most: Size) -> Vec<usize> {
+/// Returns which parts to leave out so that at most `max` is left of `whole`: by rank, the largest first, and no more of them than
+/// necessary.
+fn chosen(whole: Size, parts: &[Part], max: Size) -> Vec<usize> {
     let mut order: Vec<(usize, &Part)> =
         parts.iter().enumerate().filter(|(_, part)| part.saves.bytes > 0 && part.saves.escaped > 0).collect();
     order.sort_by_key(|(at, part)| (part.rank, std::cmp::Reverse(part.size.bytes), *at));
     let mut left = whole;
     let mut chosen = Vec::new();
     for (at, part) in order {
-        if left.fits(most) {
+        if left.fits(max) {
             break;
         }
         left = left.less(part.saves);
@@ -84,29 +84,29 @@ fn chosen(whole: Size, parts: &[Part], most: Size) -> Vec<usize> {
     chosen
 }
 
-/// Turns fields of `rows`, an array of objects in `view`, into references until `view` is small enough. `fields` are tried in
-/// their order, and `url` says where the field of a row can be fetched: its value, with these bytes and this hash.
+/// Replaces fields of `rows`, an array of objects in `view`, by references until `view` is small enough. `fields` are tried in their
+/// order. `url` returns where the field of a row can be fetched.
 pub(super) fn shrink(view: &mut Value, rows: &str, fields: &[&str], url: impl Fn(&Value, &str) -> String) {
     let whole = Size::of(view);
-    if whole.fits(Size::MOST) {
+    if whole.fits(Size::MAX) {
         return;
     }
     let Some(rows) = view.pointer_mut(rows).and_then(Value::as_array_mut) else { return };
     let mut parts = Vec::new();
-    let mut places = Vec::new();
+    let mut positions = Vec::new();
     for (row, object) in rows.iter().enumerate() {
         for (rank, field) in fields.iter().enumerate() {
             let Some(value) = object.get(*field) else { continue };
             let size = Size::of(value);
-            // The hash of another value is as long.
+            // Every hash has the same length.
             let reference = Size::of(&reference(&url(object, field), size.bytes, &"0".repeat(64)));
             let longer_name = Size { bytes: "Ref".len(), escaped: "Ref".len() };
             parts.push(Part { rank, size, saves: size.less(reference).less(longer_name) });
-            places.push((row, *field));
+            positions.push((row, *field));
         }
     }
-    for at in chosen(whole, &parts, Size::MOST) {
-        let Some((row, field)) = places.get(at) else { continue };
+    for at in chosen(whole, &parts, Size::MAX) {
+        let Some((row, field)) = positions.get(at) else { continue };
         let Some(object) = rows.get_mut(*row) else { continue };
         let url = url(object, field);
         let Some(value) = object.as_object_mut().and_then(|fields| fields.remove(*field)) else { continue };
@@ -131,9 +131,9 @@ mod tests {
     }
 
     proptest! {
-        /// Any number of parts of any size: what is left has room, and no part was left out that could have stayed.
+        /// Any number of parts of any size: what is left fits, and no part was left out that could have stayed.
         #[test]
-        fn what_is_left_has_room_and_the_smallest_parts_stay(
+        fn what_is_left_fits_and_the_smallest_parts_stay(
             sizes in proptest::collection::vec((0..3usize, 0..200_000usize), 0..600),
             fixed in 0..1_500_000usize,
         ) {
@@ -141,19 +141,19 @@ mod tests {
             let whole = parts.iter().fold(Size { bytes: fixed, escaped: 2 * fixed }, |sum, part| {
                 Size { bytes: sum.bytes + part.size.bytes, escaped: sum.escaped + part.size.escaped }
             });
-            let left_out = chosen(whole, &parts, Size::MOST);
+            let left_out = chosen(whole, &parts, Size::MAX);
             let after = left_out.iter().fold(whole, |left, at| left.less(parts[*at].saves));
-            prop_assert!(after.fits(Size::MOST));
+            prop_assert!(after.fits(Size::MAX));
             if let Some(last) = left_out.last() {
                 let without_last = left_out[..left_out.len() - 1].iter().fold(whole, |left, at| left.less(parts[*at].saves));
-                prop_assert!(!without_last.fits(Size::MOST), "part {last} could have stayed");
+                prop_assert!(!without_last.fits(Size::MAX), "part {last} could have stayed");
             }
             // By rank, the largest first: whatever stays is of a higher rank or no larger than whatever went.
             let key = |at: &usize| (parts[*at].rank, std::cmp::Reverse(parts[*at].size.bytes));
             prop_assert!(left_out.is_sorted_by_key(key));
             let stays = (0..parts.len()).filter(|at| parts[*at].saves.bytes > 0 && !left_out.contains(at));
             prop_assert!(stays.min_by_key(key).zip(left_out.last()).is_none_or(|(stays, went)| key(&stays) >= key(went)));
-            prop_assert_eq!(chosen(whole, &parts, Size::MOST), left_out, "the same again");
+            prop_assert_eq!(chosen(whole, &parts, Size::MAX), left_out, "the choice is deterministic");
         }
 
     }
@@ -161,9 +161,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(3))]
 
-        /// 300 rows and more, texts full of quotation marks among them: nothing is lost, each field is there or where to fetch it.
+        /// 300 rows and more, with texts full of quotation marks: nothing is lost, and each field is present or has a reference.
         #[test]
-        fn every_field_is_there_or_where_to_fetch_it(
+        fn every_field_is_present_or_has_a_reference(
             rows in proptest::collection::vec((0..40_000usize, 0..40_000usize, prop_oneof!["x", "ü", "\"", "\\\\"]), 300..340),
         ) {
             let row = |(at, (input, output, fill)): (usize, &(usize, usize, String))| {
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_small_enough_stays_as_it_is() {
+    fn a_response_that_is_small_enough_stays_as_it_is() {
         let before = json!({"rows": [{"output": "x".repeat(4_000_000)}, {"output": "y".repeat(900_000)}]});
         let mut after = before.clone();
         shrink(&mut after, "/rows", &["output"], |_, _| String::new());

@@ -1,4 +1,4 @@
-//! Approvals: what is asked, who said what, and the record of the decision.
+//! Approvals: what the reviewer is asked, the votes, and the record of the decision.
 
 use domain::gate::{Gate, MAX_PATCH_BYTES};
 use domain::ports::{PortError, Runs};
@@ -7,11 +7,12 @@ use domain::time::Time;
 use serde_json::{Value, json};
 
 use super::fit::shrink;
+use super::part::url_of_part;
 use super::payload::put_payload;
-use super::run::url_of_part;
-use crate::set;
+use super::run::run;
+use crate::json_object::set;
 
-/// Open approvals: the rows of an inbox. What is large is a reference, and so is what would make the page too large.
+/// Returns open approvals as rows of an inbox. Large actions are references, and so is whatever would make the page too large.
 pub async fn approvals(runs: &impl Runs, now: Time, gates: &[Gate]) -> Result<Vec<Value>, PortError> {
     let mut rows = Vec::new();
     for gate in gates {
@@ -28,7 +29,7 @@ pub async fn approvals(runs: &impl Runs, now: Time, gates: &[Gate]) -> Result<Ve
     })
 }
 
-/// A row of the inbox.
+/// Returns a row of the inbox.
 async fn approval(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Value, PortError> {
     let mut view = json!({
         "id": gate.id,
@@ -43,7 +44,7 @@ async fn approval(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Value, Por
     Ok(view)
 }
 
-/// What the reviewer is asked.
+/// Adds what the reviewer is asked.
 async fn put_question(runs: &impl Runs, now: Time, view: &mut Value, gate: &Gate) -> Result<(), PortError> {
     set(view, "actionLabel", json!(gate.action_label));
     put_payload(runs, now, view, "proposedAction", &gate.proposed_action).await?;
@@ -56,7 +57,7 @@ async fn put_question(runs: &impl Runs, now: Time, view: &mut Value, gate: &Gate
     Ok(())
 }
 
-/// What a gate adds to its step.
+/// Adds what a gate says of its step.
 pub(super) async fn put_gate(runs: &impl Runs, now: Time, view: &mut Value, gate: &Gate) -> Result<(), PortError> {
     let mut input = json!({});
     put_question(runs, now, &mut input, gate).await?;
@@ -73,7 +74,7 @@ pub(super) async fn put_gate(runs: &impl Runs, now: Time, view: &mut Value, gate
     Ok(())
 }
 
-/// What downstream nodes read, with a reference in the place of a large action.
+/// Returns what downstream nodes read, with a reference instead of a large action.
 pub(super) async fn output(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Option<Value>, PortError> {
     let Some(outcome) = &gate.outcome else { return Ok(None) };
     let mut view = json!({"decision": outcome.verdict, "note": outcome.note, "actor": outcome.actor});
@@ -88,8 +89,8 @@ fn votes(gate: &Gate) -> Vec<Value> {
         .collect()
 }
 
-/// The permanent record of a decision: who, when, what was proposed, what was decided, and the difference. A patch of more than
-/// 100 KB is left out, and `patchOmitted` says so: both actions are there to make it of.
+/// Returns the permanent record of a decision: the actor, the time, the proposed action, the decided one, and the difference. A patch of
+/// more than 100 KB is left out, and `patchOmitted` says so; it can be computed from the two actions.
 async fn decision(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Option<Value>, PortError> {
     let Some(outcome) = &gate.outcome else { return Ok(None) };
     let mut view = json!({
@@ -109,8 +110,8 @@ async fn decision(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Option<Val
     Ok(Some(view))
 }
 
-/// A run and a decision about it: the answer to `approve` and `reject`. The decision is null while more approvals are needed.
-pub async fn decided(runs: &impl Runs, now: Time, run_after: &Run, gate: &Gate) -> Result<Value, PortError> {
+/// Returns a run and a decision about it: the response to `approve` and `reject`. The decision is null while more approvals are needed.
+pub async fn decided(runs: &impl Runs, now: Time, decided_run: &Run, gate: &Gate) -> Result<Value, PortError> {
     let decision = decision(runs, now, gate).await?;
-    Ok(json!({"run": super::run(run_after), "nodeId": gate.node, "approvalId": gate.id, "votes": votes(gate), "decision": decision}))
+    Ok(json!({"run": run(decided_run), "nodeId": gate.node, "approvalId": gate.id, "votes": votes(gate), "decision": decision}))
 }

@@ -1,12 +1,11 @@
-//! API keys as their organisation sees them. The secret is shown once, by whoever has just made it.
+//! API keys as their organisation sees them. The secret is shown once, in the response that creates the key.
 
 use domain::access::{ApiKey, Secret};
 use serde_json::{Value, json};
 
-use super::without_nulls;
-use crate::set;
+use crate::json_object::{set, without_nulls};
 
-/// A key without its secret.
+/// Returns a key without its secret.
 pub fn api_key(key: &ApiKey) -> Value {
     without_nulls(json!({
         "id": key.id,
@@ -26,7 +25,7 @@ pub fn api_key(key: &ApiKey) -> Value {
     }))
 }
 
-/// A key that was just made, with its secret: the only answer that ever has it.
+/// Returns a new key with its secret. No other response contains it.
 pub fn new_api_key(key: &ApiKey, secret: &Secret) -> Value {
     let mut view = api_key(key);
     set(&mut view, "key", secret.reveal().into());

@@ -1,13 +1,12 @@
-//! Webhooks as their organisation sees them. A secret is shown once, by whoever has just made it.
+//! Webhooks as their organisation sees them. A secret is shown once, in the response that creates it.
 
 use domain::webhook::{Delivery, Endpoint};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::without_nulls;
-use crate::set;
+use crate::json_object::{set, without_nulls};
 
-/// A webhook without its secret.
+/// Returns a webhook without its secret.
 pub fn webhook(endpoint: &Endpoint) -> Value {
     without_nulls(json!({
         "id": endpoint.id,
@@ -20,14 +19,14 @@ pub fn webhook(endpoint: &Endpoint) -> Value {
     }))
 }
 
-/// A webhook whose secret was just made: the only answers that ever have it.
+/// Returns a webhook with a new secret. No other response contains it.
 pub fn webhook_with_secret(endpoint: &Endpoint, secret: &SecretString) -> Value {
     let mut view = webhook(endpoint);
     set(&mut view, "secret", secret.expose_secret().into());
     view
 }
 
-/// How a delivery stands. What was sent is not shown: the endpoint has it, or will.
+/// Returns the state of a delivery. The body that is sent is not shown.
 pub fn delivery(delivery: &Delivery) -> Value {
     without_nulls(json!({
         "id": delivery.id,

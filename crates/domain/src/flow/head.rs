@@ -1,5 +1,6 @@
 //! The head of a flow.
 
+use super::label::FlowLabel;
 use crate::id::{FlowId, OrgId};
 use crate::name::Slug;
 use crate::time::Time;
@@ -40,4 +41,11 @@ pub struct Flow {
     pub created_at: Time,
     /// When the head or the spec last changed.
     pub updated_at: Time,
+}
+
+impl Flow {
+    /// Returns the name and the description of the flow.
+    pub fn label(&self) -> FlowLabel {
+        FlowLabel { name: self.name.clone(), description: self.description.clone() }
+    }
 }

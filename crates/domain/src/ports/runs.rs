@@ -5,6 +5,7 @@ use std::future::Future;
 use serde_json::Value;
 
 use super::idempotency::Idempotency;
+use super::run_origin::RunOrigin;
 use crate::error::{CommitError, PortError};
 use crate::gate::Gate;
 use crate::id::{OrgId, RunId};
@@ -25,8 +26,12 @@ pub trait Runs {
     /// Writes a run and gates of it, all or nothing, if the run still has the `rev` that it was loaded with. Returns the run with its
     /// new `rev`.
     fn commit(&self, run: Run, gates: &[Gate]) -> impl Future<Output = Result<Run, CommitError>>;
+    /// Returns what was stored of the run when it was created.
+    fn origin(&self, run: &Run) -> impl Future<Output = Result<RunOrigin, PortError>>;
     /// Returns the input of the run.
-    fn input(&self, run: &Run) -> impl Future<Output = Result<Payload, PortError>>;
+    fn input(&self, run: &Run) -> impl Future<Output = Result<Payload, PortError>> {
+        async { self.origin(run).await.map(|origin| origin.input) }
+    }
     /// Writes the record of a step unless there is one, and returns the one that is stored. Large payloads are offloaded to object
     /// storage, and those of another run's record are copied, so that no run depends on the objects of another one. Objects that were
     /// uploaded for a record that lost are deleted.

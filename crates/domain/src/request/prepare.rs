@@ -9,6 +9,7 @@ use super::model::{HttpCall, LlmRequest, Pause, Request, ServiceRequest, Work};
 use crate::flow::{Approval, Decision, Exit, Node, NodeKind, Wait};
 use crate::gate::{Action, MAX_ACTION_BYTES, MAX_LABEL_BYTES, Question};
 use crate::json::CanonicalJson;
+use crate::path_guard::has_dot_segment;
 use crate::template::{Missing, TemplateContext, Text};
 
 /// Everything but the "unreserved" characters of RFC 3986 is encoded, so that a value stays inside its segment.
@@ -92,9 +93,7 @@ fn fill_path(text: &Text, context: &TemplateContext<'_>) -> Result<String, Unpre
         }
     }
     let filled = text.fill_encoded(context, |value| utf8_percent_encode(value, SEGMENT).to_string())?;
-    // A parser of URLs resolves "." and "..", encoded or not: such a value would reach another path than the flow names.
-    let path = filled.split(['?', '#']).next().unwrap_or_default();
-    if path.split(['/', '\\']).any(|segment| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")) {
+    if has_dot_segment(&filled) {
         return Err(Unprepared::Unusable(format!("`{filled}` has a `.` or `..` between its slashes, which would lead to another path")));
     }
     Ok(filled)

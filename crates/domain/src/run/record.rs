@@ -8,7 +8,7 @@ use super::execution::{ExecutionState, PendingEffect};
 use super::retried::Retried;
 use super::state::Progress;
 use crate::error::ApplicationError;
-use crate::flow::Spec;
+use crate::flow::{FlowLabel, Spec};
 use crate::id::{FlowId, OrgId, RunId};
 use crate::name::{NodeId, Slug};
 use crate::status::{NodeStatus, RunStatus, Trigger};
@@ -28,6 +28,9 @@ pub struct Run {
     pub flow: FlowId,
     /// The slug of the flow.
     pub flow_slug: Slug,
+    /// The name and the description of the flow. Only a run that is being created has them: they are stored with its input, because the
+    /// item of the run is written often and must stay small.
+    pub flow_label: Option<FlowLabel>,
     /// The version of the flow that the run executes, to its end.
     pub flow_version: u32,
     /// What started the run.
@@ -124,6 +127,8 @@ pub struct NewRun {
     pub flow: FlowId,
     /// The slug of the flow.
     pub flow_slug: Slug,
+    /// The name and the description of the flow.
+    pub flow_label: Option<FlowLabel>,
     /// The version to execute.
     pub flow_version: u32,
     /// What starts the run.
@@ -144,6 +149,7 @@ impl Run {
             org: new.org,
             flow: new.flow,
             flow_slug: new.flow_slug,
+            flow_label: new.flow_label,
             flow_version: new.flow_version,
             trigger: new.trigger,
             started_by: new.started_by,

@@ -169,6 +169,7 @@ mod tests {
             org: OrgId::new(at(0), 1),
             flow: FlowId::new(at(0), 1),
             flow_slug: "flow".parse().unwrap(),
+            flow_label: None,
             flow_version: 1,
             trigger: Trigger::Manual,
             started_by: "usr_ada".to_owned(),

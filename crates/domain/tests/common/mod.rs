@@ -72,6 +72,7 @@ pub fn new_run(spec: &Spec) -> Run {
         org: OrgId::new(now, 2),
         flow: FlowId::new(now, 3),
         flow_slug: "flow".parse().unwrap(),
+        flow_label: None,
         flow_version: 1,
         trigger: Trigger::Manual,
         started_by: "usr_starter".to_owned(),

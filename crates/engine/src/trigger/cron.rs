@@ -163,6 +163,7 @@ impl<T: Flows + CronFlows, E: Executions, C: Clock> Scheduler<T, E, C> {
             org: flow.org,
             flow: flow.id,
             flow_slug: flow.slug.clone(),
+            flow_label: Some(flow.label()),
             flow_version: flow.version,
             trigger: Trigger::Cron,
             started_by: ACTOR.to_owned(),

@@ -19,7 +19,7 @@ use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{
     CallContext, Clock, CommitError, Effect, EffectError, Effects, Entropy, Executions, FlowName, Flows, Idempotency, Page, PortError,
-    RunFilter, RunLists, RunSummary, Runs, Window,
+    RunFilter, RunLists, RunOrigin, RunSummary, Runs, Window,
 };
 use domain::request::Request;
 use domain::run::Run;
@@ -246,8 +246,8 @@ impl Runs for Tape {
         self.write("commit", move |site| site.commit(&run, |store| at_once(store.commit(run.clone(), &gates)))).await
     }
 
-    async fn input(&self, run: &Run) -> Result<Payload, PortError> {
-        self.library.input(run).await
+    async fn origin(&self, run: &Run) -> Result<RunOrigin, PortError> {
+        self.library.origin(run).await
     }
 
     async fn record(&self, run: &Run, step: StepRecord) -> Result<StepRecord, PortError> {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use domain::flow::{NodeId, Slug};
+use domain::flow::{FlowLabel, NodeId, Slug};
 use domain::id::{FlowId, OrgId, RunId};
-use domain::ports::{Idempotency, PortError, RunSummary};
+use domain::ports::{Idempotency, PortError, RunOrigin, RunSummary};
 use domain::run::{Cancellation, ExecutionState, PendingEffect, Retried, Run, RunError, RunStatus, Trigger};
 use domain::step::{ObjectRef, Payload};
 use domain::time::Time;
@@ -154,6 +154,7 @@ impl RunItem {
             org: self.org,
             flow: self.flow_id,
             flow_slug: self.flow_slug,
+            flow_label: None,
             flow_version: row.flow_version,
             trigger: trigger(&self.trigger)?,
             started_by: self.started_by,
@@ -232,16 +233,25 @@ pub(crate) struct InputItem {
     input: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     input_ref: Option<ObjectRef>,
+    /// Items that were written before names were kept have neither of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    flow_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    flow_description: Option<String>,
 }
 
 impl InputItem {
     pub(crate) fn of(run: &Run, input: &Payload) -> Self {
         let (input, input_ref) = split(Some(input));
-        Self { pk: keys::run(&run.id), sk: keys::INPUT.to_owned(), input, input_ref }
+        let label = run.flow_label.clone();
+        let (flow_name, flow_description) = label.map(|label| (label.name, label.description)).unzip();
+        Self { pk: keys::run(&run.id), sk: keys::INPUT.to_owned(), input, input_ref, flow_name, flow_description }
     }
 
-    pub(crate) fn into_payload(self) -> Result<Payload, PortError> {
-        join(self.input, self.input_ref)?.ok_or_else(|| corrupt("an input without a value"))
+    pub(crate) fn into_origin(self) -> Result<RunOrigin, PortError> {
+        let input = join(self.input, self.input_ref)?.ok_or_else(|| corrupt("an input without a value"))?;
+        let flow_label = self.flow_name.map(|name| FlowLabel { name, description: self.flow_description.unwrap_or_default() });
+        Ok(RunOrigin { input, flow_label })
     }
 }
 

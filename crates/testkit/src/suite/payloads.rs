@@ -1,5 +1,6 @@
 //! Payloads, small and large.
 
+use domain::flow::FlowLabel;
 use domain::json::{canonical, sha256_hex};
 use domain::ports::{PortError, Runs};
 use domain::run::Run;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Subject;
 use super::runs::{new_run, step_of};
-use crate::build::{Maker, at};
+use crate::build::{Maker, at, chain};
 
 /// Returns a value whose canonical text has exactly this number of bytes.
 pub(super) fn of_bytes(bytes: usize) -> Value {
@@ -33,6 +34,20 @@ pub async fn inputs_read_back_whatever_their_type(store: &impl Subject) {
     }
     let other = new_run(&maker);
     assert!(matches!(store.runs().input(&other).await, Err(PortError::Corrupt(_))));
+}
+
+/// The name and the description of the flow are stored with the input, and are not part of the run that is loaded.
+pub async fn a_run_keeps_the_name_of_its_flow(store: &impl Subject) {
+    let maker = Maker::new(51);
+    let label = FlowLabel { name: "Refunds \u{2192} ü".to_owned(), description: "d".repeat(4_000) };
+    let run = Run { flow_label: Some(label.clone()), ..maker.run(maker.org(), maker.flow_id(), &chain(1), at(0)) };
+    store.runs().create(&run, &json!({"a": 1}), None).await.unwrap();
+    let origin = store.runs().origin(&run).await.unwrap();
+    assert_eq!((origin.flow_label, origin.input), (Some(label), Payload::of(json!({"a": 1}))));
+    assert_eq!(store.runs().load(&run.id).await.unwrap(), Some(Run { flow_label: None, ..run }));
+    let unnamed = maker.run(maker.org(), maker.flow_id(), &chain(1), at(0));
+    store.runs().create(&unnamed, &json!({}), None).await.unwrap();
+    assert_eq!(store.runs().origin(&unnamed).await.unwrap().flow_label, None);
 }
 
 /// 99 KB, and exactly 100 KB.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::flow::node::{HttpRequest, HttpSink, ServiceCall};
 use crate::flow::object_reader::ObjectReader;
+use crate::path_guard::has_dot_segment;
 use crate::template::Text;
 
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
@@ -15,7 +16,7 @@ pub(super) fn service(fields: &mut ObjectReader<'_>) -> Option<ServiceCall> {
     if let Some(path) = fields.optional_string("path").filter(|path| !path.starts_with('/')) {
         fields.problem("path", format!("must start with `/`, not `{path}`"));
     }
-    if let Some(path) = fields.optional_string("path").filter(|path| path.split('/').any(|segment| segment == "." || segment == "..")) {
+    if let Some(path) = fields.optional_string("path").filter(|path| has_dot_segment(path)) {
         fields.problem("path", format!("must not contain `.` or `..` as a segment: `{path}` would lead to another path"));
     }
     let path = fields.parse("path");

@@ -1,4 +1,4 @@
-//! What a handler sees of a request.
+//! The request that a handler reads.
 
 use std::str::FromStr;
 
@@ -16,56 +16,57 @@ use serde_json::{Map, Value};
 
 use crate::ApiError;
 
-/// The longest Idempotency-Key.
+/// The maximum length of an Idempotency-Key, in characters.
 const MAX_KEY_CHARS: usize = 255;
 
-/// A request whose key is good and allows it.
+/// A request that is authenticated and authorised.
 #[derive(Debug)]
-pub struct Call {
-    /// The caller's key: organisation, actor, grants.
+pub struct ApiRequest {
+    /// The caller's key: its organisation, actor and grants.
     pub key: ApiKey,
-    /// What the caller's key is for; keys that it makes are for the same.
+    /// The environment of the caller's key. Keys that it creates are for the same environment.
     pub environment: Environment,
     request: Request,
 }
 
-impl Call {
+impl ApiRequest {
     pub(crate) fn new(key: ApiKey, environment: Environment, request: Request) -> Self {
         Self { key, environment, request }
     }
 
-    /// The flow named by `{id}`: an id or a slug.
+    /// Returns the flow named by `{id}`: an id or a slug. Fails with 404 if the text cannot name one.
     pub fn flow_name(&self) -> Result<FlowName, ApplicationError> {
         flow_name(self.path_parameter("id")).ok_or(ApplicationError::NotFound("flow"))
     }
 
-    /// The run named by `{runId}`.
+    /// Returns the id of the run named by `{runId}`. Fails with 404 if the text is not such an id.
     pub fn run_id(&self) -> Result<RunId, ApplicationError> {
         self.path_parameter("runId").parse().map_err(|_| ApplicationError::NotFound("run"))
     }
 
-    /// The API key named by `{keyId}`.
+    /// Returns the id of the API key named by `{keyId}`. Fails with 404 if the text is not such an id.
     pub fn key_id(&self) -> Result<KeyId, ApplicationError> {
         self.path_parameter("keyId").parse().map_err(|_| ApplicationError::NotFound("API key"))
     }
 
-    /// The webhook endpoint named by `{id}`.
+    /// Returns the id of the webhook endpoint named by `{id}`. Fails with 404 if the text is not such an id.
     pub fn webhook_id(&self) -> Result<EndpointId, ApplicationError> {
         self.path_parameter("id").parse().map_err(|_| ApplicationError::NotFound("webhook"))
     }
 
-    /// The delivery named by `{deliveryId}`.
+    /// Returns the id of the delivery named by `{deliveryId}`. Fails with 404 if the text is not such an id.
     pub fn delivery_id(&self) -> Result<DeliveryId, ApplicationError> {
         self.path_parameter("deliveryId").parse().map_err(|_| ApplicationError::NotFound("delivery"))
     }
 
-    /// The service connection named by `{slug}`, whose colon may come percent-encoded: no slug has a `%`.
+    /// Returns the service slug in `{slug}`. Its colon may be percent-encoded: no slug contains a `%`. Fails with 404 if the text is not
+    /// a slug.
     pub fn service_slug(&self) -> Result<ServiceSlug, ApplicationError> {
         let slug = percent_decode_str(self.path_parameter("slug")).decode_utf8().ok();
         slug.and_then(|slug| slug.parse().ok()).ok_or(ApplicationError::NotFound("service connection"))
     }
 
-    /// The node named by `{nodeId}`: one that a flow may have.
+    /// Returns the node id in `{nodeId}`. Fails with 404 if no node of a flow can have that id.
     pub fn node_id(&self) -> Result<NodeId, ApplicationError> {
         let node = self.path_parameter("nodeId").parse().ok().filter(|node: &NodeId| !node.is_internal());
         node.ok_or(ApplicationError::NotFound("step"))
@@ -75,12 +76,12 @@ impl Call {
         self.request.path_parameters_ref().and_then(|parameters| parameters.first(name)).unwrap_or_default()
     }
 
-    /// A query parameter; an empty one counts as left out.
+    /// Returns a query parameter. An empty one counts as absent.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.request.query_string_parameters_ref().and_then(|parameters| parameters.first(name)).filter(|value| !value.is_empty())
     }
 
-    /// A query parameter read by `read`; what cannot be read is noted in `errors`.
+    /// Returns a query parameter as `read` parses it. The error of `read` is added to `errors`.
     pub fn query_as<T>(&self, name: &str, errors: &mut FieldErrors, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         match read(self.query(name)?) {
             Ok(value) => Some(value),
@@ -91,17 +92,17 @@ impl Call {
         }
     }
 
-    /// A flow named in a query parameter.
+    /// Returns the id or the slug of a flow in a query parameter.
     pub fn query_flow(&self, name: &str, errors: &mut FieldErrors) -> Option<FlowName> {
         self.query_as(name, errors, |text| flow_name(text).ok_or_else(|| "must be the id or the slug of a flow".to_owned()))
     }
 
-    /// A header.
+    /// Returns a header. A header that is not text counts as absent.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.request.headers().get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The `Idempotency-Key`, if there is one.
+    /// Returns the `Idempotency-Key`, if there is one. Fails if it is empty or too long.
     pub fn idempotency_key(&self) -> Result<Option<String>, FieldErrors> {
         let Some(value) = self.request.headers().get("idempotency-key") else { return Ok(None) };
         let key = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= MAX_KEY_CHARS);
@@ -109,7 +110,8 @@ impl Call {
         key.map(|key| Some(key.to_owned())).ok_or_else(problem)
     }
 
-    /// The body as JSON, if there is one.
+    /// Returns the body as JSON, or nothing if it is empty. Fails if it has more than `max_bytes`, if the content type is not JSON, and if
+    /// the body is not JSON.
     pub fn json(&self, max_bytes: usize) -> Result<Option<Value>, ApiError> {
         let bytes = self.request.body().as_ref();
         if bytes.len() > max_bytes {
@@ -124,7 +126,7 @@ impl Call {
         json_of(bytes)
     }
 
-    /// The body as a JSON object; no body is an empty one.
+    /// Returns the body as a JSON object. An absent body is an empty object. Fails as [`json`](Self::json) does.
     pub fn json_object(&self, max_bytes: usize) -> Result<Map<String, Value>, ApiError> {
         match self.json(max_bytes)? {
             None => Ok(Map::new()),
@@ -134,14 +136,14 @@ impl Call {
     }
 }
 
-/// Whether a body is JSON by its own account; one that says nothing is.
+/// Returns whether the content type is JSON. A missing one counts as JSON.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let media_type = headers.get(CONTENT_TYPE).map_or(Some("application/json"), |value| value.to_str().ok()).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || essence.ends_with("+json")
 }
 
-/// The JSON in a body, if there is any.
+/// Returns the JSON in a body, or nothing if the body is empty.
 pub(crate) fn json_of(bytes: &[u8]) -> Result<Option<Value>, ApiError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
@@ -150,7 +152,7 @@ pub(crate) fn json_of(bytes: &[u8]) -> Result<Option<Value>, ApiError> {
     Ok(Some(value))
 }
 
-/// An id or a slug, as paths and filters name a flow.
+/// Reads the id or the slug of a flow.
 fn flow_name(text: &str) -> Option<FlowName> {
     let by_id = FlowId::from_str(text).ok().map(FlowName::Id);
     by_id.or_else(|| Slug::from_str(text).ok().map(FlowName::Slug))
@@ -162,28 +164,28 @@ mod tests {
 
     use super::*;
 
-    fn call(event: &str) -> Call {
+    fn request(event: &str) -> ApiRequest {
         let maker = Maker::new(1);
         let key = maker.key(maker.org(), actor("usr_ada"), &[]);
-        Call::new(key, Environment::Sandbox, lambda_http::request::from_str(event).unwrap())
+        ApiRequest::new(key, Environment::Sandbox, lambda_http::request::from_str(event).unwrap())
     }
 
-    /// A sample event with other headers or another body.
-    fn changed(change: impl FnOnce(&mut Value)) -> Call {
+    /// A sample event, changed by `change`.
+    fn changed(change: impl FnOnce(&mut Value)) -> ApiRequest {
         let mut event: Value = serde_json::from_str(include_str!("../../../events/approve-run/with-override.json")).unwrap();
         change(&mut event);
-        call(&event.to_string())
+        request(&event.to_string())
     }
 
     #[test]
     fn paths_queries_headers_and_bodies_are_read_from_what_api_gateway_sends() {
-        let execute = call(include_str!("../../../events/execute-flow/with-idempotency-key.json"));
+        let execute = request(include_str!("../../../events/execute-flow/with-idempotency-key.json"));
         assert_eq!(execute.flow_name().unwrap(), FlowName::Slug("refund-with-approval".parse().unwrap()));
         assert_eq!(execute.header("idempotency-key"), Some("order-A-1043"));
         assert_eq!(execute.json(1000).unwrap().unwrap()["orderId"], "A-1043");
-        let list = call(include_str!("../../../events/list-flow-runs/filtered.json"));
+        let list = request(include_str!("../../../events/list-flow-runs/filtered.json"));
         assert_eq!((list.query("status"), list.query("page")), (Some("awaiting_approval"), None));
-        let get = call(include_str!("../../../events/get-run/awaiting-approval.json"));
+        let get = request(include_str!("../../../events/get-run/awaiting-approval.json"));
         assert_eq!(get.run_id().unwrap().to_string(), "run_01M85EXE14SECWM1TBH3987TR1");
     }
 

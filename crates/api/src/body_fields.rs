@@ -4,37 +4,38 @@ use domain::flow::NodeId;
 use domain::problem::FieldErrors;
 use serde_json::{Map, Value};
 
-use crate::{ApiError, Call};
+use crate::{ApiError, ApiRequest};
 
-/// The most bytes such a body may have: a note, and a few words.
+/// The maximum size of such a body, in bytes: a note and a few words.
 const MAX_BYTES: usize = 128 * 1024;
-/// The longest note or reason. A gate may hold twenty notes beside 200 KB of actions, and an item has room for 400 KB.
+/// The maximum length of a note or a reason, in bytes. A gate may hold twenty notes in addition to 200 KB of actions, and an item has
+/// room for 400 KB.
 const MAX_TEXT_BYTES: usize = 4_000;
 
-/// A body whose fields are taken out one by one; what is left over is an error.
+/// The fields of a JSON body. Each is taken out by its name; a field that is left over at the end is an error.
 #[derive(Debug)]
-pub struct Body {
+pub struct BodyFields {
     fields: Map<String, Value>,
     errors: FieldErrors,
 }
 
-impl Body {
-    /// The body of a call; none is an empty one.
-    pub fn of(call: &Call) -> Result<Self, ApiError> {
-        Self::with_room(call, 0)
+impl BodyFields {
+    /// Reads the body of a request. An absent body has no fields. Fails if the body is too large or is not a JSON object.
+    pub fn of(request: &ApiRequest) -> Result<Self, ApiError> {
+        Self::with_room(request, 0)
     }
 
-    /// The body of a call that may have so many bytes more than the small ones.
-    pub fn with_room(call: &Call, bytes: usize) -> Result<Self, ApiError> {
-        Ok(Self { fields: call.json_object(MAX_BYTES + bytes)?, errors: FieldErrors::new() })
+    /// Reads a body that may have `bytes` more than the small ones.
+    pub fn with_room(request: &ApiRequest, bytes: usize) -> Result<Self, ApiError> {
+        Ok(Self { fields: request.json_object(MAX_BYTES + bytes)?, errors: FieldErrors::new() })
     }
 
-    /// A field of any shape; `null` counts as left out.
+    /// Takes a field of any type. `null` counts as absent.
     pub fn value(&mut self, name: &str) -> Option<Value> {
         self.fields.remove(name).filter(|value| !value.is_null())
     }
 
-    /// A text of bounded length.
+    /// Takes a string of at most 4,000 bytes.
     pub fn text(&mut self, name: &str) -> Option<String> {
         match self.value(name)? {
             Value::String(text) if text.len() <= MAX_TEXT_BYTES => Some(text),
@@ -45,7 +46,7 @@ impl Body {
         }
     }
 
-    /// Yes or no.
+    /// Takes a boolean.
     pub fn switch(&mut self, name: &str) -> Option<bool> {
         let value = self.value(name)?;
         if value.as_bool().is_none() {
@@ -54,7 +55,7 @@ impl Body {
         value.as_bool()
     }
 
-    /// One of some words.
+    /// Takes one of `words`.
     pub fn word(&mut self, name: &str, words: &[&'static str]) -> Option<&'static str> {
         let value = self.value(name)?;
         let word = words.iter().copied().find(|word| value == *word);
@@ -64,7 +65,7 @@ impl Body {
         word
     }
 
-    /// The name of a node.
+    /// Takes the id of a node.
     pub fn node(&mut self, name: &str) -> Option<NodeId> {
         let text = self.text(name)?;
         match text.parse() {
@@ -76,7 +77,7 @@ impl Body {
         }
     }
 
-    /// All problems at once, fields that do not belong here among them: a misspelt `proposedActionOverride` must not
+    /// Fails with all problems at once. A field that was not taken is one of them: a misspelt `proposedActionOverride` must not
     /// approve the original.
     pub fn finish(mut self) -> Result<(), ApiError> {
         for name in self.fields.keys() {

@@ -1,0 +1,38 @@
+//! What a function declares about its endpoint.
+
+use domain::access::{Bucket, Scope};
+
+/// An endpoint that takes an API key.
+#[derive(Debug, Clone, Copy)]
+pub struct Endpoint {
+    /// The name of the function, and of its folder, package and binary.
+    pub name: &'static str,
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The path with its parameters, as in `template.yaml` and `openapi.yaml`.
+    pub path: &'static str,
+    /// The scope that the caller's key needs.
+    pub scope: Scope,
+    /// The names of the query parameters, as in `openapi.yaml`. A request with any other one is refused.
+    pub query: &'static [&'static str],
+}
+
+impl Endpoint {
+    /// Returns the rate limit bucket that calls of this endpoint count against.
+    pub fn bucket(&self) -> Bucket {
+        Bucket::of(self.scope, self.method != "GET")
+    }
+}
+
+/// An endpoint that takes no API key. API Gateway throttles it, because there is no key to count calls on.
+#[derive(Debug, Clone, Copy)]
+pub struct PublicEndpoint {
+    /// The name of the function, and of its folder, package and binary.
+    pub name: &'static str,
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The path with its parameters, as in `template.yaml` and `openapi.yaml`.
+    pub path: &'static str,
+    /// The names of the query parameters, as in `openapi.yaml`. A request with any other one is refused.
+    pub query: &'static [&'static str],
+}

@@ -1,0 +1,114 @@
+//! What a handler returns, and the HTTP response that is made of it.
+
+use domain::access::Usage;
+use domain::time::Time;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use lambda_http::http::{HeaderMap, HeaderName, HeaderValue};
+use lambda_http::{Body, tracing};
+use serde_json::Value;
+
+use crate::{ApiError, named};
+
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// The successful result of a handler.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApiResponse {
+    status: u16,
+    body: Value,
+}
+
+impl ApiResponse {
+    /// Returns 200 with `{"data": …}`.
+    pub fn ok(data: Value) -> Self {
+        Self { status: 200, body: named("data", data) }
+    }
+
+    /// Returns 201 with `{"data": …}`, for a resource that was created.
+    pub fn created(data: Value) -> Self {
+        Self { status: 201, body: named("data", data) }
+    }
+
+    /// Returns 202 with `{"data": …}`, for work that was accepted and continues asynchronously.
+    pub fn accepted(data: Value) -> Self {
+        Self { status: 202, body: named("data", data) }
+    }
+
+    /// Returns 200 with a whole body: a page of a list.
+    pub(crate) fn page(body: Value) -> Self {
+        Self { status: 200, body }
+    }
+
+    /// Returns the HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Returns the whole body.
+    pub fn body(&self) -> &Value {
+        &self.body
+    }
+}
+
+/// A response as it is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpResponse {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers. Those of the rate limit are present whenever the caller's key is valid, whatever the outcome of the call.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Value,
+}
+
+impl HttpResponse {
+    /// Makes the response of a handler's result, and logs a failure of ours. This is the only place where it is logged: a mistake of
+    /// the caller is not a failure of ours. `endpoint` and `request_id` are for the log.
+    pub(crate) fn of(result: Result<ApiResponse, ApiError>, endpoint: &str, request_id: &str) -> Self {
+        let (status, body) = match result {
+            Ok(response) => (response.status, response.body),
+            Err(error) => {
+                if error.status() >= 500 {
+                    tracing::error!(endpoint, request_id, error = %error, "a call failed");
+                }
+                (error.status(), error.body())
+            }
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Self { status, headers, body }
+    }
+
+    /// Names the scheme that a caller has to authenticate with, if the response is a 401.
+    pub(crate) fn with_scheme(mut self, scheme: &'static str) -> Self {
+        if self.status == 401 {
+            self.headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+        }
+        self
+    }
+
+    /// Adds the headers of the rate limit. A 429 also says in how many seconds the next call is admitted.
+    pub(crate) fn with_usage(mut self, usage: Usage, now: Time) -> Self {
+        self.headers.insert(LIMIT, usage.limit.into());
+        self.headers.insert(REMAINING, usage.remaining().into());
+        self.headers.insert(RESET, usage.minute.end().seconds().into());
+        if self.status == 429 {
+            self.headers.insert(RETRY_AFTER, now.seconds_until(usage.minute.end()).into());
+        }
+        self
+    }
+}
+
+impl From<HttpResponse> for ApiGatewayProxyResponse {
+    fn from(response: HttpResponse) -> Self {
+        let mut proxied = Self::default();
+        proxied.status_code = i64::from(response.status);
+        proxied.headers = response.headers;
+        proxied.body = Some(Body::Text(response.body.to_string()));
+        proxied
+    }
+}

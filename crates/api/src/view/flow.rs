@@ -1,0 +1,40 @@
+//! Flows.
+
+use domain::flow::{Flow, Version};
+use domain::trigger::WebhookToken;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use crate::json_object::{set, without_nulls};
+
+/// Returns a flow without its spec: a row of a list.
+pub fn flow(flow: &Flow) -> Value {
+    let cron = flow.trigger.cron();
+    without_nulls(json!({
+        "id": flow.id,
+        "slug": flow.slug,
+        "name": flow.name,
+        "description": flow.description,
+        "status": flow.status,
+        "triggerType": flow.trigger.kind(),
+        "webhookToken": flow.trigger.webhook_token().map(WebhookToken::as_str),
+        "cronExpression": cron.map(|cron| &cron.expression),
+        "cronTimezone": cron.map(|cron| &cron.timezone),
+        "cronEnabled": cron.map(|cron| cron.enabled),
+        "nextCronRunAt": cron.and_then(|cron| cron.next_run_at),
+        "lastCronRunAt": cron.and_then(|cron| cron.last_run_at),
+        "version": flow.version,
+        "createdAt": flow.created_at,
+        "updatedAt": flow.updated_at,
+    }))
+}
+
+/// Returns a flow with its newest spec, and with the secret of its webhook trigger if there is one to show.
+pub fn flow_with_spec(head: &Flow, version: &Version, secret: Option<&SecretString>) -> Value {
+    let mut view = flow(head);
+    set(&mut view, "spec", version.spec.clone());
+    if let Some(secret) = secret {
+        set(&mut view, "webhookSecret", secret.expose_secret().into());
+    }
+    view
+}
