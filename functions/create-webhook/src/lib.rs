@@ -26,7 +26,7 @@ pub async fn handle(
     let org = call.key.org;
     let body = call.json_object(MAX_BYTES)?;
     let judged = match body.get("url").and_then(|url| url.as_str()) {
-        Some(url) => match egress.judge(table, &org, url).await {
+        Some(url) => match egress.check_url(table, &org, url).await {
             Ok(_) => Ok(()),
             Err(UrlError::NotAllowed(why)) => Err(why),
             Err(UrlError::Port(error)) => return Err(error.into()),
