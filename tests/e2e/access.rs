@@ -23,7 +23,7 @@ struct Subjects {
 impl Subjects {
     async fn of(stack: &Stack) -> Self {
         let (flow, run) = parked(stack).await;
-        let (key, _) = made(stack, &json!({"name": "Nobody's", "scopes": ["flows:read"], "actor": "usr_nobody"})).await;
+        let (key, _) = create_key(stack, &json!({"name": "Nobody's", "scopes": ["flows:read"], "actor": "usr_nobody"})).await;
         let connection = format!("custom:{}", unique("access"));
         let body = json!({"serviceSlug": connection, "baseUrl": "https://crm.example.com", "apiKey": "not-a-real-key"});
         stack.ada.post("/api/service-connections", &body).await.data(201);
@@ -100,7 +100,7 @@ async fn listed(api: &Api) -> Vec<Value> {
 }
 
 /// Creates a key of organisation A. Returns its id, and the API called with it.
-async fn made(stack: &Stack, body: &Value) -> (String, Api) {
+async fn create_key(stack: &Stack, body: &Value) -> (String, Api) {
     let answer = stack.ada.post("/api/api-keys", body).await;
     let key = &answer.data(201)["apiKey"];
     (key["id"].as_str().unwrap().to_owned(), stack.without_key.authorized_by(&format!("Bearer {}", key["key"].as_str().unwrap())))
@@ -111,7 +111,7 @@ fn scopes(wanted: impl Fn(&Scope) -> bool) -> Vec<String> {
 }
 
 async fn revoked(stack: &Stack) -> Api {
-    let (id, api) = made(stack, &json!({"name": "Revoked", "scopes": scopes(|_| true), "actor": "usr_eve"})).await;
+    let (id, api) = create_key(stack, &json!({"name": "Revoked", "scopes": scopes(|_| true), "actor": "usr_eve"})).await;
     api.get("/api/flows").await.data(200);
     stack.ada.send(Method::DELETE, &format!("/api/api-keys/{id}"), &json!({})).await.data(200);
     api
@@ -120,7 +120,7 @@ async fn revoked(stack: &Stack) -> Api {
 async fn expired(stack: &Stack) -> Api {
     let soon = Timestamp::now() + SignedDuration::from_secs(5);
     let body = json!({"name": "Expired", "scopes": scopes(|_| true), "actor": "usr_eve", "expiresAt": soon.to_string()});
-    let (_, api) = made(stack, &body).await;
+    let (_, api) = create_key(stack, &body).await;
     eventually("a key to expire", async || (api.get("/api/flows").await.status == 401).then_some(())).await;
     api
 }

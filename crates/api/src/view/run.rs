@@ -166,8 +166,7 @@ impl Step<'_> {
 
     /// The key that its request carried, if it sent one.
     fn idempotency_key(&self) -> Option<String> {
-        let sends = matches!(self.spec.node(self.ix).kind, NodeKind::Llm(_) | NodeKind::Service(_) | NodeKind::Http(_) | NodeKind::Sink(_));
-        let record = self.record.as_ref().filter(|_| sends)?;
+        let record = self.record.as_ref().filter(|_| self.spec.node(self.ix).kind.sends_request())?;
         let gone = self.purged().and_then(|purged| purged.input.as_ref());
         let input_sha256 = record.input.as_ref().map(Payload::sha256).or_else(|| gone.map(|gone| gone.sha256.clone()))?;
         Some(idempotency_key(&self.run.root(), self.id(), &input_sha256))
