@@ -186,7 +186,7 @@ async fn every_endpoint_refuses_a_key_that_has_every_scope_but_the_one_it_requir
     let before = subjects.state(&stack).await;
     for missing in Scope::ALL {
         let body = json!({"name": "All but one", "scopes": scopes(|scope| *scope != missing), "actor": "usr_eve"});
-        let (_, api) = made(&stack, &body).await;
+        let (_, api) = create_key(&stack, &body).await;
         for route in routes().iter().filter(|route| route.scope == missing) {
             let answer = call(&api, &route.method, &subjects.path(route)).await;
             assert_eq!(answer.error(403), format!("missing scope: {missing}"), "{} {}", route.method, route.path);
