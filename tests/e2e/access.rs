@@ -1,4 +1,4 @@
-//! Who gets in: keys, and what each of them may do. The tests of this file go through the whole route table.
+//! Admission: which keys are accepted, and what each of them may do. The tests of this file go through the whole route table.
 
 use domain::access::Scope;
 use jiff::{SignedDuration, Timestamp};
@@ -6,24 +6,24 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Api, Flow, Method, Route, Run, Stack, WITHOUT_KEY, eventually, one_gate, routes, unique};
 
-/// What the paths of the route table are about: things of organisation A that are there.
+/// Resources of organisation A that exist, for the parameters of the route table's paths.
 struct Subjects {
     flow: Flow,
     run: Run,
-    /// A key that nobody uses.
+    /// A key that no test uses.
     key: String,
-    /// The slug of a connection that nobody uses.
+    /// The slug of a connection that no test uses.
     connection: String,
-    /// A webhook that nothing happens for.
+    /// A webhook that gets no events.
     webhook: String,
-    /// A delivery to it, that was made.
+    /// A delivery to it that has been made.
     delivery: String,
 }
 
 impl Subjects {
     async fn of(stack: &Stack) -> Self {
         let (flow, run) = parked(stack).await;
-        let (key, _) = made(stack, &json!({"name": "Nobody's", "scopes": ["flows:read"], "actor": "usr_nobody"})).await;
+        let (key, _) = create_key(stack, &json!({"name": "Nobody's", "scopes": ["flows:read"], "actor": "usr_nobody"})).await;
         let connection = format!("custom:{}", unique("access"));
         let body = json!({"serviceSlug": connection, "baseUrl": "https://crm.example.com", "apiKey": "not-a-real-key"});
         stack.ada.post("/api/service-connections", &body).await.data(201);
@@ -32,7 +32,7 @@ impl Subjects {
         Self { flow, run, key, connection, webhook, delivery }
     }
 
-    /// A route with its parameters filled in.
+    /// The path of a route with its parameters filled in.
     fn path(&self, route: &Route) -> String {
         let id = if route.path.starts_with("/api/webhooks/") { &self.webhook } else { &self.flow.id };
         let path = route
@@ -47,7 +47,7 @@ impl Subjects {
         path
     }
 
-    /// Everything about them that a call could have changed.
+    /// Everything about these resources that a call could have changed.
     async fn state(&self, stack: &Stack) -> Vec<Value> {
         let keys = listed(&stack.ada).await;
         let connections = stack.ada.get("/api/service-connections?limit=100").await.body;
@@ -63,7 +63,7 @@ impl Subjects {
     }
 }
 
-/// The webhook that these tests share: an organisation may have so many only.
+/// The webhook that these tests share, because the number of webhooks of an organisation is limited.
 async fn quiet_webhook(stack: &Stack) -> String {
     const DESCRIPTION: &str = "Of the tests of access";
     let id = |webhook: &Value| webhook["id"].as_str().unwrap().to_owned();
@@ -75,7 +75,7 @@ async fn quiet_webhook(stack: &Stack) -> String {
     id(&stack.ada.post("/api/webhooks", &body).await.data(201)["webhook"])
 }
 
-/// A delivery that has come to rest.
+/// A delivery that has ended.
 async fn delivered(stack: &Stack, webhook: &str) -> String {
     let asked = stack.ada.post(&format!("/api/webhooks/{webhook}/test"), &json!({})).await;
     let id = asked.data(202)["delivery"]["id"].as_str().unwrap().to_owned();
@@ -99,11 +99,11 @@ async fn listed(api: &Api) -> Vec<Value> {
     }
 }
 
-/// A new key of organisation A: its id, and the API as it sees it.
-async fn made(stack: &Stack, body: &Value) -> (String, Api) {
+/// Creates a key of organisation A. Returns its id, and the API called with it.
+async fn create_key(stack: &Stack, body: &Value) -> (String, Api) {
     let answer = stack.ada.post("/api/api-keys", body).await;
     let key = &answer.data(201)["apiKey"];
-    (key["id"].as_str().unwrap().to_owned(), stack.nobody.authorized_by(&format!("Bearer {}", key["key"].as_str().unwrap())))
+    (key["id"].as_str().unwrap().to_owned(), stack.without_key.authorized_by(&format!("Bearer {}", key["key"].as_str().unwrap())))
 }
 
 fn scopes(wanted: impl Fn(&Scope) -> bool) -> Vec<String> {
@@ -111,7 +111,7 @@ fn scopes(wanted: impl Fn(&Scope) -> bool) -> Vec<String> {
 }
 
 async fn revoked(stack: &Stack) -> Api {
-    let (id, api) = made(stack, &json!({"name": "Revoked", "scopes": scopes(|_| true), "actor": "usr_eve"})).await;
+    let (id, api) = create_key(stack, &json!({"name": "Revoked", "scopes": scopes(|_| true), "actor": "usr_eve"})).await;
     api.get("/api/flows").await.data(200);
     stack.ada.send(Method::DELETE, &format!("/api/api-keys/{id}"), &json!({})).await.data(200);
     api
@@ -120,7 +120,7 @@ async fn revoked(stack: &Stack) -> Api {
 async fn expired(stack: &Stack) -> Api {
     let soon = Timestamp::now() + SignedDuration::from_secs(5);
     let body = json!({"name": "Expired", "scopes": scopes(|_| true), "actor": "usr_eve", "expiresAt": soon.to_string()});
-    let (_, api) = made(stack, &body).await;
+    let (_, api) = create_key(stack, &body).await;
     eventually("a key to expire", async || (api.get("/api/flows").await.status == 401).then_some(())).await;
     api
 }
@@ -139,11 +139,11 @@ fn unauthenticated(answer: &Answer) {
     assert_eq!(answer.error(401), "missing or invalid Bearer");
     assert_eq!(answer.body, json!({"error": "missing or invalid Bearer"}));
     assert_eq!(answer.headers.get("www-authenticate").map(|value| value.to_str().unwrap()), Some("Bearer"));
-    assert_eq!(answer.rate(), None, "there is no key whose limit it could tell");
+    assert_eq!(answer.rate(), None, "without a key there is no rate limit to report");
 }
 
 #[test]
-fn the_route_table_is_read_whole() {
+fn the_route_table_is_complete() {
     let template = include_str!("../../template.yaml");
     let routes = routes();
     let open = ["/api/openapi.json", "/api/docs"];
@@ -157,13 +157,13 @@ fn the_route_table_is_read_whole() {
 }
 
 #[tokio::test]
-async fn no_endpoint_lets_in_who_has_no_key_that_works() {
+async fn every_endpoint_refuses_a_caller_without_a_valid_key() {
     let stack = Stack::shared();
     let subjects = Subjects::of(&stack).await;
     let before = subjects.state(&stack).await;
-    let wrong = |environment: &str| stack.nobody.authorized_by(&format!("Bearer qe_sk_{environment}_{}", "a2".repeat(16)));
+    let wrong = |environment: &str| stack.without_key.authorized_by(&format!("Bearer qe_sk_{environment}_{}", "a2".repeat(16)));
     let callers = [
-        ("no key", stack.nobody.clone()),
+        ("no key", stack.without_key.clone()),
         ("a wrong key", wrong("sandbox")),
         ("a wrong live key", wrong("live")),
         ("a revoked key", revoked(&stack).await),
@@ -180,13 +180,13 @@ async fn no_endpoint_lets_in_who_has_no_key_that_works() {
 }
 
 #[tokio::test]
-async fn no_endpoint_lets_in_a_key_that_has_every_scope_but_its_own() {
+async fn every_endpoint_refuses_a_key_that_has_every_scope_but_the_one_it_requires() {
     let stack = Stack::shared();
     let subjects = Subjects::of(&stack).await;
     let before = subjects.state(&stack).await;
     for missing in Scope::ALL {
         let body = json!({"name": "All but one", "scopes": scopes(|scope| *scope != missing), "actor": "usr_eve"});
-        let (_, api) = made(&stack, &body).await;
+        let (_, api) = create_key(&stack, &body).await;
         for route in routes().iter().filter(|route| route.scope == missing) {
             let answer = call(&api, &route.method, &subjects.path(route)).await;
             assert_eq!(answer.error(403), format!("missing scope: {missing}"), "{} {}", route.method, route.path);
@@ -198,7 +198,7 @@ async fn no_endpoint_lets_in_a_key_that_has_every_scope_but_its_own() {
 }
 
 #[tokio::test]
-async fn at_no_endpoint_does_another_organisation_find_or_touch_anything() {
+async fn no_endpoint_shows_or_changes_anything_of_another_organisation() {
     let stack = Stack::shared();
     let subjects = Subjects::of(&stack).await;
     let before = subjects.state(&stack).await;
@@ -253,7 +253,7 @@ async fn every_endpoint_refuses_an_unknown_query_parameter_and_changes_nothing()
 }
 
 #[tokio::test]
-async fn what_is_not_a_key_does_not_get_in() {
+async fn a_malformed_key_is_refused() {
     let stack = Stack::shared();
     let key = std::env::var("QE_API_KEY").unwrap();
     let random = key.rsplit('_').next().unwrap().to_owned();
@@ -278,27 +278,27 @@ async fn what_is_not_a_key_does_not_get_in() {
         "Bearer null".to_owned(),
         "Bearer qe_sk_sandbox_' OR 1=1 --aaaaaaaaaaaaaaaaa".to_owned(),
     ] {
-        unauthenticated(&stack.nobody.authorized_by(&header).get("/api/flows").await);
+        unauthenticated(&stack.without_key.authorized_by(&header).get("/api/flows").await);
     }
     for header in [format!("bearer {key}"), format!("BEARER {key}"), format!("Bearer  {key}")] {
-        stack.nobody.authorized_by(&header).get("/api/flows").await.data(200);
+        stack.without_key.authorized_by(&header).get("/api/flows").await.data(200);
     }
 }
 
 #[tokio::test]
-async fn a_key_in_a_url_is_no_key() {
+async fn a_key_in_a_url_is_refused() {
     let stack = Stack::shared();
     let key = std::env::var("QE_API_KEY").unwrap();
     for name in ["token", "access_token", "api_key", "apiKey", "key", "authorization", "Authorization"] {
         for value in [key.clone(), format!("Bearer%20{key}")] {
-            unauthenticated(&stack.nobody.get(&format!("/api/flows?{name}={value}")).await);
+            unauthenticated(&stack.without_key.get(&format!("/api/flows?{name}={value}")).await);
             unauthenticated(&stack.ada.get(&format!("/api/flows?{name}={value}")).await);
         }
     }
     for header in ["x-api-key", "api-key", "cookie"] {
         let value = format!("token={key}");
-        unauthenticated(&stack.nobody.call(Method::GET, "/api/flows", &[(header, &value)], None).await);
-        unauthenticated(&stack.nobody.call(Method::GET, "/api/flows", &[(header, &key)], None).await);
+        unauthenticated(&stack.without_key.call(Method::GET, "/api/flows", &[(header, &value)], None).await);
+        unauthenticated(&stack.without_key.call(Method::GET, "/api/flows", &[(header, &key)], None).await);
     }
 }
 
@@ -324,7 +324,7 @@ async fn a_key_does_what_its_scopes_say_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_not_found() {
+async fn a_resource_that_does_not_exist_is_not_found() {
     let stack = Stack::shared();
     let ghost_flow = "flw_01JZZZZZZZZZZZZZZZZZZZZZZZ";
     let ghost_run = "run_01JZZZZZZZZZZZZZZZZZZZZZZZ";
@@ -381,7 +381,7 @@ async fn a_path_or_method_that_is_not_in_the_api_is_not_found_in_the_same_form()
         (Method::GET, "/api/api-keys/key_1"),
         (Method::GET, "/API/flows"),
     ] {
-        for api in [&stack.ada, &stack.nobody] {
+        for api in [&stack.ada, &stack.without_key] {
             let answer = call(api, &method, path).await;
             assert_eq!((answer.status, &answer.body), (404, &json!({"error": "not found"})), "{method} {path}");
         }
@@ -392,7 +392,7 @@ async fn a_path_or_method_that_is_not_in_the_api_is_not_found_in_the_same_form()
 async fn answers_are_not_to_be_cached() {
     let stack = Stack::shared();
     let (_, run) = parked(&stack).await;
-    for answer in [stack.ada.get(&run.path("")).await, stack.nobody.get(&run.path("")).await, stack.ada.get("/api/approvals").await] {
+    for answer in [stack.ada.get(&run.path("")).await, stack.without_key.get(&run.path("")).await, stack.ada.get("/api/approvals").await] {
         assert_eq!(answer.headers.get("cache-control").map(|value| value.to_str().unwrap()), Some("no-store"));
         assert_ne!(answer.body, Value::Null);
     }

@@ -1,4 +1,4 @@
-//! API keys: made, shown once, used, listed, revoked. Who gets in at all is in [`access`](crate::access).
+//! API keys: created, shown once, used, listed, revoked. Admission is tested in [`access`](crate::access).
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -9,9 +9,9 @@ async fn make(api: &Api, body: &Value) -> Answer {
     api.post("/api/api-keys", body).await
 }
 
-/// The API as the key in an answer sees it.
+/// The API called with the key that a response shows.
 fn with_key(stack: &Stack, answer: &Answer) -> Api {
-    stack.nobody.authorized_by(&format!("Bearer {}", answer.data(201)["apiKey"]["key"].as_str().unwrap()))
+    stack.without_key.authorized_by(&format!("Bearer {}", answer.data(201)["apiKey"]["key"].as_str().unwrap()))
 }
 
 async fn revoke(api: &Api, id: &str) -> Answer {
@@ -32,7 +32,7 @@ async fn row(api: &Api, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_key_is_shown_once_acts_as_it_says_and_stops_when_it_is_revoked() {
+async fn a_key_is_shown_once_acts_as_its_actor_and_stops_when_it_is_revoked() {
     let stack = Stack::shared();
     let name = unique("Nightly import");
     let body = json!({
@@ -50,7 +50,7 @@ async fn a_key_is_shown_once_acts_as_it_says_and_stops_when_it_is_revoked() {
     listed.as_object_mut().unwrap().remove("key");
     assert_eq!(row(&stack.grace, id).await, listed, "without its secret, and not used yet");
 
-    // It acts under the name it was given, for whoever holds it.
+    // Its actor is the one that was given when it was created.
     let flow = stack.flow(|slug| one_gate(slug, &json!({"assignTo": "role:lead"}))).await;
     let api = with_key(&stack, &answer);
     let started = api.post(&format!("/api/flows/{}/execute", flow.slug), &json!({"action": 1})).await;
@@ -74,7 +74,7 @@ async fn a_key_is_shown_once_acts_as_it_says_and_stops_when_it_is_revoked() {
 }
 
 #[tokio::test]
-async fn nobody_gives_a_scope_that_their_own_key_lacks() {
+async fn a_key_cannot_give_a_scope_that_it_lacks() {
     let stack = Stack::shared();
     let body = json!({"name": "Half", "scopes": ["api:manage", "read", "runs:write"], "actor": "usr_half"});
     let half = with_key(&stack, &make(&stack.ada, &body).await);
@@ -82,7 +82,7 @@ async fn nobody_gives_a_scope_that_their_own_key_lacks() {
     let refused = make(&half, &wants(json!(["flows:read", "flows:write", "write", "webhooks:manage"]))).await;
     assert_eq!(refused.faulty_fields(422), ["scopes[1]", "scopes[2]", "scopes[3]"]);
     assert!(refused.field_error(422, "scopes[1]").contains("flows:write"));
-    // What it has, and what an old wildcard of its own covers.
+    // The scopes that it has, and those that an old wildcard covers.
     for scopes in [json!(["api:manage", "runs:write"]), json!(["read"]), json!(["service-connections:read", "flows:read"])] {
         make(&half, &wants(scopes)).await.data(201);
     }
@@ -99,7 +99,7 @@ async fn old_wildcards_still_work() {
 }
 
 #[tokio::test]
-async fn a_key_that_makes_no_sense_is_refused_with_everything_that_is_wrong() {
+async fn an_invalid_key_is_refused_with_every_problem() {
     let stack = Stack::shared();
     let body = json!({
         "name": "", "scopes": ["runs:write", "everything"], "actor": "role:lead", "roles": [""], "expiresAt": "2020-01-01T00:00:00Z", "org": "org_1",
@@ -128,7 +128,7 @@ async fn keys_are_listed_newest_first_page_by_page() {
         let Some(cursor) = page.body["meta"]["nextCursor"].as_str() else { break };
         page = stack.ada.get(&format!("/api/api-keys?limit=2&cursor={cursor}")).await;
     }
-    // Other tests make keys too.
+    // Other tests create keys as well.
     assert!(all.is_sorted_by(|newer, older| newer > older), "{all:?}");
     assert_eq!(all.into_iter().filter(|id| ours.contains(id)).collect::<Vec<_>>(), ours);
     assert_eq!(stack.ada.get("/api/api-keys?limit=0").await.faulty_fields(400), ["limit"]);

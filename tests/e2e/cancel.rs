@@ -11,7 +11,7 @@ async fn a_parked_run_that_is_cancelled_executes_nothing() {
     let waiting = run.parked().await;
     let inbox = format!("/api/approvals?flow={}", flow.slug);
     assert_eq!(stack.ada.get(&inbox).await.rows().len(), 1);
-    // Until the token is written the segment may still be on its way into its pause.
+    // Until the token is written, the segment may not have parked yet.
     eventually("the run to hold its task token", async || stack.aws.run_item(&run.id).await.get("token").map(drop)).await;
 
     let answer = run.cancel("the customer called").await;
@@ -21,14 +21,14 @@ async fn a_parked_run_that_is_cancelled_executes_nothing() {
     assert_eq!(cancelled["cancelledBy"], "usr_ada");
     assert_eq!(cancelled["cancelReason"], "the customer called");
     assert!(cancelled["finishedAt"].is_string());
-    assert!(stack.ada.get(&inbox).await.rows().is_empty(), "nobody is asked for nothing");
+    assert!(stack.ada.get(&inbox).await.rows().is_empty(), "a cancelled run has no open approval");
     assert_eq!(run.approve(&json!({})).await.error(409), "this approval is closed: its run has ended");
     assert_eq!(run.reject(&json!({})).await.error(409), "this approval is closed: its run has ended");
     assert_eq!(run.approve(&json!({"nodeId": "review"})).await.status, 409);
     let view = run.view().await;
     assert_eq!(view.statuses(), [("execute", "cancelled"), ("review", "cancelled")]);
     assert_eq!(view.step("review")["approvalId"], waiting.step("review")["approvalId"], "what was asked stays on record");
-    assert!(view.step("review").get("decision").is_none(), "nobody decided");
+    assert!(view.step("review").get("decision").is_none(), "there is no decision");
     eventually("the execution to be stopped", async || stack.aws.segment(&run.id, 2).await.filter(|status| status == "ABORTED").map(drop))
         .await;
     assert_eq!(run.view().await.status(), "cancelled", "the stopped execution does not make it failed");
@@ -79,7 +79,7 @@ async fn nothing_starts_after_a_run_was_cancelled_in_the_middle_of_a_call() {
     stack.echo.release(&slow).await;
 
     assert_eq!(answer.data(200)["run"]["status"], "cancelled");
-    // What was sent is not forgotten: its answer goes on record when it comes, which is also when `after` would have begun.
+    // The response to the request that was sent is recorded when it comes, which is also when `after` would have started.
     let view = eventually("the answer to the call that was under way", async || {
         let view = run.view().await;
         view.step("slow").get("output").is_some().then_some(view)

@@ -1,4 +1,4 @@
-//! The whole product in one line: a model drafts, a person decides, and what was decided is executed.
+//! The canonical flow: a model drafts, a person decides, and what was decided is executed.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ fn time(step: &Value, field: &str) -> Timestamp {
 }
 
 #[tokio::test]
-async fn an_approved_override_is_what_is_executed_byte_for_byte() {
+async fn an_approved_override_is_executed_byte_for_byte() {
     let stack = Stack::shared();
     let (flow, run) = parked(&stack, &json!({})).await;
     let decided = json!({"action": "refund", "amount": 79, "why": "höchstens 79 €"});
@@ -75,7 +75,7 @@ async fn without_an_override_the_proposal_is_executed() {
 }
 
 #[tokio::test]
-async fn one_trace_id_ties_the_run_to_everything_it_sends() {
+async fn every_request_of_a_run_carries_its_trace_id() {
     let stack = Stack::shared();
     let (flow, run) = parked(&stack, &json!({})).await;
     run.approve(&json!({})).await.data(200);
@@ -130,7 +130,7 @@ async fn the_record_of_a_run_shows_its_steps_in_execution_order() {
 }
 
 #[tokio::test]
-async fn a_run_keeps_the_version_it_began_with() {
+async fn a_run_keeps_the_version_it_started_with() {
     let stack = Stack::shared();
     let (flow, run) = parked(&stack, &json!({})).await;
     let before = run.view().await;

@@ -36,7 +36,7 @@ async fn parked(qe: &Qe) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_file_is_applied_as_often_as_one_likes() {
+async fn a_file_can_be_applied_repeatedly() {
     let qe = Qe::with_key("QE_API_KEY");
     let slug = unique("qe");
     let mut flow = json!({"slug": slug, "name": "First", "spec": spec(&[transform("a", &json!(1))], &[])});
@@ -57,7 +57,7 @@ async fn a_file_is_applied_as_often_as_one_likes() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_in_a_file_is_said_at_its_path() {
+async fn a_problem_in_a_file_is_reported_at_its_path() {
     let qe = Qe::with_key("QE_API_KEY");
     let slug = unique("qe");
     let bad = json!({"slug": slug, "name": "Bad", "spec": spec(&[json!({"id": "a", "type": "transfrom"})], &[])});
@@ -134,7 +134,7 @@ async fn an_action_that_is_too_large_to_be_shown_is_fetched_and_approved() {
 }
 
 #[tokio::test]
-async fn exit_codes_tell_scripts_how_it_ended() {
+async fn exit_codes_say_how_a_run_ended() {
     let qe = Qe::with_key("QE_API_KEY");
     let (_, run) = parked(&qe).await;
     assert!(qe.run(&["runs", "reject", &run, "--note", "no"]).await.ok().starts_with("rejected by usr_ada"));

@@ -1,4 +1,4 @@
-//! Many callers at once: exactly one decision wins, and what it says is what is executed.
+//! Many callers at once: exactly one decision wins, and its action is executed.
 
 use std::collections::BTreeMap;
 

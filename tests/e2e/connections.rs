@@ -1,4 +1,4 @@
-//! Service connections: registered by API, called by flows, and their keys seen by nobody.
+//! Service connections: registered by API and called by flows; their keys are never shown.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn key() -> String {
     unique("sk-e2e")
 }
 
-/// Registers a service at the echo service, below a path of its own.
+/// Registers a connection to the echo service, below a path of its own.
 async fn register(api: &Api, stack: &Stack, slug: &str, key: &str, status: u16) -> Value {
     let body = json!({"serviceSlug": slug, "baseUrl": format!("{}/{}", stack.echo.url, below(slug)), "apiKey": key});
     api.post(PATH, &body).await.data(status)["connection"].clone()
@@ -52,7 +52,7 @@ async fn a_call_carries_the_key_of_its_connection_and_no_answer_ever_shows_it() 
     let view = run.wait("succeeded").await;
     let sent = stack.echo.only(&format!("/{}/orders", below(&slug))).await;
     assert_eq!(sent.header("authorization"), format!("Bearer {key}"));
-    // The echo service sends back whatever it got.
+    // The echo service sends back what it got.
     assert_eq!(view.output("call")["headers"]["authorization"], "Bearer ***");
     let used = row(&stack.ada, &connection["id"]).await.unwrap();
     assert!(used["lastUsedAt"].as_str().unwrap().ends_with(":00:00.000Z"), "{used}");
@@ -66,7 +66,7 @@ async fn a_call_carries_the_key_of_its_connection_and_no_answer_ever_shows_it() 
 }
 
 #[tokio::test]
-async fn a_replaced_connection_is_the_same_one_and_counts_for_the_next_run() {
+async fn a_replaced_connection_keeps_its_id_and_the_next_run_uses_it() {
     let stack = Stack::shared();
     let (slug, first, second) = (slug(), key(), key());
     let before = register(&stack.ada, &stack, &slug, &first, 201).await;
@@ -83,7 +83,7 @@ async fn a_replaced_connection_is_the_same_one_and_counts_for_the_next_run() {
     let sent = stack.echo.only(&format!("/{}/new/orders", below(&slug))).await;
     assert_eq!(sent.header("x-api-key"), second);
     assert_eq!(sent.0["headers"].get("authorization"), None);
-    // The same key again has the same hash, and that is all there is to compare.
+    // The same key has the same hash; there is nothing else to compare.
     let again = stack.ada.post(PATH, &body).await.data(200)["connection"].clone();
     assert_eq!(again["apiKeyHash"], after["apiKeyHash"]);
 }
@@ -109,7 +109,7 @@ async fn connections_are_listed_newest_first_page_by_page_without_their_keys() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_down_is_an_answer_and_one_that_is_up_is_remembered() {
+async fn a_failed_health_check_is_reported_and_a_successful_one_is_recorded() {
     let stack = Stack::shared();
     let (slug, key) = (slug(), key());
     let health = async |url: String, path: &str| {
@@ -138,7 +138,7 @@ async fn a_service_that_is_down_is_an_answer_and_one_that_is_up_is_remembered() 
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_registration_is_said_at_its_field() {
+async fn a_problem_in_a_registration_is_reported_at_its_field() {
     let stack = Stack::shared();
     let good = json!({"serviceSlug": slug(), "baseUrl": "https://crm.example.com", "apiKey": "not-a-real-key"});
     for (field, value) in [
@@ -171,7 +171,7 @@ async fn what_is_wrong_with_a_registration_is_said_at_its_field() {
 }
 
 #[tokio::test]
-async fn a_deleted_connection_is_gone_for_the_next_run_and_for_everybody() {
+async fn a_deleted_connection_is_gone_for_the_next_run_and_every_endpoint() {
     let stack = Stack::shared();
     let slug = slug();
     let connection = register(&stack.ada, &stack, &slug, &key(), 201).await;
@@ -191,17 +191,17 @@ async fn a_deleted_connection_is_gone_for_the_next_run_and_for_everybody() {
         assert_eq!(answer.error(404), "service connection not found");
     }
     assert_eq!(row(&stack.ada, &connection["id"]).await, None);
-    // And it can be registered anew, as another one.
+    // It can be registered again, as another connection.
     let again = register(&stack.ada, &stack, &slug, &key(), 201).await;
     assert_ne!(again["id"], connection["id"]);
     stack.ada.send(Method::DELETE, &format!("{PATH}/{slug}"), &json!({})).await.data(200);
 }
 
 #[tokio::test]
-async fn a_key_that_is_moved_to_another_organisation_opens_nothing() {
+async fn a_key_that_is_moved_to_another_organisation_cannot_be_decrypted() {
     let stack = Stack::shared();
     let slug = slug();
-    // The same slug on both sides, so that the organisation alone makes the difference.
+    // The same slug in both organisations, so that only the organisation differs.
     let ours = register(&stack.ada, &stack, &slug, &key(), 201).await;
     let secret = key();
     let theirs = register(&stack.other, &stack, &slug, &secret, 201).await;
@@ -219,14 +219,14 @@ async fn a_key_that_is_moved_to_another_organisation_opens_nothing() {
     assert!(health.data(200)["health"]["error"].as_str().unwrap().contains("cannot be decrypted"), "{}", health.body);
     assert!(stack.echo.sent_to(&format!("/{}/orders", below(&slug))).await.is_empty(), "nothing was sent");
 
-    // Nor does one of another connection of the same organisation.
+    // A key that was sealed for another connection of the same organisation is not decrypted either.
     let other_slug = self::slug();
     let other = register(&stack.other, &stack, &other_slug, &key(), 201).await;
     let other_item = stack.aws.connection_item(other["id"].as_str().unwrap()).await;
     stack.aws.replace_sealed_key(&other_item, &their_item["sealedKey"]).await;
     let health = stack.other.get(&format!("{PATH}/{other_slug}/health")).await;
     assert!(health.data(200)["health"]["error"].as_str().unwrap().contains("cannot be decrypted"), "{}", health.body);
-    // In its own place it still opens.
+    // In its own place it is still decrypted.
     let health = stack.other.get(&format!("{PATH}/{slug}/health")).await;
     assert_eq!(health.data(200)["health"]["healthy"], true, "{}", health.body);
     let asked = stack.echo.only(&format!("/{}", below(&slug))).await;

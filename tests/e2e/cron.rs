@@ -1,4 +1,4 @@
-//! The clock starts flows: when they are due, once, and never before.
+//! Schedules: the clock starts a flow when it is due, once, and never earlier.
 
 use futures_util::future::join;
 use jiff::{SignedDuration, Timestamp};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Method, Run, Stack, eventually, spec, transform, unique};
 
-/// Far from now, so that only what a test makes due is due.
+/// A time far from now, so that only flows that a test makes due are due.
 const YEARLY: &str = "0 0 1 1 *";
 
 async fn scheduled(stack: &Stack, expression: &str, extra: &Value) -> Value {
@@ -30,14 +30,14 @@ async fn runs(stack: &Stack, flow: &Value) -> Vec<Value> {
     stack.ada.get(&format!("/api/flows/{}/runs?trigger=cron", id(flow))).await.rows().to_vec()
 }
 
-/// So many minutes ago, to the minute.
+/// The time that many minutes ago, to the minute.
 fn ago(minutes: i64) -> String {
     let then = Timestamp::now() - SignedDuration::from_mins(minutes);
     format!("{}:00.000Z", &then.to_string()[..16])
 }
 
 #[tokio::test]
-async fn a_due_time_runs_once_however_many_ticks_see_it() {
+async fn a_due_time_starts_one_run_over_any_number_of_ticks() {
     let stack = Stack::shared();
     let flow = scheduled(&stack, YEARLY, &json!({})).await;
     let next = flow["nextCronRunAt"].as_str().unwrap().to_owned();
@@ -45,7 +45,7 @@ async fn a_due_time_runs_once_however_many_ticks_see_it() {
     assert!(flow.get("lastCronRunAt").is_none());
     let due = ago(90);
     stack.aws.make_due(id(&flow), &due).await;
-    // The schedule of the stack may be a third.
+    // The schedule of the stack may add a third tick.
     join(stack.aws.tick("tick-cron"), stack.aws.tick("tick-cron")).await;
     stack.aws.tick("tick-cron").await;
     let runs = runs(&stack, &flow).await;
@@ -55,11 +55,11 @@ async fn a_due_time_runs_once_however_many_ticks_see_it() {
     assert_eq!((&view.run["input"], view.output("when")), (&json!({"scheduledAt": due}), &json!(due)));
     let after = read(&stack, &flow).await;
     assert_eq!((&after["lastCronRunAt"], &after["nextCronRunAt"]), (&json!(due), &json!(next)));
-    assert_eq!(after["updatedAt"], flow["updatedAt"], "nobody has edited it");
+    assert_eq!(after["updatedAt"], flow["updatedAt"], "a tick is not an edit");
 }
 
 #[tokio::test]
-async fn after_an_outage_the_latest_time_that_was_missed_runs() {
+async fn after_an_outage_only_the_latest_missed_time_starts_a_run() {
     let stack = Stack::shared();
     let flow = scheduled(&stack, "*/30 * * * *", &json!({"cronTimezone": "europe/berlin"})).await;
     assert_eq!(flow["cronTimezone"], "Europe/Berlin");
@@ -81,7 +81,7 @@ async fn the_schedule_of_the_stack_ticks_by_itself() {
 }
 
 #[tokio::test]
-async fn a_flow_that_is_paused_or_switched_off_or_started_by_something_else_is_not_scheduled() {
+async fn a_flow_that_is_paused_switched_off_or_has_another_trigger_is_not_scheduled() {
     let stack = Stack::shared();
     let flow = scheduled(&stack, "* * * * *", &json!({"cronEnabled": false})).await;
     assert!(flow.get("nextCronRunAt").is_none() && flow["cronEnabled"] == false, "{flow}");
@@ -92,7 +92,7 @@ async fn a_flow_that_is_paused_or_switched_off_or_started_by_something_else_is_n
     for off in [json!({"status": "paused"}), json!({"cronEnabled": false}), json!({"triggerType": "api"})] {
         change(json!({"status": "active", "triggerType": "cron", "cronExpression": YEARLY, "cronEnabled": true})).await;
         stack.aws.make_due(id(&flow), &ago(1)).await;
-        // It may have been started just before; afterwards it is not.
+        // A tick may have started it just before the change, but not afterwards.
         let off = change(off).await;
         assert!(off.get("nextCronRunAt").is_none(), "{off}");
         let before = runs(&stack, &flow).await.len();
@@ -100,7 +100,7 @@ async fn a_flow_that_is_paused_or_switched_off_or_started_by_something_else_is_n
         assert_eq!(runs(&stack, &flow).await.len(), before, "{off}");
         assert!(stack.aws.flow_item(id(&flow)).await.get("outboxPk").is_none());
     }
-    // It runs by calls all the same.
+    // It can still be started by calls.
     stack.ada.post(&format!("{path}/execute"), &json!({"scheduledAt": "by hand"})).await.data(202);
 }
 

@@ -1,4 +1,4 @@
-//! Decisions: who wins, what a repetition gets, which gate is meant.
+//! Decisions: which one wins, what a repetition gets, and which gate a decision names.
 
 use serde_json::json;
 
@@ -45,7 +45,7 @@ async fn any_other_decision_afterwards_is_refused() {
 }
 
 #[tokio::test]
-async fn after_a_rejection_nobody_can_approve() {
+async fn a_rejected_gate_cannot_be_approved() {
     let stack = Stack::shared();
     let run = parked(&stack).await;
     let first = run.reject(&json!({"note": "no"})).await.data(200)["decision"].clone();
@@ -66,7 +66,7 @@ async fn a_run_without_an_approval_cannot_be_decided() {
 }
 
 #[tokio::test]
-async fn with_two_gates_open_a_decision_says_which_it_means() {
+async fn with_two_gates_open_a_decision_must_name_one() {
     let stack = Stack::shared();
     let parallel = |slug: &str| {
         let join = json!({"left": "${step.left.output.proposedAction}", "right": "${step.right.output.proposedAction}"});
@@ -95,7 +95,7 @@ async fn with_two_gates_open_a_decision_says_which_it_means() {
     assert_eq!(right.data(200)["nodeId"], "right");
     assert_eq!(right.data(200)["run"]["status"], "awaiting_approval", "the other gate is still open");
     assert!(stack.echo.sent_to(&format!("/{}/join", flow.slug)).await.is_empty());
-    // Only one is open now: it need not be named.
+    // Only one gate is open now, so it need not be named.
     assert_eq!(run.approve(&json!({"proposedActionOverride": {"n": 10}})).await.data(200)["nodeId"], "left");
 
     run.wait("succeeded").await;
@@ -128,7 +128,7 @@ async fn gates_one_after_the_other_are_decided_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_understood_approves_nothing() {
+async fn an_invalid_body_approves_nothing() {
     let stack = Stack::shared();
     let run = parked(&stack).await;
     for (body, path) in [
@@ -156,7 +156,7 @@ async fn a_body_that_is_not_understood_approves_nothing() {
 }
 
 #[tokio::test]
-async fn the_decider_is_whoever_holds_the_key_whatever_the_headers_say() {
+async fn the_actor_of_a_decision_comes_from_the_key_and_not_from_headers() {
     let stack = Stack::shared();
     let run = parked(&stack).await;
     let headers = [("content-type", "application/json"), ("x-actor", "usr_ceo"), ("x-user-id", "usr_ceo")];

@@ -1,13 +1,13 @@
-//! Crashes: processes die without a last word, and every run ends or waits all the same.
+//! Crashes: processes are killed, and every run still ends or waits.
 //!
-//! These tests have the stack to themselves. They find its processes through /proc.
+//! Each of these tests has the stack to itself. They find its processes through /proc.
 
 use serde_json::{Value, json};
 
 use crate::support::{Recorded, RunView, Stack, echo_call, edge, eventually, one_gate, spec, transform};
 
-/// A chain of ten calls `n1` to `n10`, each of which sends what the one before it was answered. `held` are answered when the
-/// test says so.
+/// A chain of ten calls `n1` to `n10`, each of which sends the previous one's response. Those in `held` are answered when the
+/// test releases them.
 fn ten(slug: &str, held: &[usize]) -> Value {
     let nodes: Vec<Value> = (1..=10)
         .map(|at| {
@@ -24,12 +24,12 @@ fn path(slug: &str, at: usize, held: &[usize]) -> String {
     if held.contains(&at) { format!("/hold/{slug}/{at}") } else { format!("/{slug}/{at}") }
 }
 
-/// The requests of a step, of which there may be several after a crash, but only under one key and with the same bytes.
+/// The requests of a step. There may be several after a crash, but only under one key and with the same bytes.
 async fn sent(stack: &Stack, view: &RunView, node: &str, path: &str) -> Vec<Recorded> {
     let requests = stack.echo.sent_to(path).await;
     assert!(!requests.is_empty(), "{node} was never sent");
     for request in &requests {
-        // A step that never came to an end has no record that shows the key.
+        // A step that did not end has no record that shows the key.
         let key = request.header("idempotency-key");
         assert!(key.starts_with(&format!("{}/{node}/", view.run["id"].as_str().unwrap())), "{key}");
         assert_eq!(key, requests[0].header("idempotency-key"));
@@ -40,7 +40,7 @@ async fn sent(stack: &Stack, view: &RunView, node: &str, path: &str) -> Vec<Reco
 
 #[tokio::test]
 #[cfg_attr(not(target_os = "linux"), ignore = "finds processes through /proc, which only Linux has")]
-async fn a_run_of_ten_nodes_whose_worker_is_killed_goes_on_where_its_record_ends() {
+async fn a_run_of_ten_nodes_whose_worker_is_killed_continues_from_its_record() {
     let stack = Stack::alone();
     let held = [5];
     let (flow, run) = stack.run(|slug| ten(slug, &held), &json!({})).await;
@@ -123,7 +123,7 @@ async fn a_run_survives_a_crash_at_several_nodes() {
 
 #[tokio::test]
 #[cfg_attr(not(target_os = "linux"), ignore = "finds processes through /proc, which only Linux has")]
-async fn a_run_whose_worker_dies_every_time_is_settled_as_failed() {
+async fn a_run_whose_worker_is_killed_at_every_attempt_is_settled_as_failed() {
     let stack = Stack::alone();
     let (flow, run) = stack
         .run(
@@ -138,7 +138,7 @@ async fn a_run_whose_worker_dies_every_time_is_settled_as_failed() {
     let path = format!("/hold/{}", flow.slug);
     let mut killed = 0;
     let view = eventually("the run to be settled", async || {
-        // Each attempt is killed once it has done what it must not do without being remembered.
+        // Each attempt is killed once it has sent its request.
         let requests = stack.echo.sent_to(&path).await.len();
         if requests > killed {
             killed = requests;
@@ -158,7 +158,7 @@ async fn a_run_whose_worker_dies_every_time_is_settled_as_failed() {
 
 #[tokio::test]
 #[cfg_attr(not(target_os = "linux"), ignore = "finds processes through /proc, which only Linux has")]
-async fn a_parked_run_does_not_notice_that_every_process_dies() {
+async fn a_parked_run_survives_the_death_of_every_process() {
     let stack = Stack::alone();
     let (flow, run) = stack.run(|slug| one_gate(slug, &json!({})), &json!({"action": {"amount": 1}})).await;
     run.parked().await;
@@ -174,7 +174,7 @@ async fn a_parked_run_does_not_notice_that_every_process_dies() {
 
 #[tokio::test]
 #[cfg_attr(not(target_os = "linux"), ignore = "finds processes through /proc, which only Linux has")]
-async fn a_worker_that_dies_after_the_approval_executes_what_was_decided() {
+async fn a_run_whose_worker_is_killed_after_the_approval_executes_what_was_decided() {
     let stack = Stack::alone();
     let slow = |slug: &str| {
         let mut spec = one_gate(slug, &json!({}));

@@ -1,4 +1,4 @@
-//! The rules a gate sets: who may decide, what an override may change, how many must agree.
+//! The rules of a gate: who may decide, what an override may change, how many approvals are required.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ async fn only_the_assignee_decides() {
 }
 
 #[tokio::test]
-async fn whoever_started_the_run_is_shut_out_if_the_gate_says_so() {
+async fn the_actor_who_started_the_run_cannot_decide_if_the_gate_requires_another() {
     let stack = Stack::shared();
     let (_, run) = parked(&stack, json!({"requireDifferentActor": true}), json!({"amount": 1})).await;
     assert_eq!(run.approve(&json!({})).await.error(403), "the actor who started the run may not decide this approval");
@@ -92,7 +92,7 @@ async fn an_override_changes_only_what_may_be_edited() {
 }
 
 #[tokio::test]
-async fn a_gate_without_allowed_edits_takes_the_proposal_or_nothing() {
+async fn a_gate_with_no_allowed_edits_accepts_no_edit() {
     let stack = Stack::shared();
     let (_, run) = parked(&stack, json!({"allowedEdits": []}), json!({"amount": 50})).await;
     let answer = run.approve(&json!({"proposedActionOverride": {"amount": 51}})).await;

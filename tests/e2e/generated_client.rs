@@ -1,4 +1,4 @@
-//! A client that a generator made of `openapi.yaml` drives the canonical run: the document is enough to write one.
+//! A client generated from `openapi.yaml` drives the canonical run: the document is enough to generate one.
 
 use runs_client::{Client, types};
 use serde_json::json;
@@ -14,7 +14,7 @@ fn client() -> Client {
 }
 
 #[tokio::test]
-async fn the_canonical_run_from_the_flow_to_what_was_executed() {
+async fn the_canonical_run_from_the_flow_to_the_executed_action() {
     let stack = Stack::shared();
     let api = client();
     let slug = unique("generated");
@@ -49,7 +49,7 @@ async fn the_canonical_run_from_the_flow_to_what_was_executed() {
 }
 
 #[tokio::test]
-async fn a_refusal_has_a_type_too() {
+async fn an_error_response_has_a_type() {
     let api = client();
     let refused = api.get_run().run_id("run_00000000000000000000000000".to_owned()).send().await.unwrap_err();
     let runs_client::Error::ErrorResponse(answer) = refused else { panic!("{refused}") };

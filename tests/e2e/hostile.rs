@@ -1,5 +1,5 @@
-//! Inputs that nobody sends by accident: every answer is in the envelope and none of them is our fault. What makes the
-//! calls (`support::Api`) checks both; these tests only have to call.
+//! Malformed and hostile inputs: every response is in the envelope, and none is a 5xx. `support::Api` checks both for every call,
+//! so these tests only have to call.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -51,13 +51,13 @@ fn bodies() -> Vec<Vec<u8>> {
     bodies
 }
 
-/// The beginning of a body, for messages.
+/// The beginning of a body, for assertion messages.
 fn shown(body: &[u8]) -> String {
     String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned()
 }
 
 #[tokio::test]
-async fn no_body_upsets_an_endpoint() {
+async fn no_body_causes_a_server_error() {
     let stack = Stack::shared();
     let flow = stack.flow(|slug| one_gate(slug, &json!({}))).await;
     let path = format!("/api/flows/{}", flow.id);
@@ -85,7 +85,7 @@ async fn no_body_upsets_an_endpoint() {
 }
 
 #[tokio::test]
-async fn whatever_input_a_run_accepts_it_keeps_exactly() {
+async fn a_run_keeps_every_accepted_input_exactly() {
     let stack = Stack::shared();
     let flow = stack.flow(|_| spec(&[transform("copy", &json!("${trigger}"))], &[])).await;
     let path = format!("/api/flows/{}/execute", flow.id);
@@ -93,7 +93,7 @@ async fn whatever_input_a_run_accepts_it_keeps_exactly() {
         let answer = stack.ada.call(Method::POST, &path, &[("content-type", "application/json")], Some(body.clone())).await;
         if answer.status == 202 {
             let view = crate::support::Run::of(&stack.ada, &answer.data(202)["run"]).wait("succeeded").await;
-            // Bytes that are no UTF-8 never arrive: the gateway replaces them.
+            // Bytes that are not UTF-8 never arrive: the gateway replaces them.
             let text = String::from_utf8_lossy(&body);
             let sent: Value = if text.trim().is_empty() { json!({}) } else { serde_json::from_str(&text).unwrap() };
             if view.run.get("inputRef").is_none() {
@@ -106,16 +106,16 @@ async fn whatever_input_a_run_accepts_it_keeps_exactly() {
     }
 }
 
-/// Decimals that a careless reader of JSON takes for their neighbours: the first is what a tax computation gives, the second
-/// moves with every reading.
+/// Decimals that an inexact JSON parser reads as their neighbours: the first is the result of a tax computation, the second
+/// changes with every parsing.
 const PRECISE: &str = r#"{"amount":985.6906946328695,"tiny":-4.002572745002986e-231}"#;
 
 #[tokio::test]
-async fn a_number_is_executed_to_its_last_digit() {
+async fn every_digit_of_a_number_is_executed() {
     let stack = Stack::shared();
     let flow = stack.flow(|slug| one_gate(slug, &json!({}))).await;
     let json = [("content-type", "application/json")];
-    // Sent and compared as text: the test must not depend on a reader of its own.
+    // Sent and compared as text, so that the test does not depend on a JSON parser.
     let path = format!("/api/flows/{}/execute", flow.id);
     for (input, body) in [
         (format!("{{\"action\":{PRECISE}}}"), "{}".to_owned()),
@@ -133,7 +133,7 @@ async fn a_number_is_executed_to_its_last_digit() {
     }
 }
 
-/// Values at the edges of what DynamoDB can hold as a number, and others that a store may bend.
+/// Values at the limits of DynamoDB's numbers, and others that a store may change.
 fn awkward() -> Value {
     json!({
         "large": 1.0e308, "small": 5e-324, "negative": -1.797_693_134_862_315_7e308, "max": u64::MAX, "min": i64::MIN, "tenth": 0.1, "sum": 0.1 + 0.2,
@@ -143,7 +143,7 @@ fn awkward() -> Value {
 }
 
 #[tokio::test]
-async fn awkward_values_pass_unchanged_from_the_input_over_the_approval_to_the_service() {
+async fn unusual_values_pass_unchanged_from_the_input_through_the_approval_to_the_service() {
     let stack = Stack::shared();
     let (flow, run) = stack.run(|slug| one_gate(slug, &json!({"data": "${trigger}"})), &json!({"action": awkward()})).await;
     let view = run.parked().await;
@@ -161,7 +161,7 @@ async fn awkward_values_pass_unchanged_from_the_input_over_the_approval_to_the_s
 }
 
 #[tokio::test]
-async fn awkward_values_may_stand_in_a_flow() {
+async fn unusual_values_can_be_saved_in_a_flow() {
     let stack = Stack::shared();
     let constant = || {
         let mut value = awkward();
@@ -176,7 +176,7 @@ async fn awkward_values_may_stand_in_a_flow() {
 }
 
 #[tokio::test]
-async fn no_path_or_query_upsets_an_endpoint() {
+async fn no_path_or_query_causes_a_server_error() {
     let stack = Stack::shared();
     let flow = stack.flow(|slug| one_gate(slug, &json!({}))).await;
     let long = "x".repeat(2_000);
@@ -217,7 +217,7 @@ async fn no_path_or_query_upsets_an_endpoint() {
 }
 
 #[tokio::test]
-async fn forged_cursors_find_nothing_that_is_not_theirs() {
+async fn forged_cursors_are_refused() {
     let stack = Stack::shared();
     let flow = stack.flow(|slug| one_gate(slug, &json!({}))).await;
     let list = format!("/api/flows/{}/runs", flow.id);
@@ -227,7 +227,7 @@ async fn forged_cursors_find_nothing_that_is_not_theirs() {
 }
 
 #[tokio::test]
-async fn odd_headers_are_taken_or_refused() {
+async fn unusual_headers_are_accepted_or_refused() {
     let stack = Stack::shared();
     let flow = stack.flow(|_| spec(&[transform("only", &json!(1))], &[])).await;
     let path = format!("/api/flows/{}/execute", flow.id);

@@ -1,4 +1,4 @@
-//! `execute` with an Idempotency-Key: however often it is called, there is one run.
+//! `execute` with an Idempotency-Key: every repetition returns the same run.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ async fn without_a_key_every_call_is_a_run() {
 }
 
 #[tokio::test]
-async fn a_key_has_a_sensible_length() {
+async fn the_length_of_a_key_is_limited() {
     let stack = Stack::shared();
     let flow = flow(&stack).await;
     for key in ["x".repeat(256), "x".repeat(3_000)] {

@@ -1,17 +1,17 @@
-//! The inbox: the open gates of the organisation, for whoever may decide them.
+//! The inbox: the open gates of the organisation, by assignee.
 
 use serde_json::{Value, json};
 
 use crate::support::{Api, Flow, Run, Stack, edge, gate, one_gate, spec, transform};
 
-/// A flow whose gate is assigned as the input says, or to nobody.
+/// A flow whose gate is assigned as the input says, or not assigned.
 async fn assigned(stack: &Stack) -> Flow {
     stack
         .flow(|_| {
-            let choose = json!({"id": "choose", "type": "decision", "expression": "trigger.open", "cases": {"true": {"next": "anyone"}, "false": {"next": "someone"}}});
-            let someone = gate("someone", &json!("${trigger}"), &json!({"assignTo": "${trigger.who}"}));
+            let choose = json!({"id": "choose", "type": "decision", "expression": "trigger.open", "cases": {"true": {"next": "anyone"}, "false": {"next": "assigned"}}});
+            let assigned = gate("assigned", &json!("${trigger}"), &json!({"assignTo": "${trigger.who}"}));
             let case = |to: &str, case: &str| json!({"from": "choose", "to": to, "case": case});
-            spec(&[choose, gate("anyone", &json!("${trigger}"), &json!({})), someone], &[case("anyone", "true"), case("someone", "false")])
+            spec(&[choose, gate("anyone", &json!("${trigger}"), &json!({})), assigned], &[case("anyone", "true"), case("assigned", "false")])
         })
         .await
 }
@@ -22,7 +22,7 @@ async fn parked(stack: &Stack, flow: &Flow, who: Option<&str>) -> Run {
     run
 }
 
-/// Whose gates an inbox shows, by run.
+/// The runs whose gates an inbox shows.
 async fn seen(api: &Api, flow: &Flow, query: &str) -> Vec<String> {
     let answer = api.get(&format!("/api/approvals?flow={}{query}", flow.id)).await;
     assert_eq!(answer.body["total"], answer.rows().len());
@@ -30,7 +30,7 @@ async fn seen(api: &Api, flow: &Flow, query: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_inbox_shows_what_is_asked_of_whom() {
+async fn an_inbox_shows_the_gates_of_an_assignee() {
     let stack = Stack::shared();
     let flow = assigned(&stack).await;
     let anyone = parked(&stack, &flow, None).await.id;
@@ -56,7 +56,7 @@ async fn an_inbox_shows_what_is_asked_of_whom() {
 }
 
 #[tokio::test]
-async fn a_row_says_what_a_reviewer_needs_to_know() {
+async fn a_row_shows_what_a_reviewer_needs() {
     let stack = Stack::shared();
     let (flow, run) = stack
         .run(|slug| one_gate(slug, &json!({"actionLabel": "Pay ${trigger.action.amount} €", "assignTo": "role:reviewer", "data": {"why": "ü"}, "requiredApprovals": 2})), &json!({"action": {"amount": 3}}))
@@ -106,7 +106,7 @@ async fn start(stack: &Stack, flow: &Flow) -> Run {
 }
 
 #[tokio::test]
-async fn the_second_gate_leaves_too_when_the_first_one_ends_the_run() {
+async fn the_second_gate_leaves_the_inbox_when_the_first_one_ends_the_run() {
     let stack = Stack::shared();
     let (flow, run) = stack
         .run(
@@ -127,12 +127,12 @@ async fn the_second_gate_leaves_too_when_the_first_one_ends_the_run() {
 }
 
 #[tokio::test]
-async fn an_inbox_comes_in_pages() {
+async fn an_inbox_has_pages() {
     let stack = Stack::shared();
     let flow = assigned(&stack).await;
     let mut all = Vec::new();
     for at in 0..5 {
-        // Two that are not Ada's among those that are: a page is full all the same.
+        // Two gates of another assignee among those of Ada: a page is still full.
         let who = if at % 2 == 0 { "role:reviewer" } else { "role:boss" };
         let run = parked(&stack, &flow, Some(who)).await;
         if at % 2 == 0 {
@@ -151,11 +151,11 @@ async fn an_inbox_comes_in_pages() {
     assert_eq!((&second.body["page"], &second.body["meta"]["nextCursor"]), (&json!(2), &Value::Null));
     assert_eq!(runs(&stack.ada.get(&format!("{path}&page=2")).await), all[2..]);
     let of_grace = stack.grace.get(&format!("{path}&cursor={next}")).await;
-    assert_eq!(of_grace.faulty_fields(400), ["cursor"], "`me` is somebody else there");
+    assert_eq!(of_grace.faulty_fields(400), ["cursor"], "`me` is another actor there");
 }
 
 #[tokio::test]
-async fn a_flow_that_is_not_there_has_no_inbox() {
+async fn the_inbox_of_a_flow_that_does_not_exist_is_not_found() {
     let stack = Stack::shared();
     assert_eq!(stack.ada.get("/api/approvals?flow=no-such-flow").await.error(404), "flow not found");
     let flow = stack.flow(|slug| one_gate(slug, &json!({}))).await;

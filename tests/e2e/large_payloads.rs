@@ -1,4 +1,4 @@
-//! Payloads over 100 KB lie in object storage: the run links to them, and downstream nodes read them all the same.
+//! Payloads over 100 KB are in object storage: the run links to them, and downstream nodes read them like any other.
 
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ async fn large_payloads_survive_a_pause() {
     run.parked().await;
     run.approve(&json!({})).await.data(200);
     run.wait("succeeded").await;
-    // Another invocation sent it: it had to read both back from where they lie.
+    // Another invocation sent it, which had to read both from object storage.
     assert_eq!(*stack.echo.only(&format!("/{}/call", flow.slug)).await.body(), json!({"big": text, "input": text}));
 }
 

@@ -102,7 +102,7 @@ async fn a_run_of_more_than_5_mb_is_shown_in_less_and_every_reference_leads_to_i
 }
 
 #[tokio::test]
-async fn one_part_of_one_step_can_be_asked_for() {
+async fn one_part_of_one_step_can_be_read() {
     let stack = Stack::shared();
     let flow = |_: &str| {
         let nodes = [
@@ -135,6 +135,6 @@ async fn one_part_of_one_step_can_be_asked_for() {
     assert_eq!(part("review", "?of=decision").await.data(200)["decision"]["decidedAction"], json!({"amount": 1}));
     let path = run.path("steps/small/output");
     assert_eq!(stack.other.get(&path).await.error(404), "run not found");
-    assert_eq!(stack.nobody.get(&path).await.status, 401);
+    assert_eq!(stack.without_key.get(&path).await.status, 401);
     assert_eq!(stack.reader.get(&path).await.data(200)["output"]["n"], 5);
 }

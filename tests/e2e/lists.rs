@@ -211,7 +211,7 @@ async fn a_cursor_belongs_to_one_list_with_its_filters() {
     stack.ada.send(Method::DELETE, &webhook, &json!({})).await.data(200);
     let foreign = stack.other.get(&format!("/api/flows?cursor={cursor}")).await;
     assert_eq!(foreign.faulty_fields(400), ["cursor"]);
-    // By its id or by its slug it is the same flow, and the same moment however it is written.
+    // Its id and its slug name the same flow, and two notations of a time name the same moment.
     let by_slug = stack.ada.get(&format!("/api/flows/{}/runs?limit=2&status=succeeded&cursor={cursor}", flow.slug)).await;
     assert_eq!(by_slug.rows().len(), 2);
     let spanned = list(&stack, &flow, "limit=1&from=2020-01-01T00:00:00Z").await;
@@ -226,7 +226,7 @@ async fn a_cursor_belongs_to_one_organisation() {
     let stack = Stack::shared();
     for _ in 0..2 {
         trivial(&stack, 0).await;
-        // A list that both organisations have, under the same name and with the same filters.
+        // A list of the same name and with the same filters in both organisations.
         let flow = json!({"slug": unique("other"), "name": "Theirs", "spec": spec(&[transform("a", &json!(1))], &[])});
         stack.other.post("/api/flows", &flow).await.data(201);
     }
@@ -240,12 +240,12 @@ async fn a_cursor_belongs_to_one_organisation() {
         let refused = api.get(&format!("/api/flows?limit=1&cursor={foreign}")).await;
         assert_eq!(refused.field_error(400, "cursor"), "is not a cursor of this list");
     }
-    // Whoever else belongs to the organisation may go on where a colleague stopped.
+    // Another member of the organisation may continue where a colleague stopped.
     stack.grace.get(&format!("/api/flows?limit=1&cursor={ours}")).await.data(200);
 }
 
 #[tokio::test]
-async fn a_cursor_that_was_changed_is_none() {
+async fn a_cursor_that_was_changed_is_refused() {
     let stack = Stack::shared();
     let (flow, all) = trivial(&stack, 2).await;
     let answer = list(&stack, &flow, "limit=1").await;
@@ -273,7 +273,7 @@ async fn pages_show_every_run_once_while_runs_change_status() {
     for _ in 0..6 {
         runs.insert(0, started(&stack, &flow, "gate", "awaiting_approval").await);
     }
-    // Between two pages one run that was shown and one that was not go on to another status.
+    // Between two pages the status of one run that was shown and of one that was not changes.
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     for (page, (shown, coming)) in [(0, 3), (1, 4), (2, 5)].into_iter().enumerate() {
         let answer = list(&stack, &flow, &format!("limit=2{cursor}")).await;
@@ -291,7 +291,7 @@ async fn pages_show_every_run_once_while_runs_change_status() {
 }
 
 #[tokio::test]
-async fn what_leaves_a_filtered_list_between_two_pages_is_not_on_the_next_and_nothing_else_is_missing() {
+async fn a_run_that_leaves_a_filtered_list_between_two_pages_is_the_only_one_missing() {
     let stack = Stack::shared();
     let flow = varied(&stack).await;
     let mut runs = Vec::new();
@@ -309,7 +309,7 @@ async fn what_leaves_a_filtered_list_between_two_pages_is_not_on_the_next_and_no
 }
 
 #[tokio::test]
-async fn a_query_that_cannot_be_read_is_refused_by_field() {
+async fn an_invalid_query_is_refused_by_field() {
     let stack = Stack::shared();
     let (flow, _) = trivial(&stack, 0).await;
     let runs = format!("/api/flows/{}/runs", flow.id);

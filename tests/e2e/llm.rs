@@ -57,7 +57,7 @@ async fn without_a_schema_the_answer_is_text() {
 }
 
 #[tokio::test]
-async fn an_answer_against_the_schema_fails_the_step_with_every_violation() {
+async fn an_answer_that_breaks_the_schema_fails_the_step_with_every_violation() {
     let stack = Stack::shared();
     let step = json!({"userPrompt": "SCRIPTED: {\"amount\": \"ten\"}", "outputSchema": amount(), "retry": {"maxAttempts": 3}});
     let view = asked(&stack, step, "failed").await;
@@ -66,14 +66,14 @@ async fn an_answer_against_the_schema_fails_the_step_with_every_violation() {
 }
 
 #[tokio::test]
-async fn what_the_model_refuses_fails_the_step_in_its_words() {
+async fn a_refusal_of_the_model_fails_the_step_with_its_text() {
     let stack = Stack::shared();
     let view = asked(&stack, json!({"userPrompt": "SCRIPTED: this is no JSON"}), "failed").await;
     assert!(view.error().contains("answered 400: what follows SCRIPTED: in the last user message is not JSON"), "{}", view.error());
 }
 
 #[tokio::test]
-async fn a_model_that_the_deployment_does_not_know_is_named_with_those_it_knows() {
+async fn the_error_for_an_unknown_model_lists_the_known_ones() {
     let stack = Stack::shared();
     let view = asked(&stack, json!({"model": "quantum-ai:huge", "userPrompt": "x"}), "failed").await;
     assert_eq!(view.error(), "no model `quantum-ai:huge` in this deployment; the models it has: `quantum-ai:default`");

@@ -91,7 +91,7 @@ async fn a_transform_keeps_types_and_writes_values_into_texts() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_not_there_fails_the_step_and_is_named() {
+async fn a_missing_path_fails_the_step_and_is_named() {
     let stack = Stack::shared();
     for (template, message) in [
         ("${trigger.customer.name}", "`trigger.customer.name` is not there"),
@@ -115,7 +115,7 @@ async fn a_path_that_is_not_there_fails_the_step_and_is_named() {
 }
 
 #[tokio::test]
-async fn an_output_of_a_skipped_node_is_not_there() {
+async fn a_skipped_node_has_no_output() {
     let stack = Stack::shared();
     let spec_of = |_: &str| {
         let mut spec = branching();
@@ -128,7 +128,7 @@ async fn an_output_of_a_skipped_node_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_run_puts_out_what_its_flow_says_or_what_its_last_step_gave() {
+async fn the_output_of_a_run_is_the_flow_s_output_or_that_of_its_last_step() {
     let stack = Stack::shared();
     let chain = || spec(&[transform("a", &json!({"n": 1})), transform("b", &json!(["${step.a.output.n}", 2]))], &[edge("a", "b")]);
     let (_, run) = stack.run(|_| chain(), &json!({})).await;
@@ -177,7 +177,7 @@ async fn branches_run_at_the_same_time_and_join() {
 }
 
 #[tokio::test]
-async fn a_failing_branch_lets_the_others_finish_what_they_sent_and_begins_nothing_more() {
+async fn after_a_failure_other_branches_finish_their_requests_and_start_nothing_more() {
     let stack = Stack::shared();
     let two = |slug: &str| {
         let call = |id: &str, prefix: &str| echo_call(id, &format!("{prefix}/{slug}/{id}"), &json!({}));
@@ -202,7 +202,7 @@ async fn a_failing_branch_lets_the_others_finish_what_they_sent_and_begins_nothi
 }
 
 #[tokio::test]
-async fn an_error_with_a_route_goes_on_there() {
+async fn a_failed_node_with_a_route_continues_there() {
     let stack = Stack::shared();
     let guarded = |slug: &str| {
         let mut call = echo_call("call", &format!("/status/404/{slug}"), &json!({}));
@@ -217,7 +217,7 @@ async fn an_error_with_a_route_goes_on_there() {
 }
 
 #[tokio::test]
-async fn a_run_without_a_body_has_an_empty_input_and_any_json_may_be_one() {
+async fn without_a_body_the_input_is_empty_and_any_json_can_be_the_input() {
     let stack = Stack::shared();
     let flow = stack.flow(|_| spec(&[transform("all", &json!("${trigger}"))], &[])).await;
     let path = format!("/api/flows/{}/execute", flow.id);
@@ -232,7 +232,7 @@ async fn a_run_without_a_body_has_an_empty_input_and_any_json_may_be_one() {
 }
 
 #[tokio::test]
-async fn a_gate_may_be_anywhere_in_a_graph_that_goes_on_around_it() {
+async fn a_graph_continues_around_an_open_gate() {
     let stack = Stack::shared();
     let beside = |slug: &str| {
         let mut spec = one_gate(slug, &json!({}));
@@ -244,7 +244,7 @@ async fn a_gate_may_be_anywhere_in_a_graph_that_goes_on_around_it() {
         spec
     };
     let (flow, run) = stack.run(beside, &json!({"action": {"amount": 1}})).await;
-    // The run waits for a person, and what does not depend on them goes on.
+    // The run waits for a person, and nodes that do not depend on the decision continue.
     let view = run.wait_for_step("beside", "succeeded").await;
     assert_eq!(view.status(), "awaiting_approval");
     run.approve(&json!({})).await.data(200);

@@ -47,7 +47,7 @@ async fn to_another_organisation_a_flow_or_run_looks_like_one_that_does_not_exis
 }
 
 #[tokio::test]
-async fn lists_hold_what_is_of_the_own_organisation_only() {
+async fn lists_show_only_the_own_organisation() {
     let stack = Stack::shared();
     let (ours, run) = stack.run(|slug| one_gate(slug, &json!({})), &json!({"action": 1})).await;
     run.parked().await;
@@ -57,7 +57,7 @@ async fn lists_hold_what_is_of_the_own_organisation_only() {
     let their_run = crate::support::Run::of(&stack.other, &started.data(202)["run"]);
     their_run.parked().await;
 
-    // The same slug means another flow on either side.
+    // The same slug names another flow in each organisation.
     for (api, flow, run) in [(&stack.ada, &ours.id, &run.id), (&stack.other, &theirs, &their_run.id)] {
         assert_eq!(api.get(&format!("/api/flows/{}", ours.slug)).await.data(200)["flow"]["id"], *flow);
         let runs = api.get(&format!("/api/flows/{}/runs", ours.slug)).await;

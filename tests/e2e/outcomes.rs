@@ -1,4 +1,4 @@
-//! What follows a decision that is no approval: a rejection, or nobody deciding in time.
+//! What follows a rejection, and a gate that is not decided in time.
 
 use serde_json::json;
 
@@ -26,17 +26,17 @@ async fn a_rejection_fails_the_run_if_that_is_the_policy() {
     }
 }
 
-/// `review`, and what follows each way out of it.
+/// `review`, and the nodes that follow each of its outcomes.
 fn routed(slug: &str, more: &serde_json::Value) -> serde_json::Value {
-    let tell = |id: &str| echo_call(id, &format!("/{slug}/{id}"), &json!({"review": "${step.review.output}"}));
+    let report = |id: &str| echo_call(id, &format!("/{slug}/{id}"), &json!({"review": "${step.review.output}"}));
     spec(
-        &[gate("review", &json!({"amount": 1}), more), tell("execute"), tell("escalate"), transform("end", &json!("done"))],
+        &[gate("review", &json!({"amount": 1}), more), report("execute"), report("escalate"), transform("end", &json!("done"))],
         &[edge("review", "execute"), edge("execute", "end"), edge("escalate", "end")],
     )
 }
 
 #[tokio::test]
-async fn a_rejection_takes_its_route_and_skips_what_approval_would_have_led_to() {
+async fn a_rejection_takes_its_route_and_skips_the_nodes_after_an_approval() {
     let stack = Stack::shared();
     let (flow, run) = stack.run(|slug| routed(slug, &json!({"onReject": "route_to:escalate"})), &json!({})).await;
     run.parked().await;
@@ -45,9 +45,9 @@ async fn a_rejection_takes_its_route_and_skips_what_approval_would_have_led_to()
 
     let view = run.wait("succeeded").await;
     assert_eq!(view.statuses(), [("end", "succeeded"), ("escalate", "succeeded"), ("execute", "skipped"), ("review", "succeeded")]);
-    let told = stack.echo.only(&format!("/{}/escalate", flow.slug)).await;
-    let told = &told.body()["review"];
-    assert_eq!((&told["decision"], &told["note"], &told["actor"]), (&json!("rejected"), &json!("no"), &json!("usr_ada")));
+    let reported = stack.echo.only(&format!("/{}/escalate", flow.slug)).await;
+    let reported = &reported.body()["review"];
+    assert_eq!((&reported["decision"], &reported["note"], &reported["actor"]), (&json!("rejected"), &json!("no"), &json!("usr_ada")));
     assert!(stack.echo.sent_to(&format!("/{}/execute", flow.slug)).await.is_empty());
 }
 
@@ -68,7 +68,7 @@ async fn the_policy_of_the_flow_counts_where_a_gate_has_none_of_its_own() {
         let with_default = |slug: &str| {
             let mut spec = routed(slug, &own);
             spec["onReject"] = json!("route_to:escalate");
-            // Otherwise nothing would lead to it when the gate's own policy is to fail.
+            // Otherwise no edge would lead to it if the gate's own policy is to fail.
             spec["onTimeout"] = json!("route_to:escalate");
             spec
         };
@@ -79,13 +79,13 @@ async fn the_policy_of_the_flow_counts_where_a_gate_has_none_of_its_own() {
     }
 }
 
-/// In hours: about four seconds, the granularity of a deadline being one.
+/// About four seconds, in hours; deadlines are exact to a second.
 const SOON: f64 = 0.001;
 /// Long enough for a reviewer on a busy machine to be in time.
 const IN_A_WHILE: f64 = 0.005;
 
 #[tokio::test]
-async fn a_gate_that_nobody_decides_takes_its_timeout_route() {
+async fn a_gate_that_expires_takes_its_timeout_route() {
     let stack = Stack::shared();
     let more = json!({"timeoutHours": SOON, "onTimeout": "route_to:escalate"});
     let (flow, run) = stack.run(|slug| routed(slug, &more), &json!({})).await;
@@ -103,7 +103,7 @@ async fn a_gate_that_nobody_decides_takes_its_timeout_route() {
 }
 
 #[tokio::test]
-async fn a_gate_that_nobody_decides_fails_the_run_if_that_is_the_policy() {
+async fn a_gate_that_expires_fails_the_run_if_that_is_the_policy() {
     let stack = Stack::shared();
     let (flow, run) = stack.run(|slug| one_gate(slug, &json!({"timeoutHours": SOON})), &json!({"action": 1})).await;
     let view = run.wait("failed").await;
@@ -113,9 +113,9 @@ async fn a_gate_that_nobody_decides_fails_the_run_if_that_is_the_policy() {
 }
 
 #[tokio::test]
-async fn a_timer_that_is_left_over_does_not_touch_a_decided_gate() {
+async fn a_stale_timer_does_not_change_a_decided_gate() {
     let stack = Stack::shared();
-    // The first gate's timer runs out while the run waits at the second one, whose own deadline is far away.
+    // The first gate's timer expires while the run waits at the second one, whose own deadline is much later.
     let two = |_: &str| {
         let short = gate("first", &json!({"n": 1}), &json!({"timeoutHours": IN_A_WHILE}));
         spec(&[short, gate("second", &json!({"n": 2}), &json!({}))], &[edge("first", "second")])

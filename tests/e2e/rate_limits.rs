@@ -1,4 +1,4 @@
-//! How often a key may call. The key of these tests has 3 writes and 5 reads a minute, and nobody else uses it.
+//! Rate limits. The key of these tests has 3 writes and 5 reads a minute, and no other test uses it.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +17,9 @@ fn rate(answer: &Answer) -> Rate {
 }
 
 #[tokio::test]
-async fn a_key_gets_as_many_answers_in_a_minute_as_its_limit_says() {
+async fn a_key_is_limited_to_its_number_of_calls_per_minute() {
     let stack = Stack::shared();
-    // The first of its minute: an earlier run of this test may have used up the present one.
+    // Begins with a new minute, because an earlier run of this test may have used up the present one.
     let first = eventually("a minute that nothing was counted in", async || {
         let answer = write(&stack).await;
         (rate(&answer).remaining == 2).then_some(answer)
@@ -28,7 +28,7 @@ async fn a_key_gets_as_many_answers_in_a_minute_as_its_limit_says() {
     let mut answers = vec![first];
     answers.extend(join_all((0..12).map(|_| write(&stack))).await);
 
-    // A new minute may have begun meanwhile; in each of them the limit is exact.
+    // A new minute may have begun meanwhile; the limit is exact in each minute.
     let mut minutes: BTreeMap<u64, Vec<&Answer>> = BTreeMap::new();
     for answer in &answers {
         minutes.entry(rate(answer).reset).or_default().push(answer);
@@ -49,7 +49,7 @@ async fn a_key_gets_as_many_answers_in_a_minute_as_its_limit_says() {
         }
     }
 
-    // Reads are counted by themselves, and so are those of other functions.
+    // Reads are counted apart from writes, also those of other functions.
     let read = stack.limited.get("/api/flows").await;
     read.data(200);
     assert_eq!(rate(&read).limit, 5);
@@ -57,7 +57,7 @@ async fn a_key_gets_as_many_answers_in_a_minute_as_its_limit_says() {
 }
 
 #[tokio::test]
-async fn functions_count_together() {
+async fn functions_share_one_counter() {
     let stack = Stack::shared();
     // `runs.read` is the bucket of these three, and each is a function of its own.
     let paths = ["/api/approvals", "/api/flows/no-such-flow/runs", "/api/runs/run_1"];

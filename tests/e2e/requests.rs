@@ -1,4 +1,4 @@
-//! `service_call` and `http_request`: what is sent, and what becomes of the answer.
+//! `service_call` and `http_request`: what is sent, and what the step makes of the response.
 
 use serde_json::{Value, json};
 
@@ -108,7 +108,7 @@ async fn an_http_request_puts_out_status_headers_and_body() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_an_error_fails_the_step_and_is_quoted() {
+async fn an_error_response_fails_the_step_and_is_quoted() {
     let stack = Stack::shared();
     for status in [400, 404, 409, 422, 302] {
         let (flow, run) =
@@ -123,7 +123,7 @@ async fn an_answer_that_is_an_error_fails_the_step_and_is_quoted() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_body_is_null() {
+async fn a_response_without_a_body_is_null() {
     let stack = Stack::shared();
     let view = run_of(&stack, echo_call("call", "/status/204/empty", &json!({})), json!({}), "succeeded").await;
     assert_eq!(*view.output("call"), Value::Null);
@@ -131,7 +131,7 @@ async fn an_answer_without_a_body_is_null() {
 }
 
 #[tokio::test]
-async fn a_host_that_nobody_should_call_is_not_called() {
+async fn a_forbidden_host_is_not_called() {
     let stack = Stack::shared();
     // The local stack allows loopback and nothing else that is not public.
     for url in [
@@ -163,7 +163,7 @@ async fn a_service_that_takes_too_long_fails_the_step() {
 }
 
 #[tokio::test]
-async fn a_port_where_nobody_listens_fails_the_step() {
+async fn a_closed_port_fails_the_step() {
     let stack = Stack::shared();
     // tcpmux, RFC 1078: a port that no test can be given.
     let view = run_of(&stack, json!({"id": "call", "type": "http_request", "url": "http://127.0.0.1:1/x"}), json!({}), "failed").await;
@@ -193,8 +193,8 @@ async fn an_http_sink_delivers_and_checks_only_the_status() {
 #[tokio::test]
 async fn a_webhook_emit_records_an_event_with_an_id() {
     let stack = Stack::shared();
-    let node = json!({"id": "tell", "type": "webhook_emit", "event": "refund.approved", "data": {"order": "${trigger.order}"}});
+    let node = json!({"id": "emit", "type": "webhook_emit", "event": "refund.approved", "data": {"order": "${trigger.order}"}});
     let view = run_of(&stack, node, json!({"order": 7}), "succeeded").await;
-    assert!(view.output("tell").as_str().unwrap().starts_with("evt_"), "{}", view.output("tell"));
-    assert_eq!(view.step("tell")["input"], json!({"event": "refund.approved", "data": {"order": 7}}));
+    assert!(view.output("emit").as_str().unwrap().starts_with("evt_"), "{}", view.output("emit"));
+    assert_eq!(view.step("emit")["input"], json!({"event": "refund.approved", "data": {"order": 7}}));
 }

@@ -1,4 +1,4 @@
-//! Outputs go when their time is up, or when somebody wants it, and leave receipts; the run stays.
+//! Outputs are purged when they expire or on request, and leave receipts; the run stays.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,13 +17,13 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// The status of what lies at a signed URL.
+/// The status of a signed URL.
 async fn status_at(stack: &Stack, reference: &Value) -> u16 {
     stack.client.get(reference["url"].as_str().unwrap()).send().await.unwrap().status().as_u16()
 }
 
 #[tokio::test]
-async fn what_the_table_deletes_when_its_time_is_up_leaves_a_receipt_and_its_object_goes() {
+async fn an_expired_record_leaves_a_receipt_and_its_object_is_deleted() {
     let stack = Stack::shared();
     let text = "0123456789".repeat(20_000);
     let (flow, run) = stack.run(|_| failing(), &json!({"text": text})).await;
@@ -36,7 +36,7 @@ async fn what_the_table_deletes_when_its_time_is_up_leaves_a_receipt_and_its_obj
     for node in ["big", "small", "bad"] {
         stack.aws.expire_step(&run.id, node, expired).await;
     }
-    // Whether or not the table has got round to it.
+    // Whether or not the table has deleted it.
     let view = run.view().await;
     for node in ["big", "small"] {
         let step = view.step(node);
@@ -72,7 +72,7 @@ async fn purge(run: &Run, api: &crate::support::Api) -> crate::support::Answer {
 }
 
 #[tokio::test]
-async fn a_run_is_purged_at_once_when_somebody_wants_it() {
+async fn a_run_is_purged_at_once_on_request() {
     let stack = Stack::shared();
     let text = "0123456789".repeat(20_000);
     let flow = |_: &str| {
@@ -111,9 +111,9 @@ async fn a_run_is_purged_at_once_when_somebody_wants_it() {
 }
 
 #[tokio::test]
-async fn long_retention_applies_to_what_is_there_and_to_what_comes() {
+async fn long_retention_applies_to_existing_and_to_new_outputs() {
     let stack = Stack::shared();
-    // Organisation B, which no other test starts runs in.
+    // Organisation B, in which no other test starts runs.
     let api = &stack.other;
     let body = json!({"slug": crate::support::unique("kept"), "name": "A test", "spec": spec(&[transform("a", &json!(1))], &[])});
     let flow = api.post("/api/flows", &body).await.data(201)["flow"]["id"].as_str().unwrap().to_owned();
@@ -132,7 +132,7 @@ async fn long_retention_applies_to_what_is_there_and_to_what_comes() {
         .await;
     };
 
-    // As an earlier run of this test may have left it.
+    // An earlier run of this test may have left it on.
     switch(&json!(false)).await.data(200);
     let old = ended().await;
     applied("the records of runs to expire", &old, false).await;

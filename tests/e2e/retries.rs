@@ -9,7 +9,7 @@ fn keys(requests: &[Recorded]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn every_attempt_has_the_same_key_and_the_last_failure_counts() {
+async fn every_attempt_has_the_same_key_and_the_last_error_is_recorded() {
     let stack = Stack::shared();
     for kind in ["service_call", "http_request"] {
         let failing = |slug: &str| {
@@ -33,7 +33,7 @@ async fn every_attempt_has_the_same_key_and_the_last_failure_counts() {
 }
 
 #[tokio::test]
-async fn what_another_attempt_will_not_cure_is_not_tried_again() {
+async fn a_permanent_error_is_not_retried() {
     let stack = Stack::shared();
     let failing = |slug: &str| {
         let url = format!("{}/status/404/{slug}", stack.echo.url);
@@ -51,7 +51,7 @@ async fn retried(stack: &Stack, server: &AnsweringServer, retry: &Value) -> crat
 }
 
 #[tokio::test]
-async fn a_failure_that_passes_is_cured_by_another_attempt() {
+async fn a_transient_error_is_retried() {
     let stack = Stack::shared();
     let server = AnsweringServer::start(vec![
         json_answer("500 Oops", "", "{}"),
@@ -68,7 +68,7 @@ async fn a_failure_that_passes_is_cured_by_another_attempt() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_retried() {
+async fn a_response_that_breaks_off_is_retried() {
     let stack = Stack::shared();
     let cut = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\nconnection: close\r\n\r\n{\"half\":".to_owned();
     let server = AnsweringServer::start(vec![cut, "garbage\r\n\r\n".to_owned(), json_answer("200 OK", "", r#"{"whole": 1}"#)]).await;
@@ -81,7 +81,7 @@ async fn an_answer_that_breaks_off_is_retried() {
 #[tokio::test]
 async fn a_long_wait_for_the_next_attempt_is_parked_through() {
     let stack = Stack::shared();
-    // Longer than an invocation sleeps: the segment ends, and the next one begins by waiting.
+    // Longer than an invocation sleeps: the segment ends, and the next one begins with a pause.
     let server =
         AnsweringServer::start(vec![json_answer("503 Busy", "retry-after: 7\r\n", "{}"), json_answer("200 OK", "", r#"{"ok": true}"#)])
             .await;

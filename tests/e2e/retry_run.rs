@@ -1,4 +1,4 @@
-//! A run is run again, as a new run that goes on from what the one before it had finished.
+//! Retries of runs: a new run that continues from what the first one had finished.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ fn refused_once(slug: &str, url: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_was_signed_off_is_executed_by_the_retry_without_asking_anybody_again() {
+async fn a_retry_executes_what_was_approved_without_another_approval() {
     let stack = Stack::shared();
     let server = AnsweringServer::start(vec![json_answer("400 No", "", "{}"), json_answer("200 OK", "", r#"{"paid": true}"#)]).await;
     let input = json!({"ticket": 7, "draft": {"action": "refund", "amount": 120}});
@@ -37,7 +37,7 @@ async fn what_was_signed_off_is_executed_by_the_retry_without_asking_anybody_aga
     }
     assert!(view.step("execute").get("reusedFrom").is_none());
     assert_eq!(view.step("review")["decision"]["decidedSha256"], sha256(edited.to_string().as_bytes()));
-    assert_eq!(view.key("execute"), failed.key("execute"), "the service can tell that it is asked for the same again");
+    assert_eq!(view.key("execute"), failed.key("execute"), "the service recognises the repetition");
     assert_eq!(stack.model.sent_by(view.key("draft")).await.len(), 1, "the model is not asked again");
     assert_eq!(before.view().await.run, failed.run, "the old run stays as it was");
 
@@ -47,7 +47,7 @@ async fn what_was_signed_off_is_executed_by_the_retry_without_asking_anybody_aga
 }
 
 #[tokio::test]
-async fn a_rejected_run_is_asked_about_again() {
+async fn a_retry_of_a_rejected_run_asks_for_an_approval_again() {
     let stack = Stack::shared();
     let (flow, before) = stack.run(|slug| one_gate(slug, &json!({})), &json!({"action": {"amount": 1}})).await;
     before.parked().await;
@@ -63,7 +63,7 @@ async fn a_rejected_run_is_asked_about_again() {
 }
 
 #[tokio::test]
-async fn a_mended_flow_goes_on_where_the_broken_one_failed() {
+async fn a_retry_on_a_corrected_flow_continues_at_the_failed_node() {
     let stack = Stack::shared();
     let flow_of = |path: &str| {
         let nodes = [transform("large", &json!({"text": "x".repeat(150_000)})), transform("read", &json!(path))];

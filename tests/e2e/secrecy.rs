@@ -1,11 +1,11 @@
-//! A task token lets whoever holds it resume a run: it leaves the store for nobody.
+//! A task token resumes a run for any holder: no response contains one.
 
 use serde_json::json;
 
 use crate::support::{Stack, eventually, one_gate};
 
 #[tokio::test]
-async fn no_answer_contains_the_task_token_of_a_parked_run() {
+async fn no_response_contains_the_task_token_of_a_parked_run() {
     let stack = Stack::shared();
     let (flow, run) = stack.run(|slug| one_gate(slug, &json!({})), &json!({"action": 1})).await;
     run.parked().await;

@@ -1,5 +1,5 @@
-//! The whole API in one story. It is also where the examples of `openapi.yaml` come from: `make record-examples` takes the first
-//! answer of each kind that this test gets. So it says what a reader would like to see, and no more.
+//! A tour of the whole API. The examples of `openapi.yaml` come from it: `make record-examples` takes the first response of each
+//! kind that this test gets. Its values are therefore chosen for readers of the document.
 
 use domain::signature::sign;
 use secrecy::SecretString;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Api, Method, Run, Stack, eventually, spec, transform, unique};
 
-/// A refund that a model drafts, a person corrects, and a service pays.
+/// A refund that a model drafts, a person corrects, and a service executes.
 fn refunds() -> Value {
     json!({
         "startNodeId": "draft",
@@ -42,7 +42,7 @@ async fn executed(stack: &Stack, slug: &str, order: &str) -> Run {
     Run::of(&stack.ada, &answer.data(202)["run"])
 }
 
-/// Who pays: registered, asked whether it is there, registered anew, deleted.
+/// A service connection: registered, checked, registered again, deleted.
 async fn a_service(stack: &Stack) {
     let (ada, path, name) = (&stack.ada, "/api/service-connections", unique("payments"));
     let slug = format!("custom:{name}");
@@ -57,11 +57,11 @@ async fn a_service(stack: &Stack) {
     ada.send(Method::DELETE, &format!("{path}/{slug}"), &json!({})).await.data(200);
 }
 
-/// Who wants to know.
+/// A webhook endpoint.
 struct Hook<'a> {
     ada: &'a Api,
     path: String,
-    /// Where its events arrive.
+    /// The path at which its events arrive.
     arrivals: String,
 }
 
@@ -77,12 +77,12 @@ impl<'a> Hook<'a> {
         this
     }
 
-    /// Tried out, asked for again, given another secret.
+    /// Tests it, redelivers a delivery, and rotates its secret.
     async fn tried(&self, stack: &Stack) {
         let asked = self.ada.post(&format!("{}/test", self.path), &json!({})).await.data(202)["delivery"]["id"].clone();
         let arrived = |times: usize| async move {
             let all = stack.echo.sent_to(&self.arrivals).await;
-            (all.iter().filter(|parcel| parcel.body()["event"] == "webhook.test").count() >= times).then_some(())
+            (all.iter().filter(|event| event.body()["event"] == "webhook.test").count() >= times).then_some(())
         };
         eventually("the test", async || arrived(1).await).await;
         self.ada.get(&format!("{}/deliveries?limit=1", self.path)).await.data(200);
@@ -92,13 +92,13 @@ impl<'a> Hook<'a> {
     }
 
     /// Waits until these events of these runs have arrived.
-    async fn told(&self, stack: &Stack, names: &[&str], runs: &[&str]) {
-        eventually("the story in events", async || {
+    async fn wait_for_events(&self, stack: &Stack, names: &[&str], runs: &[&str]) {
+        eventually("the events of these runs", async || {
             let all = stack.echo.sent_to(&self.arrivals).await;
             let ours = |name: &&str| {
-                all.iter().any(|parcel| {
-                    let run = parcel.body()["data"]["runId"].as_str();
-                    parcel.body()["event"] == **name && run.is_some_and(|run| runs.contains(&run))
+                all.iter().any(|event| {
+                    let run = event.body()["data"]["runId"].as_str();
+                    event.body()["event"] == **name && run.is_some_and(|run| runs.contains(&run))
                 })
             };
             names.iter().all(ours).then_some(())
@@ -108,7 +108,7 @@ impl<'a> Hook<'a> {
     }
 }
 
-/// A flow that others start: by signed calls, and then by the clock.
+/// A flow with a webhook trigger, and then with a schedule.
 async fn started_by_others(stack: &Stack) {
     let (ada, slug) = (&stack.ada, unique("claims"));
     let flow = format!("/api/flows/{slug}");
@@ -121,17 +121,17 @@ async fn started_by_others(stack: &Stack) {
     let call = async |body: &str| {
         let signature = sign(&secret, body.as_bytes());
         let headers = [("content-type", "application/json"), ("x-quantum-signature", &*signature), ("x-quantum-delivery", "claim-17")];
-        stack.nobody.call(Method::POST, &path, &headers, Some(body.as_bytes().to_vec())).await
+        stack.without_key.call(Method::POST, &path, &headers, Some(body.as_bytes().to_vec())).await
     };
     call(r#"{"orderId":"order-1043","claim":17}"#).await.data(202);
     assert_eq!(call("{").await.faulty_fields(400), ["body"]);
-    stack.nobody.post(&path, &json!({})).await.error(401);
+    stack.without_key.post(&path, &json!({})).await.error(401);
     let clock = json!({"triggerType": "cron", "cronExpression": "0 6 * * 1-5", "cronTimezone": "Europe/Berlin", "cronEnabled": false});
     ada.send(Method::PATCH, &flow, &clock).await.data(200);
 }
 
 #[tokio::test]
-async fn the_whole_api_in_one_story() {
+async fn the_whole_api_in_one_tour() {
     let stack = Stack::shared();
     let (ada, slug) = (&stack.ada, unique("refunds"));
     a_service(&stack).await;
@@ -163,7 +163,7 @@ async fn the_whole_api_in_one_story() {
     ada.get(&format!("/api/flows/{slug}/runs?status=succeeded&trigger=manual&limit=20")).await.data(200);
     ada.send(Method::DELETE, &run.path("outputs"), &json!({})).await.data(200);
 
-    // Another is rejected, and run again; a third is called off.
+    // Another run is rejected and retried; a third is cancelled.
     let rejected = executed(&stack, &slug, "order-1044").await;
     rejected.parked().await;
     rejected.reject(&json!({"note": "Out of warranty."})).await.data(200);
@@ -172,7 +172,7 @@ async fn the_whole_api_in_one_story() {
     again.parked().await;
     again.cancel("The customer withdrew the claim.").await.data(200);
 
-    // A model that does not answer as it is asked to. By now, all of it was told.
+    // A model whose answer breaks the schema. All events have been sent by then.
     let schema = json!({"type": "object", "required": ["amount"], "properties": {"amount": {"type": "number"}}});
     let ask = json!({"id": "ask", "type": "llm_step", "userPrompt": "How much? SCRIPTED: {\"amount\": \"a lot\"}", "outputSchema": schema});
     let (_, helpless) = stack.run(|_| spec(&[ask], &[]), &json!({})).await;
@@ -187,23 +187,23 @@ async fn the_whole_api_in_one_story() {
         "generation.completed",
         "generation.failed",
     ];
-    hook.told(&stack, &names, &[&run.id, &rejected.id, &again.id, &helpless.id]).await;
+    hook.wait_for_events(&stack, &names, &[&run.id, &rejected.id, &again.id, &helpless.id]).await;
 
-    // The flow is paused: nothing runs.
+    // The flow is paused, so it cannot be started.
     for method in [Method::PATCH, Method::PUT] {
         ada.send(method, &format!("/api/flows/{slug}"), &json!({"status": "paused"})).await.data(200);
     }
     ada.post(&format!("/api/flows/{slug}/execute"), &json!({})).await.error(422);
 
-    // Who may call, and for how long outputs are kept.
+    // API keys, and the retention of outputs.
     let key = json!({"name": "Billing service", "scopes": ["runs:read", "runs:write"], "actor": "billing", "roles": ["reviewer"], "expiresAt": "2099-01-01T00:00:00Z"});
     let key = ada.post("/api/api-keys", &key).await.data(201)["apiKey"]["id"].as_str().unwrap().to_owned();
     ada.get("/api/api-keys?limit=1").await.data(200);
     ada.send(Method::DELETE, &format!("/api/api-keys/{key}"), &json!({})).await.data(200);
     ada.get("/api/org/retention").await.data(200);
     ada.send(Method::PUT, "/api/org/retention", &json!({"longRetention": false})).await.data(200);
-    stack.nobody.get("/api/flows").await.error(401);
+    stack.without_key.get("/api/flows").await.error(401);
     ada.get("/api/runs/run_01M888RN49YESS4D7F8HBW5P7X").await.error(404);
     ada.call(Method::POST, "/api/flows", &[("content-type", "text/plain")], Some(b"slug=refunds".to_vec())).await.error(415);
-    stack.nobody.page("/api/openapi.json", &[]).await;
+    stack.without_key.page("/api/openapi.json", &[]).await;
 }

@@ -1,4 +1,4 @@
-//! A flow is checked when it is saved: every fault at once, each at its JSON path.
+//! Validation of flows: all problems at once, each at its JSON path.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ async fn faults(stack: &Stack, spec: Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_faults_of_single_nodes_are_all_told() {
+async fn all_problems_of_single_nodes_are_reported() {
     let stack = Stack::shared();
     let faulty = json!({
         "startNodeId": "a",
@@ -83,13 +83,13 @@ async fn the_faults_of_single_nodes_are_all_told() {
 }
 
 #[tokio::test]
-async fn the_faults_between_nodes_are_all_told() {
+async fn all_problems_between_nodes_are_reported() {
     let stack = Stack::shared();
     let choose = json!({"id": "choose", "type": "decision", "expression": "step.later.output.x", "cases": {"a": {"next": "b"}, "c": {"next": "ghost"}}});
     let faulty = spec(
         &[
             choose,
-            transform("b", &json!("${step.nobody.output}")),
+            transform("b", &json!("${step.missing.output}")),
             transform("later", &json!(1)),
             transform("island", &json!(1)),
             transform("b", &json!(2)),
@@ -134,7 +134,7 @@ async fn the_faults_between_nodes_are_all_told() {
 }
 
 #[tokio::test]
-async fn an_unknown_node_type_is_told_with_those_there_are() {
+async fn the_error_for_an_unknown_node_type_lists_the_known_ones() {
     let stack = Stack::shared();
     let body = json!({"slug": "typed", "name": "Typed", "spec": spec(&[json!({"id": "a", "type": "teleport"})], &[])});
     let problem = stack.ada.post("/api/flows", &body).await.field_error(400, "spec.nodes[0].type");
@@ -142,7 +142,7 @@ async fn an_unknown_node_type_is_told_with_those_there_are() {
 }
 
 #[tokio::test]
-async fn the_fields_around_the_spec_are_checked_too() {
+async fn the_fields_around_the_spec_are_validated() {
     let stack = Stack::shared();
     let good = || spec(&[transform("a", &json!(1))], &[]);
     for (body, paths) in [
@@ -161,7 +161,7 @@ async fn the_fields_around_the_spec_are_checked_too() {
 }
 
 #[tokio::test]
-async fn an_update_is_checked_like_a_new_flow_and_changes_nothing_if_it_is_wrong() {
+async fn an_update_is_validated_like_a_new_flow_and_an_invalid_one_changes_nothing() {
     let stack = Stack::shared();
     let flow = stack.flow(|_| spec(&[transform("a", &json!(1))], &[])).await;
     let path = format!("/api/flows/{}", flow.id);

@@ -17,7 +17,7 @@ fn time(value: &Value) -> Timestamp {
 }
 
 #[tokio::test]
-async fn what_follows_a_wait_begins_when_its_time_has_come() {
+async fn the_node_after_a_wait_starts_when_the_wait_ends() {
     let stack = Stack::shared();
     let soon = Timestamp::now() + jiff::SignedDuration::from_secs(3);
     for (wait, input) in [
@@ -41,13 +41,13 @@ async fn a_long_wait_is_parked_through() {
     let stack = Stack::shared();
     let (flow, run) = stack.run(|slug| waiting(slug, &json!({"seconds": 7})), &json!({})).await;
     let waiting = run.wait_for_step("pause", "running").await;
-    assert_eq!(waiting.status(), "running", "a run that waits for a clock waits for nobody");
+    assert_eq!(waiting.status(), "running", "a run that waits for a clock does not wait for a person");
     let due = time(&waiting.step("pause")["dueAt"]);
     assert!(stack.echo.sent_to(&format!("/{}/after", flow.slug)).await.is_empty());
     let view = run.wait("succeeded").await;
     assert!(time(&view.output("pause")["resumedAt"]) >= due, "{}", view.step("pause"));
     assert_eq!(view.step("pause")["attempts"], 1, "{}", view.step("pause"));
-    // The run has ended as soon as it is written down; its execution ends a moment later.
+    // The run has ended once it is written; its execution ends a moment later.
     eventually("its execution to succeed", async || (stack.aws.segment(&run.id, 2).await.as_deref() == Some("SUCCEEDED")).then_some(()))
         .await;
 }
@@ -72,7 +72,7 @@ async fn a_run_that_waits_can_be_cancelled() {
 }
 
 #[tokio::test]
-async fn a_time_that_cannot_be_read_fails_the_step() {
+async fn an_invalid_time_fails_the_step() {
     let stack = Stack::shared();
     let (_, run) = stack.run(|slug| waiting(slug, &json!({"until": "${trigger.at}"})), &json!({"at": "noon"})).await;
     let view = run.wait("failed").await;

@@ -1,4 +1,4 @@
-//! A flow's webhook: signed calls start runs, and everybody else gets the same answer.
+//! Webhook triggers: signed calls start runs, and all other calls get the same response.
 
 use domain::signature::sign;
 use futures_util::future::join_all;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Method, Run, Stack, echo_call, spec, transform, unique};
 
-/// A flow with a webhook, as its maker sees it.
+/// A flow with a webhook trigger, as its author sees it.
 struct Hooked {
     id: String,
     slug: String,
@@ -34,7 +34,7 @@ fn signature(secret: &str, body: &str) -> String {
 
 async fn call(stack: &Stack, token: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
     let headers = [&[("content-type", "application/json")], headers].concat();
-    stack.nobody.call(Method::POST, &format!("/api/triggers/wh/{token}"), &headers, Some(body.as_bytes().to_vec())).await
+    stack.without_key.call(Method::POST, &format!("/api/triggers/wh/{token}"), &headers, Some(body.as_bytes().to_vec())).await
 }
 
 async fn signed(stack: &Stack, token: &str, secret: &str, body: &str) -> Answer {
@@ -45,7 +45,7 @@ async fn signed(stack: &Stack, token: &str, secret: &str, body: &str) -> Answer 
 async fn a_signed_call_starts_a_run_and_a_repeated_delivery_gives_it_again() {
     let stack = Stack::shared();
     let flow = hooked(&stack).await;
-    // Spaced and escaped as no serialiser of ours would: it is the bytes that are signed.
+    // Spaced and escaped as no serialiser of this repository does it: the bytes are signed.
     let body = "{ \"order\" : 7,\r\n\t\"name\":\"Gr\\u00fc\u{df}e\" }";
     let headers = [("x-quantum-signature", &*signature(&flow.secret, body)), ("x-quantum-delivery", "d-1")];
     let first = call(&stack, &flow.token, body, &headers).await;
@@ -58,7 +58,7 @@ async fn a_signed_call_starts_a_run_and_a_repeated_delivery_gives_it_again() {
     let view = run.wait("succeeded").await;
     assert_eq!(view.run["input"], json!({"order": 7, "name": "Grüße"}));
 
-    // Again, and as another sender might write it.
+    // Again, as another sender might write it.
     let other = r#"{"order":7,"sentAt":2}"#;
     let again =
         call(&stack, &flow.token, other, &[("x-quantum-signature", &signature(&flow.secret, other)), ("x-quantum-delivery", "d-1")]).await;
@@ -88,17 +88,17 @@ async fn a_body_of_more_than_100_kb_is_an_input_like_any_other() {
     assert_eq!(stack.echo.only(&format!("/{}", flow.slug)).await.raw(), body);
 }
 
-/// Headers that differ between any two answers.
-fn told(headers: &HeaderMap) -> Vec<(String, String)> {
+/// The headers without those that differ between any two responses.
+fn stable_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let differ = |name: &str| name == "date" || name.contains("request") || name.contains("trace") || name.contains("apigw");
     let pairs = headers.iter().filter(|(name, _)| !differ(name.as_str()));
-    let mut told: Vec<_> = pairs.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
-    told.sort();
-    told
+    let mut stable: Vec<_> = pairs.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+    stable.sort();
+    stable
 }
 
 #[tokio::test]
-async fn whoever_has_not_signed_cannot_tell_one_reason_from_another() {
+async fn an_unsigned_call_gets_the_same_response_for_every_reason() {
     let stack = Stack::shared();
     let flow = hooked(&stack).await;
     let good = signature(&flow.secret, "{}");
@@ -120,21 +120,21 @@ async fn whoever_has_not_signed_cannot_tell_one_reason_from_another() {
     answers.push(signed(&stack, &flow.token, &flow.secret, "{}").await);
     for answer in &answers {
         assert_eq!(answer.error(401), "unknown webhook or invalid signature");
-        assert_eq!((&answer.body, told(&answer.headers)), (&answers[0].body, told(&answers[0].headers)));
+        assert_eq!((&answer.body, stable_headers(&answer.headers)), (&answers[0].body, stable_headers(&answers[0].headers)));
     }
     assert_eq!(stack.ada.get(&format!("{path}/runs")).await.body["total"], 0);
-    // What says nothing of a token is said to anybody.
+    // Responses that say nothing about a token may differ.
     for token in [&flow.token, &format!("wht_{}", "a".repeat(32))] {
         let large = call(&stack, token, &format!("\"{}\"", "x".repeat(1_000_000)), &[]).await;
         assert_eq!(large.error(413), "the body has more than 1000000 bytes");
         let path = format!("/api/triggers/wh/{token}");
-        let text = stack.nobody.call(Method::POST, &path, &[("content-type", "text/plain")], Some(b"x".to_vec())).await;
+        let text = stack.without_key.call(Method::POST, &path, &[("content-type", "text/plain")], Some(b"x".to_vec())).await;
         assert_eq!(text.status, 415);
     }
 }
 
 #[tokio::test]
-async fn the_secret_is_shown_on_a_single_read_and_lies_sealed() {
+async fn the_secret_is_shown_on_a_single_read_and_stored_sealed() {
     let stack = Stack::shared();
     let flow = hooked(&stack).await;
     let path = format!("/api/flows/{}", flow.id);
@@ -174,14 +174,14 @@ async fn a_rotated_secret_works_at_once_and_the_old_one_still_does() {
 }
 
 #[tokio::test]
-async fn a_flow_can_get_a_webhook_and_lose_it() {
+async fn a_webhook_trigger_can_be_added_and_removed() {
     let stack = Stack::shared();
     let flow = stack.flow(|_| spec(&[transform("a", &json!(1))], &[])).await;
     let path = format!("/api/flows/{}", flow.id);
     let become_a = async |kind: &str| stack.ada.send(Method::PATCH, &path, &json!({"triggerType": kind})).await.data(200)["flow"].clone();
     let first = become_a("webhook").await;
     signed(&stack, &text(&first, "webhookToken"), &text(&first, "webhookSecret"), "{}").await.data(202);
-    // It runs by calls all the same.
+    // It can still be started by calls.
     stack.ada.post(&format!("{path}/execute"), &json!({})).await.data(202);
     let plain = become_a("api").await;
     assert!(plain.get("webhookToken").is_none() && plain["triggerType"] == "api", "{plain}");

@@ -1,4 +1,4 @@
-//! Webhooks out: registered, signed, delivered, repeated, listed, asked for again, deleted.
+//! Outbound webhooks: registered, signed, delivered, repeated, listed, redelivered, deleted.
 
 use domain::signature::verify;
 use secrecy::SecretString;
@@ -11,7 +11,7 @@ struct Hook {
     api: Api,
     id: String,
     secret: SecretString,
-    /// The path that its deliveries arrive at.
+    /// The path at which its deliveries arrive.
     path: String,
 }
 
@@ -28,7 +28,7 @@ impl Hook {
         format!("/api/webhooks/{}{action}", self.id)
     }
 
-    /// Sends `webhook.test`; gives the delivery.
+    /// Sends `webhook.test` and returns the delivery.
     async fn test(&self) -> Value {
         self.api.post(&self.path("/test"), &json!({})).await.data(202)["delivery"].clone()
     }
@@ -37,7 +37,7 @@ impl Hook {
         self.api.get(&self.path("/deliveries?limit=100")).await.rows().to_vec()
     }
 
-    /// A delivery, once it has been attempted so often.
+    /// Waits until a delivery has been attempted this often, and returns it.
     async fn attempted(&self, id: &Value, times: u64) -> Value {
         eventually(&format!("attempt {times} of {id}"), async || {
             self.deliveries().await.into_iter().find(|delivery| delivery["id"] == *id && delivery["attempts"] == times)
@@ -53,9 +53,9 @@ impl Hook {
         self.api.send(Method::DELETE, &self.path(""), &json!({})).await.data(200);
     }
 
-    /// Its signature is right, by this endpoint's secret.
-    fn signed(&self, parcel: &Recorded) -> bool {
-        verify(&self.secret, parcel.raw().as_bytes(), parcel.header("x-quantum-signature"))
+    /// Whether its signature was made with this endpoint's secret.
+    fn signed(&self, event: &Recorded) -> bool {
+        verify(&self.secret, event.raw().as_bytes(), event.header("x-quantum-signature"))
     }
 }
 
@@ -89,7 +89,7 @@ async fn a_webhook_is_shown_with_its_secret_once_then_without_and_then_not_at_al
 }
 
 #[tokio::test]
-async fn a_webhook_that_cannot_work_is_refused_at_its_fields() {
+async fn an_invalid_webhook_is_refused_at_its_fields() {
     let stack = Stack::shared();
     for url in ["http://example.com/hook", "https://10.0.0.1/", "https://169.254.169.254/latest", "ftp://example.com", "nowhere", ""] {
         let answer = stack.ada.post("/api/webhooks", &json!({"url": url, "events": ["*"]})).await;
@@ -105,7 +105,7 @@ async fn a_webhook_that_cannot_work_is_refused_at_its_fields() {
 }
 
 #[tokio::test]
-async fn a_run_tells_its_story_signed_and_once() {
+async fn a_run_sends_its_events_signed_and_once() {
     let stack = Stack::shared();
     let hook = Hook::at(&stack, &stack.ada, &format!("/{}", unique("hook")), &["flow.run.*", "generation.*"]).await;
     let input = json!({"ticket": "T-1", "draft": "{\"action\": \"refund\", \"amount\": 5}"});
@@ -115,60 +115,60 @@ async fn a_run_tells_its_story_signed_and_once() {
     let done = run.wait("succeeded").await;
     let ours = async || {
         let all = stack.echo.sent_to(&hook.path).await;
-        all.into_iter().filter(|parcel| parcel.body()["data"]["runId"] == run.id).collect::<Vec<_>>()
+        all.into_iter().filter(|event| event.body()["data"]["runId"] == run.id).collect::<Vec<_>>()
     };
-    let story = eventually("the run's five events", async || Some(ours().await).filter(|story| story.len() >= 5)).await;
-    let of = |event: &str| {
-        let mut found = story.iter().filter(|parcel| parcel.body()["event"] == event);
-        let parcel = found.next().unwrap_or_else(|| panic!("no {event}"));
-        assert!(found.next().is_none(), "{event} came twice");
-        parcel
+    let events = eventually("the run's five events", async || Some(ours().await).filter(|events| events.len() >= 5)).await;
+    let of = |name: &str| {
+        let mut found = events.iter().filter(|event| event.body()["event"] == name);
+        let event = found.next().unwrap_or_else(|| panic!("no {name}"));
+        assert!(found.next().is_none(), "{name} came twice");
+        event
     };
-    for parcel in &story {
-        assert!(hook.signed(parcel));
-        assert_eq!(parcel.header("x-quantum-event"), parcel.body()["event"]);
-        assert_eq!((parcel.header("x-quantum-attempt"), parcel.header("content-type")), ("1", "application/json"));
-        assert!(parcel.header("x-quantum-delivery").starts_with("whd_") && parcel.header("x-quantum-timestamp").ends_with('Z'));
-        assert!(parcel.body()["id"].as_str().unwrap().starts_with("evt_") && parcel.body()["orgId"].as_str().unwrap().starts_with("org_"));
+    for event in &events {
+        assert!(hook.signed(event));
+        assert_eq!(event.header("x-quantum-event"), event.body()["event"]);
+        assert_eq!((event.header("x-quantum-attempt"), event.header("content-type")), ("1", "application/json"));
+        assert!(event.header("x-quantum-delivery").starts_with("whd_") && event.header("x-quantum-timestamp").ends_with('Z'));
+        assert!(event.body()["id"].as_str().unwrap().starts_with("evt_") && event.body()["orgId"].as_str().unwrap().starts_with("org_"));
     }
-    let data = |event: &str| &of(event).body()["data"];
+    let data = |name: &str| &of(name).body()["data"];
     assert_eq!((&data("flow.run.started")["input"], &data("flow.run.started")["flowSlug"]), (&input, &json!(flow.slug)));
     let asked = data("flow.run.awaiting_approval");
     assert_eq!((&asked["stepId"], &asked["actionLabel"]), (&parked.step("review")["id"], &json!("Do it")));
     assert_eq!(asked["proposedAction"], json!({"action": "refund", "amount": 5}));
     let succeeded = data("flow.run.succeeded");
     assert_eq!(succeeded["finishedAt"], done.run["finishedAt"]);
-    let told: Vec<(&Value, &Value, &Value)> =
+    let received: Vec<(&Value, &Value, &Value)> =
         succeeded["steps"].as_array().unwrap().iter().map(|step| (&step["id"], &step["status"], &step["output"])).collect();
     let shown: Vec<(&Value, &Value, &Value)> = done.steps().iter().map(|step| (&step["id"], &step["status"], &step["output"])).collect();
-    assert_eq!(told, shown, "as GET shows them");
+    assert_eq!(received, shown, "as GET shows them");
     assert_eq!(data("generation.started")["model"], "quantum-ai:default");
     let completed = data("generation.completed");
     assert_eq!((&completed["stepId"], &completed["tokens"]), (&done.step("draft")["id"], &done.output("draft")["tokens"]));
-    // It is one story, in the end as well.
+    // Nothing more arrives by the end.
     let rows = hook.deliveries().await;
-    let listed = rows.iter().filter(|row| story.iter().any(|parcel| parcel.header("x-quantum-delivery") == row["id"]));
+    let listed = rows.iter().filter(|row| events.iter().any(|event| event.header("x-quantum-delivery") == row["id"]));
     assert!(listed.clone().count() == 5 && listed.clone().all(|row| row["eventId"].is_string()));
     hook.delete().await;
     assert_eq!(ours().await.len(), 5);
 }
 
 #[tokio::test]
-async fn what_a_flow_emits_arrives_with_the_id_of_its_step() {
+async fn an_emitted_event_arrives_with_the_id_of_its_step() {
     let stack = Stack::shared();
-    let event = unique("order.paid");
-    let hook = Hook::at(&stack, &stack.ada, &format!("/{}", unique("hook")), &[&event]).await;
-    let emit = json!({"id": "tell", "type": "webhook_emit", "event": event, "data": {"order": "${trigger.order}"}});
+    let name = unique("order.paid");
+    let hook = Hook::at(&stack, &stack.ada, &format!("/{}", unique("hook")), &[&name]).await;
+    let emit = json!({"id": "emit", "type": "webhook_emit", "event": name, "data": {"order": "${trigger.order}"}});
     let (_, run) = stack.run(|_| spec(&[emit], &[]), &json!({"order": "A-1"})).await;
     let done = run.wait("succeeded").await;
-    let parcel = stack.echo.wait_for(&hook.path).await;
-    assert_eq!((&parcel.body()["id"], &parcel.body()["data"]), (done.output("tell"), &json!({"order": "A-1"})));
-    assert!(hook.signed(&parcel));
+    let event = stack.echo.wait_for(&hook.path).await;
+    assert_eq!((&event.body()["id"], &event.body()["data"]), (done.output("emit"), &json!({"order": "A-1"})));
+    assert!(hook.signed(&event));
     hook.delete().await;
 }
 
 #[tokio::test]
-async fn a_run_that_is_cancelled_or_fails_says_why() {
+async fn the_events_of_a_cancelled_or_failed_run_say_why() {
     let stack = Stack::shared();
     let hook = Hook::at(&stack, &stack.ada, &format!("/{}", unique("hook")), &["flow.run.cancelled", "flow.run.failed"]).await;
     let (_, cancelled) = stack.run(|slug| one_gate(slug, &json!({})), &json!({"action": 1})).await;
@@ -181,7 +181,7 @@ async fn a_run_that_is_cancelled_or_fails_says_why() {
     let of = async |run: &str| {
         eventually("the end of a run", async || {
             let all = stack.echo.sent_to(&hook.path).await;
-            all.into_iter().find(|parcel| parcel.body()["data"]["runId"] == run).map(|parcel| parcel.body()["data"].clone())
+            all.into_iter().find(|event| event.body()["data"]["runId"] == run).map(|event| event.body()["data"].clone())
         })
         .await
     };
@@ -193,7 +193,7 @@ async fn a_run_that_is_cancelled_or_fails_says_why() {
 }
 
 #[tokio::test]
-async fn what_fails_waits_for_its_next_attempt_and_can_be_asked_for_at_once() {
+async fn a_failed_delivery_waits_for_its_next_attempt_and_can_be_redelivered_at_once() {
     let stack = Stack::shared();
     let hook = Hook::at(&stack, &stack.ada, &format!("/status/503/{}", unique("hook")), &["nothing.*"]).await;
     let asked = hook.test().await;
@@ -217,11 +217,11 @@ async fn what_fails_waits_for_its_next_attempt_and_can_be_asked_for_at_once() {
     hook.attempted(&asked["id"], 3).await;
     let sent = stack.echo.sent_to(&hook.path).await;
     assert_eq!(sent.len(), 3);
-    for (number, parcel) in sent.iter().enumerate() {
-        assert_eq!(parcel.raw(), first.raw(), "the same to the byte");
-        assert_eq!(parcel.header("x-quantum-delivery"), first.header("x-quantum-delivery"));
-        assert_eq!(parcel.header("x-quantum-attempt"), (number + 1).to_string());
-        assert!(hook.signed(parcel));
+    for (number, event) in sent.iter().enumerate() {
+        assert_eq!(event.raw(), first.raw(), "the same to the byte");
+        assert_eq!(event.header("x-quantum-delivery"), first.header("x-quantum-delivery"));
+        assert_eq!(event.header("x-quantum-attempt"), (number + 1).to_string());
+        assert!(hook.signed(event));
     }
     let unknown = hook.redeliver(&json!("whd_01JZZZZZZZZZZZZZZZZZZZZZZZ")).await;
     assert_eq!(unknown.error(404), "delivery not found");
@@ -229,7 +229,7 @@ async fn what_fails_waits_for_its_next_attempt_and_can_be_asked_for_at_once() {
 }
 
 #[tokio::test]
-async fn a_new_secret_signs_at_once_what_is_asked_for_again() {
+async fn a_rotated_secret_signs_redeliveries_at_once() {
     let stack = Stack::shared();
     let mut hook = Hook::at(&stack, &stack.ada, &format!("/{}", unique("hook")), &["nothing.*"]).await;
     let asked = hook.test().await;

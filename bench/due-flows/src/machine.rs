@@ -1,4 +1,4 @@
-//! A stand-in for Step Functions.
+//! A simulation of Step Functions.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -10,11 +10,11 @@ use domain::ports::{Executions, PortError};
 use domain::run::Run;
 use domain::time::Time;
 
-/// Takes executions from a bucket of tokens, as AWS says that it does, and answers after a while.
+/// Accepts executions from a token bucket, as AWS documents it, and answers after a delay.
 #[derive(Debug, Clone)]
 pub struct Machine {
     latency: Duration,
-    /// The size of the bucket, and how much comes back in a second; none: it is bottomless.
+    /// The size of the bucket and its refill per second; `None` is no limit.
     bucket: Option<(u32, u32)>,
     tokens: Rc<Cell<(f64, Instant)>>,
     started: Rc<RefCell<BTreeSet<RunId>>>,
@@ -27,12 +27,12 @@ impl Machine {
         Self { latency: Duration::from_millis(millis), bucket, tokens, started: Rc::default() }
     }
 
-    /// How many executions it was given, each counted once.
+    /// The number of executions that were started, each counted once.
     pub fn started(&self) -> usize {
         self.started.borrow().len()
     }
 
-    fn takes(&self) -> bool {
+    fn takes_token(&self) -> bool {
         let Some((size, refill)) = self.bucket else { return true };
         let (tokens, then) = self.tokens.get();
         let now = Instant::now();
@@ -46,7 +46,7 @@ impl Machine {
 impl Executions for Machine {
     async fn start(&self, run: &Run, _: Time) -> Result<(), PortError> {
         tokio::time::sleep(self.latency).await;
-        if !self.takes() {
+        if !self.takes_token() {
             return Err(PortError::Unavailable("ThrottlingException".to_owned()));
         }
         self.started.borrow_mut().insert(run.id);

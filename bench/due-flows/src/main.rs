@@ -1,19 +1,19 @@
-//! Measures a tick that finds many flows due. Prints lines of Markdown. Nothing here is AWS, so it takes two views of it:
+//! Measures a tick that finds many flows due, and prints Markdown. It runs without AWS, in two ways:
 //!
-//! - *Does it get through in its minute?* The real engine, on a table and a Step Functions that answer as late as those of AWS do and take
-//!   as many executions as AWS says they do.
-//! - *What does a flow cost?* The real engine and the real store, against a DynamoDB engine in a process of its own, so that the
-//!   processor time is the tick's.
+//! - *Does the tick end within its minute?* The real engine runs on a table and a Step Functions with the latency of AWS and its
+//!   documented limits.
+//! - *What does a flow cost?* The real engine and the real store run against a DynamoDB engine in a process of its own, so that the
+//!   processor time is that of the tick.
 #![expect(clippy::print_stdout, reason = "it is a command")]
 
 mod machine;
 mod site;
 mod slow;
 #[path = "../../../crates/store/tests/dynamodb/template.rs"]
-#[expect(dead_code, clippy::unwrap_used, clippy::indexing_slicing, reason = "it serves tests: here the table is all that is wanted")]
+#[expect(dead_code, clippy::unwrap_used, clippy::indexing_slicing, reason = "written for tests; only the table is used here")]
 mod template;
 #[path = "../../../crates/store/tests/dynamodb/wire.rs"]
-#[expect(dead_code, clippy::unwrap_used, clippy::indexing_slicing, reason = "it serves tests: here the costs are all that is wanted")]
+#[expect(dead_code, clippy::unwrap_used, clippy::indexing_slicing, reason = "written for tests; only the costs are used here")]
 mod wire;
 
 use std::collections::BTreeMap;
@@ -28,27 +28,27 @@ use runtime::{OsEntropy, SystemClock};
 use site::Site;
 use slow::Slow;
 
-/// How long a tick may take: the function's time without its margin.
+/// The time that a tick may take, in seconds: the function's timeout without its margin.
 const SECONDS: u64 = 55;
-/// Flows of the tick whose calls are counted, apart from the one whose processor time is taken: counting costs some.
+/// The flows of the tick whose calls are counted. It is another tick than the timed one, because counting takes time.
 const COUNTED: usize = 100;
-/// Flows of the tick whose processor time is taken.
+/// The flows of the tick whose processor time is measured.
 const TIMED: usize = 1_000;
 
-/// Starts flows that are due in the same minute, and says what it took.
+/// Starts flows that are due in the same minute, and reports the time and the cost.
 #[derive(Parser)]
 #[command(name = "due-flows")]
 struct Cli {
-    /// How many flows are due.
+    /// The number of flows that are due.
     #[arg(long, default_value_t = 10_000)]
     flows: usize,
-    /// After how many milliseconds the table answers a read.
+    /// The latency of a read of the table, in milliseconds.
     #[arg(long, default_value_t = 6)]
     read_millis: u64,
-    /// After how many it answers a transaction.
+    /// The latency of a transaction, in milliseconds.
     #[arg(long, default_value_t = 15)]
     write_millis: u64,
-    /// After how many Step Functions answers.
+    /// The latency of Step Functions, in milliseconds.
     #[arg(long, default_value_t = 30)]
     start_millis: u64,
     /// Serve a DynamoDB engine instead, until the standard input ends.
@@ -78,18 +78,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("| {name} | {} | {created} | {started} | {:.1} | {:.1} |", cli.flows, took.seconds, took.cpu_seconds);
     }
     println!();
-    println!("{}", weigh().await?);
+    println!("{}", measure_cost().await?);
     Ok(())
 }
 
-struct Took {
+struct TickResult {
     ticked: Ticked,
     seconds: f64,
     cpu_seconds: f64,
 }
 
-/// A tick over flows that are due, and a second one that must find nothing but what the first had no time for.
-async fn tick<T: Flows + CronFlows + Clone>(table: &T, machine: Machine, flows: usize) -> Result<Took, Box<dyn Error>> {
+/// Runs a tick over the flows that are due, and a second one that must find only the flows for which the first had no time.
+async fn tick<T: Flows + CronFlows + Clone>(table: &T, machine: Machine, flows: usize) -> Result<TickResult, Box<dyn Error>> {
     let scheduler = Scheduler { table: table.clone(), executions: machine, clock: SystemClock };
     let (begin, cpu) = (Instant::now(), cpu_seconds()?);
     let ticked = scheduler.tick(&OsEntropy, SystemClock.now().plus_seconds(SECONDS)).await?;
@@ -98,11 +98,11 @@ async fn tick<T: Flows + CronFlows + Clone>(table: &T, machine: Machine, flows: 
     if (ticked.created + again.created, ticked.left, ticked.failed) != (flows, again.created, 0) {
         return Err(format!("{flows} flows were due: {ticked:?}, then {again:?}").into());
     }
-    Ok(Took { ticked, seconds, cpu_seconds })
+    Ok(TickResult { ticked, seconds, cpu_seconds })
 }
 
-/// What one flow costs, in calls, units and processor time.
-async fn weigh() -> Result<String, Box<dyn Error>> {
+/// Measures what one flow costs, in calls, capacity units and processor time.
+async fn measure_cost() -> Result<String, Box<dyn Error>> {
     let mut site = Site::open(true).await?;
     site::schedule(&site.table, COUNTED).await?;
     let metered = site.metered.clone().ok_or("nothing is metered")?;
@@ -138,7 +138,7 @@ async fn weigh() -> Result<String, Box<dyn Error>> {
     Ok(lines.join("\n"))
 }
 
-/// What this process has used of the processors so far; Linux counts in hundredths of a second.
+/// The processor time of this process so far, in seconds; Linux counts it in hundredths of a second.
 fn cpu_seconds() -> Result<f64, Box<dyn Error>> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();

@@ -20,7 +20,7 @@ use crate::wire::Metered;
 
 const TABLE: &str = "runs";
 
-/// Serves an engine on a port of this machine, tells which, and ends with the standard input.
+/// Serves an engine on a free port, prints its address, and ends with the standard input.
 pub async fn serve_engine() -> Result<(), Box<dyn Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
@@ -35,7 +35,7 @@ pub async fn serve_engine() -> Result<(), Box<dyn Error>> {
 /// The table, and the process that serves it.
 pub struct Site {
     pub table: Table,
-    /// Weighs every call, if it was asked for: that costs time.
+    /// Measures every call, if it was asked for; that takes time.
     pub metered: Option<Metered>,
     engine: Child,
 }
@@ -62,7 +62,7 @@ impl Site {
         Ok(Self { table: Table::new(&config, TABLE), metered, engine })
     }
 
-    /// The engine's process ends.
+    /// Ends the engine's process.
     pub fn close(&mut self) -> Result<(), Box<dyn Error>> {
         self.engine.stdin.take();
         self.engine.wait()?;
@@ -83,7 +83,7 @@ pub async fn schedule(table: &impl Flows, flows: usize) -> Result<(), Box<dyn Er
     Ok(())
 }
 
-/// A flow of ten nodes that is due, and then not for a while.
+/// A flow of ten nodes that is due now, and the next time much later.
 fn due() -> Result<(Flow, Version), String> {
     let nodes: Vec<Value> = (0..10).map(|at| json!({"id": format!("n{at}"), "type": "transform", "output": {"at": at}})).collect();
     let edges: Vec<Value> = (1..10).map(|at| json!({"from": format!("n{}", at - 1), "to": format!("n{at}")})).collect();

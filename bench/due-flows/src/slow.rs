@@ -1,4 +1,4 @@
-//! The store in memory, as far away as DynamoDB is.
+//! The store in memory, with the latency of DynamoDB.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use domain::time::Time;
 use serde_json::Value;
 use testkit::{Faults, Memory};
 
-/// Answers after a while, and takes no processor time while it waits.
+/// Answers after a delay, and takes no processor time while it waits.
 #[derive(Debug)]
 pub struct Slow {
     memory: Memory,
@@ -24,7 +24,7 @@ impl Slow {
         Self { memory: Memory::new(Faults::none()), read, write }
     }
 
-    /// Where flows are saved at once.
+    /// The store without the latency, for preparing a benchmark.
     pub fn memory(&self) -> &Memory {
         &self.memory
     }

@@ -1,4 +1,4 @@
-//! A function that does nothing: what a cold start costs before anybody wrote a line.
+//! A function that does nothing: the cold start of an empty function is the baseline of the benchmark.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};

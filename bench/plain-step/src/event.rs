@@ -1,4 +1,4 @@
-//! What a state of the workflow sends: Step Functions has filled in the values already, by `Parameters`.
+//! The event that a state of the workflow sends. Step Functions has filled in the values, by `Parameters`.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use lambda_runtime::Error;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// One node's turn.
+/// The work of one node.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Event {
@@ -15,14 +15,14 @@ pub(crate) struct Event {
     pub(crate) run_id: String,
     /// The node.
     pub(crate) node_id: String,
-    /// Whose run it is.
+    /// The organisation of the run.
     pub(crate) org_id: String,
-    /// Goes out with every call.
+    /// The trace id, which every call carries.
     pub(crate) trace_id: String,
     /// Whether the run ends with this node.
     #[serde(default)]
     pub(crate) is_last: bool,
-    /// What there is to do.
+    /// What the node does.
     pub(crate) work: Work,
 }
 
@@ -50,7 +50,7 @@ pub(crate) enum Work {
         /// The body.
         body: Option<Value>,
     },
-    /// Asks a person: the execution waits for the token.
+    /// Opens a gate: the execution waits for the task token.
     Gate {
         /// What the reviewer is asked to allow.
         action_label: String,
@@ -58,13 +58,13 @@ pub(crate) enum Work {
         proposed_action: Value,
         /// Who may decide.
         assign_to: String,
-        /// Wakes the execution.
+        /// The token that resumes the execution.
         task_token: String,
     },
 }
 
 impl Work {
-    /// The request to send; none if a person is asked.
+    /// The request to send; `None` for a gate.
     pub(crate) fn request(self) -> Result<Option<Request>, Error> {
         Ok(match self {
             Self::Llm { model, user_prompt, output_schema } => Some(Request::Llm(LlmRequest {

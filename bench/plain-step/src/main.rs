@@ -1,8 +1,8 @@
 //! One node of a flow built as an ordinary Step Functions workflow: the state machine has a state for each node, and each
 //! state invokes this. It does the node's work with the same code as `advance-run` and writes what such a design writes.
 //!
-//! The design is a lean one on purpose, so that nothing is compared with a straw man: values travel in the execution's
-//! state, so nothing is read back; a step has one row, written once; the last node ends the run, without a state for it.
+//! The design is lean on purpose, so that the comparison is fair: values travel in the execution's state, so nothing is read
+//! back; a step has one row, written once; the last node ends the run, without a state for it.
 
 mod event;
 mod rows;
@@ -15,7 +15,7 @@ use domain::ports::{CallContext, Clock, Connections, Effects, Entropy, PortError
 use domain::secret::{Sealed, SecretPlace};
 use domain::time::Time;
 use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
-use nodes::{Settings, World};
+use nodes::{NodeEffects, Settings};
 use runtime::{OsEntropy, SystemClock, setting};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ impl Connections for Registered {
             key: None,
             active: true,
             last_healthy_at: None,
-            // This design notes nothing.
+            // This design does not record uses.
             last_used_at: Some(now),
             updated_at: now,
         }))
@@ -80,11 +80,11 @@ async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let aws = runtime::aws().await;
     let rows = Rows::from_env(&aws)?;
-    let world = World::new(Settings::from_env()?, Registered { base_url: setting("SERVICE_URL")? }, NoVault, &aws)?;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| take_turn(&rows, &world, event.payload))).await
+    let effects = NodeEffects::new(Settings::from_env()?, Registered { base_url: setting("SERVICE_URL")? }, NoVault, &aws)?;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| run_node(&rows, &effects, event.payload))).await
 }
 
-async fn take_turn(rows: &Rows, world: &World<Registered, NoVault>, event: Event) -> Result<Value, Error> {
+async fn run_node(rows: &Rows, effects: &NodeEffects<Registered, NoVault>, event: Event) -> Result<Value, Error> {
     let Event { run_id, node_id, org_id, trace_id, is_last, work } = event;
     let started = SystemClock.now();
     if let Work::Gate { action_label, proposed_action: action, assign_to, task_token: token } = work {
@@ -95,7 +95,7 @@ async fn take_turn(rows: &Rows, world: &World<Registered, NoVault>, event: Event
     rows.begin_node(&run_id, &node_id).await?;
     let Some(request) = work.request()? else { return Ok(json!({})) };
     let context = CallContext { org: org_id.parse()?, trace_id, idempotency_key: format!("{run_id}/{node_id}"), timeout_seconds: 30 };
-    let effect = world.perform(&context, &request).await?;
+    let effect = effects.perform(&context, &request).await?;
     let completed = SystemClock.now();
     rows.put_step(&run_id, &node_id, &request.as_input(), &effect.output, [started, completed]).await?;
     if is_last {

@@ -21,7 +21,7 @@ impl Rows {
         Ok(Self { client: Client::new(config), table: setting("TABLE_NAME")? })
     }
 
-    /// Says which node the run is at, unless the run was ended by someone.
+    /// Records the node at which the run is. Fails if the run has ended.
     pub(crate) async fn begin_node(&self, run: &str, node: &str) -> Result<(), Error> {
         let update = self.client.update_item().table_name(&self.table).key("pk", run_key(run)).key("sk", text("RUN"));
         let update = update.update_expression("SET currentNode = :node").condition_expression("#status = :running");
@@ -30,7 +30,7 @@ impl Rows {
         Ok(())
     }
 
-    /// The run waits for a person: it says so in lists, and the gate is in the reviewers' inbox.
+    /// Opens a gate: the run's status shows that it waits, and the gate is in the reviewers' inbox.
     pub(crate) async fn open_gate(&self, run: &str, gate: Gate<'_>, now: Time) -> Result<(), Error> {
         let put = self.client.put_item().table_name(&self.table).item("pk", run_key(run));
         let put = put.item("sk", text(format!("GATE#{}", gate.node))).item("status", text("open")).item("token", text(gate.token));
@@ -46,7 +46,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Keeps what a step was sent and what it gave.
+    /// Records a step with its input and output.
     pub(crate) async fn put_step(&self, run: &str, node: &str, input: &Value, output: &Value, times: [Time; 2]) -> Result<(), Error> {
         let [started, completed] = times.map(|time| text(time.to_string()));
         let put = self.client.put_item().table_name(&self.table).item("pk", run_key(run)).item("sk", text(format!("STEP#{node}")));
@@ -55,7 +55,7 @@ impl Rows {
         Ok(())
     }
 
-    /// The run has succeeded.
+    /// Records that the run has succeeded.
     pub(crate) async fn end_run(&self, run: &str, now: Time) -> Result<(), Error> {
         let update = self.client.update_item().table_name(&self.table).key("pk", run_key(run)).key("sk", text("RUN"));
         let update = update.update_expression("SET #status = :succeeded, finishedAt = :now").condition_expression("#status = :running");

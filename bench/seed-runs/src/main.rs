@@ -1,4 +1,4 @@
-//! Writes runs that have ended, through the store, so that lists have something to look through. Reads `TABLE_NAME` and the
+//! Writes runs that have ended, through the store, as data for the benchmark of lists. Reads `TABLE_NAME` and the
 //! usual environment. Every status and trigger occurs; one combination is rare.
 
 use std::error::Error;
@@ -13,14 +13,14 @@ use runtime::{OsEntropy, SystemClock};
 use serde_json::json;
 use store::RunStore;
 
-/// Most runs are called for and succeed.
+/// The trigger and the end of most runs.
 const COMMON: [(Trigger, End); 4] = [
     (Trigger::Manual, End::Succeeded),
     (Trigger::Manual, End::Failed),
     (Trigger::Webhook, End::Succeeded),
     (Trigger::Cron, End::Succeeded),
 ];
-/// What few runs are.
+/// The trigger and the end of few runs.
 const RARE: (Trigger, End) = (Trigger::Cron, End::Failed);
 
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ enum End {
 #[derive(Parser)]
 #[command(name = "seed-runs")]
 struct Cli {
-    /// Whose runs.
+    /// The organisation of the runs.
     #[arg(long)]
     org: OrgId,
     /// The flow.
@@ -42,10 +42,10 @@ struct Cli {
     /// Its slug.
     #[arg(long)]
     slug: Slug,
-    /// How many.
+    /// The number of runs.
     #[arg(long)]
     count: u32,
-    /// How many of them failed and were started by cron: the rare ones, spread evenly.
+    /// The number of runs that were started by cron and failed; they are spread evenly.
     #[arg(long)]
     rare: u32,
 }

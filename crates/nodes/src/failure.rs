@@ -1,4 +1,4 @@
-//! How a call that went wrong is told to the step: what was called, what came back, what to do; never a header or a key.
+//! The errors of calls: what was called, what came back, what to do about it; never a header or a key.
 
 use std::error::Error;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -6,35 +6,36 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use domain::ports::EffectError;
 use url::Url;
 
-use crate::egress::EgressDenial;
+use crate::egress::policy::EgressDenial;
 
-/// The most characters of an answer that a message quotes.
+/// The most characters of a response that an error quotes.
 pub(crate) const QUOTED: usize = 500;
-/// The most characters of a path that a message quotes.
+/// The most characters of a path that an error quotes.
 const QUOTED_PATH: usize = 200;
-/// A shorter value is not a secret, and striking it out would only maim the text.
+/// The fewest bytes of a secret: a shorter value is not one, and removing it would only damage the text.
 const SHORTEST_SECRET: usize = 6;
 
-/// A failure that another attempt will not cure.
-pub(crate) fn hopeless(message: impl Into<String>) -> EffectError {
+/// An error that another attempt will not cure.
+pub(crate) fn permanent(message: impl Into<String>) -> EffectError {
     EffectError { message: message.into(), retryable: false, retry_after_seconds: None, answer: None }
 }
 
-/// A failure that another attempt may cure.
-pub(crate) fn passing(message: impl Into<String>) -> EffectError {
-    EffectError { retryable: true, ..hopeless(message) }
+/// An error that another attempt may cure.
+pub(crate) fn transient(message: impl Into<String>) -> EffectError {
+    EffectError { retryable: true, ..permanent(message) }
 }
 
-/// Whether an answer with this status is worth another attempt.
-pub(crate) fn worth_retrying(status: u16) -> bool {
+/// Whether another attempt may cure a response with this status.
+pub(crate) fn is_retryable_status(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..=599)
 }
 
-/// Reads `Retry-After`: seconds, or an HTTP date, which counts from `now`. A date that has passed means at once.
-pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<u64> {
+/// Reads `Retry-After` (RFC 9110, section 10.2.3): seconds, or an HTTP date. Returns the seconds from `now`; 0 for a date that has
+/// passed; `None` if the value is neither.
+pub(crate) fn parse_retry_after(value: &str, now: SystemTime) -> Option<u64> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are still a number, if not a sensible one.
+        // More digits than fit are still a number.
         return Some(value.parse().unwrap_or(u64::MAX));
     }
     let at = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?;
@@ -43,7 +44,7 @@ pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<u64> {
     Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
 }
 
-/// The first `most` characters of a text.
+/// Returns the first `most` characters of a text, with an ellipsis if it was cut.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -51,7 +52,7 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// The deepest cause, which says it in the words of the system; the outer ones repeat the URL, query and all.
+/// Returns the deepest cause, which has the message of the system; the outer ones repeat the URL with its query.
 pub(crate) fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
@@ -60,22 +61,22 @@ pub(crate) fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 
     cause
 }
 
-/// The guard's own word, if that is why nothing was sent.
-pub(crate) fn refusal(error: &reqwest::Error) -> Option<&EgressDenial> {
-    // It has no cause.
+/// Returns the guard's denial, if that is why nothing was sent.
+pub(crate) fn egress_denial(error: &reqwest::Error) -> Option<&EgressDenial> {
+    // A denial has no cause, so it is the deepest one.
     deepest(error).downcast_ref::<EgressDenial>()
 }
 
-/// What was called, as messages name it.
+/// What was called, as errors name it.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     name: String,
-    /// What the request carried and a message must not, even if the other side sends it back.
+    /// The values of the request that must not appear in an error, even if the other side sends them back.
     secrets: Vec<String>,
 }
 
 impl Target {
-    /// Names method, host and path. The query and the user info stay out: tokens travel in both.
+    /// Names the method, the host and the path. The query and the user info stay out, because both may hold tokens.
     pub(crate) fn new<'a>(method: &str, url: &'a Url, secrets: impl Iterator<Item = &'a str>) -> Self {
         let host = url.host_str().unwrap_or_default();
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -93,58 +94,58 @@ impl Target {
         Self { name, secrets }
     }
 
-    /// Names what no URL names.
+    /// Names a target that has no URL.
     pub(crate) fn named(name: String) -> Self {
         Self { name, secrets: Vec::new() }
     }
 
-    /// A text from the other side, fit to be shown.
+    /// Returns a text from the other side as an error may quote it: without secrets, and cut.
     pub(crate) fn quote(&self, text: &str) -> String {
         cut(&self.clean(text.trim()), QUOTED)
     }
 
-    /// A text from the other side without what the request carried in confidence.
+    /// Returns a text from the other side without the secrets of the request.
     pub(crate) fn clean(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
     }
 
-    /// The call was not sent, and will not be.
-    pub(crate) fn refused(&self, why: &EgressDenial) -> EffectError {
-        hopeless(format!("{} was not sent: {why}", self.name))
+    /// The error for a request that the egress guard denied.
+    pub(crate) fn denied(&self, why: &EgressDenial) -> EffectError {
+        permanent(format!("{} was not sent: {why}", self.name))
     }
 
-    /// The call cannot be made out of what the flow says.
-    pub(crate) fn unusable(&self, why: &str) -> EffectError {
-        hopeless(format!("{} was not sent: {why}", self.name))
+    /// The error for a request that cannot be made of what the flow says.
+    pub(crate) fn not_sent(&self, why: &str) -> EffectError {
+        permanent(format!("{} was not sent: {why}", self.name))
     }
 
-    /// The time was up.
-    pub(crate) fn silent(&self, seconds: u64) -> EffectError {
-        passing(format!("{} gave no complete answer within {seconds} s", self.name))
+    /// The error for a request without a complete response in time.
+    pub(crate) fn no_answer(&self, seconds: u64) -> EffectError {
+        transient(format!("{} gave no complete answer within {seconds} s", self.name))
     }
 
-    /// The time of the attempt was up.
-    pub(crate) fn late(&self, seconds: u64) -> EffectError {
-        let EffectError { message, .. } = self.silent(seconds);
-        passing(format!("{message}; if it needs longer, raise the node's timeoutSeconds"))
+    /// The same for a request of a step, which can have more time.
+    pub(crate) fn timed_out(&self, seconds: u64) -> EffectError {
+        let EffectError { message, .. } = self.no_answer(seconds);
+        transient(format!("{message}; if it needs longer, raise the node's timeoutSeconds"))
     }
 
-    /// The connection could not be made, or broke.
-    pub(crate) fn broken(&self, error: &reqwest::Error) -> EffectError {
-        if let Some(refused) = refusal(error) {
-            return self.refused(refused);
+    /// The error for a connection that could not be made, or that broke.
+    pub(crate) fn transport_error(&self, error: &reqwest::Error) -> EffectError {
+        if let Some(refused) = egress_denial(error) {
+            return self.denied(refused);
         }
         let cause = deepest(error);
         let name = &self.name;
         if error.is_builder() {
-            return self.unusable("the request cannot be built from what the flow says");
+            return self.not_sent("the request cannot be built from what the flow says");
         }
         let what = if error.is_connect() { "could not be reached" } else { "broke off" };
-        passing(format!("{name} {what}: {}", self.quote(&cause.to_string())))
+        transient(format!("{name} {what}: {}", self.quote(&cause.to_string())))
     }
 
-    /// An answer came, and it is not usable.
-    pub(crate) fn said(&self, what: &str) -> String {
+    /// Returns a sentence about the target: its name and `what` became of the request.
+    pub(crate) fn describe(&self, what: &str) -> String {
         format!("{} {what}", self.name)
     }
 }
@@ -155,7 +156,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn retry_after_is_seconds_or_a_date() {
+    fn retry_after_may_be_seconds_or_a_date() {
         // Sun, 06 Nov 1994 08:49:37 GMT
         let now = UNIX_EPOCH + Duration::from_secs(784_111_777);
         for (value, expected) in [
@@ -172,15 +173,15 @@ mod tests {
             ("soon", None),
             ("", None),
         ] {
-            assert_eq!(retry_after(value, now), expected, "{value}");
+            assert_eq!(parse_retry_after(value, now), expected, "{value}");
         }
         let later = now + Duration::from_millis(500);
-        assert_eq!(retry_after("Sun, 06 Nov 1994 08:50:07 GMT", later), Some(30), "whoever waits must not be early");
+        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:50:07 GMT", later), Some(30), "the wait must not be too short");
     }
 
     #[test]
-    fn only_statuses_that_time_may_cure_are_retried() {
-        let retried: Vec<u16> = (100..600).filter(|status| worth_retrying(*status)).collect();
+    fn only_statuses_that_another_attempt_may_cure_are_retried() {
+        let retried: Vec<u16> = (100..600).filter(|status| is_retryable_status(*status)).collect();
         let expected: Vec<u16> = [408, 429].into_iter().chain(500..600).collect();
         assert_eq!(retried, expected);
     }
@@ -189,7 +190,7 @@ mod tests {
     fn a_target_is_named_without_query_and_user_info() {
         let url = "https://ada:pass-word@api.example.com:8443/v1/x?token=secret#f".parse().unwrap();
         let target = Target::new("POST", &url, ["Bearer abc-123456", "1"].into_iter());
-        assert_eq!(target.said("answered 400"), "POST api.example.com:8443/v1/x answered 400");
+        assert_eq!(target.describe("answered 400"), "POST api.example.com:8443/v1/x answered 400");
         assert_eq!(target.quote("bad key abc-123456 of pass-word, Bearer abc-123456, 1"), "bad key *** of ***, ***, 1");
     }
 

@@ -1,4 +1,4 @@
-//! Requests that are no step's: deliveries of webhooks, health checks of connections. The same client, the same guard, no model.
+//! Requests that no step sends: deliveries of webhooks, and health checks of connections. They use the same client and guard.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::attempt::millis_since;
-use crate::egress::Egress;
+use crate::egress::lookup::{Lookup, SystemLookup};
+use crate::egress::policy::Egress;
 use crate::failure::Target;
-use crate::http::{Client, ClientError, Sender};
-use crate::lookup::{Lookup, SystemLookup};
+use crate::http::client::{Client, ClientError, Sender};
 
-/// Sends requests past the egress guard. One for each process: it keeps connections and the trusted roots.
+/// Sends requests past the egress guard. Build it once per process: it keeps connections and the trusted root certificates.
 #[derive(Debug)]
 pub struct Outbound {
     client: Client,
@@ -27,47 +27,47 @@ pub struct Outbound {
 /// One request.
 #[derive(Clone, Copy)]
 pub struct OutboundRequest<'a> {
-    /// Whose request it is: the private ranges that are open to them count.
+    /// The organisation that sends the request; the private ranges that are open to it count.
     pub org: &'a OrgId,
-    /// HTTP method.
+    /// The HTTP method.
     pub method: &'a str,
-    /// Absolute URL.
+    /// The absolute URL.
     pub url: &'a str,
-    /// Names and values; nothing is added but `user-agent`, `host` and `content-length`. No value is logged, or quoted in a failure.
+    /// Names and values; only `user-agent`, `accept`, `host` and `content-length` are added. No value is logged, or quoted in an error.
     pub headers: &'a [(&'a str, &'a str)],
-    /// The bytes as they are sent. Empty: none.
+    /// The bytes of the body; an empty slice is no body.
     pub body: &'a [u8],
-    /// For everything together: looking up the name, connecting, sending, reading.
+    /// The time for everything together: resolving the name, connecting, sending, reading.
     pub timeout: Duration,
-    /// So much of the answer's body is read; the rest is left.
+    /// The most bytes of the response's body that are read; the rest is left.
     pub max_reply_bytes: usize,
 }
 
-/// The body and the headers may hold secrets.
+/// Leaves out the URL, the headers and the body, which may hold secrets.
 impl fmt::Debug for OutboundRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OutboundRequest").field("org", self.org).field("method", &self.method).finish_non_exhaustive()
     }
 }
 
-/// An answer came, of whatever status. Redirects are answers as well: they are not followed.
+/// A response of any status. A redirect is a response as well: it is not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboundResponse {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: u16,
     /// The first bytes of the body, [`max_reply_bytes`](OutboundRequest::max_reply_bytes) at most.
     pub body: Vec<u8>,
-    /// How long it took, in milliseconds.
+    /// The time that it took, in milliseconds.
     pub millis: u64,
 }
 
-/// No answer came.
+/// There was no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct OutboundError {
-    /// A sentence for whoever gave the URL: what was called, what happened. No header, no query, no credential.
+    /// A sentence for the person who gave the URL: what was called, and what happened. It has no header, query or credential.
     pub message: String,
-    /// Whether sending it again may help. If not, nothing was sent.
+    /// Whether sending it again may help. If not, the request was not sent.
     pub retryable: bool,
 }
 
@@ -80,18 +80,18 @@ impl From<EffectError> for OutboundError {
 /// Why a URL cannot be registered.
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
-    /// What is wrong with it, for whoever gave it.
+    /// The URL is not allowed; the text says why.
     #[error("{0}")]
     NotAllowed(String),
-    /// What private networks are open is not known.
+    /// The private networks that are open could not be read.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
 impl Egress {
-    /// Whether `url` is one that the organisation's requests may be sent to, as far as the URL alone can tell; what its name
-    /// resolves to is judged whenever something is sent.
-    pub async fn judge(self, networks: &impl PrivateNetworks, org: &OrgId, url: &str) -> Result<Url, UrlError> {
+    /// Parses a URL that is to be registered. Fails if the organisation's requests may not be sent to it, as far as the URL alone
+    /// shows; what its name resolves to is checked whenever a request is sent.
+    pub async fn check_url(self, networks: &impl PrivateNetworks, org: &OrgId, url: &str) -> Result<Url, UrlError> {
         let url =
             Url::parse(url).map_err(|why| UrlError::NotAllowed(format!("is no absolute URL such as https://api.example.com: {why}")))?;
         let Err(refused) = self.check(&url, &[]) else { return Ok(url) };
@@ -103,34 +103,34 @@ impl Egress {
 }
 
 impl Outbound {
-    /// Builds the client.
+    /// Builds the client. Fails if the system's root certificates cannot be read.
     pub fn new(egress: Egress) -> Result<Self, ClientError> {
         Self::with_lookup(egress, Arc::new(SystemLookup))
     }
 
-    /// The same with another resolver.
+    /// Builds the client with another resolver.
     pub fn with_lookup(egress: Egress, lookup: Arc<dyn Lookup>) -> Result<Self, ClientError> {
         Ok(Self { client: Client::new(egress, lookup)? })
     }
 
-    /// Sends a request, once, and reads the beginning of the answer.
-    pub async fn send(&self, networks: &impl PrivateNetworks, message: OutboundRequest<'_>) -> Result<OutboundResponse, OutboundError> {
-        let unusable = |message: String| OutboundError { message, retryable: false };
-        let url = Url::parse(message.url).map_err(|why| unusable(format!("the URL is not an absolute one: {why}")))?;
-        let target = Target::new(message.method, &url, message.headers.iter().map(|(_, value)| *value));
-        let method = Method::from_bytes(message.method.as_bytes()).map_err(|_| target.unusable("its method is not one of HTTP's"))?;
-        let headers = headers(message.headers).map_err(|name| target.unusable(&format!("header `{name}` cannot be sent")))?;
-        let body = (!message.body.is_empty()).then(|| message.body.to_vec());
+    /// Sends a request, once, and reads the beginning of the response. Fails if there was none in time, or the guard denied it.
+    pub async fn send(&self, networks: &impl PrivateNetworks, outbound: OutboundRequest<'_>) -> Result<OutboundResponse, OutboundError> {
+        let invalid = |message: String| OutboundError { message, retryable: false };
+        let url = Url::parse(outbound.url).map_err(|why| invalid(format!("the URL is not an absolute one: {why}")))?;
+        let target = Target::new(outbound.method, &url, outbound.headers.iter().map(|(_, value)| *value));
+        let method = Method::from_bytes(outbound.method.as_bytes()).map_err(|_| target.not_sent("its method is not one of HTTP's"))?;
+        let headers = headers(outbound.headers).map_err(|name| target.not_sent(&format!("header `{name}` cannot be sent")))?;
+        let body = (!outbound.body.is_empty()).then(|| outbound.body.to_vec());
         let request = self.client.request(method, url, headers, body, &target)?;
         let begun = Instant::now();
-        let sender = Sender { org: message.org, networks };
+        let sender = Sender { org: outbound.org, networks };
         let exchange = async {
             let response = self.client.dispatch(&sender, request, &target).await?;
             let status = response.status().as_u16();
-            Ok(OutboundResponse { status, body: beginning(response, message.max_reply_bytes).await, millis: millis_since(begun) })
+            Ok(OutboundResponse { status, body: beginning(response, outbound.max_reply_bytes).await, millis: millis_since(begun) })
         };
-        let answer = tokio::time::timeout(message.timeout, exchange).await;
-        answer.unwrap_or_else(|_| Err(target.silent(message.timeout.as_secs()).into()))
+        let answer = tokio::time::timeout(outbound.timeout, exchange).await;
+        answer.unwrap_or_else(|_| Err(target.no_answer(outbound.timeout.as_secs()).into()))
     }
 }
 
@@ -145,7 +145,7 @@ fn headers<'a>(pairs: &[(&'a str, &str)]) -> Result<HeaderMap, &'a str> {
     Ok(headers)
 }
 
-/// The status has been said: a body that breaks off is as long as it is.
+/// Reads at most `most` bytes. The status is known, so a body that breaks off is not an error.
 async fn beginning(mut response: Response, most: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while body.len() < most {

@@ -1,4 +1,4 @@
-//! The registered services of an invocation: where they are, and the keys that their calls carry.
+//! The registered services that the steps of an invocation call: their base URLs, and the keys that their calls carry.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,66 +13,66 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::attempt::Attempt;
-use crate::credential::Credential;
-use crate::failure::{hopeless, passing};
+use crate::failure::{permanent, transient};
+use crate::http::credential::Credential;
 
-/// A note of a use is worth no more waiting than this.
-const NOTE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest that a step waits for its use of a connection to be recorded.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
 
 type Read = Arc<OnceCell<Option<Connection>>>;
 
-/// Connections, read once for each invocation: what is replaced or deleted counts for every run that starts afterwards, and a run of
-/// a hundred calls reads once. Not for longer, in seconds for instance: whoever deletes a connection means at once.
+/// Reads each connection once for each invocation, so that a run of a hundred calls reads once. Nothing is remembered for longer:
+/// a connection that is replaced or deleted is so for every invocation that begins afterwards.
 #[derive(Debug)]
 pub(crate) struct Services<C, V> {
-    /// Where connections, and what networks are open to organisations, are kept.
+    /// The store of connections, and of the private networks that are open to organisations.
     pub(crate) ports: C,
     vault: V,
     read: Mutex<HashMap<(OrgId, ServiceSlug), Read>>,
-    /// The hour in which this process has last noted a use.
-    noted: Mutex<HashMap<ConnectionId, Time>>,
+    /// The hour in which this process last recorded a use.
+    recorded: Mutex<HashMap<ConnectionId, Time>>,
 }
 
 /// A service that can be called.
 #[derive(Debug)]
 pub(crate) struct Service {
-    /// Paths are appended to it.
+    /// The base URL, to which paths are appended.
     pub(crate) base: Url,
-    /// Its key, if it has one.
+    /// The service's key, if it has one.
     pub(crate) credential: Option<Credential>,
     connection: Connection,
 }
 
 impl<C, V> Services<C, V> {
     pub(crate) fn new(ports: C, vault: V) -> Self {
-        Self { ports, vault, read: Mutex::default(), noted: Mutex::default() }
+        Self { ports, vault, read: Mutex::default(), recorded: Mutex::default() }
     }
 
-    /// A new invocation: what was read for the last one is read anew.
-    pub(crate) fn begin(&self) {
+    /// Forgets what was read for the previous invocation.
+    pub(crate) fn reset(&self) {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
 impl<C: Connections, V: Vault> Services<C, V> {
-    /// The registered service of that name.
+    /// Returns the registered service of that name. Fails if there is none, if it is not active, or if its key cannot be decrypted.
     pub(crate) async fn service(&self, attempt: &Attempt<'_>, slug: &ServiceSlug) -> Result<Service, EffectError> {
         let context = attempt.context;
         let found = self.connection(&context.org, slug).await;
-        let found = found.map_err(|error| unreadable(context, slug, &error))?;
+        let found = found.map_err(|error| read_error(context, slug, &error))?;
         let connection =
-            found.ok_or_else(|| hopeless(format!("no service connection `{slug}`; register it with POST /api/service-connections")))?;
+            found.ok_or_else(|| permanent(format!("no service connection `{slug}`; register it with POST /api/service-connections")))?;
         if !connection.active {
-            return Err(hopeless(format!(
+            return Err(permanent(format!(
                 "service connection `{slug}` is not active; register it again with POST /api/service-connections to call through it"
             )));
         }
         let base = Url::parse(&connection.base_url).ok().filter(Url::has_host).ok_or_else(|| {
-            hopeless(format!(
+            permanent(format!(
                 "the base URL of service connection `{slug}` is not an absolute URL; register it again with POST /api/service-connections"
             ))
         })?;
-        let credential = self.credential(&context.org, &connection).await.map_err(|error| shut(context, slug, &error))?;
+        let credential = self.credential(&context.org, &connection).await.map_err(|error| key_error(context, slug, &error))?;
         Ok(Service { base, credential, connection })
     }
 
@@ -81,7 +81,7 @@ impl<C: Connections, V: Vault> Services<C, V> {
             let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(read.entry((*org, slug.clone())).or_default())
         };
-        // Calls in parallel wait for one reader; a failure is nobody's but its own.
+        // Parallel calls wait for one reader; if it fails, only its own call fails, and the next one reads again.
         read.get_or_try_init(|| self.ports.connection(org, slug)).await.cloned()
     }
 
@@ -91,18 +91,18 @@ impl<C: Connections, V: Vault> Services<C, V> {
         Ok(Some(Credential::new(&key.carrier, opened)))
     }
 
-    /// Notes the hour of a call, after it: once for each connection, process and hour. What goes wrong with that is for the log.
-    pub(crate) async fn used(&self, org: &OrgId, service: &Service) {
+    /// Records the hour of a call after the call: once for each connection, process and hour. An error is logged and fails nothing.
+    pub(crate) async fn record_use(&self, org: &OrgId, service: &Service) {
         let (connection, hour) = (&service.connection, now().hour());
         let known = connection.last_used_at.is_some_and(|time| time >= hour);
-        let before = self.noted.lock().unwrap_or_else(PoisonError::into_inner).insert(connection.id, hour);
-        if known || before.is_some_and(|noted| noted >= hour) {
+        let before = self.recorded.lock().unwrap_or_else(PoisonError::into_inner).insert(connection.id, hour);
+        if known || before.is_some_and(|recorded| recorded >= hour) {
             return;
         }
-        match tokio::time::timeout(NOTE_TIMEOUT, self.ports.note_use(org, connection, hour)).await {
+        match tokio::time::timeout(RECORD_TIMEOUT, self.ports.note_use(org, connection, hour)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, connection = %connection.id, "the use of a service connection was not noted"),
-            Err(_) => tracing::warn!(connection = %connection.id, "the use of a service connection was not noted in time"),
+            Ok(Err(error)) => tracing::warn!(%error, connection = %connection.id, "the use of a service connection was not recorded"),
+            Err(_) => tracing::warn!(connection = %connection.id, "the use of a service connection was not recorded in time"),
         }
     }
 }
@@ -112,22 +112,22 @@ fn now() -> Time {
     Time::from_millis(u64::try_from(since.as_millis()).unwrap_or_default())
 }
 
-fn unreadable(context: &CallContext, slug: &ServiceSlug, error: &PortError) -> EffectError {
-    // The step is shown to the flow's owner, so what the store says of itself is for the log alone.
+fn read_error(context: &CallContext, slug: &ServiceSlug, error: &PortError) -> EffectError {
+    // The owner of the flow sees the step's error, so only the log gets the store's own message.
     tracing::warn!(%error, %slug, trace_id = context.trace_id, "a service connection could not be read");
     match error {
-        PortError::Unavailable(_) => passing("the service connection could not be read just now"),
+        PortError::Unavailable(_) => transient("the service connection could not be read just now"),
         PortError::Corrupt(_) | PortError::Rejected(_) => {
-            hopeless("the stored service connection cannot be read; register it again with POST /api/service-connections")
+            permanent("the stored service connection cannot be read; register it again with POST /api/service-connections")
         }
     }
 }
 
-fn shut(context: &CallContext, slug: &ServiceSlug, error: &PortError) -> EffectError {
+fn key_error(context: &CallContext, slug: &ServiceSlug, error: &PortError) -> EffectError {
     tracing::warn!(%error, %slug, trace_id = context.trace_id, "the key of a service connection could not be decrypted");
     match error {
-        PortError::Unavailable(_) => passing(format!("the key of service connection `{slug}` could not be decrypted just now")),
-        PortError::Corrupt(_) | PortError::Rejected(_) => hopeless(format!(
+        PortError::Unavailable(_) => transient(format!("the key of service connection `{slug}` could not be decrypted just now")),
+        PortError::Corrupt(_) | PortError::Rejected(_) => permanent(format!(
             "the key of service connection `{slug}` cannot be decrypted; register it again with POST /api/service-connections"
         )),
     }

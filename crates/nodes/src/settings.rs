@@ -1,43 +1,44 @@
-//! What the environment says, read once at the start: a wrong setting stops the process with a sentence, not a step with a riddle.
+//! The settings in the environment, read once at the start: a wrong one stops the process with a sentence that names it, instead of
+//! failing steps.
 
 use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 use url::Url;
 
-use crate::egress::{BadEgress, Egress, EgressDenial};
-use crate::models::{BadModel, ModelName};
+use crate::egress::policy::{BadEgress, Egress, EgressDenial};
+use crate::llm::model_name::{BadModel, ModelName};
 
-/// Settings of a [`World`](crate::World).
+/// The settings of [`NodeEffects`](crate::NodeEffects).
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What may be called (`EGRESS_ALLOW`).
+    /// What flows may call (`EGRESS_ALLOW`).
     pub egress: Egress,
-    /// Who answers prompts.
+    /// The language models.
     pub llm: LlmSettings,
 }
 
 /// The language model providers of the deployment.
 #[derive(Debug, Clone)]
 pub struct LlmSettings {
-    /// Base URL of an OpenAI-compatible API (`LLM_BASE_URL`); `/chat/completions` is appended.
+    /// The base URL of an OpenAI-compatible API (`LLM_BASE_URL`); `/chat/completions` is appended.
     pub base_url: Url,
-    /// Its key (`LLM_API_KEY`); a local server needs none.
+    /// The key of that API (`LLM_API_KEY`); a local server needs none.
     pub key: Option<SecretString>,
-    /// Model ids of flows, and the provider's model that each stands for (`LLM_MODELS`).
+    /// The model ids of flows, and the provider's model that each stands for (`LLM_MODELS`).
     pub models: BTreeMap<String, ModelName>,
 }
 
 /// A setting is missing or wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// It has no default.
+    /// A setting without a default is not set.
     #[error("environment variable `{0}` is not set")]
     Missing(&'static str),
     /// The provider's URL cannot be used.
     #[error("environment variable `LLM_BASE_URL` must be a URL such as https://api.openai.com/v1, without user info, query or fragment")]
     BaseUrl,
-    /// The provider's URL is not one that this deployment may call.
+    /// The egress guard forbids the provider's URL.
     #[error("environment variable `LLM_BASE_URL`: {0} (plain http to loopback needs `EGRESS_ALLOW=loopback`)")]
     Forbidden(String),
     /// The key cannot be sent.
@@ -46,10 +47,10 @@ pub enum SettingsError {
     /// The map of models cannot be read.
     #[error(r#"environment variable `LLM_MODELS` must be a JSON object such as {{"quantum-ai:default":"gpt-4o-mini"}}: {0}"#)]
     Models(#[source] serde_json::Error),
-    /// A model of the map cannot be asked.
+    /// A value of the map does not name a model.
     #[error("environment variable `LLM_MODELS`: the value of `{0}` {1}")]
     Model(String, #[source] BadModel),
-    /// The egress words cannot be read.
+    /// `EGRESS_ALLOW` has an unknown word.
     #[error("environment variable `EGRESS_ALLOW`: {0}")]
     Egress(#[from] BadEgress),
 }
@@ -61,12 +62,12 @@ impl From<EgressDenial> for SettingsError {
 }
 
 impl Settings {
-    /// Reads the environment of the process.
+    /// Reads the environment of the process. Fails with the first setting that is missing or wrong.
     pub fn from_env() -> Result<Self, SettingsError> {
         Self::read(|name| std::env::var(name).ok())
     }
 
-    /// Reads settings by name. An empty value counts as none: a template cannot leave a variable out.
+    /// Reads settings by name. An empty value counts as missing, because a template cannot leave a variable out.
     pub fn read(value: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let optional = |name| value(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let required = |name| optional(name).ok_or(SettingsError::Missing(name));
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn good_settings_are_read_and_the_key_is_not_shown() {
+    fn good_settings_are_read_and_debug_output_hides_the_key() {
         let settings = read(&[]).unwrap();
         assert_eq!(settings.egress, Egress::default());
         assert_eq!(settings.llm.models["quantum-ai:default"], ModelName::OpenAi("gpt-4o-mini".to_owned()));
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_setting_is_named_and_its_value_kept_out() {
+    fn the_error_names_a_wrong_setting_and_not_its_value() {
         for (name, value, says) in [
             ("LLM_BASE_URL", "", "`LLM_BASE_URL` is not set"),
             ("LLM_BASE_URL", "api.openai.com", "must be a URL"),

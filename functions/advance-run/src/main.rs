@@ -3,7 +3,7 @@
 use advance_run::handle;
 use engine::Engine;
 use lambda_runtime::{Error, service_fn, tracing};
-use nodes::{Settings, World};
+use nodes::{NodeEffects, Settings};
 use runtime::{OsEntropy, SystemClock};
 use step_functions::StepFunctions;
 use store::RunStore;
@@ -15,11 +15,11 @@ async fn main() -> Result<(), Error> {
     let aws = runtime::aws().await;
     let runs = RunStore::from_env(&aws)?;
     let table = runs.table.clone();
-    let world = World::new(Settings::from_env()?, table.clone(), KmsVault::from_env(&aws)?, &aws)?;
+    let effects = NodeEffects::new(Settings::from_env()?, table.clone(), KmsVault::from_env(&aws)?, &aws)?;
     let engine = Engine::new(runs, table, StepFunctions::from_env(&aws)?, SystemClock);
     let advance = |event| {
-        world.begin_invocation();
-        handle(&engine, &world, &OsEntropy, event)
+        effects.begin_invocation();
+        handle(&engine, &effects, &OsEntropy, event)
     };
     lambda_runtime::run(service_fn(advance)).await
 }

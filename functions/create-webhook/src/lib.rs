@@ -43,7 +43,7 @@ async fn check_url(
     url: Option<&str>,
 ) -> Result<Result<(), String>, PortError> {
     let Some(url) = url else { return Ok(Ok(())) };
-    match egress.judge(networks, org, url).await {
+    match egress.check_url(networks, org, url).await {
         Ok(_) => Ok(Ok(())),
         Err(UrlError::NotAllowed(reason)) => Ok(Err(reason)),
         Err(UrlError::Port(error)) => Err(error),

@@ -32,7 +32,7 @@ pub async fn handle(
 ) -> Result<ApiResponse, ApiError> {
     let org = request.key.org;
     let new = NewConnection::parse(&request.json_object(MAX_BYTES)?)?;
-    egress.judge(store, &org, &new.base_url).await.map_err(|error| match error {
+    egress.check_url(store, &org, &new.base_url).await.map_err(|error| match error {
         UrlError::NotAllowed(why) => FieldErrors::one("baseUrl", why).into(),
         UrlError::Port(error) => ApiError::from(error),
     })?;

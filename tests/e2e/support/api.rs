@@ -1,4 +1,4 @@
-//! Calls to the API, and what holds for every answer of it.
+//! Calls to the API, and the checks that hold for every response.
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method};
@@ -6,14 +6,14 @@ use serde_json::{Map, Value};
 
 use super::recording::{Sent, record};
 
-/// No part of any answer may be called so: a task token lets whoever holds it resume a run.
+/// Names that no field of any response may have: a task token resumes a run for any holder.
 const SECRET_NAMES: [&str; 5] = ["token", "tasktoken", "outboxpk", "owner", "secretsha256"];
-/// Calls without a key: they count on none.
+/// Calls without a key, which therefore have no rate limit.
 const WITHOUT_KEY: &str = "POST /api/triggers/wh/";
-/// The only call that ever answers with a key.
+/// The only call whose response contains a key.
 const SHOWS_A_KEY: &str = "POST /api/api-keys";
 
-/// The API as one key sees it.
+/// The API, called with one key.
 #[derive(Debug, Clone)]
 pub struct Api {
     client: Client,
@@ -21,7 +21,7 @@ pub struct Api {
     authorization: Option<String>,
 }
 
-/// An answer that has passed the checks that hold for all of them.
+/// A response that has passed the checks that hold for all of them.
 #[derive(Debug)]
 pub struct Answer {
     /// HTTP status.
@@ -34,7 +34,7 @@ pub struct Answer {
     call: String,
 }
 
-/// What an answer says of the rate limit.
+/// The rate limit that a response reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// `X-RateLimit-Limit`
@@ -51,7 +51,7 @@ impl Api {
         Self { client: client.clone(), base: base.to_owned(), authorization: key.map(|key| format!("Bearer {key}")) }
     }
 
-    /// The same, with this `Authorization` header as it stands.
+    /// Returns the same API, called with this `Authorization` header.
     pub fn authorized_by(&self, header: &str) -> Self {
         Self { authorization: Some(header.to_owned()), ..self.clone() }
     }
@@ -71,12 +71,12 @@ impl Api {
         self.call(method, path, &[("content-type", "application/json")], Some(body.to_string().into_bytes())).await
     }
 
-    /// GET of what is no JSON, or has no body: unchecked.
+    /// GET of a resource that is not JSON or has no body, without the checks.
     pub async fn page(&self, path: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap, String) {
         self.exchange(Method::GET, path, headers, None).await
     }
 
-    /// Anything at all.
+    /// Any request.
     pub async fn call(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Answer {
         let name = format!("{method} {}", path.chars().take(200).collect::<String>());
         let (status, received, text) = self.exchange(method, path, headers, body).await;
@@ -126,13 +126,13 @@ impl Answer {
         }
         assert!(call == SHOWS_A_KEY || !text.contains("qe_sk_"), "{call} answered {status} and gave away a key: {text}");
         let answer = Self { status, headers, body, call };
-        // Unknown paths and bodies that are too large are answered before there is a key.
+        // Unknown paths and bodies that are too large are answered before the key is read.
         let knows_the_key = matches!(status, 200..=299 | 403 | 409 | 422 | 429) && !answer.call.starts_with(WITHOUT_KEY);
         assert!(answer.rate().is_some() || !knows_the_key, "{} answered {status} without its rate limit", answer.call);
         answer
     }
 
-    /// How the key stands; none if the answer does not say.
+    /// The rate limit of the key; `None` if the response does not report it.
     pub fn rate(&self) -> Option<Rate> {
         let number = |name: &str| self.headers.get(name)?.to_str().ok()?.parse().ok();
         Some(Rate { limit: number("x-ratelimit-limit")?, remaining: number("x-ratelimit-remaining")?, reset: number("x-ratelimit-reset")? })
@@ -158,13 +158,13 @@ impl Answer {
         self.body["error"].as_str().unwrap()
     }
 
-    /// The JSON paths at which something is wrong, in the answer 400 or 422.
+    /// The JSON paths of the problems that a 400 or 422 reports.
     #[track_caller]
     pub fn faulty_fields(&self, status: u16) -> Vec<&str> {
         self.field_errors(status).keys().map(String::as_str).collect()
     }
 
-    /// What is wrong, by JSON path.
+    /// The problems, by JSON path.
     #[track_caller]
     pub fn field_errors(&self, status: u16) -> &Map<String, Value> {
         self.must_be(status);
@@ -172,7 +172,7 @@ impl Answer {
         errors.unwrap_or_else(|| panic!("{} has no fieldErrors: {}", self.call, self.body))
     }
 
-    /// What is wrong at one path, in one text.
+    /// The problems at one path, in one text.
     #[track_caller]
     pub fn field_error(&self, status: u16, path: &str) -> String {
         let problems = self.field_errors(status).get(path).and_then(Value::as_array);
@@ -186,7 +186,7 @@ impl Answer {
     }
 }
 
-/// Where a body has a field that is nobody's business.
+/// The path of a field with a secret name, if a body has one.
 fn secret_in(value: &Value, path: &str) -> Option<String> {
     match value {
         Value::Object(fields) => fields.iter().find_map(|(name, inner)| {

@@ -1,4 +1,4 @@
-//! A look behind the API, in the protocol of AWS's own SDKs. The local stack checks no signature, so there is no SDK here.
+//! The AWS APIs behind the API, in the protocol of the AWS SDKs. The local stack checks no signature, so no SDK is needed.
 
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::stack::variable;
 #[derive(Debug, Clone)]
 pub struct Aws {
     client: Client,
-    /// Where they answer, which is also what the functions are told.
+    /// Their endpoint, which is also in the environment of the functions.
     pub(super) endpoint: String,
     region: String,
     table: String,
@@ -62,7 +62,7 @@ impl Aws {
         answer["Item"].clone()
     }
 
-    /// The item of a service connection, by the connection's id. The table of a test is small enough to be looked through.
+    /// The item of a service connection, by the connection's id. The table of a test is small enough for a scan.
     pub async fn connection_item(&self, id: &str) -> Value {
         let mut body = json!({
             "TableName": self.table,
@@ -81,7 +81,7 @@ impl Aws {
         }
     }
 
-    /// Puts another ciphertext into a connection's item, as somebody could who may write to the table.
+    /// Puts another ciphertext into a connection's item, as an attacker with write access to the table could.
     pub async fn replace_sealed_key(&self, item: &Value, sealed: &Value) {
         let body = json!({
             "TableName": self.table,
@@ -94,7 +94,7 @@ impl Aws {
         assert_eq!(status, 200, "{answer}");
     }
 
-    /// Lets the time of a step's record be up at `seconds` since the epoch: half a year passes.
+    /// Sets the expiry of a step's record to `seconds` since the epoch, as if half a year had passed.
     pub async fn expire_step(&self, run: &str, node: &str, seconds: u64) {
         let body = json!({
             "TableName": self.table,
@@ -107,12 +107,12 @@ impl Aws {
         assert_eq!(status, 200, "{answer}");
     }
 
-    /// Lets a delivery's next attempt be due now: time passes.
+    /// Makes a delivery's next attempt due now, as if time had passed.
     pub async fn bring_forward(&self, org: &str, webhook: &str, delivery: &str) {
         let key = json!({"pk": {"S": format!("ORG#{org}#WEBHOOK#{webhook}")}, "sk": {"S": delivery}});
         let body = json!({"TableName": self.table, "Key": key, "ConsistentRead": true});
         let (_, answer) = self.call("dynamodb", "DynamoDB_20120810.GetItem", "1.0", &body).await;
-        let owed = answer["Item"]["outboxSk"]["S"].as_str().unwrap_or_else(|| panic!("{delivery} owes nothing: {answer}"));
+        let owed = answer["Item"]["outboxSk"]["S"].as_str().unwrap_or_else(|| panic!("{delivery} has no pending attempt: {answer}"));
         let now = format!("{:.3}", jiff::Timestamp::now());
         let (_, rest) = owed.split_once('#').unwrap();
         let body = json!({
@@ -130,7 +130,7 @@ impl Aws {
         self.tick("reconcile-runs").await;
     }
 
-    /// Invokes a worker that a schedule invokes, waits for it, and gives what it says.
+    /// Invokes a worker that a schedule invokes, waits for it, and returns its response.
     pub async fn tick(&self, worker: &str) -> Value {
         let (_, machine) = self.run_machine.rsplit_once(':').unwrap();
         let url = format!("{}/2015-03-31/functions/{}-{worker}/invocations", self.endpoint, machine.trim_end_matches("-run"));
@@ -148,12 +148,12 @@ impl Aws {
         self.item_at(&flow_key(flow), "FLOW").await
     }
 
-    /// What is kept under the hash of a webhook's token.
+    /// The item under the hash of a webhook trigger's token.
     pub async fn webhook_item(&self, token: &str) -> Value {
         self.item_at(&format!("HOOK#{}", super::sha256(token.as_bytes())), "HOOK").await
     }
 
-    /// Lets a scheduled flow of organisation A be due since `at`, as if the clock had not been looked at since then.
+    /// Makes a scheduled flow of organisation A due since `at`, as if no tick had run since then.
     pub async fn make_due(&self, flow: &str, at: &str) {
         let sk = self.flow_item(flow).await["outboxSk"]["S"].as_str().unwrap().to_owned();
         let (_, rest) = sk.split_once('#').unwrap();
@@ -183,7 +183,7 @@ impl Aws {
     }
 
     fn execution(&self, run: &str, segment: u32) -> String {
-        // The first segment goes on at once; the tests look at later ones only where the run was parked.
+        // The first segment has no pause; the tests look at later ones only where the run was parked.
         let machine = if segment == 1 { &self.run_machine } else { &self.resume_machine };
         format!("{}:{run}-{segment}", machine.replace(":stateMachine:", ":execution:"))
     }

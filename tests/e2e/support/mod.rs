@@ -1,4 +1,4 @@
-//! What the tests share: the stack, calls to its API, runs, and a look at what was really sent.
+//! What the tests share: the stack, calls to its API, runs, and the requests that services received.
 
 mod api;
 mod aws;
@@ -25,12 +25,12 @@ pub use server::{AnsweringServer, json_answer};
 pub use specs::{approval_flow, echo_call, edge, gate, one_gate, spec, transform};
 pub use stack::{Flow, Stack, unique};
 
-/// How long polling waits between two looks.
+/// The time between two polls.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How often it looks before it gives up: about a minute and a half, far beyond what anything here takes.
+/// The number of polls before it gives up: about a minute and a half, much longer than anything here takes.
 const TRIES: usize = 900;
 
-/// Looks until there is something to see. `what` completes the sentence "waited in vain for …".
+/// Polls until there is a value. `what` completes the sentence "waited in vain for …".
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     for _ in 0..TRIES {
         if let Some(seen) = look().await {

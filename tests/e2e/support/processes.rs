@@ -1,4 +1,4 @@
-//! Kills the stack's function processes, the way a crash does: no signal handler, no last words.
+//! Kills the stack's function processes as a crash does, without a signal handler.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,17 +9,17 @@ use std::time::Duration;
 use super::Stack;
 
 impl Stack {
-    /// SIGKILLs the processes of one function of this stack, or of all. Gives how many there were.
+    /// Sends SIGKILL to the processes of one function of this stack, or of all. Returns their number.
     pub fn kill_functions(&self, only: Option<&str>) -> usize {
         // The same machine may run a second stack, whose functions talk to another endpoint.
         let mark = format!("AWS_ENDPOINT_URL={}", self.aws.endpoint);
         let found: Vec<String> =
             processes().filter(|(pid, name)| only.is_none_or(|only| name == only) && is_marked(pid, &mark)).map(|(pid, _)| pid).collect();
         for pid in &found {
-            // It may have ended by itself meanwhile.
+            // It may have ended meanwhile.
             _ = Command::new("kill").args(["-KILL", pid]).status().expect("there is a `kill`");
         }
-        // A signal is delivered when the system gets round to it: until then the stack would still send them work.
+        // A signal is delivered with a delay: until then the stack would still send work to the processes.
         for _ in 0..500 {
             if !processes().any(|(pid, _)| found.contains(&pid)) {
                 return found.len();

@@ -1,4 +1,4 @@
-//! The command line client, as a shell runs it.
+//! The command line client, run as a shell runs it.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -16,7 +16,7 @@ pub struct Qe {
     key: String,
 }
 
-/// What became of a command.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Ended {
     /// The exit code.
@@ -28,17 +28,17 @@ pub struct Ended {
 }
 
 impl Qe {
-    /// With the key that the stack's environment has under this name.
+    /// Called with the key that the stack's environment has under this name.
     pub fn with_key(name: &str) -> Self {
         Self { base_url: variable("QE_BASE_URL"), key: variable(name) }
     }
 
-    /// At another address.
+    /// Called at another address.
     pub fn at(&self, base_url: &str) -> Self {
         Self { base_url: base_url.to_owned(), ..self.clone() }
     }
 
-    /// With another key.
+    /// Called with another key.
     pub fn with_secret(&self, key: &str) -> Self {
         Self { key: key.to_owned(), ..self.clone() }
     }
@@ -67,7 +67,7 @@ impl Qe {
         command.args(arguments).envs(self.environment()).env_remove("CLICOLOR_FORCE");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        // One that does not read its input has ended before it could be written.
+        // A command that does not read its input may have ended before it was written.
         _ = stdin.write_all(input.as_bytes()).await;
         drop(stdin);
         let output = child.wait_with_output().await.unwrap();
@@ -80,13 +80,13 @@ impl Qe {
 }
 
 impl Ended {
-    /// What it printed, if it did what it was asked.
+    /// Its standard output, if it succeeded.
     pub fn ok(&self) -> &str {
         assert_eq!(self.code, 0, "{self:?}");
         self.stdout.trim_end()
     }
 
-    /// What it complained about, with this exit code.
+    /// Its standard error, if it ended with this exit code.
     pub fn failed(&self, code: i32) -> &str {
         assert_eq!(self.code, code, "{self:?}");
         self.stderr.trim_end()

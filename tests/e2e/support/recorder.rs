@@ -1,4 +1,4 @@
-//! What the echo service and the scripted model were really sent.
+//! The requests that the echo service and the scripted model received.
 
 use reqwest::Client;
 use serde_json::Value;
@@ -59,7 +59,7 @@ impl Recorder {
         all.remove(0)
     }
 
-    /// Waits until a path was asked for.
+    /// Waits for a request to a path.
     pub async fn wait_for(&self, path: &str) -> Recorded {
         eventually(&format!("a request for {path}"), async || self.sent_to(path).await.into_iter().next()).await
     }
@@ -82,7 +82,7 @@ impl Recorded {
         self.0["rawBody"].as_str().unwrap()
     }
 
-    /// The SHA-256 of the body's bytes, by the receiver's count.
+    /// The SHA-256 of the body's bytes, as the receiver computed it.
     pub fn sha256(&self) -> &str {
         self.0["sha256"].as_str().unwrap()
     }

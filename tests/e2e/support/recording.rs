@@ -1,6 +1,5 @@
-//! Keeps every exchange with the API, and every event that a webhook got, if `RECORD_DIR` names a folder: one JSON object a line, a
-//! file for each process.
-//! `tests/contract` holds them against `openapi.yaml` afterwards, and takes the document's examples from them.
+//! Records every exchange with the API, and every event that a webhook got, if `RECORD_DIR` names a folder: one JSON object per
+//! line, one file per process. `tests/contract` checks them against `openapi.yaml` afterwards, and takes its examples from them.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -15,14 +14,14 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value, json};
 
-/// How keys, secrets of webhooks and tokens of webhooks begin.
+/// The prefixes of API keys, of secrets of webhooks, and of tokens of webhook triggers.
 const MARKS: [&str; 4] = ["qe_sk_sandbox_", "qe_sk_live_", "whsec_", "wht_"];
-/// What follows.
+/// The characters after the prefix.
 const SECRET_CHARS: usize = 32;
-/// Nobody looks at a longer body of a request.
+/// The most bytes of a request's body that are recorded.
 const MAX_SENT_BYTES: usize = 1_100_000;
 
-/// A request, as far as it is kept: who sent it is not.
+/// A request as it is recorded, without its key.
 #[derive(Debug, Clone, Copy)]
 pub struct Sent<'a> {
     /// HTTP method.
@@ -35,7 +34,7 @@ pub struct Sent<'a> {
     pub body: Option<&'a [u8]>,
 }
 
-/// Keeps one exchange, without the secrets in it.
+/// Records one exchange, without the secrets in it.
 pub fn record(sent: Sent<'_>, status: u16, headers: &HeaderMap, text: &str) {
     let Some(file) = file() else { return };
     let body = sent.body.filter(|body| body.len() <= MAX_SENT_BYTES).and_then(|body| str::from_utf8(body).ok());
@@ -55,7 +54,7 @@ pub fn record(sent: Sent<'_>, status: u16, headers: &HeaderMap, text: &str) {
     write(file, &line);
 }
 
-/// Keeps an event that a webhook got, however often somebody looks at it.
+/// Records an event that a webhook got, once.
 pub fn record_event(headers: &Value, raw: &str) {
     static KEPT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let Some(file) = file() else { return };
@@ -73,7 +72,7 @@ fn file() -> Option<&'static Mutex<File>> {
     static FILE: OnceLock<Option<Mutex<File>>> = OnceLock::new();
     let open = || {
         let folder = env::var("RECORD_DIR").ok().filter(|folder| !folder.is_empty())?;
-        // Tests run in the folder of their package, whoever set the variable in the one of the workspace.
+        // Tests run in the folder of their package; the variable is relative to the workspace.
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join(format!("{}.jsonl", process::id()));
@@ -82,7 +81,7 @@ fn file() -> Option<&'static Mutex<File>> {
     FILE.get_or_init(open).as_ref()
 }
 
-/// The text with another secret in every key, as long as the real one and of the same form; likewise those of webhooks.
+/// Replaces the secret in every key by another one of the same length and form; likewise the secrets of webhooks.
 fn without_secrets(text: &str) -> String {
     MARKS.into_iter().fold(text.to_owned(), |text, mark| hidden(&text, mark))
 }

@@ -1,5 +1,5 @@
-//! The route table: `template.yaml` says which routes there are, the handler behind each says which scope it asks for.
-//! Read, not repeated, so that a new endpoint cannot be left out.
+//! The route table: the routes come from `template.yaml`, and the scope of each from the handler behind it. It is read and not
+//! written here, so that a new endpoint cannot be left out.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use domain::access::Scope;
 use reqwest::Method;
 use yaml_rust2::{Yaml, YamlLoader};
 
-/// Functions whose routes take no API key, on purpose: tests of their own look after them.
+/// Functions whose routes take no API key; they have tests of their own.
 pub const WITHOUT_KEY: &[&str] = &["get-docs", "get-openapi", "receive-trigger"];
 
-/// A route that asks for a key.
+/// A route that requires a key.
 #[derive(Debug, Clone)]
 pub struct Route {
     /// HTTP method.
@@ -26,7 +26,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Every route that asks for a key.
+/// Every route that requires a key.
 pub fn routes() -> Vec<Route> {
     let template = fs::read_to_string(root().join("template.yaml")).unwrap();
     let documents = YamlLoader::load_from_str(&template).unwrap();

@@ -1,4 +1,4 @@
-//! A run as a caller sees it.
+//! A run, as the API shows it.
 
 use serde_json::{Value, json};
 
@@ -36,12 +36,12 @@ impl Run {
         if action.is_empty() { format!("/api/runs/{}", self.id) } else { format!("/api/runs/{}/{action}", self.id) }
     }
 
-    /// The same run in the hands of somebody else.
+    /// The same run, called with another key.
     pub fn by(&self, api: &Api) -> Self {
         Self { api: api.clone(), id: self.id.clone() }
     }
 
-    /// How it stands.
+    /// The run, as GET shows it.
     pub async fn view(&self) -> RunView {
         let answer = self.api.get(&self.path("")).await;
         let data = answer.data(200);
@@ -83,7 +83,7 @@ impl Run {
         self.api.post(&self.path("reject"), body).await
     }
 
-    /// Runs it again, with this body; gives the new run.
+    /// Retries it with this body, and returns the new run.
     pub async fn retry(&self, body: &Value) -> Self {
         Self::of(&self.api, &self.api.post(&self.path("retry"), body).await.data(202)["run"])
     }

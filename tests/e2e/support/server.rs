@@ -1,10 +1,10 @@
-//! A service that answers as a test says, one answer after the other: what the echo service cannot do.
+//! A service with scripted responses, which the echo service does not offer.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// It stops when it is dropped.
+/// A server that stops when it is dropped.
 #[derive(Debug)]
 pub struct AnsweringServer {
     /// Its address, without a slash at the end.
@@ -13,8 +13,8 @@ pub struct AnsweringServer {
 }
 
 impl AnsweringServer {
-    /// Answers each request with the next of `answers` (status line after `HTTP/1.1 `, headers and body as they stand), and then
-    /// keeps to the last.
+    /// Answers each request with the next of `answers` (the status line after `HTTP/1.1 `, the headers and the body), and every
+    /// later one with the last.
     pub async fn start(answers: Vec<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! The running stack: who may call it, and what stands behind it.
+//! The running stack: its keys, its services, and its AWS APIs.
 
 use std::env;
 use std::fs::File;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Api, Aws, Recorder, Run};
 
-/// The stack, and a hold on it: tests share it, those that break things have it alone.
+/// The stack, and a lock on it: most tests share it, and those that kill processes have it alone.
 #[derive(Debug)]
 pub struct Stack {
     /// Organisation A, all scopes, `usr_ada`, role `reviewer`, team `payments`.
@@ -24,20 +24,20 @@ pub struct Stack {
     pub other: Api,
     /// Organisation B, all scopes, 5 reads and 3 writes a minute.
     pub limited: Api,
-    /// No key at all.
-    pub nobody: Api,
-    /// What services were sent.
+    /// Calls without a key.
+    pub without_key: Api,
+    /// The requests that services received.
     pub echo: Recorder,
-    /// What the model was asked.
+    /// The requests that the model received.
     pub model: Recorder,
-    /// Behind the API.
+    /// The AWS APIs behind the API.
     pub aws: Aws,
-    /// For what is neither API nor service, such as a signed URL.
+    /// A client for URLs that are neither API nor service, such as signed URLs.
     pub client: Client,
     _hold: File,
 }
 
-/// A flow that a test made.
+/// A flow that a test created.
 #[derive(Debug, Clone)]
 pub struct Flow {
     /// `flw_…`
@@ -47,19 +47,19 @@ pub struct Flow {
 }
 
 impl Stack {
-    /// For a test that gets on with others.
+    /// Takes the stack for a test that can run beside others.
     pub fn shared() -> Self {
         Self::with_hold(|file| file.lock_shared().unwrap())
     }
 
-    /// For a test that kills what others work with: waits until they are done, and keeps them out.
+    /// Takes the stack for a test that kills processes: waits until all other tests are done, and keeps them waiting.
     pub fn alone() -> Self {
         Self::with_hold(|file| file.lock().unwrap())
     }
 
     fn with_hold(take: impl FnOnce(&File)) -> Self {
         let base = variable("QE_BASE_URL");
-        // Fails if another test of this process was first, which is as good.
+        // Fails if another test of this process has installed it already.
         _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap();
         let hold = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e.lock")).unwrap();
@@ -71,7 +71,7 @@ impl Stack {
             reader: keyed("QE_READ_API_KEY"),
             other: keyed("QE_OTHER_API_KEY"),
             limited: keyed("QE_LIMITED_API_KEY"),
-            nobody: Api::new(&client, &base, None),
+            without_key: Api::new(&client, &base, None),
             echo: Recorder::new(&client, &variable("QE_ECHO_URL")),
             model: Recorder::new(&client, &variable("QE_MODEL_URL")),
             aws: Aws::from_environment(&client),

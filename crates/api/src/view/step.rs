@@ -104,8 +104,7 @@ impl Step<'_> {
 
     /// Returns the Idempotency-Key that the step sent, if it sends requests.
     fn idempotency_key(&self) -> Option<String> {
-        let sends = matches!(self.spec.node(self.ix).kind, NodeKind::Llm(_) | NodeKind::Service(_) | NodeKind::Http(_) | NodeKind::Sink(_));
-        let record = self.record.as_ref().filter(|_| sends)?;
+        let record = self.record.as_ref().filter(|_| self.spec.node(self.ix).kind.sends_request())?;
         let gone_input = self.purged().and_then(|purged| purged.input.as_ref());
         let input_sha256 = record.input.as_ref().map(Payload::sha256).or_else(|| gone_input.map(|gone| gone.sha256.clone()))?;
         Some(idempotency_key(&self.run.root(), self.id(), &input_sha256))

@@ -62,6 +62,11 @@ impl NodeKind {
         }
     }
 
+    /// Returns whether the node sends a request, which carries an Idempotency-Key.
+    pub fn sends_request(&self) -> bool {
+        matches!(self, Self::Llm(_) | Self::Service(_) | Self::Http(_) | Self::Sink(_))
+    }
+
     /// Returns every expression in the node's templates, with its path below the node (`body.items[0]`).
     pub fn expressions(&self) -> Vec<(String, &Expression)> {
         let named = |field: &str, text| (field.to_owned(), text);

@@ -1,4 +1,4 @@
-//! What a step is told when a call fails, and whether it is worth another attempt.
+//! The errors of failed calls, and whether another attempt may cure them.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -8,14 +8,14 @@ use domain::request::Request;
 use serde_json::json;
 
 use crate::server::{Server, answer};
-use crate::world::{context, http, llm, perform, service, texts, world};
+use crate::setup::{context, effects, http_request, llm, perform, service_call, texts};
 
 async fn failure(server: &Server) -> EffectError {
-    perform(&server.url(""), service("POST", "/things", Some(json!({})))).await.unwrap_err()
+    perform(&server.url(""), service_call("POST", "/things", Some(json!({})))).await.unwrap_err()
 }
 
 #[tokio::test]
-async fn statuses_are_sorted_into_those_that_time_may_cure_and_the_others() {
+async fn only_statuses_that_another_attempt_may_cure_are_retryable() {
     for (status, retryable) in [
         (301, false),
         (304, false),
@@ -36,7 +36,7 @@ async fn statuses_are_sorted_into_those_that_time_may_cure_and_the_others() {
         (504, true),
     ] {
         let server = Server::answering(status, &[], "");
-        for request in [service("GET", "/x", None), http("GET", &server.url("/x"), &[], None), Request::Llm(llm(None))] {
+        for request in [service_call("GET", "/x", None), http_request("GET", &server.url("/x"), &[], None), Request::Llm(llm(None))] {
             let error = perform(&server.url(""), request.clone()).await.unwrap_err();
             assert_eq!(error.retryable, retryable, "{status} {request:?}");
             assert_eq!(error.answer.unwrap().status, status);
@@ -60,13 +60,13 @@ async fn retry_after_is_passed_on_where_a_retry_makes_sense() {
         let error = failure(&Server::answering(status, &headers, "")).await;
         assert_eq!(error.retry_after_seconds, expected, "{status} {value:?}");
     }
-    // A date far ahead: how far is the clock's affair.
+    // A date far in the future.
     let error = failure(&Server::answering(503, &[("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT")], "")).await;
     assert!(error.retry_after_seconds.unwrap() > 1_000_000_000);
 }
 
 #[tokio::test]
-async fn a_failure_tells_what_was_called_and_what_came_back() {
+async fn an_error_says_what_was_called_and_what_came_back() {
     let server = Server::answering(422, &[("X-Request-Id", "r-1"), ("Set-Cookie", "session=1")], r#"{"error":"amount too high"}"#);
     let error = failure(&server).await;
     let host = server.address;
@@ -83,14 +83,14 @@ async fn a_long_error_page_is_quoted_in_part() {
 }
 
 #[tokio::test]
-async fn nothing_secret_of_the_request_is_in_the_message_even_if_it_is_sent_back() {
+async fn no_secret_of_the_request_is_in_an_error_even_if_the_service_sends_it_back() {
     let server = Server::start(|seen, stream| {
         let echo = format!("{:?} {}", seen.headers, seen.target);
         _ = stream.write_all(&answer(400, &[], &echo));
     });
     let address = server.address;
     let url = format!("http://ada:pass-word@{address}/hook?token=query-secret");
-    let request = http("POST", &url, &[("Authorization", "Bearer header-secret"), ("X-Api-Key", "other-secret")], Some(json!({})));
+    let request = http_request("POST", &url, &[("Authorization", "Bearer header-secret"), ("X-Api-Key", "other-secret")], Some(json!({})));
     let message = perform(&server.url(""), request).await.unwrap_err().message;
     assert!(message.starts_with(&format!("POST {address}/hook answered 400: ")), "{message}");
     for secret in ["header-secret", "other-secret", "pass-word"] {
@@ -98,12 +98,12 @@ async fn nothing_secret_of_the_request_is_in_the_message_even_if_it_is_sent_back
     }
 
     let url = "http://ada:pass-word@10.0.0.1/hook?token=query-secret";
-    let message = perform(&server.url(""), http("GET", url, &[], None)).await.unwrap_err().message;
+    let message = perform(&server.url(""), http_request("GET", url, &[], None)).await.unwrap_err().message;
     assert!(message.starts_with("GET 10.0.0.1/hook was not sent: "), "{message}");
 
     let closed = closed_port();
     let url = format!("http://ada:pass-word@{closed}/hook?token=query-secret");
-    let message = perform(&server.url(""), http("GET", &url, &[], None)).await.unwrap_err().message;
+    let message = perform(&server.url(""), http_request("GET", &url, &[], None)).await.unwrap_err().message;
     assert!(message.starts_with(&format!("GET {closed}/hook could not be reached: ")), "{message}");
     assert!(!message.contains("secret") && !message.contains("pass-word"), "{message}");
 }
@@ -113,9 +113,9 @@ fn closed_port() -> std::net::SocketAddr {
 }
 
 #[tokio::test]
-async fn a_closed_port_and_a_broken_answer_may_be_tried_again() {
+async fn a_closed_port_and_a_broken_response_are_retryable() {
     let url = format!("http://{}", closed_port());
-    let error = perform(&url, service("GET", "/x", None)).await.unwrap_err();
+    let error = perform(&url, service_call("GET", "/x", None)).await.unwrap_err();
     assert!(error.retryable && error.answer.is_none(), "{error:?}");
     assert!(error.message.contains("could not be reached: Connection refused"), "{error}");
 
@@ -126,7 +126,7 @@ async fn a_closed_port_and_a_broken_answer_may_be_tried_again() {
 
     let mute = Server::start(|_, _| {});
     assert!(failure(&mute).await.retryable);
-    assert_eq!(mute.seen().len(), 1, "nobody but the engine repeats a request");
+    assert_eq!(mute.seen().len(), 1, "only the engine repeats a request");
 
     let page = Server::start(|_, stream| _ = stream.write_all(b"HTTP/1.1 404 No\r\ncontent-length: 100\r\n\r\nhalf"));
     let error = failure(&page).await;
@@ -134,16 +134,16 @@ async fn a_closed_port_and_a_broken_answer_may_be_tried_again() {
 }
 
 #[tokio::test]
-async fn an_attempt_ends_when_its_time_is_up_whether_or_not_the_answer_has_begun() {
+async fn an_attempt_ends_at_its_deadline_whether_or_not_the_response_has_begun() {
     for begun in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"] {
         let silent = Server::start(move |_, stream| {
             _ = stream.write_all(begun.as_bytes());
-            // Until the other side hangs up.
+            // Until the client closes the connection.
             _ = stream.read(&mut [0]);
         });
-        let world = world(&silent.url(""), "loopback");
+        let effects = effects(&silent.url(""), "loopback");
         let context = CallContext { timeout_seconds: 1, ..context() };
-        let error = world.perform(&context, &service("GET", "/slow", None)).await.unwrap_err();
+        let error = effects.perform(&context, &service_call("GET", "/slow", None)).await.unwrap_err();
         assert!(error.retryable);
         let expected =
             format!("GET {}/slow gave no complete answer within 1 s; if it needs longer, raise the node's timeoutSeconds", silent.address);
@@ -152,11 +152,11 @@ async fn an_attempt_ends_when_its_time_is_up_whether_or_not_the_answer_has_begun
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_large_is_given_up_whether_or_not_it_says_so() {
+async fn a_response_that_is_too_large_fails_with_and_without_a_content_length() {
     let announced = Server::start(|_, stream| _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 26214401\r\n\r\n"));
     let endless = Server::start(|_, stream| {
         _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n");
-        // Until the other side hangs up.
+        // Until the client closes the connection.
         while stream.write_all(&[b'x'; 16_000]).is_ok() {}
     });
     for server in [announced, endless] {
@@ -168,7 +168,7 @@ async fn an_answer_that_is_too_large_is_given_up_whether_or_not_it_says_so() {
 }
 
 #[tokio::test]
-async fn redirects_are_answers_not_orders() {
+async fn redirects_are_not_followed() {
     let elsewhere = Server::answering(200, &[], "");
     for status in [301, 302, 303, 307, 308] {
         let server = Server::answering(status, &[("location", elsewhere.url("/stolen").as_str())], "");
@@ -179,21 +179,21 @@ async fn redirects_are_answers_not_orders() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_not() {
+async fn a_request_that_cannot_be_sent_fails() {
     let server = Server::answering(200, &[], "");
-    let broken = http("GET", &server.url("/x"), &[("X-Note", "secret\r\nX-Evil: 1")], None);
-    let dots = http("GET", &server.url("/users/%2E%2E/delete"), &[], None);
-    let mut climbing = crate::world::service_request("GET", "/users/%2E%2E/%2E%2E/delete", None);
+    let broken = http_request("GET", &server.url("/x"), &[("X-Note", "secret\r\nX-Evil: 1")], None);
+    let dots = http_request("GET", &server.url("/users/%2E%2E/delete"), &[], None);
+    let mut climbing = crate::setup::service_request("GET", "/users/%2E%2E/%2E%2E/delete", None);
     climbing.query = texts(&[("q", "secret")]);
-    for (request, says) in [
+    for (request, expected) in [
         (broken, "header `X-Note` has a line break"),
         (dots, "value of `.` or `..`"),
         (Request::Service(climbing), "lead out of the connection's base URL"),
-        (http("GET", "/relative", &[], None), "not an absolute URL"),
-        (http("A B", &server.url("/x"), &[], None), "method"),
+        (http_request("GET", "/relative", &[], None), "not an absolute URL"),
+        (http_request("A B", &server.url("/x"), &[], None), "method"),
     ] {
         let error = perform(&server.url(""), request).await.unwrap_err();
-        assert!(!error.retryable && error.message.contains(says) && !error.message.contains("secret"), "{error}");
+        assert!(!error.retryable && error.message.contains(expected) && !error.message.contains("secret"), "{error}");
     }
     assert!(server.seen().is_empty());
 }

@@ -8,7 +8,7 @@ use testkit::build::Maker;
 use testkit::{Faults, Memory, MemoryVault};
 
 use crate::server::Server;
-use crate::world::organisation;
+use crate::setup::organisation;
 
 const KEY: &str = "sk-of-the-service";
 
@@ -38,7 +38,7 @@ async fn the_health_path_is_asked_with_the_key_and_only_a_2xx_is_healthy() {
 }
 
 #[tokio::test]
-async fn without_one_any_answer_will_do_that_does_not_refuse_the_call() {
+async fn without_a_health_path_every_response_is_healthy_that_does_not_refuse_the_call() {
     for (status, healthy) in
         [(200, true), (302, true), (404, true), (405, true), (401, false), (403, false), (407, false), (429, false), (503, false)]
     {
@@ -50,15 +50,15 @@ async fn without_one_any_answer_will_do_that_does_not_refuse_the_call() {
 }
 
 #[tokio::test]
-async fn what_gives_no_answer_is_ill_and_says_why() {
-    for (url, says) in [
+async fn a_service_without_a_response_is_unhealthy_with_the_reason() {
+    for (url, expected) in [
         ("http://127.0.0.1:1/", "GET 127.0.0.1:1/ could not be reached"),
         ("https://10.0.0.1/", "`10.0.0.1` is a private address"),
         ("crm", "the base URL is not an absolute URL"),
     ] {
         let health = check(&connection(url, None).await).await;
         assert_eq!((health.healthy, health.status, health.latency_ms), (false, None, None));
-        assert!(health.error.unwrap().contains(says), "{url}");
+        assert!(health.error.unwrap().contains(expected), "{url}");
     }
     let server = Server::answering(200, &[], "");
     let made = connection(&server.url(""), None).await;

@@ -5,7 +5,7 @@ use domain::request::Request;
 use serde_json::{Value, json};
 
 use crate::server::Server;
-use crate::world::{KEY, llm, perform};
+use crate::setup::{KEY, llm, perform};
 
 fn said(content: &str) -> Value {
     json!({
@@ -29,7 +29,7 @@ fn schema() -> Value {
 }
 
 #[tokio::test]
-async fn a_question_is_sent_in_the_protocol_with_the_mapped_model_and_the_key() {
+async fn a_request_is_sent_with_the_mapped_model_and_the_key() {
     let server = Server::answering(200, &[], &said(r#"{"amount":5}"#).to_string());
     let mut request = llm(Some(schema()));
     request.temperature = Some(0.5);
@@ -50,7 +50,7 @@ async fn a_question_is_sent_in_the_protocol_with_the_mapped_model_and_the_key() 
 }
 
 #[tokio::test]
-async fn what_is_not_asked_for_is_not_sent() {
+async fn fields_that_the_step_does_not_set_are_not_sent() {
     let server = Server::answering(200, &[], &said("hi").to_string());
     let mut request = llm(None);
     request.system_prompt = None;
@@ -59,7 +59,7 @@ async fn what_is_not_asked_for_is_not_sent() {
 }
 
 #[tokio::test]
-async fn the_output_has_the_text_what_it_parses_to_and_what_it_cost() {
+async fn the_output_has_the_text_the_parsed_value_and_the_usage() {
     let effect = asked(200, &said("```json\n{\"amount\": 5}\n```").to_string(), Some(schema())).await.unwrap();
     let mut output = effect.output;
     assert!(output["inferenceMs"].is_u64());
@@ -86,9 +86,9 @@ async fn without_a_schema_json_stays_text_and_missing_usage_is_null() {
 }
 
 #[tokio::test]
-async fn answers_that_are_no_answers_say_why() {
+async fn an_unusable_answer_fails_with_the_reason() {
     let choice = |message: Value, reason: &str| json!({"choices": [{"message": message, "finish_reason": reason}]}).to_string();
-    for (body, says) in [
+    for (body, expected) in [
         (choice(json!({"content": null, "refusal": "I cannot help with that."}), "stop"), "the model refuses: I cannot help with that."),
         (choice(json!({"content": "half a sent"}), "length"), "cut off at the model's own token limit"),
         (choice(json!({"content": ""}), "content_filter"), "content filter"),
@@ -100,7 +100,7 @@ async fn answers_that_are_no_answers_say_why() {
         (String::new(), "not with a chat completion"),
     ] {
         let error = refused(200, &body).await;
-        assert!(!error.retryable && error.message.contains(says), "{body}: {error}");
+        assert!(!error.retryable && error.message.contains(expected), "{body}: {error}");
         assert_eq!(error.answer.unwrap().headers, json!({}), "the provider's headers are the operator's");
     }
     let server = Server::answering(200, &[], &choice(json!({"content": "half"}), "length"));
@@ -111,7 +111,7 @@ async fn answers_that_are_no_answers_say_why() {
 }
 
 #[tokio::test]
-async fn the_provider_s_own_words_are_shown_but_never_the_key() {
+async fn the_provider_s_message_is_shown_but_never_the_key() {
     let body = |text: &str| json!({"error": {"message": text, "type": "invalid_request_error"}}).to_string();
     let error = refused(400, &body("This model does not support temperature.")).await;
     assert!(error.message.ends_with("/v1/chat/completions answered 400: This model does not support temperature."), "{error}");
@@ -124,7 +124,7 @@ async fn the_provider_s_own_words_are_shown_but_never_the_key() {
 }
 
 #[tokio::test]
-async fn an_unknown_model_names_the_known_ones() {
+async fn the_error_for_an_unknown_model_lists_the_known_ones() {
     let server = Server::answering(200, &[], "");
     let mut request = llm(None);
     request.model = "gpt-9".to_owned();

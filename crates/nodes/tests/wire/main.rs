@@ -1,15 +1,17 @@
-//! What goes over the wire, and what becomes of what comes back: the promises of `nodes` against a real socket.
+//! The promises of `nodes`, checked at a real socket: what is sent, and what becomes of what comes back.
 
 #[cfg(test)]
 mod bedrock;
 #[cfg(test)]
 mod carried;
 #[cfg(test)]
+mod chat;
+#[cfg(test)]
 mod connections;
 #[cfg(test)]
-mod failures;
+mod egress;
 #[cfg(test)]
-mod guard;
+mod failures;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
@@ -25,10 +27,8 @@ mod repair;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod setup;
+#[cfg(test)]
 mod ssrf;
 #[cfg(test)]
-mod talk;
-#[cfg(test)]
 mod tools;
-#[cfg(test)]
-mod world;

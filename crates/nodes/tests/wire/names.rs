@@ -1,4 +1,4 @@
-//! A name server that tests can tell what to answer, and clients that ask it or nobody.
+//! A scripted name server, a resolver that asks it, and a resolver that asks none.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,9 +9,9 @@ use std::thread;
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::rdata::A;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
-use nodes::{Looking, Lookup};
+use nodes::{Lookup, LookupFuture};
 
-/// Answers each question with the next of its addresses, and for ever with the last one; what may be answered is not to be kept (TTL 0).
+/// Answers each question with the next of its addresses, and every later one with the last. Its answers may not be cached (TTL 0).
 #[derive(Debug, Clone)]
 pub struct NameServer {
     address: SocketAddr,
@@ -42,15 +42,15 @@ impl NameServer {
         server
     }
 
-    /// The names that were asked for, in order.
+    /// The names of the questions, in order.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
 
 impl Lookup for NameServer {
-    /// Asks the server over the wire; remembers nothing.
-    fn lookup(&self, host: &str) -> Looking {
+    /// Asks the server over UDP, without a cache.
+    fn lookup(&self, host: &str) -> LookupFuture {
         let (host, server) = (host.to_owned(), self.address);
         Box::pin(async move {
             let mut question = Message::new(7, MessageType::Query, OpCode::Query);
@@ -74,7 +74,7 @@ impl Lookup for NameServer {
 pub struct Hosts(pub BTreeMap<String, Vec<IpAddr>>);
 
 impl Lookup for Hosts {
-    fn lookup(&self, host: &str) -> Looking {
+    fn lookup(&self, host: &str) -> LookupFuture {
         let found = self.0.get(host).cloned();
         Box::pin(async move { found.ok_or_else(|| io::Error::other("no such name")) })
     }

@@ -9,7 +9,7 @@ use std::thread;
 
 /// A request as it arrived.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
+pub struct SeenRequest {
     pub method: String,
     /// Path and query.
     pub target: String,
@@ -18,7 +18,7 @@ pub struct Seen {
     pub body: Vec<u8>,
 }
 
-impl Seen {
+impl SeenRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str());
         let value = values.next();
@@ -33,12 +33,12 @@ impl Seen {
 
 pub struct Server {
     pub address: SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Arc<Mutex<Vec<SeenRequest>>>,
 }
 
 impl Server {
     /// Answers every request with what `answer` writes; the connection is closed when it returns.
-    pub fn start(answer: impl Fn(&Seen, &mut TcpStream) + Send + 'static) -> Self {
+    pub fn start(answer: impl Fn(&SeenRequest, &mut TcpStream) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -55,15 +55,15 @@ impl Server {
         Self { address, seen }
     }
 
-    /// Answers every request the same.
+    /// Answers every request with the same response.
     pub fn answering(status: u16, headers: &[(&str, &str)], body: &str) -> Self {
         let bytes = answer(status, headers, body);
-        // A caller that has had enough hangs up, which is no fault here.
+        // A caller may close the connection early, which is not an error here.
         Self::start(move |_, stream| _ = stream.write_all(&bytes))
     }
 
-    /// Answers each request with the next of these, as JSON, and the last one for ever.
-    pub fn in_turn(answers: impl IntoIterator<Item = (u16, String)>) -> Self {
+    /// Answers each request with the next of these bodies, as JSON, and every later one with the last.
+    pub fn in_sequence(answers: impl IntoIterator<Item = (u16, String)>) -> Self {
         let json = [("content-type", "application/json")];
         let answers: Vec<_> = answers.into_iter().map(|(status, body)| answer(status, &json, &body)).collect();
         let at = AtomicUsize::new(0);
@@ -77,12 +77,12 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub fn seen(&self) -> Vec<SeenRequest> {
         self.seen.lock().unwrap().clone()
     }
 
-    /// The only request there was.
-    pub fn one(&self) -> Seen {
+    /// The only request; panics if there were none or several.
+    pub fn one(&self) -> SeenRequest {
         let [one] = self.seen().try_into().unwrap();
         one
     }
@@ -96,7 +96,7 @@ pub fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     (text + "\r\n" + body).into_bytes()
 }
 
-fn read(stream: &mut TcpStream) -> Option<Seen> {
+fn read(stream: &mut TcpStream) -> Option<SeenRequest> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -109,7 +109,7 @@ fn read(stream: &mut TcpStream) -> Option<Seen> {
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let mut lines = head.split("\r\n");
     let mut first = lines.next()?.split(' ');
-    let mut seen = Seen { method: first.next()?.to_owned(), target: first.next()?.to_owned(), ..Seen::default() };
+    let mut seen = SeenRequest { method: first.next()?.to_owned(), target: first.next()?.to_owned(), ..SeenRequest::default() };
     for line in lines {
         let (name, value) = line.split_once(": ").unwrap();
         seen.headers.push((name.to_ascii_lowercase(), value.to_owned()));

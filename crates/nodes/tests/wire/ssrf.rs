@@ -1,4 +1,4 @@
-//! Ways into the deployment's own network, and what the guard makes of each: through the real client, nothing may connect.
+//! Ways into the deployment's own network: through the real client, the guard denies each of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use testkit::{Faults, Memory};
 
 use crate::names::{Hosts, NameServer};
 use crate::server::{Server, answer};
-use crate::world::organisation;
+use crate::setup::organisation;
 
 /// A URL, and the class that it is refused as.
 const LITERALS: &[(&str, &str)] = &[
-    // Loopback, however it is written.
+    // Loopback in every notation.
     ("https://127.0.0.1/", "loopback"),
     ("https://127.0.0.1:8443/", "loopback"),
     ("https://127.255.255.254/", "loopback"),
@@ -51,7 +51,7 @@ const LITERALS: &[(&str, &str)] = &[
     ("https://[::ffff:0:127.0.0.1]/", "loopback"),
     ("https://[64:ff9b::127.0.0.1]/", "loopback"),
     ("https://[2002:7f00:1::]/", "loopback"),
-    // Where clouds tell machines about themselves.
+    // The metadata services of clouds.
     ("https://169.254.169.254/latest/meta-data/", "cloud metadata"),
     ("https://2852039166/", "cloud metadata"),
     ("https://0xa9fea9fe/", "cloud metadata"),
@@ -71,12 +71,12 @@ const LITERALS: &[(&str, &str)] = &[
     ("https://[::ffff:100.100.100.200]/", "cloud metadata"),
     ("https://168.63.129.16/", "cloud metadata"),
     ("https://[64:ff9b::168.63.129.16]/", "cloud metadata"),
-    // The rest of link-local space: the time, the names and the runtime of a function are there.
+    // The rest of link-local space, which holds the time service, the name server and the runtime of a function.
     ("https://169.254.169.253/", "link-local"),
     ("https://169.254.0.1/", "link-local"),
     ("https://[fe80::1]/", "link-local"),
     ("https://[febf::1]/", "link-local"),
-    // Networks of one's own.
+    // Private networks.
     ("https://10.0.0.1/", "private"),
     ("https://10.255.255.255/", "private"),
     ("https://167772161/", "private"),
@@ -93,7 +93,7 @@ const LITERALS: &[(&str, &str)] = &[
     ("https://[fd12:3456:789a::1]/", "unique-local"),
     ("https://100.64.0.1/", "carrier-grade NAT"),
     ("https://100.127.255.255/", "carrier-grade NAT"),
-    // Nobody's.
+    // Addresses that are not assigned to any host.
     ("https://0.0.0.0/", "unspecified"),
     ("https://0/", "unspecified"),
     ("https://0x0/", "unspecified"),
@@ -150,7 +150,7 @@ fn nothing_open() -> Memory {
 }
 
 #[tokio::test]
-async fn no_address_of_the_table_is_reached_however_it_is_written() {
+async fn no_literal_of_the_table_is_reached() {
     assert!(LITERALS.len() + NAMES.len() >= 60);
     let outbound = Outbound::with_lookup(Egress::default(), Arc::new(Hosts::default())).unwrap();
     for (url, class) in LITERALS {
@@ -161,7 +161,7 @@ async fn no_address_of_the_table_is_reached_however_it_is_written() {
 }
 
 #[tokio::test]
-async fn no_name_of_the_table_is_connected_to() {
+async fn no_name_of_the_table_is_reached() {
     for (name, addresses, class) in NAMES {
         let url = url::Url::parse(&format!("https://{name}/")).unwrap();
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
@@ -174,9 +174,9 @@ async fn no_name_of_the_table_is_connected_to() {
 }
 
 #[tokio::test]
-async fn what_is_no_url_to_a_host_over_https_is_not_sent() {
+async fn a_url_that_is_not_https_to_a_host_is_denied() {
     let outbound = Outbound::with_lookup(Egress::default(), Arc::new(Hosts::default())).unwrap();
-    for (url, says) in [
+    for (url, expected) in [
         ("http://example.com/", "https only"),
         ("http://127.0.0.1/", "https only"),
         ("ftp://example.com/", "`ftp` URLs"),
@@ -195,12 +195,12 @@ async fn what_is_no_url_to_a_host_over_https_is_not_sent() {
         ("https://exa mple.com/", "not an absolute"),
     ] {
         let error = send(&outbound, &nothing_open(), url).await.unwrap_err();
-        assert!(!error.retryable && error.message.contains(says), "{url}: {error}");
+        assert!(!error.retryable && error.message.contains(expected), "{url}: {error}");
     }
 }
 
 #[tokio::test]
-async fn redirects_of_every_kind_are_answers_and_lead_nowhere() {
+async fn redirects_of_every_kind_are_not_followed() {
     let target = Server::answering(200, &[], "secret");
     let loopback = "loopback".parse().unwrap();
     for status in [300, 301, 302, 303, 304, 305, 307, 308] {
@@ -218,7 +218,7 @@ async fn redirects_of_every_kind_are_answers_and_lead_nowhere() {
 }
 
 #[tokio::test]
-async fn a_name_server_that_changes_its_answer_is_asked_once_and_its_first_answer_is_connected_to() {
+async fn a_name_is_resolved_once_and_the_first_answer_is_connected_to() {
     let server = Server::answering(200, &[], "here");
     let port = server.address.port();
     let elsewhere = std::net::TcpListener::bind(("127.0.0.2", port)).unwrap();
@@ -234,7 +234,7 @@ async fn a_name_server_that_changes_its_answer_is_asked_once_and_its_first_answe
 }
 
 #[tokio::test]
-async fn a_name_that_was_fine_is_judged_again_whenever_it_is_looked_up() {
+async fn a_name_is_checked_again_at_every_lookup() {
     let server = Server::answering(200, &[], "here");
     let names = NameServer::answering(&["127.0.0.1", "10.0.0.1", "127.0.0.1"]);
     let outbound = Outbound::with_lookup("loopback".parse().unwrap(), Arc::new(names.clone())).unwrap();
@@ -247,7 +247,7 @@ async fn a_name_that_was_fine_is_judged_again_whenever_it_is_looked_up() {
 }
 
 #[tokio::test]
-async fn a_forbidden_first_answer_is_the_only_one() {
+async fn a_forbidden_first_answer_is_final() {
     let names = NameServer::answering(&["10.0.0.1", "127.0.0.1"]);
     let server = Server::answering(200, &[], "here");
     let outbound = Outbound::with_lookup("loopback".parse().unwrap(), Arc::new(names.clone())).unwrap();
@@ -271,7 +271,8 @@ async fn open_ranges_are_those_of_the_organisation_that_sends() {
         let error = send(&outbound, &networks, url).await.unwrap_err();
         assert!(!error.retryable && error.message.contains("this deployment forbids"), "{address} {url}: {error}");
     }
-    let judged = async |org, url| Egress::default().judge(&networks, org, url).await.map(String::from).map_err(|error| error.to_string());
+    let judged =
+        async |org, url| Egress::default().check_url(&networks, org, url).await.map(String::from).map_err(|error| error.to_string());
     assert_eq!(judged(&ours, "https://10.1.2.3/crm").await.as_deref(), Ok("https://10.1.2.3/crm"));
     assert!(judged(&ours, "https://10.2.2.3/crm").await.is_err());
     assert!(judged(&theirs, "https://[::ffff:10.1.2.3]/").await.is_err());

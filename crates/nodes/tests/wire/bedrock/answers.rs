@@ -1,39 +1,39 @@
-//! Questions and answers.
+//! Requests and answers.
 
 use domain::json::{canonical, sha256_hex_of};
 use domain::request::LlmRequest;
 use serde_json::{Value, json};
 
-use super::talk::{MODEL, ask, bedrock, body, messages, says};
-use crate::world::{KEY, STEP, TRACE, llm};
+use super::chat::{MODEL, ask, bedrock, body, messages, text_answer};
+use crate::setup::{KEY, STEP, TRACE, llm};
 
 fn schema() -> Value {
     json!({"type": "object", "properties": {"amount": {"type": "number"}}, "required": ["amount"]})
 }
 
 #[tokio::test]
-async fn a_question_is_sent_to_the_mapped_model_in_converse_s_words() {
-    let model = bedrock([says("Much.")]);
+async fn a_request_is_sent_to_the_mapped_model_as_converse_writes_it() {
+    let model = bedrock([text_answer("Much.")]);
     let request = LlmRequest { temperature: Some(0.7), max_tokens: Some(200), ..llm(None) };
     ask(&model, &model, request).await.unwrap();
     let seen = model.one();
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/model/anthropic.claude-3-5-sonnet-20240620-v1%3A0/converse"));
-    // Byte by byte, in canonical form: the same question is the same bytes, however often it is asked.
+    // Canonical JSON: the same request always has the same bytes.
     assert_eq!(String::from_utf8(seen.body).unwrap(), canonical(&body!("request-question")));
 }
 
 #[tokio::test]
-async fn what_is_not_asked_for_is_not_sent() {
+async fn fields_that_the_step_does_not_set_are_not_sent() {
     for prompt in [None, Some(String::new()), Some(" \n".to_owned())] {
-        let model = bedrock([says("Much.")]);
+        let model = bedrock([text_answer("Much.")]);
         ask(&model, &model, LlmRequest { system_prompt: prompt, ..llm(None) }).await.unwrap();
         assert_eq!(model.one().json(), json!({"messages": [{"role": "user", "content": [{"text": "How much?"}]}]}));
     }
 }
 
 #[tokio::test]
-async fn a_question_carries_trace_parent_and_key_and_nobody_s_secret() {
-    let model = bedrock([says("Much.")]);
+async fn a_request_carries_trace_id_parent_and_key_and_no_secret() {
+    let model = bedrock([text_answer("Much.")]);
     ask(&model, &model, llm(None)).await.unwrap();
     let seen = model.one();
     assert_eq!(seen.header("content-type"), Some("application/json"));
@@ -44,8 +44,8 @@ async fn a_question_carries_trace_parent_and_key_and_nobody_s_secret() {
 }
 
 #[tokio::test]
-async fn the_output_has_the_text_the_model_that_was_asked_and_what_it_cost() {
-    let model = bedrock([says("{\"amount\": 5}")]);
+async fn the_output_has_the_text_the_model_and_the_usage() {
+    let model = bedrock([text_answer("{\"amount\": 5}")]);
     let effect = ask(&model, &model, llm(None)).await.unwrap();
     let mut output = effect.output;
     assert!(output["inferenceMs"].is_u64());
@@ -59,13 +59,13 @@ async fn the_output_has_the_text_the_model_that_was_asked_and_what_it_cost() {
 }
 
 #[tokio::test]
-async fn text_in_several_blocks_is_one_text_and_thoughts_are_none() {
+async fn text_in_several_blocks_is_one_text_without_the_reasoning() {
     let model = bedrock([(200, body!("response-thoughts").to_string())]);
     assert_eq!(ask(&model, &model, llm(None)).await.unwrap().output["text"], "Ten euros.");
 }
 
 #[tokio::test]
-async fn usage_that_is_not_said_is_null_and_a_new_stop_reason_does_no_harm() {
+async fn usage_that_is_not_reported_is_null_and_a_new_stop_reason_is_accepted() {
     let body = json!({"output": {"message": {"role": "assistant", "content": [{"text": "hi"}]}}, "stopReason": "pause_turn"});
     let model = bedrock([(200, body.to_string())]);
     let output = ask(&model, &model, llm(None)).await.unwrap().output;
@@ -73,10 +73,10 @@ async fn usage_that_is_not_said_is_null_and_a_new_stop_reason_does_no_harm() {
 }
 
 #[tokio::test]
-async fn a_schema_is_asked_for_in_the_instructions_and_the_answer_held_against_it() {
+async fn a_schema_is_demanded_in_the_instructions_and_the_answer_is_validated() {
     let mut expected = body!("request-schema");
     for prompt in [Some("Be brief.".to_owned()), None] {
-        let model = bedrock([says("```json\n{\"amount\": 5}\n```")]);
+        let model = bedrock([text_answer("```json\n{\"amount\": 5}\n```")]);
         let request = LlmRequest { system_prompt: prompt, ..llm(Some(schema())) };
         let output = ask(&model, &model, request).await.unwrap().output;
         assert_eq!(output["parsed"], json!({"amount": 5}));
@@ -86,15 +86,15 @@ async fn a_schema_is_asked_for_in_the_instructions_and_the_answer_held_against_i
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_the_schema_is_sent_back_once_with_the_errors() {
-    let model = bedrock([says(r#"{"amount":"ten"}"#), says(r#"{"amount":10}"#)]);
+async fn an_answer_that_breaks_the_schema_is_sent_back_once_with_the_violations() {
+    let model = bedrock([text_answer(r#"{"amount":"ten"}"#), text_answer(r#"{"amount":10}"#)]);
     let output = ask(&model, &model, llm(Some(schema()))).await.unwrap().output;
     assert_eq!((&output["parsed"], &output["tokens"]["total"]), (&json!({"amount": 10}), &json!(370)));
     let [first, second] = model.seen().try_into().unwrap();
     assert_eq!((first.json(), second.json()), (body!("request-schema"), body!("request-repair")));
-    assert!(second.header("idempotency-key").unwrap().starts_with(&format!("{STEP}-ask2-")), "another question has another key");
+    assert!(second.header("idempotency-key").unwrap().starts_with(&format!("{STEP}-ask2-")), "another request has another key");
 
-    let model = bedrock([says("Ten."), says("Ten, I said."), says(r#"{"amount":10}"#)]);
+    let model = bedrock([text_answer("Ten."), text_answer("Ten, I said."), text_answer(r#"{"amount":10}"#)]);
     let error = ask(&model, &model, llm(Some(schema()))).await.unwrap_err();
     assert!(!error.retryable && error.message.contains("is not JSON") && error.message.ends_with(": Ten, I said."), "{error}");
     assert_eq!(model.seen().len(), 2, "once, not more often");
@@ -102,7 +102,7 @@ async fn an_answer_that_breaks_the_schema_is_sent_back_once_with_the_errors() {
 
 #[tokio::test]
 async fn a_blank_answer_is_sent_back_without_a_blank_block() {
-    let model = bedrock([says(""), says(r#"{"amount":10}"#)]);
+    let model = bedrock([text_answer(""), text_answer(r#"{"amount":10}"#)]);
     ask(&model, &model, llm(Some(schema()))).await.unwrap();
     let [only] = messages(&model.seen()[1]).try_into().unwrap();
     let [question, again] = only["content"].as_array().unwrap().clone().try_into().unwrap();

@@ -1,4 +1,4 @@
-//! What goes wrong.
+//! Failed calls, and answers that cannot be used.
 
 use std::io::{Read, Write};
 
@@ -6,25 +6,25 @@ use domain::ports::{CallContext, EffectError, Effects};
 use domain::request::{LlmRequest, Request};
 use serde_json::{Value, json};
 
-use super::talk::{MODEL, answer, ask, bedrock, body, says};
+use super::chat::{MODEL, answer, ask, bedrock, body, text_answer};
 use crate::server::Server;
-use crate::world::{context, llm, world_with};
+use crate::setup::{context, effects_with, llm};
 
-/// The step's failure after an exception of this name.
+/// The step's error after an exception of this name.
 async fn refused(status: u16, exception: &str, body: &Value, headers: &[(&str, &str)]) -> EffectError {
     let kind = format!("{exception}:http://internal.amazon.com/coral/com.amazon.bedrock/");
     let headers: Vec<_> =
         [("content-type", "application/json"), ("x-amzn-errortype", kind.as_str())].iter().chain(headers).copied().collect();
     let server = Server::answering(status, &headers, &body.to_string());
     let error = ask(&server, &server, llm(None)).await.unwrap_err();
-    assert_eq!(server.seen().len(), 1, "nobody but the engine repeats a request");
+    assert_eq!(server.seen().len(), 1, "only the engine repeats a request");
     let answer = error.answer.as_ref().unwrap();
     assert_eq!((answer.status, &answer.headers), (status, &json!({})), "the provider's headers are the operator's");
     error
 }
 
 #[tokio::test]
-async fn exceptions_are_sorted_into_those_that_time_may_cure_and_the_others() {
+async fn only_exceptions_that_another_attempt_may_cure_are_retryable() {
     for (status, exception, retryable) in [
         (400, "ValidationException", false),
         (403, "AccessDeniedException", false),
@@ -49,7 +49,7 @@ async fn exceptions_are_sorted_into_those_that_time_may_cure_and_the_others() {
 }
 
 #[tokio::test]
-async fn a_throttled_call_says_so_and_when_to_come_back() {
+async fn a_throttled_call_says_so_and_when_to_retry() {
     let error = refused(429, "ThrottlingException", &body!("error-throttling"), &[("retry-after", "7")]).await;
     let expected =
         format!("Bedrock model `{MODEL}` answered 429: ThrottlingException: Too many requests, please wait before trying again.");
@@ -78,9 +78,9 @@ async fn a_denied_access_names_neither_account_nor_role() {
 }
 
 #[tokio::test]
-async fn answers_that_are_no_answers_say_why() {
+async fn an_unusable_answer_fails_with_the_reason() {
     let text = json!([{"text": "half a sent"}]);
-    for ((_, body), says_why) in [
+    for ((_, body), expected) in [
         (answer(&text, "max_tokens"), "cut off at the model's own token limit; raise maxTokens"),
         (answer(&text, "content_filtered"), "content filter held the text back"),
         (answer(&text, "guardrail_intervened"), "a guardrail of this deployment held the text back"),
@@ -95,14 +95,14 @@ async fn answers_that_are_no_answers_say_why() {
     ] {
         let model = bedrock([(200, body.clone())]);
         let error = ask(&model, &model, llm(None)).await.unwrap_err();
-        assert!(!error.retryable && error.message.contains(says_why), "{body}: {error}");
+        assert!(!error.retryable && error.message.contains(expected), "{body}: {error}");
         assert!(error.message.starts_with(&format!("Bedrock model `{MODEL}` answered 200, but ")), "{error}");
     }
 }
 
 #[tokio::test]
-async fn json_that_is_cut_off_is_not_sent_back_as_a_breach_of_the_schema() {
-    let model = bedrock([answer(&json!([{"text": "{\"amount\": 1"}]), "max_tokens"), says("{}")]);
+async fn json_that_is_cut_off_is_not_sent_back_for_correction() {
+    let model = bedrock([answer(&json!([{"text": "{\"amount\": 1"}]), "max_tokens"), text_answer("{}")]);
     let request = LlmRequest { max_tokens: Some(50), ..llm(Some(json!({"type": "object"}))) };
     let error = ask(&model, &model, request).await.unwrap_err();
     assert!(!error.retryable && error.message.contains("cut off at maxTokens (50)"), "{error}");
@@ -110,7 +110,7 @@ async fn json_that_is_cut_off_is_not_sent_back_as_a_breach_of_the_schema() {
 }
 
 #[tokio::test]
-async fn garbage_is_judged_by_its_status() {
+async fn an_error_body_that_is_not_json_is_classified_by_its_status() {
     for (status, body, retryable) in
         [(503, "<html>", true), (500, "", true), (429, "slow down", true), (400, "no", false), (302, "", false)]
     {
@@ -122,27 +122,27 @@ async fn garbage_is_judged_by_its_status() {
 }
 
 #[tokio::test]
-async fn a_connection_that_fails_may_be_tried_again() {
+async fn a_failed_connection_is_retryable() {
     let mute = Server::start(|_, _| {});
     let half = Server::start(|_, stream| _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"output\""));
     for server in [mute, half] {
         let error = ask(&server, &server, llm(None)).await.unwrap_err();
         assert!(error.retryable && error.answer.is_none(), "{error:?}");
         assert!(error.message.starts_with(&format!("Bedrock model `{MODEL}` could not be reached, or broke off: ")), "{error}");
-        assert_eq!(server.seen().len(), 1, "nobody but the engine repeats a request");
+        assert_eq!(server.seen().len(), 1, "only the engine repeats a request");
     }
 }
 
 #[tokio::test]
-async fn an_attempt_ends_when_its_time_is_up() {
+async fn an_attempt_ends_at_its_deadline() {
     let silent = Server::start(|_, stream| {
-        // Until the other side hangs up.
+        // Until the client closes the connection.
         _ = stream.read(&mut [0]);
     });
-    let world = world_with(Ok(silent.url("")), &silent.url(""), "loopback");
+    let effects = effects_with(Ok(silent.url("")), &silent.url(""), "loopback");
     let request = LlmRequest { model: "quantum-ai:claude".to_owned(), ..llm(None) };
     let context = CallContext { timeout_seconds: 1, ..context() };
-    let error = world.perform(&context, &Request::Llm(request)).await.unwrap_err();
+    let error = effects.perform(&context, &Request::Llm(request)).await.unwrap_err();
     let expected =
         format!("Bedrock model `{MODEL}` gave no complete answer within 1 s; if it needs longer, raise the node's timeoutSeconds");
     assert!(error.retryable && error.message == expected, "{error}");

@@ -1,7 +1,7 @@
 //! `llm_step` over Amazon Bedrock's Converse API.
 //!
-//! Nothing here was recorded from a live AWS account. The bodies, most of them in `bodies/`, are written down after AWS's
-//! documentation, and `tests/statemachine/test_converse_bodies.py` holds those against AWS's own model of the service:
+//! Nothing here was recorded from a live AWS account. The bodies, most of them in `bodies/`, follow the documentation of AWS, and
+//! `tests/statemachine/test_converse_bodies.py` holds those against AWS's own model of the service:
 //! - a text answer, its `usage` and `metrics`: API reference, `API_runtime_Converse` (response syntax), and the user guide's page
 //!   "Using the Converse API";
 //! - a tool call and its result: the user guide's page "Call a tool with the Converse API" (`top_song`, call sign WZPZ);
@@ -10,7 +10,7 @@
 //!   are the AWS restJson1 protocol's. The messages are like those that users of Bedrock report for the exception.
 
 mod answers;
+mod chat;
 mod failures;
 mod signature;
-mod talk;
 mod tools;

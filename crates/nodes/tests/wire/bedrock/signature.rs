@@ -1,12 +1,12 @@
-//! The signature, computed once more from what arrived, after AWS's description of Signature Version 4.
+//! The signature, computed again from the request that arrived, after the description of Signature Version 4 by AWS.
 
 use domain::json::sha256_hex_of;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::talk::{ask, bedrock, says};
-use crate::server::Seen;
-use crate::world::{AWS_KEY, KEY, llm};
+use super::chat::{ask, bedrock, text_answer};
+use crate::server::SeenRequest;
+use crate::setup::{AWS_KEY, KEY, llm};
 
 fn hmac(key: &[u8], text: &str) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
@@ -14,8 +14,8 @@ fn hmac(key: &[u8], text: &str) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-/// The `Authorization` that a request has to have, if these headers of it are signed.
-fn authorization(seen: &Seen, signed: &str) -> String {
+/// The `Authorization` that a request must have if these headers of it are signed.
+fn authorization(seen: &SeenRequest, signed: &str) -> String {
     let headers: Vec<_> = signed.split(';').map(|name| format!("{name}:{}\n", seen.header(name).unwrap())).collect();
     // Every service but S3 encodes the path, which is encoded already, once more.
     let path = seen.target.replace('%', "%25");
@@ -31,7 +31,7 @@ fn authorization(seen: &Seen, signed: &str) -> String {
 
 #[tokio::test]
 async fn the_function_s_own_role_signs_the_body_and_what_every_call_carries() {
-    let model = bedrock([says("Much.")]);
+    let model = bedrock([text_answer("Much.")]);
     ask(&model, &model, llm(None)).await.unwrap();
     let seen = model.one();
     let sent = seen.header("authorization").unwrap();

@@ -1,0 +1,120 @@
+//! Validates what a model says, its answer or the arguments of a tool, against the flow's JSON Schema.
+
+use domain::ports::EffectError;
+use jsonschema::Validator;
+use serde_json::Value;
+
+use crate::failure::{cut, permanent};
+
+/// The most characters of a violation: it quotes the value that it is about, which may be long.
+const QUOTED_VIOLATION: usize = 200;
+/// The most violations that a message lists.
+const MAX_VIOLATIONS: usize = 20;
+/// The most characters of an answer that a message quotes.
+const QUOTED_ANSWER: usize = 200;
+
+/// Compiles a schema; `field` is the name of the flow's field that holds it. Fails if the schema is not valid.
+pub(crate) fn validator(schema: &Value, field: &str) -> Result<Validator, EffectError> {
+    // Checked when the flow was saved; a later version of the library may judge it differently.
+    jsonschema::validator_for(schema).map_err(|why| permanent(format!("`{field}` is not a valid JSON Schema: {why}")))
+}
+
+/// The model's answer is not what the flow asked for.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AnswerError {
+    #[error("the model's answer is not JSON, as outputSchema demands ({why}): {quoted}")]
+    NotJson { why: String, quoted: String },
+    #[error("the model's answer does not satisfy outputSchema: {}", .0.join("; "))]
+    Schema(Vec<String>),
+}
+
+/// Reads the JSON in an answer. Fails if it is not JSON or does not satisfy the schema.
+pub(crate) fn parse(text: &str, schema: &Validator) -> Result<Value, AnswerError> {
+    let value: Value = serde_json::from_str(without_code_fence(text))
+        .map_err(|why| AnswerError::NotJson { why: why.to_string(), quoted: cut(text.trim(), QUOTED_ANSWER) })?;
+    let violations = violations(&value, schema);
+    if violations.is_empty() { Ok(value) } else { Err(AnswerError::Schema(violations)) }
+}
+
+/// Returns what is wrong with a value, each violation with its JSON Pointer; an empty list if it satisfies the schema.
+pub(crate) fn violations(value: &Value, schema: &Validator) -> Vec<String> {
+    let mut errors = schema.iter_errors(value);
+    let mut violations: Vec<String> = errors
+        .by_ref()
+        .take(MAX_VIOLATIONS)
+        .map(|error| {
+            let path = error.instance_path().to_string();
+            let place = if path.is_empty() { "at the root".to_owned() } else { format!("at `{path}`") };
+            format!("{place}: {}", cut(&error.to_string(), QUOTED_VIOLATION))
+        })
+        .collect();
+    let more = errors.count();
+    if more > 0 {
+        violations.push(format!("and {more} more"));
+    }
+    violations
+}
+
+/// Returns the text inside a Markdown code fence if the whole text is one: many models wrap JSON in one although they are asked not to.
+fn without_code_fence(text: &str) -> &str {
+    let text = text.trim();
+    let inside = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
+    let Some(inside) = inside else { return text };
+    // The rest of the fence's line names the language.
+    match inside.split_once('\n') {
+        Some((language, body)) if language.trim().bytes().all(|byte| byte.is_ascii_alphanumeric()) => body.trim(),
+        _ => inside.trim(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parsed(text: &str, schema: &Value) -> Result<Value, String> {
+        parse(text, &validator(schema, "outputSchema").unwrap()).map_err(|violation| violation.to_string())
+    }
+
+    #[test]
+    fn json_is_found_bare_or_fenced() {
+        for text in [
+            "{\"a\":1}",
+            "  {\"a\":1}\n",
+            "```json\n{\"a\":1}\n```",
+            "```\n{\"a\":1}\n```",
+            "\n```JSON\r\n{\"a\":1}\r\n```\n",
+            "```{\"a\":1}```",
+        ] {
+            assert_eq!(parsed(text, &json!({})), Ok(json!({"a": 1})), "{text:?}");
+        }
+        assert_eq!(parsed("\"```\"", &json!({})), Ok(json!("```")));
+        for text in ["", "```", "```json```", "Sure! {\"a\":1}", "```json\n{\"a\":1}"] {
+            assert!(parsed(text, &json!({})).unwrap_err().contains("is not JSON"), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_violation_is_listed_with_its_path() {
+        let schema = json!({
+            "type": "object",
+            "properties": {"amount": {"type": "number"}, "tags": {"type": "array", "items": {"type": "string"}}},
+            "required": ["amount", "reason"],
+        });
+        let error = parsed(r#"{"amount":"ten","tags":["a",1]}"#, &schema).unwrap_err();
+        assert!(error.starts_with("the model's answer does not satisfy outputSchema: "), "{error}");
+        for part in
+            [r#"at `/amount`: "ten" is not of type "number""#, "at `/tags/1`: 1 is not", r#"at the root: "reason" is a required property"#]
+        {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_violations_is_bounded() {
+        let answer = format!("[{}]", vec![format!("\"{}\"", "x".repeat(1000)); 50].join(","));
+        let error = parsed(&answer, &json!({"items": {"type": "number"}})).unwrap_err();
+        assert!(error.ends_with("and 30 more"), "{error}");
+        assert!(error.len() < 10_000);
+    }
+}

@@ -1,0 +1,6 @@
+//! What each command does. A command returns what is printed.
+
+pub mod api_key;
+pub mod connection;
+pub mod egress;
+pub mod organisation;
