@@ -3,6 +3,7 @@
 
 mod connections;
 mod dead_letters;
+mod optimistic;
 mod triggers;
 mod versions;
 mod webhooks;
@@ -27,8 +28,9 @@ use crate::secret::{Sealed, SecretPlace};
 use crate::step::{ObjectRef, Payload, ResponseHead, StepRecord};
 use crate::time::Time;
 
-pub use dead_letters::DeadLetters;
 pub use connections::{ConnectionBook, Connections, Registered};
+pub use dead_letters::DeadLetters;
+pub use optimistic::{MAX_UPDATE_TRIES, UpdateError, optimistic_update};
 pub use versions::{latest_version, spec_for, spec_of, version_for};
 pub use webhooks::{Deliveries, DeliveryQueue, WebhookEndpoints, WebhookSender};
 

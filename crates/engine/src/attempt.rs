@@ -1,4 +1,4 @@
-//! One attempt of one node: send, and keep what came back before anybody hears of it.
+//! One attempt of one node: sends its request, and records the result before anything else sees it.
 
 use std::sync::Arc;
 
@@ -11,40 +11,66 @@ use domain::step::{MAX_OUTPUT_BYTES, Payload, ResponseHead, StepRecord, idempote
 use domain::time::Time;
 use serde_json::Value;
 
+use crate::run_context::RecordedStep;
 use crate::{Engine, Ports};
 
-/// The longest wait that an answer's `Retry-After` can ask for: a week.
+/// The longest wait that the `Retry-After` of an answer can ask for, in seconds: a week.
 const MAX_RETRY_AFTER_SECONDS: u64 = 7 * 24 * 3600;
 
-/// The most bytes that a step keeps of what went wrong.
+/// The maximum size of a step's error text, in bytes.
 const MAX_ERROR_BYTES: usize = 4_000;
 
 /// How an attempt ended.
 #[derive(Debug)]
 pub(crate) enum NodeAttempt {
-    /// The step is done, and on record.
-    Done(Box<Finished>),
-    /// Another attempt is due then.
-    RetryAt(NodeIx, Time),
+    /// The step is done and on record.
+    Done(Box<RecordedStep>),
+    /// Another attempt is due at this time.
+    RetryAt(Time),
 }
 
-/// A step on record, and its output if it is at hand.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) ix: NodeIx,
-    pub(crate) record: StepRecord,
-    pub(crate) output: Option<Arc<Value>>,
-}
-
-/// What a step came to, before it is on record.
-pub(crate) struct Ended {
+/// The result of a step, before it is recorded.
+pub(crate) struct StepResult {
     pub(crate) input: Value,
     pub(crate) output: Result<(Value, Exit), String>,
     pub(crate) answer: Option<ResponseHead>,
 }
 
+impl StepResult {
+    /// Returns the record of a step with this result. `run` is the run in which the attempt was recorded as begun. An output that is
+    /// larger than the limit makes the step fail.
+    pub(crate) fn into_record(self, run: &Run, ix: NodeIx, node: &Node, now: Time) -> StepRecord {
+        let state = run.progress.get(ix);
+        let (output, exit, error) = match self.output {
+            Ok((value, exit)) => match canonical(&value).len() {
+                bytes if bytes > MAX_OUTPUT_BYTES => {
+                    (None, Exit::Normal, Some(format!("the output has {bytes} bytes; a step may put out at most {MAX_OUTPUT_BYTES}")))
+                }
+                _ => (Some(Payload::of(value)), exit, None),
+            },
+            Err(message) => (None, Exit::Normal, Some(bounded(message))),
+        };
+        StepRecord {
+            run: run.id,
+            node: node.id.clone(),
+            kind: node.kind.name().to_owned(),
+            status: if error.is_some() { NodeStatus::Failed } else { NodeStatus::Succeeded },
+            exit,
+            input: Some(self.input).filter(|input| !input.is_null()).map(Payload::of),
+            output,
+            answer: self.answer,
+            error,
+            attempts: state.attempts.max(1),
+            started_at: state.started_at.unwrap_or(now),
+            completed_at: now,
+            reused_from: None,
+            purged: None,
+        }
+    }
+}
+
 impl<P: Ports> Engine<P> {
-    /// Sends a node's request. `run` is the run in which this attempt was recorded as begun.
+    /// Sends a node's request, once. `run` is the run in which this attempt was recorded as begun; `jitter` is from 0 to 1.
     pub(crate) async fn attempt(
         &self,
         effects: &impl Effects,
@@ -65,12 +91,12 @@ impl<P: Ports> Engine<P> {
         let (output, answer) = match effects.perform(&context, &request).await {
             Ok(Effect { output, answer }) => (Ok((output, Exit::Normal)), answer),
             Err(error) => match self.next_attempt(node, &error, state, jitter) {
-                Some(due) => return Ok(NodeAttempt::RetryAt(ix, due)),
+                Some(due) => return Ok(NodeAttempt::RetryAt(due)),
                 None => (Err(error.message), error.answer),
             },
         };
-        let result = Ended { input, output, answer };
-        self.keep(run, ix, node, result).await.map(|finished| NodeAttempt::Done(Box::new(finished)))
+        let record = StepResult { input, output, answer }.into_record(run, ix, node, self.clock.now());
+        Ok(NodeAttempt::Done(Box::new(self.record(run, record).await?)))
     }
 
     fn next_attempt(&self, node: &Node, error: &EffectError, state: NodeState, jitter: f64) -> Option<Time> {
@@ -79,46 +105,21 @@ impl<P: Ports> Engine<P> {
         Some(self.clock.now().plus_millis(delay.max(asked)))
     }
 
-    /// Puts a step on record. If there is a record already, that one counts: somebody did this step before.
-    pub(crate) async fn keep(&self, run: &Run, ix: NodeIx, node: &Node, result: Ended) -> Result<Finished, PortError> {
-        let now = self.clock.now();
-        let state = run.progress.get(ix);
-        let (value, exit, error) = match result.output {
-            Ok((value, exit)) => match canonical(&value).len() {
-                bytes if bytes > MAX_OUTPUT_BYTES => {
-                    (None, Exit::Normal, Some(format!("the output has {bytes} bytes; a step may put out at most {MAX_OUTPUT_BYTES}")))
-                }
-                _ => (Some(Arc::new(value)), exit, None),
-            },
-            Err(message) => (None, Exit::Normal, Some(bounded(message))),
-        };
-        let record = StepRecord {
-            run: run.id,
-            node: node.id.clone(),
-            kind: node.kind.name().to_owned(),
-            status: if error.is_some() { NodeStatus::Failed } else { NodeStatus::Succeeded },
-            exit,
-            input: Some(result.input).filter(|input| !input.is_null()).map(Payload::of),
-            output: value.clone().map(Payload::Inline),
-            answer: result.answer,
-            error,
-            attempts: state.attempts.max(1),
-            started_at: state.started_at.unwrap_or(now),
-            completed_at: now,
-            reused_from: None,
-            purged: None,
-        };
+    /// Records a step. If there is a record already, that one counts and is returned: another invocation has done this step before. Our
+    /// own output is used only if it has the hash of the recorded one.
+    pub(crate) async fn record(&self, run: &Run, record: StepRecord) -> Result<RecordedStep, PortError> {
+        let ours = record.output.as_ref().and_then(Payload::value).map(Arc::clone);
         let record = self.runs.record(run, record).await?;
-        let output = match (&record.output, value) {
-            (Some(Payload::Inline(kept)), _) => Some(Arc::clone(kept)),
+        let output = match (&record.output, ours) {
+            (Some(Payload::Inline(recorded)), _) => Some(Arc::clone(recorded)),
             (Some(Payload::Stored(object)), Some(ours)) if sha256_hex(&ours) == object.sha256 => Some(ours),
             _ => None,
         };
-        Ok(Finished { ix, record, output })
+        Ok(RecordedStep { record, output })
     }
 }
 
-/// A message as it can be kept: one that quotes a value may be as long as the value.
+/// Returns a message that is short enough to be stored: one that quotes a value may be as long as the value.
 fn bounded(mut message: String) -> String {
     if message.len() > MAX_ERROR_BYTES {
         message.truncate(message.floor_char_boundary(MAX_ERROR_BYTES));

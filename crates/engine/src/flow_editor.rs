@@ -3,14 +3,11 @@
 use domain::error::ApplicationError;
 use domain::flow::{Draft, Flow, Version};
 use domain::id::{FlowId, OrgId};
-use domain::ports::{Clock, CommitError, Entropy, FlowName, Flows, Vault, WebhookTriggers, latest_version};
+use domain::ports::{Clock, CommitError, Entropy, FlowName, Flows, Vault, WebhookTriggers, latest_version, optimistic_update};
 use domain::trigger::WebhookToken;
 use secrecy::SecretString;
 
 use crate::WebhookTriggerSecrets;
-
-/// How often a change is tried again because a schedule has started the flow meanwhile, which it does at most once a minute.
-const MAX_TRIES: usize = 3;
 
 /// Creates, reads and changes flows.
 #[derive(Debug, Clone)]
@@ -85,18 +82,19 @@ impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
         let token = new_token(entropy);
         let mut secret = None;
         let mut seen: Option<Flow> = None;
-        for _ in 0..MAX_TRIES {
+        let updated = optimistic_update("the flow", async || {
             let (before, current) = self.load(org, name).await?;
             if before.trigger.webhook_token() == Some(&token) {
                 // The write of the previous try took place, and its answer was lost.
-                return Ok(EditedFlow { flow: before, version: current, secret });
+                return Ok((before, current));
             }
             // A schedule may move the flow on between two tries. An edit by another caller is a conflict.
-            if seen.is_some_and(|seen| (seen.version, seen.updated_at) != (before.version, before.updated_at)) {
+            if seen.as_ref().is_some_and(|seen| (seen.version, seen.updated_at) != (before.version, before.updated_at)) {
                 if secret.is_some() {
                     self.secrets.delete(&before, &token).await;
                 }
-                break;
+                let message = "the flow was changed by somebody else at the same time; read it again".to_owned();
+                return Err(ApplicationError::Conflict(message).into());
             }
             let changed = draft.clone().applied_to(&before, &current, token.clone(), self.secrets.clock.now());
             let (flow, version) = changed.map_err(ApplicationError::Invalid)?;
@@ -104,18 +102,17 @@ impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
             if new == Some(&token) && secret.is_none() {
                 secret = Some(self.secrets.create(entropy, &flow, &token).await?);
             }
-            match self.flows.update_flow(&before, &flow, version.as_ref()).await {
-                Ok(()) => {
-                    if let Some(old) = old.filter(|old| new != Some(*old)) {
-                        self.secrets.delete(&flow, old).await;
-                    }
-                    return Ok(EditedFlow { flow, version: version.unwrap_or(current), secret });
-                }
-                Err(CommitError::Changed) => seen = Some(before),
-                Err(CommitError::Port(error)) => return Err(error.into()),
+            let written = self.flows.update_flow(&before, &flow, version.as_ref()).await;
+            let old = old.filter(|old| new != Some(*old)).cloned();
+            seen = Some(before);
+            written?;
+            if let Some(old) = old {
+                self.secrets.delete(&flow, &old).await;
             }
-        }
-        Err(ApplicationError::Conflict("the flow was changed by somebody else at the same time; read it again".to_owned()))
+            Ok((flow, version.unwrap_or(current)))
+        });
+        let (flow, version) = updated.await?;
+        Ok(EditedFlow { flow, version, secret })
     }
 
     async fn load(&self, org: &OrgId, name: &FlowName) -> Result<(Flow, Version), ApplicationError> {

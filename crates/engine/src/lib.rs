@@ -12,6 +12,8 @@
 mod advance;
 mod attempt;
 mod decide;
+mod driver;
+mod earlier_run;
 mod ending;
 mod flow_editor;
 mod long_retention;
@@ -44,10 +46,6 @@ pub use segment::{BadSegmentName, SegmentName};
 pub use start::{Launch, Started};
 pub use trigger::cron::{Scheduler, Ticked};
 pub use trigger::webhook::{TriggerDelivery, WebhookTriggerSecrets};
-
-/// How often a decision is made again because the run changed under it. Each change means that another process made progress with the
-/// run, so more than this many in a row is exceptional load, and the caller does better to try again later.
-const MAX_TRIES: usize = 25;
 
 impl<P: Ports> Engine<P> {
     /// Returns the run if it belongs to the organisation.
@@ -83,8 +81,4 @@ impl<P: Ports> Engine<P> {
 async fn run_of(runs: &impl Runs, org: &OrgId, id: &RunId) -> Result<Run, ApplicationError> {
     let run = runs.load(id).await?;
     run.filter(|run| run.org == *org).ok_or(ApplicationError::NotFound("run"))
-}
-
-fn storm() -> ApplicationError {
-    ApplicationError::Port(PortError::Unavailable(format!("the run changed {MAX_TRIES} times while this was being decided")))
 }

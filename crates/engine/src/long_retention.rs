@@ -6,11 +6,11 @@
 use domain::error::ApplicationError;
 use domain::flow::Flow;
 use domain::id::OrgId;
-use domain::ports::{Clock, CommitError, Flows, Outputs, PortError, RetentionJobs, RunFilter, RunLists, RunSummary, Runs, Window};
+use domain::ports::{
+    Clock, CommitError, Flows, Outputs, PortError, RetentionJobs, RunFilter, RunLists, RunSummary, Runs, Window, optimistic_update,
+};
 use domain::retention::{JobPhase, LATEST_RECORD_SECONDS, Retention, RetentionJob, RunsLeft, SETTING_IS_FRESH_SECONDS};
 use domain::time::Time;
-
-use crate::storm;
 
 /// The number of runs after which the job saves its position.
 const PAGE: usize = 50;
@@ -33,19 +33,15 @@ impl<R: Outputs + RetentionJobs, C: Clock> LongRetention<R, C> {
 
     /// Switches long retention. A switch to the current setting changes nothing; a switch while a job is at work starts another job.
     pub async fn set(&self, org: &OrgId, long: bool) -> Result<(bool, Option<RetentionJob>), ApplicationError> {
-        for _ in 0..crate::MAX_TRIES {
+        let switched = optimistic_update("the retention", async || {
             let (is, before) = self.get(org).await?;
             if is == long {
                 return Ok((is, before));
             }
             let job = RetentionJob::new(*org, long, self.clock.now(), before.as_ref());
-            match self.runs.switch_retention(job).await {
-                Ok(job) => return Ok((long, Some(job))),
-                Err(CommitError::Changed) => {}
-                Err(CommitError::Port(error)) => return Err(error.into()),
-            }
-        }
-        Err(storm())
+            Ok((long, Some(self.runs.switch_retention(job).await?)))
+        });
+        switched.await
     }
 }
 

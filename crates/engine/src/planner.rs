@@ -1,212 +1,362 @@
-//! The thinking of an invocation: what a run is like once everything that has come back, is overdue or is ready has been taken
-//! in. Reads from the store, keeps the records of steps that send nothing, and sends nothing itself.
+//! Plans what an invocation does next: a pure function from the run and the values that were loaded so far to the next thing to do.
+//!
+//! The [driver](crate::driver) calls [`next`] until it returns [`Next::Commit`]: each time it loads the values or records the steps that
+//! the planner asks for, and calls it again. Nothing is remembered between two calls but the [`RunContext`].
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::flow::{MAX_WAIT_HOURS, NodeIx, Spec};
+use domain::flow::{MAX_WAIT_HOURS, Node, NodeIx, NodeKind, Spec};
 use domain::gate::{Gate, Verdict};
 use domain::id::EventId;
-use domain::ports::{Clock, CommitError, Effects, Entropy, PortError, Runs};
+use domain::ports::PortError;
 use domain::request::{Pause, Question, Request, Work};
-use domain::run::{Exit, NodeStatus, Plan, Run, TransitionError};
+use domain::run::{Exit, NodeStatus, Plan, Run};
+use domain::step::StepRecord;
 use domain::time::Time;
 use serde_json::{Value, json};
 
-use crate::Ports;
-use crate::advance::{Driver, MARGIN_SECONDS};
-use crate::attempt::{Ended, Finished, NodeAttempt};
-use crate::run_context::RunContext;
+use crate::attempt::StepResult;
+use crate::earlier_run::{EarlierRun, no_longer_kept};
+use crate::run_context::{Load, RecordedStep, RunContext};
 
-/// A round, thought through.
+/// A wait of up to this length is spent inside the invocation, in milliseconds: to park costs two state entries and an invocation, which
+/// is more than this much time of a small function.
+const SHORT_WAIT_MILLIS: u64 = 5_000;
+/// The time that a segment needs after its last request, in seconds: to record the result and to start the next segment.
+const MARGIN_SECONDS: u64 = 20;
+
+/// What the planner works on.
+pub(crate) struct Situation<'a> {
+    pub(crate) spec: &'a Spec,
+    /// The run as it was last read or written.
+    pub(crate) run: &'a Run,
+    pub(crate) context: &'a RunContext,
+    pub(crate) earlier: Option<&'a EarlierRun>,
+    /// The nodes whose requests this invocation has sent and not yet recorded.
+    pub(crate) under_way: &'a BTreeSet<NodeIx>,
+    /// The name of the invocation.
+    pub(crate) owner: &'a str,
+    pub(crate) segment: u32,
+    /// The time at which the platform ends the invocation.
+    pub(crate) deadline: Time,
+    pub(crate) now: Time,
+}
+
+/// What the driver does next.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Load these values, and plan again.
+    Load(Vec<Load>),
+    /// Record these steps, which send nothing, and plan again.
+    Record(Vec<(NodeIx, StepRecord)>),
+    /// Load the run and plan again: it has changed since it was read.
+    Reload,
+    /// Write the run, and send the requests after that.
+    Commit(Box<Draft>),
+}
+
+/// A run as it is to be written, and what follows from the write.
+#[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) run: Run,
-    pub(crate) gates: Vec<Gate>,
+    /// Gates that open or are taken over. Their large payloads are to be offloaded first.
+    pub(crate) new_gates: Vec<Gate>,
+    /// Gates that have expired.
+    pub(crate) expired_gates: Vec<Gate>,
     pub(crate) requests: BTreeMap<NodeIx, Request>,
-    /// Something is ready, and there is not enough time left for it.
-    pub(crate) postponed: bool,
+    /// The time at which the run has to be planned again, whatever arrives until then.
     pub(crate) wake_at: Option<Time>,
 }
 
-impl<P: Ports, E: Effects, N: Entropy> Driver<'_, P, E, N> {
-    /// Thinks the run through: what came back, what is overdue, what is ready.
-    pub(crate) async fn think(&mut self) -> Result<Draft, CommitError> {
-        let now = self.engine.clock.now();
-        let mut run = self.run.clone();
-        if run.execution.owner.as_deref() != Some(&self.invocation.owner) {
-            // Cannot be refused: the segment was compared when the run was read.
-            _ = run.claim(&self.invocation.owner, self.invocation.segment);
-        }
-        self.take_in_arrived(&mut run, now);
-        let mut draft = Draft { run, gates: Vec::new(), requests: BTreeMap::new(), postponed: false, wake_at: None };
-        self.pick_up_interrupted(&mut draft, now).await?;
-        while !draft.run.has_ended() && draft.run.error.is_none() {
-            // Steps that send nothing are put on record in between: what follows them begins after them.
-            let now = self.engine.clock.now();
-            let plan = Plan::of(&draft.run, self.spec, now);
-            draft.wake_at = plan.wake_at;
-            let mut expired = false;
-            for ix in plan.overdue {
-                expired |= self.expire(&mut draft, ix, now).await?;
-            }
-            if expired {
-                // A decision may still be faster than this write. Nothing that builds on the expiry is recorded before it counts.
-                draft.wake_at = Some(now);
-                break;
-            }
-            let mut moved = false;
-            for ix in plan.ready {
-                if !draft.requests.contains_key(&ix) && draft.run.error.is_none() {
-                    moved |= self.take_turn(&mut draft, ix, now).await?;
-                }
-            }
-            if draft.gates.iter().any(|gate| gate.reused_from.is_some()) {
-                // As with an expiry: what follows a decision goes on record after it.
-                draft.wake_at = Some(now);
-                break;
-            }
-            if !moved {
-                break;
-            }
-        }
-        let now = self.engine.clock.now();
-        if draft.run.error.is_none() {
-            draft.requests.retain(|ix, _| draft.run.start(self.spec, *ix, now).is_ok());
-        } else {
-            // An error ends the run: what was about to start does not, and what a crash cut short is not sent again.
-            draft.requests.clear();
-            self.give_up_interrupted(&mut draft.run, now);
-        }
-        if draft.run.has_ended() {
-            self.engine.close_gates(&self.run, &mut draft.gates, now).await?;
-        }
-        Ok(draft)
+/// Returns what is next. Fails with `Corrupt` if the run can neither go on nor wait for anything.
+pub(crate) fn next(situation: &Situation<'_>) -> Result<Next, PortError> {
+    let draft =
+        Draft { run: situation.run.clone(), new_gates: Vec::new(), expired_gates: Vec::new(), requests: BTreeMap::new(), wake_at: None };
+    let mut planning =
+        Planning { situation, draft, loads: BTreeSet::new(), records: Vec::new(), is_postponed: false, is_out_of_date: false };
+    planning.claim();
+    planning.apply_arrived();
+    planning.advance_interrupted();
+    planning.advance_ready();
+    if planning.is_out_of_date {
+        return Ok(Next::Reload);
+    }
+    if !planning.loads.is_empty() {
+        return Ok(Next::Load(planning.loads.into_iter().collect()));
+    }
+    if !planning.records.is_empty() {
+        return Ok(Next::Record(planning.records));
+    }
+    planning.finish().map(|draft| Next::Commit(Box::new(draft)))
+}
+
+/// One call of the planner.
+struct Planning<'a> {
+    situation: &'a Situation<'a>,
+    draft: Draft,
+    loads: BTreeSet<Load>,
+    records: Vec<(NodeIx, StepRecord)>,
+    /// Whether a node is ready and there is not enough time left for it.
+    is_postponed: bool,
+    is_out_of_date: bool,
+}
+
+impl Planning<'_> {
+    fn now(&self) -> Time {
+        self.situation.now
     }
 
-    fn take_in_arrived(&mut self, run: &mut Run, now: Time) {
-        for arrived in &self.arrived {
-            // Refused: the run ended or the node was settled while the answer was on its way. The record is kept all the same.
-            _ = match arrived {
-                NodeAttempt::RetryAt(ix, due) => run.retry_at(self.spec, *ix, *due, now),
-                NodeAttempt::Done(finished) => take_in(self.spec, &mut self.known, run, finished, now),
+    fn node(&self, ix: NodeIx) -> &Node {
+        self.situation.spec.node(ix)
+    }
+
+    /// Asks for a value unless it is loaded. Returns whether it is loaded.
+    fn has(&mut self, load: Load) -> bool {
+        let has = self.situation.context.has(load);
+        if !has {
+            self.loads.insert(load);
+        }
+        has
+    }
+
+    fn claim(&mut self) {
+        let Situation { owner, segment, .. } = *self.situation;
+        if self.draft.run.execution.owner.as_deref() != Some(owner) {
+            // This cannot be refused, because the segment was compared when the run was read.
+            _ = self.draft.run.claim(owner, segment);
+        }
+    }
+
+    /// Applies what has come back since the run was written. The run refuses it if it has ended meanwhile; the record stays all the same.
+    fn apply_arrived(&mut self) {
+        let Situation { spec, context, now, .. } = *self.situation;
+        for (ix, due) in &context.retries {
+            _ = self.draft.run.retry_at(spec, *ix, *due, now);
+        }
+        for (ix, step) in &context.steps {
+            // A step that sends nothing is applied when its node is ready, in the order of the flow.
+            if self.draft.run.progress.get(*ix).is_under_way() {
+                self.apply(*ix, step);
+            }
+        }
+    }
+
+    /// Applies a recorded step to the run. Returns whether the run has changed by it.
+    fn apply(&mut self, ix: NodeIx, step: &RecordedStep) -> bool {
+        let Situation { spec, now, .. } = *self.situation;
+        let applied = match step.record.status {
+            NodeStatus::Succeeded => self.draft.run.succeed(spec, ix, step.record.exit, now),
+            _ => self.draft.run.fail(spec, ix, step.record.error.as_deref().unwrap_or("failed"), now),
+        };
+        applied.is_ok()
+    }
+
+    /// Nodes that are running, but not in this invocation: a crash or a lost answer came between the write and the request, or between
+    /// the request and the write. A step that is on record is done; any other is done again, under the same Idempotency-Key.
+    fn advance_interrupted(&mut self) {
+        for ix in self.interrupted() {
+            if self.has(Load::Step(ix)) && self.draft.run.error.is_none() {
+                self.advance_node(ix);
+            }
+        }
+    }
+
+    fn interrupted(&self) -> Vec<NodeIx> {
+        let Situation { under_way, .. } = self.situation;
+        let running = self.draft.run.progress.with_status(NodeStatus::Running);
+        running.filter(|ix| !under_way.contains(ix) && self.draft.run.progress.get(*ix).is_under_way()).collect()
+    }
+
+    fn advance_ready(&mut self) {
+        let Situation { spec, now, .. } = *self.situation;
+        while !self.draft.run.has_ended() && self.draft.run.error.is_none() && self.needs_nothing() {
+            let plan = Plan::of(&self.draft.run, spec, now);
+            self.draft.wake_at = plan.wake_at;
+            for ix in plan.overdue {
+                self.expire(ix);
+            }
+            if !self.draft.expired_gates.is_empty() {
+                // A decision may still be faster than this write. Nothing that follows the expiry is recorded before it counts.
+                self.draft.wake_at = Some(now);
+                return;
+            }
+            let mut has_advanced = false;
+            for ix in plan.ready {
+                if !self.draft.requests.contains_key(&ix) && self.draft.run.error.is_none() {
+                    has_advanced |= self.advance_node(ix);
+                }
+            }
+            if self.draft.new_gates.iter().any(|gate| gate.reused_from.is_some()) {
+                // As with an expiry, what follows a decision is recorded after it.
+                self.draft.wake_at = Some(now);
+                return;
+            }
+            if !has_advanced {
+                return;
+            }
+        }
+    }
+
+    fn needs_nothing(&self) -> bool {
+        self.loads.is_empty() && self.records.is_empty() && !self.is_out_of_date
+    }
+
+    fn expire(&mut self, ix: NodeIx) {
+        if !self.has(Load::Gate(ix)) {
+            return;
+        }
+        let Situation { spec, context, now, .. } = *self.situation;
+        match context.gates.get(&ix) {
+            Some(gate) if gate.is_open() => {
+                let mut gate = gate.clone();
+                gate.expire(now);
+                if self.draft.run.decide(spec, ix, Verdict::Expired, &gate.failure_message(), now).is_ok() {
+                    self.draft.expired_gates.push(gate);
+                }
+            }
+            // It was decided since the run was read.
+            _ => self.is_out_of_date = true,
+        }
+    }
+
+    /// Advances a node that is ready. Returns whether the run has advanced by it; if not, it waits for a value, a record, or an answer.
+    fn advance_node(&mut self, ix: NodeIx) -> bool {
+        if let Some(step) = self.situation.context.steps.get(&ix) {
+            return self.apply(ix, step);
+        }
+        if let Some(earlier) = self.situation.earlier.filter(|earlier| earlier.reuses(ix)) {
+            return match self.node(ix).kind {
+                NodeKind::Approval(_) => self.take_over_gate(earlier, ix),
+                _ => self.take_over_step(earlier, ix),
             };
         }
-    }
-
-    /// Nodes that are under way, but not here: a crash, or a lost answer, came between writing and doing. If the step is on
-    /// record it is done; if not, it is done again, under the same Idempotency-Key.
-    async fn pick_up_interrupted(&mut self, draft: &mut Draft, now: Time) -> Result<(), PortError> {
-        let running: Vec<NodeIx> = draft.run.progress.with_status(NodeStatus::Running).collect();
-        for ix in running {
-            if self.under_way.contains(&ix) || draft.run.progress.get(ix).waits_for_clock() {
-                continue;
-            }
-            let node = &self.spec.node(ix).id;
-            if let Some(record) = self.engine.runs.step(&draft.run, node, now).await? {
-                let output = None;
-                _ = take_in(self.spec, &mut self.known, &mut draft.run, &Finished { ix, record, output }, now);
-            } else if draft.run.error.is_none() {
-                self.take_turn(draft, ix, now).await?;
-            }
+        let Situation { spec, context, now, .. } = *self.situation;
+        let missing = context.missing_for(spec, &self.draft.run, ix);
+        if !missing.is_empty() {
+            self.loads.extend(missing);
+            return false;
         }
-        Ok(())
-    }
-
-    /// Nodes that are under way, but not here, and that an error keeps from being done again: the run must not wait for them.
-    fn give_up_interrupted(&self, run: &mut Run, now: Time) {
-        let running: Vec<NodeIx> = run.progress.with_status(NodeStatus::Running).collect();
-        for ix in running {
-            if !self.under_way.contains(&ix) && run.progress.get(ix).is_under_way() {
-                _ = run.fail(self.spec, ix, "interrupted while the run was failing; it is not known whether it took effect", now);
-            }
-        }
-    }
-
-    async fn expire(&self, draft: &mut Draft, ix: NodeIx, now: Time) -> Result<bool, CommitError> {
-        let node = &self.spec.node(ix).id;
-        let gate = self.engine.runs.gate(&draft.run, node).await?;
-        let mut gate = gate.ok_or_else(|| PortError::Corrupt(format!("{} waits at {node}, which has no gate", draft.run.id)))?;
-        if !gate.is_open() {
-            // DecisionResult since the run was read: what was thought so far is out of date.
-            return Err(CommitError::Changed);
-        }
-        gate.expire(now);
-        let message = gate.failure_message();
-        let decided = draft.run.decide(self.spec, ix, Verdict::Expired, &message, now);
-        if decided.is_ok() {
-            draft.gates.push(gate);
-        }
-        Ok(decided.is_ok())
-    }
-
-    /// A node's turn has come. True if the run moved on by it; false if it now waits for the world.
-    async fn take_turn(&mut self, draft: &mut Draft, ix: NodeIx, now: Time) -> Result<bool, PortError> {
-        if let Some(moved) = self.take_over(draft, ix, now).await? {
-            return Ok(moved);
-        }
-        let spec = self.spec;
         let node = spec.node(ix);
-        self.known.gather(&self.engine.runs, spec, &draft.run, ix, now).await?;
-        let ended = match node.prepare(&self.known.scope(&draft.run)) {
+        let result = match node.prepare(&context.template_context(&self.draft.run)) {
             Ok(Work::Request(request)) => {
-                let needed = u64::from(node.timeout_seconds) + MARGIN_SECONDS;
-                if now.plus_seconds(needed) > self.invocation.deadline && !self.is_fresh() {
-                    draft.postponed = true;
-                } else {
-                    draft.requests.insert(ix, request);
-                }
-                return Ok(false);
+                self.plan_request(ix, request);
+                return false;
             }
             Ok(Work::Ask(question)) => {
-                self.open(draft, ix, question, now).await?;
-                return Ok(true);
+                self.open_gate(ix, question);
+                return true;
             }
             Ok(Work::Pause(pause)) => {
-                // A node that waits already keeps to the time it began with.
-                let due = draft.run.progress.get(ix).due.unwrap_or(match pause {
+                // A node that waits already keeps the time that it began with.
+                let due = self.draft.run.progress.get(ix).due.unwrap_or(match pause {
                     Pause::Seconds(seconds) => now.plus_seconds(seconds),
                     Pause::Until(at) => at.min(now.plus_seconds(u64::from(MAX_WAIT_HOURS) * 3600)),
                 });
                 if due > now {
-                    return Ok(draft.run.pause(spec, ix, due, now).is_ok());
+                    return self.draft.run.pause(spec, ix, due, now).is_ok();
                 }
-                Ended { input: json!({"until": due}), output: Ok((json!({"resumedAt": now}), Exit::Normal)), answer: None }
+                StepResult { input: json!({"until": due}), output: Ok((json!({"resumedAt": now}), Exit::Normal)), answer: None }
             }
             Ok(Work::Emit { event, data }) => {
-                // Its id follows from the step, so that an event that is recorded twice is the same event.
-                let id = EventId::derived(&draft.run.id, node.id.as_str(), draft.run.started_at);
-                Ended { input: json!({"event": event, "data": data}), output: Ok((json!(id), Exit::Normal)), answer: None }
+                // The event id follows from the step, so that an event that is recorded twice is the same event.
+                let id = EventId::derived(&self.draft.run.id, node.id.as_str(), self.draft.run.started_at);
+                StepResult { input: json!({"event": event, "data": data}), output: Ok((json!(id), Exit::Normal)), answer: None }
             }
-            Ok(Work::Done { input, output, exit }) => Ended { input, output: Ok((output, exit)), answer: None },
-            Err(unprepared) => Ended { input: Value::Null, output: Err(unprepared.to_string()), answer: None },
+            Ok(Work::Done { input, output, exit }) => StepResult { input, output: Ok((output, exit)), answer: None },
+            Err(unprepared) => StepResult { input: Value::Null, output: Err(unprepared.to_string()), answer: None },
         };
-        let finished = self.engine.keep(&draft.run, ix, node, ended).await?;
-        Ok(take_in(spec, &mut self.known, &mut draft.run, &finished, now).is_ok())
+        self.records.push((ix, result.into_record(&self.draft.run, ix, node, now)));
+        false
     }
 
-    /// Nothing has been sent yet: postponing would only start the same again.
-    fn is_fresh(&self) -> bool {
-        self.jobs.is_empty() && self.run.execution.owner.as_deref() != Some(&self.invocation.owner)
-    }
-
-    async fn open(&mut self, draft: &mut Draft, ix: NodeIx, question: Question, now: Time) -> Result<(), PortError> {
-        let gate = Gate::open(&draft.run, &self.spec.node(ix).id, question, now);
-        if draft.run.open_gate(self.spec, ix, gate.deadline, now).is_ok() {
-            draft.gates.push(self.engine.runs.offload(&draft.run, gate).await?);
+    /// Plans a request, unless the invocation has too little time left for it. An invocation that has done nothing yet always sends its
+    /// request: the next one would have no more time.
+    fn plan_request(&mut self, ix: NodeIx, request: Request) {
+        let Situation { run, under_way, owner, deadline, now, .. } = *self.situation;
+        let needed = u64::from(self.node(ix).timeout_seconds) + MARGIN_SECONDS;
+        let is_fresh = under_way.is_empty() && run.execution.owner.as_deref() != Some(owner);
+        if now.plus_seconds(needed) > deadline && !is_fresh {
+            self.is_postponed = true;
+        } else {
+            self.draft.requests.insert(ix, request);
         }
+    }
+
+    fn open_gate(&mut self, ix: NodeIx, question: Question) {
+        let Situation { spec, now, .. } = *self.situation;
+        let gate = Gate::open(&self.draft.run, &spec.node(ix).id, question, now);
+        if self.draft.run.open_gate(spec, ix, gate.deadline, now).is_ok() {
+            self.draft.new_gates.push(gate);
+        }
+    }
+
+    /// Takes a decided gate over from the earlier run.
+    fn take_over_gate(&mut self, earlier: &EarlierRun, ix: NodeIx) -> bool {
+        if !self.has(Load::EarlierGate(ix)) {
+            return false;
+        }
+        let Situation { spec, context, now, .. } = *self.situation;
+        let Some(gate) = context.earlier_gates.get(&ix) else { return false };
+        let exit = earlier.exit_of(&spec.node(ix).id);
+        let is_taken_over = self.draft.run.take_over_gate(spec, ix, exit, now).is_ok();
+        if is_taken_over {
+            self.draft.new_gates.push(gate.clone().taken_over_by(&self.draft.run));
+        }
+        is_taken_over
+    }
+
+    /// Takes the record of a step over from the earlier run.
+    fn take_over_step(&mut self, earlier: &EarlierRun, ix: NodeIx) -> bool {
+        if !self.has(Load::EarlierStep(ix)) {
+            return false;
+        }
+        let Situation { spec, context, now, .. } = *self.situation;
+        let run = &mut self.draft.run;
+        let Some(record) = context.earlier_steps.get(&ix).filter(|record| record.purged.is_none()) else {
+            // Doing the step again would repeat an effect that has succeeded.
+            let cause = no_longer_kept(&spec.node(ix).id, &earlier.run.id);
+            return run.abandon(run.execution.segment, &cause, now).is_ok();
+        };
+        let reused_from = record.reused_from.or(Some(earlier.run.id));
+        self.records.push((ix, StepRecord { run: run.id, reused_from, ..record.clone() }));
+        false
+    }
+
+    /// Completes the draft: starts the planned requests, and ends the segment if nothing is under way.
+    fn finish(mut self) -> Result<Draft, PortError> {
+        let Situation { spec, now, under_way, .. } = *self.situation;
+        let run = &mut self.draft.run;
+        if run.error.is_none() {
+            self.draft.requests.retain(|ix, _| run.start(spec, *ix, now).is_ok());
+        } else {
+            // An error is ending the run: nothing more starts, and what a crash has interrupted is not sent again.
+            self.draft.requests.clear();
+            for ix in self.interrupted() {
+                let message = "interrupted while the run was failing; it is not known whether it took effect";
+                _ = self.draft.run.fail(spec, ix, message, now);
+            }
+        }
+        if under_way.is_empty() && self.draft.requests.is_empty() && !self.draft.run.has_ended() {
+            self.end_segment()?;
+        }
+        Ok(self.draft)
+    }
+
+    /// Ends the segment, unless the run only has to wait for a short time.
+    fn end_segment(&mut self) -> Result<(), PortError> {
+        let (now, run) = (self.now(), &mut self.draft.run);
+        // None of these can be refused, because the run has not ended.
+        _ = match self.draft.wake_at {
+            _ if self.is_postponed => run.end_segment(None),
+            Some(at) if can_sleep_until(self.situation, at) => Ok(()),
+            // What is due already is no pause: the next segment goes on at once.
+            Some(at) => run.end_segment(Some(at).filter(|at| *at > now)),
+            None => return Err(PortError::Corrupt(format!("{} has nothing to do and nothing to wait for", run.id))),
+        };
         Ok(())
     }
 }
 
-pub(crate) fn take_in(spec: &Spec, known: &mut RunContext, run: &mut Run, finished: &Finished, now: Time) -> Result<(), TransitionError> {
-    let node = spec.node(finished.ix);
-    match finished.record.status {
-        NodeStatus::Succeeded => {
-            if let Some(value) = &finished.output {
-                known.add(node, Arc::clone(value));
-            }
-            run.succeed(spec, finished.ix, finished.record.exit, now)
-        }
-        _ => run.fail(spec, finished.ix, finished.record.error.as_deref().unwrap_or("failed"), now),
-    }
+fn can_sleep_until(situation: &Situation<'_>, at: Time) -> bool {
+    at.millis_since(situation.now) <= SHORT_WAIT_MILLIS && at.plus_seconds(MARGIN_SECONDS) < situation.deadline
 }

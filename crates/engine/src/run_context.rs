@@ -1,65 +1,126 @@
-//! What an invocation knows of a run's data: fetched when a template first asks for it, and then kept.
+//! The values of a run that an invocation has loaded, and the names of those that it has not loaded yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::flow::{Node, NodeId, NodeIx, NodeKind, Spec};
 use domain::gate::Gate;
 use domain::ports::{PortError, Runs};
 use domain::run::{NodeStatus, Run};
-use domain::step::Payload;
+use domain::step::{Payload, StepRecord};
 use domain::template::{Output, TemplateContext, nodes_read};
 use domain::time::Time;
 use serde_json::Value;
 
-/// The run's input and the outputs of its nodes, as far as they were needed.
+/// A value that the planner needs before it can go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Load {
+    /// The run's input.
+    Input,
+    /// The output of a node that has succeeded, for templates.
+    Output(NodeIx),
+    /// The record of a step that may have been done by an interrupted invocation.
+    Step(NodeIx),
+    /// The gate of a node.
+    Gate(NodeIx),
+    /// The record of the step in the earlier run that this run repeats.
+    EarlierStep(NodeIx),
+    /// The gate of the node in the earlier run that this run repeats.
+    EarlierGate(NodeIx),
+}
+
+/// A step that is on record and not yet part of the run's progress.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordedStep {
+    pub(crate) record: StepRecord,
+    /// The output, if it did not have to be fetched.
+    pub(crate) output: Option<Arc<Value>>,
+}
+
+/// What an invocation has loaded of its run so far.
 #[derive(Debug, Default)]
 pub(crate) struct RunContext {
+    loaded: BTreeSet<Load>,
     input: Option<Arc<Value>>,
     outputs: BTreeMap<NodeId, Output>,
+    /// Steps that were done since the run was last written.
+    pub(crate) steps: BTreeMap<NodeIx, RecordedStep>,
+    /// Nodes whose attempt has failed since the run was last written, and when the next attempt is due.
+    pub(crate) retries: BTreeMap<NodeIx, Time>,
+    pub(crate) gates: BTreeMap<NodeIx, Gate>,
+    pub(crate) earlier_steps: BTreeMap<NodeIx, StepRecord>,
+    pub(crate) earlier_gates: BTreeMap<NodeIx, Gate>,
 }
 
 impl RunContext {
-    /// Brings what the node's templates read. What is not there stays away: the template says so when it is filled in.
-    pub(crate) async fn gather(&mut self, runs: &impl Runs, spec: &Spec, run: &Run, ix: NodeIx, now: Time) -> Result<(), PortError> {
-        let expressions: Vec<_> = spec.node(ix).kind.expressions().into_iter().map(|(_, expression)| expression).collect();
-        if self.input.is_none() && expressions.iter().any(|expression| expression.reads_input()) {
-            self.input = Some(value_of(runs, &runs.input(run).await?).await?);
-        }
-        for name in nodes_read(expressions) {
-            let Some(from) = spec.position(&name) else { continue };
-            if self.outputs.contains_key(&name) || run.progress.get(from).status != NodeStatus::Succeeded {
-                continue;
-            }
-            let node = spec.node(from);
-            if matches!(node.kind, NodeKind::Approval(_)) {
-                if let Some(gate) = runs.gate(run, &name).await? {
-                    self.add_gate(runs, &gate).await?;
-                }
-            } else if let Some(payload) = runs.step(run, &name, now).await?.and_then(|record| record.output) {
-                self.add(node, value_of(runs, &payload).await?);
-            }
-        }
-        Ok(())
+    pub(crate) fn has(&self, load: Load) -> bool {
+        self.loaded.contains(&load)
     }
 
-    /// A node has put something out.
-    pub(crate) fn add(&mut self, node: &Node, value: Arc<Value>) {
+    /// Notes that a value was loaded. A value that does not exist counts as loaded, too.
+    pub(crate) fn note_loaded(&mut self, load: Load) {
+        self.loaded.insert(load);
+    }
+
+    /// Returns the values that the templates of a node read and that are not loaded yet. The output of a node that has not succeeded is
+    /// never loaded: the template reports it as missing.
+    pub(crate) fn missing_for(&self, spec: &Spec, run: &Run, ix: NodeIx) -> Vec<Load> {
+        let expressions: Vec<_> = spec.node(ix).kind.expressions().into_iter().map(|(_, expression)| expression).collect();
+        let reads_input = expressions.iter().any(|expression| expression.reads_input());
+        let nodes = nodes_read(expressions);
+        let succeeded = nodes.iter().filter_map(|name| spec.position(name).map(|ix| (name, ix)));
+        let succeeded =
+            succeeded.filter(|(name, ix)| run.progress.get(*ix).status == NodeStatus::Succeeded && !self.outputs.contains_key(*name));
+        let mut missing: Vec<Load> = succeeded.map(|(_, ix)| Load::Output(ix)).collect();
+        if reads_input {
+            missing.insert(0, Load::Input);
+        }
+        missing.retain(|load| !self.has(*load));
+        missing
+    }
+
+    pub(crate) fn set_input(&mut self, value: Arc<Value>) {
+        self.input = Some(value);
+    }
+
+    /// Keeps the output of a node.
+    pub(crate) fn add_output(&mut self, node: &Node, value: Arc<Value>) {
         let falls_back_to_parsed = matches!(node.kind, NodeKind::Llm(_));
         self.outputs.insert(node.id.clone(), Output { value, falls_back_to_parsed });
     }
 
-    /// A gate was decided.
-    pub(crate) async fn add_gate(&mut self, runs: &impl Runs, gate: &Gate) -> Result<(), PortError> {
-        if let Some(outcome) = gate.outcome.as_ref().filter(|_| !self.outputs.contains_key(&gate.node)) {
-            let value = Arc::new(outcome.output(&*value_of(runs, &outcome.decided_action).await?));
-            self.outputs.insert(gate.node.clone(), Output { value, falls_back_to_parsed: false });
+    /// Keeps a step that is on record, and its output if that is there.
+    pub(crate) fn add_step(&mut self, spec: &Spec, ix: NodeIx, step: RecordedStep) {
+        if let Some(value) = &step.output {
+            self.add_output(spec.node(ix), Arc::clone(value));
         }
-        Ok(())
+        self.note_loaded(Load::Step(ix));
+        self.steps.insert(ix, step);
     }
 
-    /// What templates may name.
-    pub(crate) fn scope(&self, run: &Run) -> TemplateContext<'_> {
+    /// Forgets what may have changed when the run was written by another process: open gates, and that a step was not on record.
+    pub(crate) fn forget_changeable(&mut self) {
+        let Self { loaded, steps, gates, .. } = self;
+        gates.clear();
+        loaded.retain(|load| match load {
+            Load::Gate(_) => false,
+            Load::Step(ix) => steps.contains_key(ix),
+            _ => true,
+        });
+    }
+
+    /// Forgets what has become part of the run's progress.
+    pub(crate) fn forget_written(&mut self) {
+        self.steps.clear();
+        self.retries.clear();
+        self.earlier_steps.clear();
+        self.earlier_gates.clear();
+        self.forget_changeable();
+        self.loaded.retain(|load| matches!(load, Load::Input | Load::Output(_)));
+    }
+
+    /// Returns what templates may read.
+    pub(crate) fn template_context(&self, run: &Run) -> TemplateContext<'_> {
         TemplateContext {
             trigger: self.input.as_deref().unwrap_or(&Value::Null),
             outputs: &self.outputs,
@@ -69,7 +130,7 @@ impl RunContext {
     }
 }
 
-/// A payload's value, wherever it lies.
+/// Returns the value of a payload, fetched from object storage if it is there.
 pub(crate) async fn value_of(runs: &impl Runs, payload: &Payload) -> Result<Arc<Value>, PortError> {
     match payload {
         Payload::Inline(value) => Ok(Arc::clone(value)),

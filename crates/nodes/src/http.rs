@@ -194,7 +194,9 @@ fn unreadable(target: &Target, error: &PortError) -> EffectError {
     tracing::warn!(%error, "the private ranges of an organisation could not be read");
     match error {
         PortError::Unavailable(_) => passing(target.said("was not sent: what private networks are open could not be read just now")),
-        PortError::Corrupt(_) | PortError::Rejected(_) => hopeless(target.said("was not sent: what private networks are open cannot be read")),
+        PortError::Corrupt(_) | PortError::Rejected(_) => {
+            hopeless(target.said("was not sent: what private networks are open cannot be read"))
+        }
     }
 }
 

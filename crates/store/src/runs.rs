@@ -143,7 +143,9 @@ impl Runs for RunStore {
             CommitError::Port(error) => {
                 // A refusal for good is certain: this record was not written. Otherwise nothing is deleted, because the record may be
                 // there, or may still arrive, and refer to the objects.
-                if matches!(error, PortError::Rejected(_)) && let Ok(kept) = self.kept(run, &step.node).await {
+                if matches!(error, PortError::Rejected(_))
+                    && let Ok(kept) = self.kept(run, &step.node).await
+                {
                     self.tidy(run, &step, kept.as_ref()).await;
                 }
                 Err(error)

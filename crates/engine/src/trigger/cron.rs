@@ -6,9 +6,10 @@
 
 use std::cell::Cell;
 
+use domain::error::ApplicationError;
 use domain::flow::Flow;
 use domain::id::{FlowId, OrgId, RunId};
-use domain::ports::{Clock, CommitError, CronFlows, Entropy, Executions, FlowName, Flows, PortError, spec_of};
+use domain::ports::{Clock, CronFlows, Entropy, Executions, FlowName, Flows, PortError, optimistic_update, spec_of};
 use domain::run::{NewRun, Run, Trigger};
 use domain::time::Time;
 use futures_util::stream::{StreamExt as _, iter};
@@ -23,8 +24,6 @@ const CONCURRENT_FLOWS: usize = 48;
 const MAX_REFUSALS: usize = 20;
 /// The number of flows that one tick starts at most. The next tick starts what is due beyond them.
 const MAX_FLOWS: usize = 20_000;
-/// How often a flow is read again that changed while its run was being created.
-const MAX_TRIES: usize = 3;
 /// How long the tick waits before it repeats the starts that were refused, in milliseconds.
 const PAUSE_MILLIS: u64 = 1_000;
 /// The actor of runs that a schedule starts. No key can have this name, because the actors of keys have no colon.
@@ -143,21 +142,18 @@ impl<T: Flows + CronFlows, E: Executions, C: Clock> Scheduler<T, E, C> {
     }
 
     /// Creates the run for a flow's due time and moves its schedule on. Returns none if the flow is not due any more.
-    async fn create(&self, entropy: &impl Entropy, org: &OrgId, id: &FlowId) -> Result<Option<Run>, PortError> {
-        for _ in 0..MAX_TRIES {
+    async fn create(&self, entropy: &impl Entropy, org: &OrgId, id: &FlowId) -> Result<Option<Run>, ApplicationError> {
+        let created = optimistic_update("the flow", async || {
             let now = self.clock.now();
             let Some(flow) = self.table.flow(org, &FlowName::Id(*id)).await? else { return Ok(None) };
             let due = flow.due_run(now).map_err(|problem| PortError::Corrupt(problem.to_string()))?;
             let Some(due) = due else { return Ok(None) };
             let run = self.due_run(entropy, &flow, now).await?;
-            match self.table.create_due(&run, &json!({"scheduledAt": due.scheduled_at}), &flow, &due.flow).await {
-                Ok(()) => return Ok(Some(run)),
-                // Another tick has started it, or the flow was edited.
-                Err(CommitError::Changed) => {}
-                Err(CommitError::Port(error)) => return Err(error),
-            }
-        }
-        Ok(None)
+            // A refusal means that another tick has started the flow, or that it was edited.
+            self.table.create_due(&run, &json!({"scheduledAt": due.scheduled_at}), &flow, &due.flow).await?;
+            Ok(Some(run))
+        });
+        created.await
     }
 
     async fn due_run(&self, entropy: &impl Entropy, flow: &Flow, now: Time) -> Result<Run, PortError> {

@@ -32,7 +32,10 @@ pub(super) fn check(items: &[usize]) -> Result<(), PortError> {
         return Err(PortError::Rejected(format!("an item has {bytes} bytes, and at most {MAX_ITEM_BYTES} are allowed")));
     }
     if items.len() > MAX_TRANSACTION_ITEMS {
-        return Err(PortError::Rejected(format!("a transaction has {} items, and at most {MAX_TRANSACTION_ITEMS} are allowed", items.len())));
+        return Err(PortError::Rejected(format!(
+            "a transaction has {} items, and at most {MAX_TRANSACTION_ITEMS} are allowed",
+            items.len()
+        )));
     }
     let bytes: usize = items.iter().sum();
     if items.len() > 1 && bytes > MAX_TRANSACTION_BYTES {
