@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use domain::id::OrgId;
 use domain::network::PrivateNetworks;
 use domain::ports::{EffectError, PortError};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Response};
 use tokio::time::Instant;
 use url::Url;
@@ -15,7 +15,7 @@ use url::Url;
 use crate::attempt::millis_since;
 use crate::egress::lookup::{Lookup, SystemLookup};
 use crate::egress::policy::Egress;
-use crate::failure::Target;
+use crate::failure::{Target, retry_after};
 use crate::http::client::{Client, ClientError, Sender};
 
 /// Sends requests past the egress guard. Build it once per process: it keeps connections and the trusted root certificates.
@@ -57,6 +57,8 @@ pub struct OutboundResponse {
     pub status: u16,
     /// The first bytes of the body, [`max_reply_bytes`](OutboundRequest::max_reply_bytes) at most.
     pub body: Vec<u8>,
+    /// The wait that the response asks for (`Retry-After`), in seconds.
+    pub retry_after_seconds: Option<u64>,
     /// The time that it took, in milliseconds.
     pub millis: u64,
 }
@@ -127,7 +129,10 @@ impl Outbound {
         let exchange = async {
             let response = self.client.dispatch(&sender, request, &target).await?;
             let status = response.status().as_u16();
-            Ok(OutboundResponse { status, body: beginning(response, outbound.max_reply_bytes).await, millis: millis_since(begun) })
+            let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let retry_after_seconds = asked.and_then(|value| retry_after(value, SystemTime::now()));
+            let body = beginning(response, outbound.max_reply_bytes).await;
+            Ok(OutboundResponse { status, body, retry_after_seconds, millis: millis_since(begun) })
         };
         let answer = tokio::time::timeout(outbound.timeout, exchange).await;
         answer.unwrap_or_else(|_| Err(target.no_answer(outbound.timeout.as_secs()).into()))

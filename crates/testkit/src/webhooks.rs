@@ -180,8 +180,15 @@ impl ScriptedWebhookSender {
 
     /// Queues answers of an endpoint, with these statuses.
     pub fn answer(&self, url: &str, statuses: &[u16]) {
-        let answers = statuses.iter().map(|status| AttemptResult::Answered { status: *status, body: b"answer".to_vec() });
+        let answers =
+            statuses.iter().map(|status| AttemptResult::Answered { status: *status, body: b"answer".to_vec(), retry_after_seconds: None });
         self.state().answers.entry(url.to_owned()).or_default().extend(answers);
+    }
+
+    /// Queues an answer of an endpoint with this status and a `Retry-After`.
+    pub fn answer_later(&self, url: &str, status: u16, retry_after_seconds: u64) {
+        let answer = AttemptResult::Answered { status, body: Vec::new(), retry_after_seconds: Some(retry_after_seconds) };
+        self.state().answers.entry(url.to_owned()).or_default().push_back(answer);
     }
 
     /// Makes an endpoint take a number of milliseconds to answer from now on.
@@ -209,6 +216,6 @@ impl WebhookSender for ScriptedWebhookSender {
         };
         state.sent_requests.push(request);
         let next = state.answers.get_mut(url).and_then(VecDeque::pop_front);
-        next.unwrap_or(AttemptResult::Answered { status: 200, body: Vec::new() })
+        next.unwrap_or(AttemptResult::Answered { status: 200, body: Vec::new(), retry_after_seconds: None })
     }
 }

@@ -26,7 +26,7 @@ impl<N: PrivateNetworks> WebhookSender for GuardedWebhookSender<N> {
         let (timeout, max_reply_bytes) = (TIMEOUT, MAX_ANSWER_BYTES);
         let message = OutboundRequest { org, method: "POST", url, headers: &headers, body: body.as_bytes(), timeout, max_reply_bytes };
         match self.outbound.send(&self.networks, message).await {
-            Ok(OutboundResponse { status, body, .. }) => AttemptResult::Answered { status, body },
+            Ok(OutboundResponse { status, body, retry_after_seconds, .. }) => AttemptResult::Answered { status, body, retry_after_seconds },
             Err(OutboundError { message, .. }) => AttemptResult::Failed(message),
         }
     }

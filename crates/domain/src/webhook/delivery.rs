@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::body::Event;
 use crate::id::{DeliveryId, EndpointId, EventId, OrgId};
+use crate::json::sha256_hex_of;
 use crate::time::Time;
 
 /// The waits after the first failed attempt, the second, and so on, in seconds: eight repetitions within 24 hours, each after a longer
-/// wait than the one before.
+/// wait than the one before. Each is shortened by up to a tenth, by [`Delivery::attempted`].
 pub const RETRY_AFTER_SECONDS: [u64; 8] = [60, 5 * 60, 14 * 60, 40 * 60, 2 * 3600, 4 * 3600, 7 * 3600, 10 * 3600];
 /// How long events and their deliveries are kept, in seconds: 30 days.
 pub const KEPT_SECONDS: u64 = 30 * 24 * 3600;
@@ -23,7 +24,7 @@ word_enum!(
         Succeeded = "succeeded",
         /// The last attempt failed, and another one follows.
         Failed = "failed",
-        /// All attempts failed.
+        /// All attempts failed, or the endpoint answered 410.
         Dead = "dead",
     }
 );
@@ -74,6 +75,8 @@ pub enum AttemptResult {
         status: u16,
         /// The first bytes of the body.
         body: Vec<u8>,
+        /// The wait that the response asks for (`Retry-After`), in seconds.
+        retry_after_seconds: Option<u64>,
     },
     /// There was no response, for this reason.
     Failed(String),
@@ -120,17 +123,23 @@ impl Delivery {
     }
 
     /// Returns the delivery after an attempt that ended at `now`.
+    ///
+    /// The next attempt is not earlier than the endpoint asked for. Otherwise it follows the plan, up to a tenth earlier: deliveries that
+    /// failed together, because an endpoint was down, do not all come back in the same minute. 410 means that the endpoint is gone for good
+    /// (RFC 9110, section 15.5.11), so no attempt follows.
     #[must_use]
     pub fn attempted(&self, how: AttemptResult, now: Time) -> Self {
-        let (status_code, answer, error) = match how {
-            AttemptResult::Answered { status, body } => (Some(status), Some(beginning(&body)).filter(|text| !text.is_empty()), None),
-            AttemptResult::Failed(why) => (None, None, Some(why)),
+        let (status_code, answer, error, asked_seconds) = match how {
+            AttemptResult::Answered { status, body, retry_after_seconds } => {
+                (Some(status), Some(beginning(&body)).filter(|text| !text.is_empty()), None, retry_after_seconds)
+            }
+            AttemptResult::Failed(why) => (None, None, Some(why), None),
         };
-        let wait = usize::try_from(self.tries).ok().and_then(|failures| RETRY_AFTER_SECONDS.get(failures));
-        let (status, next_attempt_at) = match (status_code, wait) {
+        let next_attempt_at = self.next_attempt(now, asked_seconds.unwrap_or(0));
+        let (status, next_attempt_at) = match (status_code, next_attempt_at) {
             (Some(200..=299), _) => (DeliveryStatus::Succeeded, None),
-            (_, Some(seconds)) => (DeliveryStatus::Failed, Some(now.plus_seconds(*seconds))),
-            (_, None) => (DeliveryStatus::Dead, None),
+            (Some(410), _) | (_, None) => (DeliveryStatus::Dead, None),
+            (_, Some(next)) => (DeliveryStatus::Failed, Some(next)),
         };
         Self {
             status,
@@ -143,6 +152,18 @@ impl Delivery {
             error,
             ..self.clone()
         }
+    }
+
+    /// Returns when the next attempt is due after one that failed at `now`, at least `asked_seconds` later. `None` if this was the last
+    /// one, or if the delivery is not stored any more by then.
+    fn next_attempt(&self, now: Time, asked_seconds: u64) -> Option<Time> {
+        let planned = *RETRY_AFTER_SECONDS.get(usize::try_from(self.tries).ok()?)?;
+        // The same for a repetition of the same attempt, and different for each delivery.
+        let hash = sha256_hex_of(format!("{}#{}", self.id, self.attempts).as_bytes());
+        let random = hash.get(..4).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0);
+        let jittered = planned - planned * random / (10 * 0xffff);
+        let next = now.plus_seconds(jittered.max(asked_seconds));
+        (next < self.expires_at()).then_some(next)
     }
 
     /// Returns the delivery after its endpoint was deleted: no attempt follows.
@@ -221,20 +242,28 @@ mod tests {
     }
 
     fn answered(status: u16) -> AttemptResult {
-        AttemptResult::Answered { status, body: b"no".to_vec() }
+        AttemptResult::Answered { status, body: b"no".to_vec(), retry_after_seconds: None }
+    }
+
+    /// Whether a wait is the planned one, or shorter by a tenth at most.
+    fn is_about(planned: u64, from: Time, to: Time) -> bool {
+        let seconds = from.seconds_until(to);
+        planned * 9 / 10 <= seconds && seconds <= planned
     }
 
     #[test]
-    fn eight_repetitions_take_24_hours_and_the_ninth_attempt_is_the_last() {
+    fn eight_repetitions_take_at_most_24_hours_and_the_ninth_attempt_is_the_last() {
         assert_eq!(RETRY_AFTER_SECONDS.iter().sum::<u64>(), 24 * 3600);
         assert!(RETRY_AFTER_SECONDS.windows(2).all(|pair| pair[0] < pair[1]));
         let (mut now, mut delivery) = (at(0), delivery());
         for attempt in 1..=8 {
             delivery = delivery.attempted(answered(500), now);
             assert_eq!((delivery.status, delivery.attempts), (DeliveryStatus::Failed, attempt));
-            now = delivery.next_attempt_at.unwrap();
+            let next = delivery.next_attempt_at.unwrap();
+            assert!(is_about(RETRY_AFTER_SECONDS[attempt as usize - 1], now, next), "{attempt}: {now} {next}");
+            now = next;
         }
-        assert_eq!(now, at(24 * 3600));
+        assert!(is_about(24 * 3600, at(0), now), "{now}");
         delivery = delivery.attempted(AttemptResult::Failed("no answer".to_owned()), now);
         assert_eq!((delivery.status, delivery.attempts, delivery.next_attempt_at), (DeliveryStatus::Dead, 9, None));
         assert_eq!((delivery.last_status_code, delivery.answer, delivery.error.as_deref()), (None, None, Some("no answer")));
@@ -243,7 +272,7 @@ mod tests {
     #[test]
     fn only_a_response_of_2xx_accepts_the_event() {
         for (status, expected) in
-            [(199, "failed"), (200, "succeeded"), (204, "succeeded"), (299, "succeeded"), (301, "failed"), (410, "failed")]
+            [(199, "failed"), (200, "succeeded"), (204, "succeeded"), (299, "succeeded"), (301, "failed"), (410, "dead"), (429, "failed")]
         {
             assert_eq!(delivery().attempted(answered(status), at(1)).status.as_str(), expected, "{status}");
         }
@@ -259,13 +288,50 @@ mod tests {
         assert_eq!((again.id, again.event, again.attempts), (dead.id, dead.event, 9));
         assert_eq!((again.status, again.round, again.next_attempt_at), (DeliveryStatus::Pending, 2, Some(at(50))));
         let failed = again.attempted(answered(500), at(51));
-        assert_eq!((failed.status, failed.next_attempt_at), (DeliveryStatus::Failed, Some(at(51 + 60))));
+        assert_eq!(failed.status, DeliveryStatus::Failed);
+        assert!(is_about(60, at(51), failed.next_attempt_at.unwrap()));
         assert_eq!(headers(&failed, String::new(), at(60)).last().unwrap().1, "11");
     }
 
     #[test]
+    fn the_next_attempt_is_never_earlier_than_the_endpoint_asked_for() {
+        let asked = |status, seconds| {
+            let result = AttemptResult::Answered { status, body: Vec::new(), retry_after_seconds: Some(seconds) };
+            delivery().attempted(result, at(1))
+        };
+        assert_eq!(asked(429, 7_200).next_attempt_at, Some(at(7_201)));
+        assert_eq!(asked(503, 61).next_attempt_at, Some(at(62)));
+        assert!(is_about(60, at(1), asked(503, 5).next_attempt_at.unwrap()), "the plan is later");
+        assert_eq!(asked(200, 7_200).next_attempt_at, None);
+        // The event is not stored any more by then.
+        assert_eq!((asked(503, u64::MAX).status, asked(503, KEPT_SECONDS).status), (DeliveryStatus::Dead, DeliveryStatus::Dead));
+    }
+
+    #[test]
+    fn a_gone_endpoint_gets_no_other_attempt() {
+        let gone = delivery().attempted(answered(410), at(1));
+        assert_eq!((gone.status, gone.attempts, gone.next_attempt_at), (DeliveryStatus::Dead, 1, None));
+        assert_eq!(gone.last_status_code, Some(410));
+    }
+
+    #[test]
+    fn deliveries_that_fail_together_do_not_come_back_together() {
+        let event = |random| super::super::test_event(EventId::new(at(0), random), OrgId::new(at(0), 1), at(0));
+        let delivery = |random| Delivery { tries: 7, ..Delivery::new(&event(random), EndpointId::new(at(0), 1)) };
+        let next: std::collections::BTreeSet<Time> =
+            (0..100).map(|random| delivery(random).attempted(answered(500), at(1)).next_attempt_at.unwrap()).collect();
+        assert!(next.len() > 90, "{}", next.len());
+        assert_eq!(
+            delivery(1).attempted(answered(500), at(1)),
+            delivery(1).attempted(answered(500), at(1)),
+            "it follows from the delivery"
+        );
+    }
+
+    #[test]
     fn a_response_is_stored_up_to_a_bound_and_as_text() {
-        let kept = |body: &[u8]| delivery().attempted(AttemptResult::Answered { status: 500, body: body.to_vec() }, at(1)).answer;
+        let answered = |body: &[u8]| AttemptResult::Answered { status: 500, body: body.to_vec(), retry_after_seconds: None };
+        let kept = |body: &[u8]| delivery().attempted(answered(body), at(1)).answer;
         assert_eq!(kept(b""), None);
         assert_eq!(kept("ü".as_bytes()).as_deref(), Some("ü"));
         assert!(kept(&vec![0xff; 10_000]).unwrap().len() <= MAX_ANSWER_BYTES);

@@ -17,7 +17,7 @@ use domain::run::{
 use domain::secret::Sealed;
 use domain::step::{MAX_INLINE_BYTES, Payload, ResponseHead, StepRecord};
 use domain::trigger::{WebhookToken, WebhookTrigger};
-use domain::webhook::{AttemptResult, Delivery, Endpoint, Endpoints, Event};
+use domain::webhook::{Delivery, DeliveryStatus, Endpoint, Endpoints, Event};
 use serde_json::{Value, json};
 use testkit::build::{Maker, actor, at, canonical, chain};
 
@@ -220,7 +220,16 @@ fn steps() -> (Vec<StepRecord>, StepRecord) {
 fn deliveries(event: &Event, endpoint: EndpointId) -> Vec<Delivery> {
     let new = Delivery::new(event, endpoint);
     let other = Event { id: id("evt_01M85EXE14SECWM1TBH3987TE2"), ..event.clone() };
-    let failed = Delivery::new(&other, endpoint).attempted(AttemptResult::Answered { status: 503, body: b"busy".to_vec() }, at(6));
+    let failed = Delivery {
+        status: DeliveryStatus::Failed,
+        attempts: 1,
+        tries: 1,
+        next_attempt_at: Some(at(66)),
+        last_attempt_at: Some(at(6)),
+        last_status_code: Some(503),
+        answer: Some("busy".to_owned()),
+        ..Delivery::new(&other, endpoint)
+    };
     vec![new, failed]
 }
 
