@@ -15,7 +15,7 @@ use url::Url;
 use crate::attempt::millis_since;
 use crate::egress::lookup::{Lookup, SystemLookup};
 use crate::egress::policy::Egress;
-use crate::failure::{Target, retry_after};
+use crate::failure::{Target, parse_retry_after};
 use crate::http::client::{Client, ClientError, Sender};
 
 /// Sends requests past the egress guard. Build it once per process: it keeps connections and the trusted root certificates.
@@ -130,7 +130,7 @@ impl Outbound {
             let response = self.client.dispatch(&sender, request, &target).await?;
             let status = response.status().as_u16();
             let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            let retry_after_seconds = asked.and_then(|value| retry_after(value, SystemTime::now()));
+            let retry_after_seconds = asked.and_then(|value| parse_retry_after(value, SystemTime::now()));
             let body = beginning(response, outbound.max_reply_bytes).await;
             Ok(OutboundResponse { status, body, retry_after_seconds, millis: millis_since(begun) })
         };
