@@ -1,6 +1,6 @@
 """What the functions of the local stack asked of AWS, in the terms of IAM: which action, on what, under which condition keys.
 
-`dev/ministack_patched.py` attaches it when STACK_ACCESSES names a file. Each kind of access is noted once for each function, as one
+`dev/ministack_patches` attaches it when STACK_ACCESSES names a file. Each kind of access is noted once for each function, as one
 JSON object a line, with the first example of its keys; `tests/contract/test_policies.py` holds them against the policies:
 
     {"by": "runs-local-approve-run", "action": "dynamodb:UpdateItem", "resource": "table", "conditions": {"dynamodb:LeadingKeys": ["KEY#…"], …}}

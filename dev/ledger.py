@@ -1,6 +1,6 @@
 """A ledger of what runs on the local stack cost: every AWS call, invocation and state entered, one JSON object a line.
 
-`dev/ministack_patched.py` attaches it when STACK_LEDGER names a file. Capacity is what the engine itself answers: where a
+`dev/ministack_patches` attaches it when STACK_LEDGER names a file. Capacity is what the engine itself answers: where a
 request does not ask for `ReturnConsumedCapacity`, the ledger asks on its behalf. The lines:
 
     {"kind": "dynamodb", "op": "PutItem", "by": "runs-local-advance-run", "read": 0, "write": 1.0, "refused": false}

@@ -88,7 +88,7 @@ def _start(settings, model, foreground):
         "TMPDIR": str(scratch),
     }
     commands = {
-        "ministack": [DEV / "ministack_patched.py"],
+        "ministack": [DEV / "ministack_patches"],
         "model": [DEV / "scripted_model.py", "--port", str(settings.port + 1)],
         "echo": [DEV / "echo_service.py", "--port", str(settings.port + 2)],
     }

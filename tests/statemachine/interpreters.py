@@ -161,7 +161,7 @@ class MiniStack(Interpreter):
     def _start(self, log: Path) -> None:
         self.stand_in = StandIn()
         port = free_port()
-        patched = ROOT / "dev" / "ministack_patched.py"
+        patched = ROOT / "dev" / "ministack_patches"
         environment = {
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
