@@ -1,4 +1,4 @@
-"""`python dev/bench [flows] [cold] [cron] [size]`: measures, prints, and writes into docs/benchmarks.md; all parts by default."""
+"""`python dev/bench [flows] [cold] [cron] [size] [latency]`: measures, prints, and writes into docs/benchmarks.md; all parts by default."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
 
-from bench import cold, cron, flows, report, size  # noqa: E402
+from bench import cold, cron, flows, latency, report, size  # noqa: E402
 from bench.runs import Runs  # noqa: E402
 from bench.usage import Reader  # noqa: E402
 from stack.console import StackError, bold, fail, say  # noqa: E402
@@ -18,14 +18,14 @@ from stack.lifecycle import bring_up, stop_everything  # noqa: E402
 from stack.seed import read_env  # noqa: E402
 from stack.settings import Model, Settings  # noqa: E402
 
-PARTS = ("flows", "cold", "cron", "size")
+PARTS = ("flows", "cold", "cron", "size", "latency")
 # What is billed by the millisecond is measured as it is deployed; what only answers calls of the bench may be a debug build.
 RELEASED = ("advance-run",)
 
 
 def main():
     parser = argparse.ArgumentParser(prog="dev/bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="flows, cold, cron, size; all if none is named")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help=f"{', '.join(PARTS)}; all if none is named")
     parts = parser.parse_args().parts or PARTS
     # Its own stack, whatever model and stack the user has: figures must not depend on them.
     for name in ("LLM_BASE_URL", "LLM_API_KEY", "LLM_MODELS"):
@@ -39,6 +39,8 @@ def main():
             sections["size"] = size.report(size.sizes(settings, names))
         if "cron" in parts:
             sections["cron"] = cron.report(settings)
+        if "latency" in parts:
+            sections["latency"] = _latency(replace(settings, released=frozenset()))
         if "flows" in parts or "cold" in parts:
             sections |= _on_a_stack(settings, parts)
     except StackError as problem:
@@ -55,6 +57,15 @@ def main():
     report.write(sections)
     say(f"\nWritten to {report.FILE.relative_to(report.ROOT)}.")
     return 0
+
+
+def _latency(settings):
+    """As everybody uses the stack: debug binaries, and no ledger."""
+    try:
+        bring_up(settings)
+        return latency.report(settings, read_env(settings))
+    finally:
+        stop_everything(settings)
 
 
 def _on_a_stack(settings, parts):

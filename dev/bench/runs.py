@@ -34,7 +34,7 @@ class Runs:
         approved = set()
         deadline = time.monotonic() + PATIENCE
         while True:
-            row = self._row(run)
+            row = self.row(run)
             status = row["status"]["S"]
             if status in ("failed", "cancelled"):
                 raise StackError(f"the run {run} of {slug} is {status}: {row.get('error', {}).get('S', 'it does not say why')}")
@@ -47,7 +47,7 @@ class Runs:
                 raise StackError(f"the run {run} of {slug} is still {status} after {PATIENCE} s; see ministack.log")
             time.sleep(POLL)
 
-    def _row(self, run):
+    def row(self, run):
         key = {"pk": {"S": f"RUN#{run}"}, "sk": {"S": "RUN"}}
         return self._looking.get_item(TableName=self._table, Key=key, ConsistentRead=True)["Item"]
 

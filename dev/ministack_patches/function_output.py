@@ -14,6 +14,7 @@ import queue
 import select
 import threading
 import time
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from ministack.core import lambda_runtime
@@ -88,10 +89,8 @@ class Output:
             self._lines.put_nowait(line)
         except queue.Full:
             # As in MiniStack, the oldest line goes. Only this method adds lines, and only under the lock.
-            try:
+            with suppress(queue.Empty):
                 self._lines.get_nowait()
-            except queue.Empty:
-                pass
             self._lines.put_nowait(line)
 
     def _watch_for_late_lines(self) -> None:

@@ -64,7 +64,7 @@ def _mappings(function: dict[str, Any], stream: str) -> Iterator[dict[str, Any]]
 
 
 def _go_back_to_failed(mapping: dict[str, Any], stream: str, failed: set[str]) -> None:
-    table = stream.split("/stream/")[0].split("/")[-1]
+    table = stream.partition("/stream/")[0].rpartition("/")[2]
     with lambda_svc._dynamodb_stream_positions_lock:
         position = lambda_svc._dynamodb_stream_positions[mapping["UUID"]]
         batch = dynamodb.stream_records_since(table, position, mapping.get("BatchSize", 100))

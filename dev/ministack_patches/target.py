@@ -68,7 +68,10 @@ class Patch(Protocol):
 def verify(patches: Iterable[Patch]) -> None:
     """Compares the targets of all patches with the installed MiniStack. Fails with `TargetChanged` if one differs."""
     differences = [
-        f"{patch.__name__}: {difference}" for patch in patches for target in patch.TARGETS if (difference := target.difference()) is not None
+        f"{patch.__name__}: {difference}"
+        for patch in patches
+        for target in patch.TARGETS
+        if (difference := target.difference()) is not None
     ]
     if differences:
         raise TargetChanged(

@@ -1,8 +1,5 @@
-import os
 import sys
 from pathlib import Path
 
 # The services are scripts that sit beside each other, so they are found the way they find one another.
 sys.path.insert(0, str(Path(__file__).parents[1]))
-# MiniStack reads it when it is imported, and binds to every interface without it.
-os.environ.setdefault("BIND_HOST", "127.0.0.1")

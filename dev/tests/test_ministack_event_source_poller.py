@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from ministack.services import lambda_svc
+
 from ministack_patches import event_source_poller
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ministack.services import stepfunctions
+
 from ministack_patches import execution_start
 
 DEFINITION = {"StartAt": "Only", "States": {"Only": {"Type": "Pass", "Result": {"value": 7}, "End": True}}}

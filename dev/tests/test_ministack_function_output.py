@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import pytest
 from ministack.core.lambda_runtime import ProvidedWorker
 from ministack.services import cloudwatch_logs
+
 from ministack_patches import function_output
 
 NAME = "function-output-test"
@@ -117,7 +118,8 @@ def test_the_last_words_of_a_process_are_kept_without_a_line_feed_and_with_broke
     assert function.pipe.closed
 
 
-def test_of_more_lines_than_the_queue_holds_the_newest_stay(function: Function) -> None:
+@pytest.mark.usefixtures("function")
+def test_of_more_lines_than_the_queue_holds_the_newest_stay() -> None:
     crowded = Function(lines=2)
     crowded.begin()
     with crowded.worker._lock:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from ministack.services import apigateway_v1
+
 from ministack_patches import gateway_responses
 
 RESPONSE = {"statusCode": "404", "responseTemplates": {"application/json": '{"error": "there is no such path"}'}}
@@ -21,7 +22,7 @@ def put(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         return original(*arguments)
 
     monkeypatch.setattr(apigateway_v1, "_put_gateway_response", recorded)
-    monkeypatch.setattr(apigateway_v1, "_import_rest_api", lambda document, *_args, **_kwargs: "an-api")
+    monkeypatch.setattr(apigateway_v1, "_import_rest_api", lambda *_args, **_kwargs: "an-api")
     gateway_responses.apply()
     return calls
 
@@ -38,7 +39,8 @@ def test_a_document_without_responses_is_imported_as_before(put: list[tuple[Any,
     assert put == []
 
 
-def test_a_response_that_is_refused_fails_the_import(put: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("put")
+def test_a_response_that_is_refused_fails_the_import(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apigateway_v1, "_put_gateway_response", lambda *_: (400, {}, b"no"))
     with pytest.raises(ValueError, match="MISSING_AUTHENTICATION_TOKEN"):
         apigateway_v1._import_rest_api({**DOCUMENT, gateway_responses.EXTENSION: {"MISSING_AUTHENTICATION_TOKEN": RESPONSE}})

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ministack.core.lambda_runtime import ProvidedWorker
+
 from ministack_patches import runtime_api
 
 CONFIG = {"FunctionName": "runtime-api-test", "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:runtime-api-test"}
@@ -85,7 +86,7 @@ def test_an_idle_function_is_not_looked_after_ten_times_a_second() -> None:
     asked: list[float] = []
 
     class Events(queue.Queue[str]):
-        def get(self, block: bool = True, timeout: float | None = None) -> str:
+        def get(self, block: bool = True, timeout: float | None = None) -> str:  # noqa: ARG002
             asked.append(timeout or 0.0)
             raise queue.Empty
 

@@ -4,6 +4,7 @@ from types import ModuleType
 
 import pytest
 from ministack.services import eventbridge, scheduler
+
 from ministack_patches import schedule_ticks
 
 
@@ -24,7 +25,7 @@ def test_both_loops_pause_for_a_second(monkeypatch: pytest.MonkeyPatch, module: 
 
     for each, name in ((eventbridge, "_SCHEDULER_TICK_INTERVAL"), (scheduler, "_SCHEDULE_TICK_INTERVAL")):
         monkeypatch.setattr(each, name, getattr(each, name))  # puts both back afterwards
-    monkeypatch.setattr(module.time, "sleep", sleep)  # type: ignore[attr-defined]
+    monkeypatch.setattr(module.time, "sleep", sleep)
     schedule_ticks.apply()
     with pytest.raises(Stop):
         getattr(module, loop)()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from ministack.services import dynamodb, lambda_svc
+
 from ministack_patches import stream_batch_failures
 
 TABLE = "stream-failures-test"

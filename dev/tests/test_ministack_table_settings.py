@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ministack.services import dynamodb
 from ministack.services.cloudformation import provisioners
+
 from ministack_patches import table_settings
 
 TABLE = "table-settings-test"

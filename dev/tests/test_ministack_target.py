@@ -1,11 +1,13 @@
 """A patch whose target has changed in MiniStack stops the start; a patch whose target is as it was is applied."""
 
 import runpy
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from ministack.services import stepfunctions
+
 from ministack_patches import registry, target
 from ministack_patches.target import Constant, Function, TargetChanged
 
@@ -18,7 +20,7 @@ def patch(*targets: target.Target) -> SimpleNamespace:
 
 
 def test_every_patch_is_registered() -> None:
-    others = {"__init__", "__main__", "registry", "target"}
+    others = {"__init__", "__main__", "registry", "start", "target"}
     assert {each.__name__.rpartition(".")[2] for each in registry.PATCHES} == {file.stem for file in PATCHES.glob("*.py")} - others
 
 
@@ -45,7 +47,9 @@ def test_a_function_that_changed_is_named_with_its_new_digest(monkeypatch: pytes
 
 
 def test_a_function_or_a_method_that_is_gone_is_named() -> None:
-    gone = patch(Function(MODULE, "_no_such_function", "0" * 16), Function("ministack.core.lambda_runtime", "Worker._no_such_method", "0" * 16))
+    gone = patch(
+        Function(MODULE, "_no_such_function", "0" * 16), Function("ministack.core.lambda_runtime", "Worker._no_such_method", "0" * 16)
+    )
     with pytest.raises(TargetChanged) as problem:
         target.verify([gone])
     assert f"{MODULE}._no_such_function is no longer there" in str(problem.value)
@@ -59,13 +63,13 @@ def test_a_constant_that_changed_is_named_with_both_values() -> None:
 
 def test_another_version_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda _name: "9.9.9")
-    monkeypatch.setattr("sys.path", ["", *__import__("sys").path])
+    monkeypatch.setattr("sys.path", ["", *sys.path])
     with pytest.raises(SystemExit, match=r"written for ministack .+, and 9\.9\.9 is installed"):
         runpy.run_path(str(PATCHES), run_name="__main__")
 
 
 def test_a_changed_target_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.path", ["", *__import__("sys").path])
+    monkeypatch.setattr("sys.path", ["", *sys.path])
     monkeypatch.setattr(registry, "PATCHES", (patch(Constant(MODULE, "_SFN_WAIT_SCALE", 17)),))
     with pytest.raises(SystemExit, match=r"MiniStack is not what these patches were written for"):
         runpy.run_path(str(PATCHES), run_name="__main__")

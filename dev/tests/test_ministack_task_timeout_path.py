@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from ministack.services import stepfunctions
+
 from ministack_patches import task_timeout_path
 
 STATE = {"Type": "Task", "Resource": "…", "TimeoutSecondsPath": "$.waitSeconds", "End": True}

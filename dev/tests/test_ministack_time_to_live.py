@@ -1,11 +1,13 @@
 """An item that has expired is deleted, and the stream shows that DynamoDB itself did it."""
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from ministack.services import dynamodb
+
 from ministack_patches import time_to_live
 
 TABLE = "time-to-live-test"
@@ -52,7 +54,8 @@ def names() -> set[str]:
     return set(dynamodb._tables.get(TABLE)["items"])
 
 
-def test_only_what_has_expired_goes(table: None) -> None:
+@pytest.mark.usefixtures("table")
+def test_only_what_has_expired_goes() -> None:
     put("expired", expiresAt={"N": str(int(NOW) - 1)})
     put("later", expiresAt={"N": str(int(NOW) + 1)})
     put("never")
@@ -61,7 +64,8 @@ def test_only_what_has_expired_goes(table: None) -> None:
     assert names() == {"later", "never", "no number"}
 
 
-def test_the_stream_shows_that_the_service_did_it(table: None) -> None:
+@pytest.mark.usefixtures("table")
+def test_the_stream_shows_that_the_service_did_it() -> None:
     put("expired", expiresAt={"N": str(int(NOW))})
     sweep()
     (record,) = removals()
@@ -69,7 +73,8 @@ def test_the_stream_shows_that_the_service_did_it(table: None) -> None:
     assert record["dynamodb"]["OldImage"]["pk"] == {"S": "expired"}
 
 
-def test_what_a_client_deletes_is_shown_once_and_without_the_service(table: None) -> None:
+@pytest.mark.usefixtures("table")
+def test_what_a_client_deletes_is_shown_once_and_without_the_service() -> None:
     put("deleted")
     dynamodb._delete_item({"TableName": TABLE, "Key": {"pk": {"S": "deleted"}}})
     (record,) = removals()
@@ -88,7 +93,7 @@ def test_it_is_looked_for_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
         if len(done) > 2:
             raise Stop
 
-    monkeypatch.setattr(time_to_live.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
     monkeypatch.setattr(time_to_live, "sweep", lambda _now: done.append("sweep"))
     with pytest.raises(Stop):
         time_to_live._keep_sweeping()
