@@ -7,11 +7,11 @@ import subprocess
 from dataclasses import dataclass
 
 from stack.console import StackError, Stage
-from stack.deploy import client
-from stack.settings import ROOT
+from stack.deploy import STACK, client
+from stack.settings import ROOT, Settings
 
-from .flows import STACK, Check
-from .runtime_api import cold_start
+from .flows import Check
+from .runtime_api import ColdStart, cold_start
 from .tls_front import TlsFront
 
 TIMES = 20
@@ -35,11 +35,11 @@ class ColdStarts:
     tls: bool
 
     @property
-    def check(self):
+    def check(self) -> Check:
         return Check("CPU of a cold get-run, times an empty function's", self.get_run.cpu_ms / self.empty.cpu_ms, CPU_BUDGET)
 
 
-def measure(settings, env, run):
+def measure(settings: Settings, env: dict[str, str], run: str) -> ColdStarts:
     """`run` is a run of the first key's organisation, which get-run is asked for."""
     stage = Stage("Cold")
     event = json.loads(EVENT.read_text())
@@ -54,7 +54,7 @@ def measure(settings, env, run):
     front = _front(settings)
     if front:
         environment |= {"AWS_ENDPOINT_URL": f"https://localhost:{front.port}", "SSL_CERT_FILE": str(front.roots)}
-    starts = {"empty-function": [], "get-run": []}
+    starts: dict[str, list[ColdStart]] = {"empty-function": [], "get-run": []}
     for _ in range(TIMES):
         # In turns, so that what else the machine does falls on both.
         for name, found in starts.items():
@@ -70,7 +70,7 @@ def measure(settings, env, run):
     return ColdStarts(empty, get_run, front is not None)
 
 
-def _front(settings):
+def _front(settings: Settings) -> TlsFront | None:
     if shutil.which("openssl") is None:
         return None
     try:
@@ -79,8 +79,12 @@ def _front(settings):
         return None
 
 
-def report(cold):
-    over = "TLS (a handshake, and the system's trusted roots, as on AWS)" if cold.tls else "plain HTTP: without openssl there is no TLS to measure"
+def report(cold: ColdStarts) -> list[str]:
+    over = (
+        "TLS (a handshake, and the system's trusted roots, as on AWS)"
+        if cold.tls
+        else "plain HTTP: without openssl there is no TLS to measure"
+    )
     lines = [
         f"Release builds, {TIMES} fresh processes of each in turns, driven by a stand-in for Lambda's Runtime API on loopback: from the",
         "start of the process to its first answer. get-run looks up the key, reads a run of three nodes with its steps, and answers 200;",

@@ -3,13 +3,14 @@
 import subprocess
 
 from stack.console import StackError, say
+from stack.settings import Settings
 
 from . import size
 
 
-def report(settings, flows=10_000):
+def report(settings: Settings, flows: int = 10_000) -> list[str]:
     size.build_release(["due-flows"])
-    command = [settings.target_dir / "release/due-flows", "--flows", str(flows)]
+    command = [str(settings.target_dir / "release/due-flows"), "--flows", str(flows)]
     say(f"Cron      starting {flows} flows three times; some minutes")
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:

@@ -8,19 +8,22 @@ import json
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import boto3
 from botocore.config import Config
+
 from stack.console import StackError
 from stack.deploy import deploy_template
-from stack.settings import DUMMY_CREDENTIAL, REGION, ROOT
+from stack.settings import DUMMY_CREDENTIAL, REGION, ROOT, Model, Settings
 
 from . import canonical
 
 STACK = "plain-local"
 FUNCTION = f"{STACK}-step"
-MACHINES = {
+MACHINES: dict[str, Callable[[], canonical.Spec]] = {
     "draft-approve-execute": canonical.plain_draft_approve_execute,
     "draft-approve-execute-end": lambda: canonical.plain_draft_approve_execute(end_state=True),
     "chain-of-10": lambda: canonical.plain_chain(10),
@@ -34,7 +37,7 @@ OUTPUTS = {
 }
 
 
-def aws(settings, service, app):
+def aws(settings: Settings, service: str, app: str) -> Any:
     """A client whose calls the ledger lays at the door of `app`."""
     session = boto3.session.Session(aws_access_key_id=DUMMY_CREDENTIAL, aws_secret_access_key=DUMMY_CREDENTIAL, region_name=REGION)
     config = Config(proxies={}, user_agent_appid=app, retries={"max_attempts": 2})
@@ -42,7 +45,7 @@ def aws(settings, service, app):
 
 
 class Plain:
-    def __init__(self, settings, model, org):
+    def __init__(self, settings: Settings, model: Model, org: str) -> None:
         folder = settings.dev_dir / "plain"
         folder.mkdir(exist_ok=True)
         shutil.copy(ROOT / "bench/template.yaml", folder / "plain.yaml")
@@ -62,7 +65,7 @@ class Plain:
         self._machines = aws(settings, "stepfunctions", "plain-api")
         self._looking = aws(settings, "dynamodb", "bench-looks")
 
-    def run(self, name, body):
+    def run(self, name: str, body: dict[str, Any]) -> None:
         """Start a run, approve what it asks, and come back when it has succeeded."""
         run = uuid.uuid4().hex
         machine = self._outputs[OUTPUTS[name]]
@@ -86,15 +89,14 @@ class Plain:
                 decided = True
             time.sleep(0.05)
 
-    def _approve(self, run):
+    def _approve(self, run: str) -> None:
         gate = {"pk": {"S": f"RUN#{run}"}, "sk": {"S": "GATE#review"}}
         found = self._rows.get_item(TableName=self._table, Key=gate, ConsistentRead=True)["Item"]
         action = found["proposedAction"]["S"]
         self._rows.update_item(
             TableName=self._table,
             Key=gate,
-            UpdateExpression="SET #status = :approved, decidedAction = :action, decidedBy = :who, decidedAt = :now "
-            "REMOVE inboxPk, inboxSk",
+            UpdateExpression="SET #status = :approved, decidedAction = :action, decidedBy = :who, decidedAt = :now REMOVE inboxPk, inboxSk",
             ConditionExpression="#status = :open",
             ExpressionAttributeNames={"#status": "status"},
             ExpressionAttributeValues=_item(
@@ -112,14 +114,14 @@ class Plain:
         output = json.dumps({"decision": "approved", "proposedAction": json.loads(action)})
         self._machines.send_task_success(taskToken=found["token"]["S"], output=output)
 
-    def _row(self, run):
+    def _row(self, run: str) -> dict[str, Any]:
         key = {"pk": {"S": f"RUN#{run}"}, "sk": {"S": "RUN"}}
         return self._looking.get_item(TableName=self._table, Key=key, ConsistentRead=True)["Item"]
 
 
-def _item(**values):
+def _item(**values: str) -> dict[str, dict[str, str]]:
     return {name: {"S": value} for name, value in values.items()}
 
 
-def _now():
+def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())

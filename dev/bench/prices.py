@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from .usage import Usage
+
 
 @dataclass(frozen=True)
 class Price:
@@ -22,7 +24,7 @@ ALL = (STATE, WRITE, READ, INVOCATION, GB_SECOND, S3_WRITE, S3_READ)
 UNITS = {"one": 1, "thousand": 1_000, "million": 1_000_000}
 
 
-def dollars(usage):
+def dollars(usage: Usage) -> float:
     """What one run costs. DELETE requests of S3 are free."""
     amounts = (
         (STATE, usage.states),

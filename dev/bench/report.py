@@ -5,6 +5,7 @@ import platform
 import re
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stack.console import StackError
@@ -13,7 +14,7 @@ from stack.settings import ROOT
 FILE = ROOT / "docs/benchmarks.md"
 
 
-def put(text, section, lines):
+def put(text: str, section: str, lines: Sequence[str]) -> str:
     """The text with the section's lines in place of those between its markers."""
     begin, end = f"<!-- bench:{section} -->", f"<!-- /bench:{section} -->"
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
@@ -22,7 +23,7 @@ def put(text, section, lines):
     return f"{before}{begin}\n\n" + "\n".join(lines) + f"\n\n{end}{rest.partition(end)[2]}"
 
 
-def write(sections):
+def write(sections: Mapping[str, Sequence[str]]) -> None:
     """Put several sections (name to lines) into the file."""
     text = FILE.read_text(encoding="utf-8")
     for section, lines in sections.items():
@@ -30,11 +31,11 @@ def write(sections):
     FILE.write_text(text, encoding="utf-8")
 
 
-def where_and_when():
+def where_and_when() -> str:
     return f"Measured on {machine()}, at {commit()}, {time.strftime('%Y-%m-%d', time.gmtime())}."
 
 
-def machine():
+def machine() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     model = ""
     info = Path("/proc/cpuinfo")
@@ -45,10 +46,10 @@ def machine():
     return f"{cores} {platform.machine()} cores{model}, {platform.system()}{load}"
 
 
-def commit():
+def commit() -> str:
     """The commit that was measured; what it says when files differ from it counts no report of ours as a difference."""
 
-    def git(*arguments):
+    def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
     changed = [line for line in git("status", "--porcelain", "--untracked-files=no").splitlines() if FILE.name not in line]

@@ -8,6 +8,8 @@ import threading
 import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 PATIENCE = 30
 
@@ -18,10 +20,10 @@ class ColdStart:
 
     cpu_ms: float
     wall_ms: float
-    answer: dict
+    answer: dict[str, Any]
 
 
-def _wait(answered, process):
+def _wait(answered: threading.Event, process: "subprocess.Popen[bytes]") -> bool:
     """Whether the answer came before the process ended by itself."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
@@ -32,16 +34,16 @@ def _wait(answered, process):
     return answered.is_set()
 
 
-def cold_start(binary, environment, event):
+def cold_start(binary: Path, environment: dict[str, str], event: dict[str, Any]) -> ColdStart:
     """Start the binary, give it the event, and end it as soon as it has answered."""
     answered, over = threading.Event(), threading.Event()
-    seen = {}
+    seen: dict[str, Any] = {}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
-        def do_GET(self):
+        def do_GET(self) -> None:
             if "asked" in seen:
                 # The next event never comes.
                 over.wait(PATIENCE)
@@ -50,14 +52,14 @@ def cold_start(binary, environment, event):
             seen["asked"] = True
             self._send(200, json.dumps(event).encode())
 
-        def do_POST(self):
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             seen.setdefault("at", time.perf_counter())
             seen.setdefault("answer", json.loads(body or b"null"))
             self._send(202, b"{}")
             answered.set()
 
-        def _send(self, status, body):
+        def _send(self, status: int, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -68,13 +70,13 @@ def cold_start(binary, environment, event):
             self.wfile.write(body)
             self.wfile.flush()
 
-        def log_message(self, *_):
+        def log_message(self, *_: object) -> None:
             pass
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
-        def handle_error(self, *_):
+        def handle_error(self, *_: object) -> None:
             """The process is killed while it waits for the next event: its connections break."""
 
     server = Server(("127.0.0.1", 0), Handler)

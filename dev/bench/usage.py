@@ -3,10 +3,14 @@
 import json
 import math
 import statistics
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
 
 S3_WRITES = {"PutObject", "CopyObject", "PostObject"}
 S3_FREE = {"DeleteObject"}
+Entry = dict[str, Any]  # a line of the ledger
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,9 @@ class Usage:
     refused: float = 0
 
 
-def of(entries, api_functions, ignored=()):
+def of(entries: Iterable[Entry], api_functions: Collection[str], ignored: Collection[str] = ()) -> Usage:
     """The usage that these entries add up to. `api_functions` cost no Lambda here; what `ignored` callers do does not count."""
-    total = dict.fromkeys((field.name for field in fields(Usage)), 0)
+    total: dict[str, float] = dict.fromkeys((field.name for field in fields(Usage)), 0.0)
     for entry in entries:
         kind = entry["kind"]
         if entry.get("by") in ignored or entry.get("function") in ignored:
@@ -48,21 +52,21 @@ def of(entries, api_functions, ignored=()):
     return Usage(**total)
 
 
-def writers(entries, ignored=()):
+def writers(entries: Iterable[Entry], ignored: Collection[str] = ()) -> dict[str, float]:
     """Write units by who wrote."""
-    units = {}
+    units: dict[str, float] = {}
     for entry in entries:
         if entry["kind"] == "dynamodb" and entry["write"] and entry["by"] not in ignored:
             units[entry["by"]] = units.get(entry["by"], 0) + entry["write"]
     return units
 
 
-def typical(usages):
+def typical(usages: Sequence[Usage]) -> Usage:
     """The median of several runs, quantity by quantity; where counts differ, that is worth knowing (`spread`)."""
     return Usage(**{field.name: statistics.median(getattr(usage, field.name) for usage in usages) for field in fields(Usage)})
 
 
-def spread(usages):
+def spread(usages: Sequence[Usage]) -> list[str]:
     """The quantities that should be the same in every run and are not, as text."""
     exact = ("states", "invocations", "write_units", "read_units", "s3_writes", "s3_reads")
     seen = {name: sorted({getattr(usage, name) for usage in usages}) for name in exact}
@@ -72,21 +76,23 @@ def spread(usages):
 class Reader:
     """Reads a ledger from where it was left."""
 
-    def __init__(self, file):
+    def __init__(self, file: Path) -> None:
         self._file = file
         self._at = 0
 
-    def skip(self):
+    def skip(self) -> None:
+        """Goes past what has been noted so far."""
         self.take()
 
-    def peek(self):
+    def peek(self) -> tuple[list[Entry], int]:
         """What has been noted since the last `take`, as far as whole lines go, and where it ends."""
-        with open(self._file, "rb") as ledger:
+        with self._file.open("rb") as ledger:
             ledger.seek(self._at)
             text = ledger.read()
         whole = text[: text.rfind(b"\n") + 1]
         return [json.loads(line) for line in whole.splitlines()], self._at + len(whole)
 
-    def take(self):
+    def take(self) -> list[Entry]:
+        """Returns what has been noted since the last `take`, and goes past it."""
         entries, self._at = self.peek()
         return entries
