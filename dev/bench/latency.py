@@ -24,10 +24,11 @@ from stack.settings import Settings
 from . import canonical
 from .runs import PATIENCE, Runs
 
-CALLS, RUNS, CLIENTS, RUNS_AT_ONCE = 300, 40, 32, 96
+CALLS, RUNS, EVENTS, CLIENTS, RUNS_AT_ONCE = 300, 40, 15, 32, 96
 WARM_UP_CALLS, WARM_UP_RUNS = 50, 8
 POLL_SECONDS = 0.03
 SLUG = "latency"
+EVENTS_PATH = "/latency-events"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -65,16 +66,18 @@ def report(settings: Settings, env: dict[str, str]) -> list[str]:
     times = [lonely.times(lonely.run()) for _ in range(RUNS)]
     used = cpu_time(settings).since(before)
     together, used_together = at_once(settings, lonely)
+    events = event_times(settings, lonely, runs)
     rows = [
         row("a GET of a run, as a client sees it", calls),
         row("run created → first node begins", [each.first_node for each in times]),
         row("decision recorded → next node begins", [each.next_node for each in times]),
         row("the canonical run, without the reviewer", [each.without_reviewer for each in times]),
         row("approve is sent → the effect arrives", [each.effect for each in times]),
+        row("the run has ended → its event arrives at a webhook", events),
     ]
     return [
         f"Debug binaries, warm. {CALLS} calls on one connection; {RUNS} runs of draft, approve, execute, one at a time; then",
-        f"{RUNS_AT_ONCE} runs by {CLIENTS} clients at once. Processor time is that of the whole emulator and of all functions, and",
+        f"{RUNS_AT_ONCE} runs by {CLIENTS} clients at once; then {EVENTS} runs with a webhook. Processor time is that of the whole emulator and of all functions, and",
         "includes what the events of a run, the polling for its state and its approval cost.",
         "",
         "| milliseconds | p50 | p99 |",
@@ -135,6 +138,28 @@ def at_once(settings: Settings, lonely: Lonely) -> tuple[float, CpuTime]:
         for done in [clients.submit(lonely.run, 0.1) for _ in range(RUNS_AT_ONCE)]:
             done.result()
     return time.monotonic() - began, cpu_time(settings).since(before)
+
+
+def event_times(settings: Settings, lonely: Lonely, runs: Runs) -> list[float]:
+    """Returns how long the event of each of some runs took from the end of its run to a webhook, in milliseconds."""
+    runs.api("POST", "/api/webhooks", {"url": f"{settings.echo_url}{EVENTS_PATH}", "events": ["flow.run.succeeded"]})
+    taken = []
+    for run in [lonely.run() for _ in range(EVENTS + 1)]:
+        finished = at(runs.api("GET", f"/api/runs/{run}")["data"]["run"]["finishedAt"])
+        taken.append(event_arrival(settings, run) - finished)
+    return taken[1:]  # the first one's delivery was a cold start
+
+
+def event_arrival(settings: Settings, run: str) -> float:
+    """Waits for the event of a run, and returns when it arrived, in milliseconds since 1970."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        _status, requests = call("GET", f"{settings.echo_url}/_requests?path={EVENTS_PATH}")
+        for request in requests:
+            if request["body"]["data"]["runId"] == run:
+                return at(request["receivedAt"])
+        time.sleep(POLL_SECONDS)
+    raise TimeoutError(f"the event of the run {run} did not arrive; see ministack.log")
 
 
 def call_times(env: dict[str, str], path: str) -> list[float]:
