@@ -43,7 +43,7 @@ contract-fuzz: .venv/.tests ## Let schemathesis ask for longer, on a stack of it
 record-examples: .venv/.tests ## Take the examples of openapi.yaml anew, from the end-to-end tests
 	@.venv/bin/python dev/contract.py examples
 
-bench: .venv/.stack ## Measure cost, cold start and size into docs/benchmarks.md: make bench ONLY=flows|cold|cron|size
+bench: .venv/.stack ## Measure cost, cold start, size and latency into docs/benchmarks.md: make bench ONLY=flows|cold|cron|size|latency
 	@$(BENCH) $(ONLY)
 
 build: ## Build every binary (debug)
