@@ -58,15 +58,15 @@ def report(settings: Settings, env: dict[str, str]) -> list[str]:
     """Measures on a running stack, and returns the lines of the report."""
     runs = Runs(settings, env)
     runs.create(SLUG, canonical.draft_approve_execute())
-    lonely = Lonely(settings, env, runs)
+    approved = ApprovedRuns(settings, env, runs)
     for _ in range(WARM_UP_RUNS):
-        run = lonely.run()
+        run = approved.run()
     calls = call_times(env, f"/api/runs/{run}")
     before = cpu_time(settings)
-    times = [lonely.times(lonely.run()) for _ in range(RUNS)]
+    times = [approved.times(approved.run()) for _ in range(RUNS)]
     used = cpu_time(settings).since(before)
-    together, used_together = at_once(settings, lonely)
-    events = event_times(settings, lonely, runs)
+    together, used_together = at_once(settings, approved)
+    events = event_times(settings, approved, runs)
     rows = [
         row("a GET of a run, as a client sees it", calls),
         row("run created → first node begins", [each.first_node for each in times]),
@@ -91,7 +91,7 @@ def report(settings: Settings, env: dict[str, str]) -> list[str]:
     ]
 
 
-class Lonely:
+class ApprovedRuns:
     """Runs the flow of three nodes, one run after the other."""
 
     def __init__(self, settings: Settings, env: dict[str, str], runs: Runs) -> None:
@@ -131,20 +131,20 @@ class Lonely:
         )
 
 
-def at_once(settings: Settings, lonely: Lonely) -> tuple[float, CpuTime]:
+def at_once(settings: Settings, approved: ApprovedRuns) -> tuple[float, CpuTime]:
     """Runs the flow by many clients at once. Returns the seconds that it took and the processor time that was used."""
     before, began = cpu_time(settings), time.monotonic()
     with ThreadPoolExecutor(CLIENTS) as clients:
-        for done in [clients.submit(lonely.run, 0.1) for _ in range(RUNS_AT_ONCE)]:
+        for done in [clients.submit(approved.run, 0.1) for _ in range(RUNS_AT_ONCE)]:
             done.result()
     return time.monotonic() - began, cpu_time(settings).since(before)
 
 
-def event_times(settings: Settings, lonely: Lonely, runs: Runs) -> list[float]:
+def event_times(settings: Settings, approved: ApprovedRuns, runs: Runs) -> list[float]:
     """Returns how long the event of each of some runs took from the end of its run to a webhook, in milliseconds."""
     runs.api("POST", "/api/webhooks", {"url": f"{settings.echo_url}{EVENTS_PATH}", "events": ["flow.run.succeeded"]})
     taken = []
-    for run in [lonely.run() for _ in range(EVENTS + 1)]:
+    for run in [approved.run() for _ in range(EVENTS + 1)]:
         finished = at(runs.api("GET", f"/api/runs/{run}")["data"]["run"]["finishedAt"])
         taken.append(event_arrival(settings, run) - finished)
     return taken[1:]  # the first one's delivery was a cold start
@@ -209,7 +209,7 @@ def row(name: str, values: Sequence[float]) -> str:
 
 
 def percentile(values: Iterable[float], percent: int) -> float:
-    """Returns the smallest value that at least so many percent of the values do not exceed."""
+    """Returns the smallest value that at least `percent` percent of the values do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
 

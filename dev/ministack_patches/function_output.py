@@ -36,7 +36,7 @@ TARGETS = (
     Function(LOGS, "_put_log_events", "acd4fda33a3857d7"),
 )
 CHUNK_BYTES = 64 * 1024
-# How long after a line its function is looked after, in case no invocation has taken the line by then.
+# How long after a line it is checked whether an invocation has taken it.
 LATE_SECONDS = 0.05
 
 

@@ -2,8 +2,8 @@
 
 AWS: an event reaches a waiting function at once.
 MiniStack: writes the headers and the body of an answer apart and leaves Nagle's algorithm on, so the body waits for the function's
-delayed ACK: 40 ms in each direction. A function that waits for its next event is looked after ten times a second, which costs the
-emulator processor time for every idle function.
+delayed ACK: 40 ms in each direction. A thread polls ten times a second for the next event of each
+function, which costs the emulator processor time for every idle function.
 Patched: an answer is written in one piece, without Nagle's algorithm, and the wait for an event is woken by the event.
 """
 
@@ -22,7 +22,7 @@ LONGEST_WAIT_SECONDS = 5.0
 
 
 class PatientQueue:
-    """The queue of events, for a reader that asks for less patience than it needs."""
+    """The queue of events, with a longer timeout than the one that its reader asks for."""
 
     def __init__(self, events: "queue.Queue[Any]") -> None:
         self._events = events

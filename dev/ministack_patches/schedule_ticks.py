@@ -1,8 +1,8 @@
 """The schedules of EventBridge rules and of EventBridge Scheduler.
 
 AWS: a schedule fires within the second or the minute for which it is due.
-MiniStack: looks every 10 seconds which schedules are due, so everything that is due fires up to 10 seconds late.
-Patched: it looks every second. A look costs microseconds.
+MiniStack: checks every 10 seconds which schedules are due, so each fires up to 10 seconds late.
+Patched: it checks every second, which costs microseconds.
 """
 
 from ministack.services import eventbridge, scheduler

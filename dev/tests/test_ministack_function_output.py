@@ -108,7 +108,7 @@ def test_a_line_during_an_invocation_is_left_to_it(function: Function) -> None:
     assert logged() == []
 
 
-def test_the_last_words_of_a_process_are_kept_without_a_line_feed_and_with_broken_bytes(function: Function) -> None:
+def test_the_last_output_of_a_process_is_kept_without_a_line_feed_and_with_broken_bytes(function: Function) -> None:
     function.begin()
     with function.worker._lock:
         function.write("thread 'main' panicked")

@@ -1,4 +1,4 @@
-"""A function gets its event at once and in one piece, and an idle one is not looked after all the time."""
+"""A function gets its event at once and in one piece, and an idle one is not polled all the time."""
 
 import http.client
 import json
@@ -82,7 +82,7 @@ def test_an_answer_is_recorded_and_acknowledged(worker: Any, runtime: Runtime) -
     assert worker._result == {"response": {"ok": True}}
 
 
-def test_an_idle_function_is_not_looked_after_ten_times_a_second() -> None:
+def test_an_idle_function_is_not_polled_ten_times_a_second() -> None:
     asked: list[float] = []
 
     class Events(queue.Queue[str]):
