@@ -17,7 +17,7 @@ from bench.usage import Reader
 from stack.console import StackError, bold, fail, say
 from stack.demo import TICKET
 from stack.lifecycle import bring_up, stop_everything
-from stack.seed import read_env
+from stack.seed import require_env
 from stack.settings import ROOT, Model, Settings
 
 PARTS = ("flows", "cold", "cron", "size", "latency")
@@ -62,10 +62,10 @@ def main() -> int:
 
 
 def _latency(settings: Settings) -> list[str]:
-    """As everybody uses the stack: debug binaries, and no ledger."""
+    """Measures the stack as developers use it: with debug binaries and without a ledger."""
     try:
         bring_up(settings)
-        return latency.report(settings, environment(settings))
+        return latency.report(settings, require_env(settings))
     finally:
         stop_everything(settings)
 
@@ -81,7 +81,7 @@ def _on_a_stack(settings: Settings, parts: Sequence[str]) -> dict[str, list[str]
     sections: dict[str, list[str]] = {}
     try:
         bring_up(settings)
-        env, reader = environment(settings), Reader(ledger)
+        env, reader = require_env(settings), Reader(ledger)
         runs = Runs(settings, env)
         if "flows" in parts:
             bench = flows.Bench(settings, Model.from_environment(settings), env, runs, reader)
@@ -95,14 +95,6 @@ def _on_a_stack(settings: Settings, parts: Sequence[str]) -> dict[str, list[str]
     finally:
         stop_everything(settings)
     return sections
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """Returns what the stack wrote into its env file when it was seeded. Fails with `StackError` if it was not."""
-    values = read_env(settings)
-    if values is None:
-        raise StackError(f"{settings.env_file} is missing, although the stack is running.")
-    return dict(values)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The flows that are measured, as specs; and the same as state machines with a state for each node."""
+"""The flows that are measured, as specs and as state machines with a state for each node."""
 
 from itertools import pairwise
 from typing import Any
@@ -8,7 +8,7 @@ from stack.demo import PROMPT, REFUND_SCHEMA, SCRIPT
 PROMPT_WITH_SCRIPT = f"{PROMPT}\n\n{SCRIPT}"
 # GET / of the echo service: an answer of a hundred bytes.
 SMALL = {"service": "custom:echo", "method": "GET", "path": "/"}
-LARGE_PIECE = "x" * 90_000  # an input below the limit of what lies in the table; twelve of it are a megabyte
+LARGE_PIECE = "x" * 90_000  # an input that is still stored in the table; twelve of it are a megabyte
 
 
 Spec = dict[str, Any]
@@ -54,7 +54,7 @@ def parallel(width: int) -> Spec:
 
 
 def large(length: int) -> Spec:
-    """Each node gives a megabyte."""
+    """Returns a chain of nodes of which each has an output of one megabyte."""
     names = [f"n{at}" for at in range(1, length + 1)]
     nodes = [{"id": name, "type": "transform", "output": {"parts": ["${trigger.piece}"] * 12}} for name in names]
     return _spec(nodes, list(pairwise(names)))
@@ -104,7 +104,7 @@ def _places(text: str) -> list[str]:
 
 
 def _format(text: str) -> str:
-    """The text as an intrinsic, with the text's own braces and quotes escaped: States.Format('…{}…', $.input.name, …)."""
+    """Returns the text as an intrinsic function, with braces and quotes escaped: States.Format('…{}…', $.input.name, …)."""
     places = _places(text)
     pieces, rest = [], text
     for name in places:
@@ -116,7 +116,7 @@ def _format(text: str) -> str:
 
 
 def _machine(nodes: list[tuple[str, Spec]], end_state: bool = False) -> Spec:
-    """A state for each node. The run's row is ended by the last node's invocation, or by a state of its own."""
+    """Returns a machine with a state for each node. The invocation of the last node ends the run's row, or a state of its own does."""
     states: Spec = {}
     for at, (name, work) in enumerate(nodes):
         is_gate = work["type"] == "gate"

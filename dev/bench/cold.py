@@ -1,4 +1,4 @@
-"""Cold starts of get-run against a function that does nothing: fresh processes, one after the other."""
+"""Compares cold starts of get-run with those of a function that does nothing, in fresh processes one after the other."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ EVENT = ROOT / "events/get-run/awaiting-approval.json"
 
 @dataclass(frozen=True)
 class Cold:
-    """Medians, in milliseconds."""
+    """The medians of one function in milliseconds."""
 
     name: str
     cpu_ms: float
@@ -40,7 +40,7 @@ class ColdStarts:
 
 
 def measure(settings: Settings, env: dict[str, str], run: str) -> ColdStarts:
-    """`run` is a run of the first key's organisation, which get-run is asked for."""
+    """Measures the cold starts; get-run reads `run`, a run of the organisation of the first key."""
     stage = Stage("Cold")
     event = json.loads(EVENT.read_text())
     event["pathParameters"]["runId"] = run
@@ -48,7 +48,7 @@ def measure(settings: Settings, env: dict[str, str], run: str) -> ColdStarts:
     authorization = f"Bearer {env['QE_API_KEY']}"
     event["headers"]["Authorization"] = authorization
     event["multiValueHeaders"]["Authorization"] = [authorization]
-    # What the template gives it, whatever that comes to be.
+    # The variables that the template sets for the function.
     deployed = client(settings, "lambda").get_function_configuration(FunctionName=f"{STACK}-get-run")
     environment = {**settings.child_environment(), **deployed["Environment"]["Variables"]}
     front = _front(settings)

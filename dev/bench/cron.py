@@ -1,4 +1,4 @@
-"""A tick that finds 10,000 flows due: `bench/due-flows` measures, this builds it as it is deployed, runs it, and keeps what it prints."""
+"""A tick that finds 10,000 due flows: this builds `bench/due-flows` as it is deployed, runs it, and reports what it measures."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""The flows: each is run several times, and what the stack's ledger says of it is held against the budgets."""
+"""Runs each flow several times and compares its cost, which the ledger of the stack records, with the budgets."""
 
 import subprocess
 from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Check:
-    """A budget, and what was measured."""
+    """A budget and the measured value."""
 
     what: str
     measured: float
@@ -78,7 +78,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Listing:
-    """One page of a list."""
+    """The cost of one page of a list."""
 
     what: str
     rows: int
@@ -92,7 +92,7 @@ class Bench:
         self._api_functions = api_functions()
 
     def flows(self) -> list[Result]:
-        """Every case, several times, after a run that warms its function up."""
+        """Runs every case several times, after a run that warms its functions up."""
         plain = Plain(self._settings, self._model, self._env["QE_ORG"])
         results = []
         for case in CASES:
@@ -125,7 +125,7 @@ class Bench:
         return typical, notes, usage.writers(entries, IGNORED)
 
     def lists(self) -> list[Listing]:
-        """Pages of 50 runs among 10,000: the rarest filter, and none at all."""
+        """Reads pages of 50 runs among 10,000: with the rarest filter, with a common one, and without any."""
         stage = Stage("(f)")
         flow = self._runs.create("ten-thousand-runs", canonical.chain(1))
         self._seed(flow)
@@ -153,7 +153,7 @@ class Bench:
 
 
 def api_functions() -> set[str]:
-    """The names of the functions behind the API: their invocations are API calls, which the budgets set aside."""
+    """Returns the names of the functions behind the API: their invocations are API calls, which the budgets do not include."""
     template = load_template(ROOT / "template.yaml")
     found: set[str] = set()
     for resource in template["Resources"].values():
@@ -168,7 +168,7 @@ def api_functions() -> set[str]:
 
 
 def checks(results: Sequence[Result], listings: Sequence[Listing]) -> list[Check]:
-    """The budgets of the design, one by one."""
+    """Returns the budgets of the design with the measured values."""
     found: list[Check] = []
     by_letter = {result.case.letter: result for result in results}
     for result in results:
@@ -189,7 +189,7 @@ def checks(results: Sequence[Result], listings: Sequence[Listing]) -> list[Check
 
 
 def report(results: Sequence[Result], listings: Sequence[Listing]) -> list[str]:
-    """The section of the report, as lines of Markdown."""
+    """Returns the section of the report as lines of Markdown."""
     lines = [
         f"Medians of {REPEATS} runs, one at a time, after one that warms the functions up. Units are what the engine's answers say",
         "(`ConsumedCapacity`, Park's own write included), milliseconds what an invocation took from event to answer, each rounded up.",

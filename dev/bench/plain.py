@@ -1,4 +1,4 @@
-"""The same flows as ordinary Step Functions workflows: deployed, started, approved, and waited for.
+"""Deploys the same flows as ordinary Step Functions workflows, starts them, approves them and waits for them.
 
 What stands before the workflow in such a design, an API that puts the run's row and starts the execution, and one that
 records a decision and sends the token back, is played by this module; its writes are on the ledger like all others.
@@ -38,7 +38,7 @@ OUTPUTS = {
 
 
 def aws(settings: Settings, service: str, app: str) -> Any:
-    """A client whose calls the ledger lays at the door of `app`."""
+    """Returns a client whose calls the ledger attributes to `app`."""
     session = boto3.session.Session(aws_access_key_id=DUMMY_CREDENTIAL, aws_secret_access_key=DUMMY_CREDENTIAL, region_name=REGION)
     config = Config(proxies={}, user_agent_appid=app, retries={"max_attempts": 2})
     return session.client(service, endpoint_url=settings.endpoint, config=config)
@@ -66,7 +66,7 @@ class Plain:
         self._looking = aws(settings, "dynamodb", "bench-looks")
 
     def run(self, name: str, body: dict[str, Any]) -> None:
-        """Start a run, approve what it asks, and come back when it has succeeded."""
+        """Starts a run, approves it, and returns when it has succeeded."""
         run = uuid.uuid4().hex
         machine = self._outputs[OUTPUTS[name]]
         now = _now()

@@ -1,4 +1,4 @@
-"""AWS list prices (us-east-1, on demand) in dollars, and what a run's usage costs at them."""
+"""The list prices of AWS (us-east-1, on demand) in dollars, and the cost of a run's usage."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ UNITS = {"one": 1, "thousand": 1_000, "million": 1_000_000}
 
 
 def dollars(usage: Usage) -> float:
-    """What one run costs. DELETE requests of S3 are free."""
+    """Returns the cost of one run in dollars. DELETE requests of S3 are free."""
     amounts = (
         (STATE, usage.states),
         (WRITE, usage.write_units),

@@ -1,4 +1,4 @@
-"""Writes measured sections into docs/benchmarks.md, between markers: what stands outside of them is written by hand."""
+"""Writes measured sections into docs/benchmarks.md, between markers; the text outside of them is written by hand."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ FILE = ROOT / "docs/benchmarks.md"
 
 
 def put(text: str, section: str, lines: Sequence[str]) -> str:
-    """The text with the section's lines in place of those between its markers."""
+    """Returns the text with the lines of the section between its markers."""
     begin, end = f"<!-- bench:{section} -->", f"<!-- /bench:{section} -->"
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
         raise StackError(f"{FILE.name} must hold `{begin}` and after it `{end}`, once each: that is where the figures go.")
@@ -24,7 +24,7 @@ def put(text: str, section: str, lines: Sequence[str]) -> str:
 
 
 def write(sections: Mapping[str, Sequence[str]]) -> None:
-    """Put several sections (name to lines) into the file."""
+    """Writes several sections, each with its name and lines, into the file."""
     text = FILE.read_text(encoding="utf-8")
     for section, lines in sections.items():
         text = put(text, section, [where_and_when(), "", *lines])
@@ -47,7 +47,7 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """The commit that was measured; what it says when files differ from it counts no report of ours as a difference."""
+    """Returns the commit that was measured, and whether files differ from it; the report itself does not count."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()

@@ -1,4 +1,4 @@
-"""Runs flows through the API, as any client would, and waits for them without leaving a trace on the ledger."""
+"""Runs flows through the API like any client, and waits for them without entries in the ledger."""
 
 import time
 from typing import Any
@@ -35,7 +35,7 @@ class Runs:
         return str(self.api("POST", "/api/flows", body)["data"]["flow"]["id"])
 
     def run(self, slug: str, body: dict[str, Any], reader: Reader) -> str:
-        """Start a run, approve what it asks once it is parked, and come back when its last invocation is over."""
+        """Starts a run, approves it once it is parked, and returns when its last invocation has ended."""
         run: str = self.api("POST", f"/api/flows/{slug}/execute", body)["data"]["run"]["id"]
         approved: set[str] = set()
         deadline = time.monotonic() + PATIENCE
@@ -61,7 +61,7 @@ class Runs:
 
 
 def _at_rest(reader: Reader, run: str) -> bool:
-    """Whether each Advance that was entered has been invoked to its end: an invocation outlives the run's last write."""
+    """Returns whether each invocation of an entered Advance has ended: it lasts longer than the last write of the run."""
     entries, _ = reader.peek()
     entered = sum(
         entry["kind"] == "state" and entry["execution"].startswith(run) and entry["state"].startswith("Advance") for entry in entries

@@ -1,4 +1,4 @@
-"""As much of Lambda's Runtime API as it takes to start a function, send it one event, and see its first answer."""
+"""The part of Lambda's Runtime API that starts a function, sends it one event and receives its first answer."""
 
 import json
 import os
@@ -16,7 +16,7 @@ PATIENCE = 30
 
 @dataclass(frozen=True)
 class ColdStart:
-    """A fresh process until it has answered: processor time of the process, and time on the wall, in milliseconds."""
+    """The processor time and the elapsed time of a fresh process until its answer, in milliseconds."""
 
     cpu_ms: float
     wall_ms: float
@@ -24,10 +24,10 @@ class ColdStart:
 
 
 def _wait(answered: threading.Event, process: "subprocess.Popen[bytes]") -> bool:
-    """Whether the answer came before the process ended by itself."""
+    """Returns whether the answer came before the process ended by itself."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        # WNOWAIT: whoever ends is still there for wait4.
+        # WNOWAIT leaves a process that has ended to wait4.
         ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if answered.wait(0.05) or ended is not None:
             break
@@ -35,7 +35,7 @@ def _wait(answered: threading.Event, process: "subprocess.Popen[bytes]") -> bool
 
 
 def cold_start(binary: Path, environment: dict[str, str], event: dict[str, Any]) -> ColdStart:
-    """Start the binary, give it the event, and end it as soon as it has answered."""
+    """Starts the binary, sends it the event, and ends it as soon as it has answered."""
     answered, over = threading.Event(), threading.Event()
     seen: dict[str, Any] = {}
 
@@ -77,7 +77,7 @@ def cold_start(binary: Path, environment: dict[str, str], event: dict[str, Any])
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """The process is killed while it waits for the next event: its connections break."""
+            """Prints nothing: the process is killed while it waits for the next event, which breaks its connections."""
 
     server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Release builds of the functions, and how large they are."""
+"""Release builds of the functions and their sizes."""
 
 import subprocess
 import time
@@ -15,7 +15,7 @@ API_BUDGET = 7
 
 
 def functions() -> dict[str, bool]:
-    """The binaries of template.yaml, and whether each answers API calls."""
+    """Returns the binaries of template.yaml, and for each whether it answers API calls."""
     api = {name.split("-", 2)[2] for name in api_functions()}  # runs-local-get-run
     found: dict[str, bool] = {}
     for resource in load_template(ROOT / "template.yaml")["Resources"].values():
@@ -26,7 +26,7 @@ def functions() -> dict[str, bool]:
 
 
 def build_release(names: Sequence[str]) -> None:
-    """One after the other, since each link fills the machine's memory and takes a minute; says how far it is."""
+    """Builds them one after the other and prints the progress: each link needs much memory and takes a minute."""
     for number, name in enumerate(names, 1):
         say(f"Release   building {name} ({number} of {len(names)}; about a minute each, the first one several)")
         start = time.monotonic()

@@ -1,4 +1,4 @@
-"""TLS before the local stack, so that a cold start pays for the handshake as it does on AWS."""
+"""A TLS server in front of the local stack, so that a cold start includes the handshake as it does on AWS."""
 
 import asyncio
 import ssl
@@ -11,7 +11,7 @@ SYSTEM_ROOTS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bun
 
 
 class TlsFront:
-    """A server on a port of its own that decrypts and passes on to `port`. `roots` holds the system's roots and its own."""
+    """A server on a port of its own that decrypts and forwards to `port`. `roots` has the certificates of the system and its own."""
 
     def __init__(self, folder: Path, port: int) -> None:
         certificate, key = folder / "bench.crt", folder / "bench.key"

@@ -1,4 +1,4 @@
-"""From lines of the stack's ledger (dev/ledger.py) to what one run has used."""
+"""Computes the usage of one run from the lines of the ledger (dev/ledger.py)."""
 
 import json
 import math
@@ -15,7 +15,7 @@ Entry = dict[str, Any]  # a line of the ledger
 
 @dataclass(frozen=True)
 class Usage:
-    """What AWS would bill for: the functions behind the API are left out, and what they read and write is not."""
+    """The quantities that AWS bills. The invocations of the functions behind the API are not included; what they read and write is."""
 
     states: float = 0
     invocations: float = 0
@@ -30,7 +30,7 @@ class Usage:
 
 
 def of(entries: Iterable[Entry], api_functions: Collection[str], ignored: Collection[str] = ()) -> Usage:
-    """The usage that these entries add up to. `api_functions` cost no Lambda here; what `ignored` callers do does not count."""
+    """Returns the usage of these entries. Invocations of `api_functions` and all calls of `ignored` callers do not count."""
     total: dict[str, float] = dict.fromkeys((field.name for field in fields(Usage)), 0.0)
     for entry in entries:
         kind = entry["kind"]
@@ -53,7 +53,7 @@ def of(entries: Iterable[Entry], api_functions: Collection[str], ignored: Collec
 
 
 def writers(entries: Iterable[Entry], ignored: Collection[str] = ()) -> dict[str, float]:
-    """Write units by who wrote."""
+    """Returns the write units of each caller."""
     units: dict[str, float] = {}
     for entry in entries:
         if entry["kind"] == "dynamodb" and entry["write"] and entry["by"] not in ignored:
@@ -62,30 +62,30 @@ def writers(entries: Iterable[Entry], ignored: Collection[str] = ()) -> dict[str
 
 
 def typical(usages: Sequence[Usage]) -> Usage:
-    """The median of several runs, quantity by quantity; where counts differ, that is worth knowing (`spread`)."""
+    """Returns the median of each quantity over several runs; `spread` shows which of them differ."""
     return Usage(**{field.name: statistics.median(getattr(usage, field.name) for usage in usages) for field in fields(Usage)})
 
 
 def spread(usages: Sequence[Usage]) -> list[str]:
-    """The quantities that should be the same in every run and are not, as text."""
+    """Returns the quantities that should be the same in every run and are not, as text."""
     exact = ("states", "invocations", "write_units", "read_units", "s3_writes", "s3_reads")
     seen = {name: sorted({getattr(usage, name) for usage in usages}) for name in exact}
     return [f"{name} {values[0]:g} to {values[-1]:g}" for name, values in seen.items() if len(values) > 1]
 
 
 class Reader:
-    """Reads a ledger from where it was left."""
+    """Reads a ledger from the place at which it stopped reading."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._at = 0
 
     def skip(self) -> None:
-        """Goes past what has been noted so far."""
+        """Skips the entries so far."""
         self.take()
 
     def peek(self) -> tuple[list[Entry], int]:
-        """What has been noted since the last `take`, as far as whole lines go, and where it ends."""
+        """Returns the complete lines since the last `take`, and where they end."""
         with self._file.open("rb") as ledger:
             ledger.seek(self._at)
             text = ledger.read()
@@ -93,6 +93,6 @@ class Reader:
         return [json.loads(line) for line in whole.splitlines()], self._at + len(whole)
 
     def take(self) -> list[Entry]:
-        """Returns what has been noted since the last `take`, and goes past it."""
+        """Returns the entries since the last `take`."""
         entries, self._at = self.peek()
         return entries
