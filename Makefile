@@ -100,10 +100,10 @@ endif
 	    sed -E 's/^([^:]*:[0-9]+):.*#\[ignore( *= *"([^"]*)")?.*/\1: ignored. \3/' | tee -a "$${SKIPPED:-/dev/null}"
 
 # Only the crates with a fenced block in a doc comment: for the others rustdoc would only take time.
-FENCED = $(shell grep -rlE --include='*.rs' '^ *//[/!] ?```' clients crates functions tools)
-DOCUMENTED = $(sort $(foreach file,$(FENCED),$(if $(findstring /src/,$(file)),$(word 2,$(subst /, ,$(file))))))
 test-doctests: ## Run the examples in the doc comments of the Rust crates
-	@cargo test --doc $(DOCUMENTED:%=--package %)
+	@packages=$$(grep -rlE --include='*.rs' '^ *//[/!] ?```' clients crates functions tools | grep /src/ | cut -d/ -f1,2 | sort -u | \
+	    while read -r folder; do sed -n 's/^name = "\(.*\)"/--package \1/p' "$$folder/Cargo.toml" | head -n 1; done); \
+	if [ -n "$$packages" ]; then cargo test --doc $$packages; else echo "No doc comment has an example."; fi
 
 test-python: .venv/.tests ## Test the tools of dev/
 	@$(PYTEST) dev/tests
