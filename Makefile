@@ -57,7 +57,7 @@ ACCESSES := $(or $(STACK_ACCESSES),$(CURDIR)/.dev-test/accesses.jsonl)
 # $(call skip,<reason>): says that the suite is skipped and why, and puts it on the list of the summary.
 skip = { echo "Skipped: $(1)"; echo "$@: $(1)" >>"$${SKIPPED:-/dev/null}"; }
 # $(call with,<stamp>,<command>): installs the tools of the stamp and runs the command; without the tools the suite is skipped.
-with = if $(MAKE) --no-print-directory $(1); then $(2); else $(call skip,$(1:/.installed=) could not be installed (no network?)); fi
+with = if $(MAKE) --no-print-directory --silent $(1); then $(2); else $(call skip,$(1:/.installed=) could not be installed (no network?)); fi
 
 test: .venv/.tests ## Run every test there is; say what passed, what failed and what was skipped
 	@command -v cargo >/dev/null && command -v cc >/dev/null || { echo "cargo or cc is missing; \`make up\` says how to install it." >&2; exit 1; }
@@ -208,7 +208,7 @@ lint-template: ## template.yaml, with the SAM CLI, which takes long to install: 
 
 fmt: ## Format the Rust and the Python code
 	cargo fmt --all
-	@$(MAKE) --no-print-directory .venv-tools/.installed
+	@$(MAKE) --no-print-directory --silent .venv-tools/.installed
 	.venv-tools/bin/ruff check --select I --fix --quiet
 	.venv-tools/bin/ruff format
 
