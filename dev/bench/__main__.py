@@ -26,6 +26,7 @@ RELEASED = ("advance-run",)
 
 
 def main() -> int:
+    """Measures the parts that the arguments name and returns the exit code."""
     parser = argparse.ArgumentParser(prog="dev/bench", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help=f"{', '.join(PARTS)}; all if none is named")
     parts = parser.parse_args().parts or PARTS

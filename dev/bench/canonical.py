@@ -15,6 +15,7 @@ Spec = dict[str, Any]
 
 
 def draft_approve_execute() -> Spec:
+    """Returns a flow that drafts an action with a model, has it approved and executes it."""
     nodes: list[Spec] = [
         {
             "id": "draft",
@@ -43,11 +44,13 @@ def draft_approve_execute() -> Spec:
 
 
 def chain(length: int) -> Spec:
+    """Returns a flow whose nodes run one after the other."""
     names = [f"n{at}" for at in range(1, length + 1)]
     return _spec([{"id": name, "type": "service_call", **SMALL} for name in names], list(pairwise(names)))
 
 
 def parallel(width: int) -> Spec:
+    """Returns a flow whose nodes run in parallel between two others."""
     names = [f"n{at}" for at in range(1, width + 1)]
     nodes = [{"id": name, "type": "service_call", **SMALL} for name in ("split", *names, "join")]
     return _spec(nodes, [("split", name) for name in names] + [(name, "join") for name in names])
@@ -68,6 +71,7 @@ def _spec(nodes: list[Spec], edges: list[tuple[str, str]]) -> Spec:
 
 
 def plain_draft_approve_execute(end_state: bool = False) -> Spec:
+    """Returns the machine for the flow of the same name; `end_state` adds a state that ends the run."""
     draft = {
         "type": "llm",
         "model": "quantum-ai:default",
@@ -92,6 +96,7 @@ def plain_draft_approve_execute(end_state: bool = False) -> Spec:
 
 
 def plain_chain(length: int) -> Spec:
+    """Returns the machine for a chain."""
     return _machine([(f"n{at}", {"type": "service", **SMALL}) for at in range(1, length + 1)])
 
 

@@ -30,12 +30,15 @@ class Cold:
 
 @dataclass(frozen=True)
 class ColdStarts:
+    """The cold starts of both functions, and whether they used TLS."""
+
     empty: Cold
     get_run: Cold
     tls: bool
 
     @property
     def check(self) -> Check:
+        """The budget with the measured value."""
         return Check("CPU of a cold get-run, times an empty function's", self.get_run.cpu_ms / self.empty.cpu_ms, CPU_BUDGET)
 
 
@@ -80,6 +83,7 @@ def _front(settings: Settings) -> TlsFront | None:
 
 
 def report(cold: ColdStarts) -> list[str]:
+    """Returns the section of the report as lines of Markdown."""
     over = (
         "TLS (a handshake, and the system's trusted roots, as on AWS)"
         if cold.tls

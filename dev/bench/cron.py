@@ -9,6 +9,7 @@ from . import size
 
 
 def report(settings: Settings, flows: int = 10_000) -> list[str]:
+    """Returns the section of the report as lines of Markdown."""
     size.build_release(["due-flows"])
     command = [str(settings.target_dir / "release/due-flows"), "--flows", str(flows)]
     say(f"Cron      starting {flows} flows three times; some minutes")

@@ -26,6 +26,8 @@ LISTED, RARE = 10_000, 60
 
 @dataclass(frozen=True)
 class Case:
+    """A flow that is measured, with its input and its budgets."""
+
     letter: str
     title: str
     slug: str
@@ -37,6 +39,7 @@ class Case:
 
     @property
     def has_plain(self) -> bool:
+        """Whether there is an ordinary workflow to compare it with."""
         return self.ratio is not None
 
 
@@ -50,10 +53,12 @@ class Check:
 
     @property
     def met(self) -> bool:
+        """Whether the measured value is within the budget."""
         return self.measured <= self.budget + 1e-9
 
     @property
     def verdict(self) -> str:
+        """The words for the report."""
         return "met" if self.met else "NOT MET"
 
 
@@ -68,6 +73,8 @@ CASES = (
 
 @dataclass(frozen=True)
 class Result:
+    """The usage of one run of a case, and of the ordinary workflow."""
+
     case: Case
     ours: usage.Usage
     plain: usage.Usage | None
@@ -86,6 +93,8 @@ class Listing:
 
 
 class Bench:
+    """Runs the cases on a running stack and measures them."""
+
     def __init__(self, settings: Settings, model: Model, env: dict[str, str], runs: Runs, reader: usage.Reader) -> None:
         self._settings, self._env, self._runs, self._reader = settings, env, runs, reader
         self._model = model

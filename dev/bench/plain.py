@@ -45,6 +45,8 @@ def aws(settings: Settings, service: str, app: str) -> Any:
 
 
 class Plain:
+    """The deployed workflows, and the API that would start and approve them."""
+
     def __init__(self, settings: Settings, model: Model, org: str) -> None:
         folder = settings.dev_dir / "plain"
         folder.mkdir(exist_ok=True)

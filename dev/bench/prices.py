@@ -7,6 +7,8 @@ from .usage import Usage
 
 @dataclass(frozen=True)
 class Price:
+    """A list price, the unit that it is for, and its source."""
+
     what: str
     dollars: float
     per: str

@@ -32,10 +32,12 @@ def write(sections: Mapping[str, Sequence[str]]) -> None:
 
 
 def where_and_when() -> str:
+    """Returns the date, the commit and the machine of a measurement."""
     return f"Measured on {machine()}, at {commit()}, {time.strftime('%Y-%m-%d', time.gmtime())}."
 
 
 def machine() -> str:
+    """Returns the cores, the processor, the system and the load of this machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     model = ""
     info = Path("/proc/cpuinfo")

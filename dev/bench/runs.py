@@ -16,6 +16,8 @@ POLL = 0.02
 
 
 class Runs:
+    """The flows and runs of the benchmark."""
+
     def __init__(self, settings: Settings, env: dict[str, str]) -> None:
         self._base = env["QE_BASE_URL"]
         self._key = env["QE_API_KEY"]

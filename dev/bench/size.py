@@ -37,15 +37,18 @@ def build_release(names: Sequence[str]) -> None:
 
 
 def sizes(settings: Settings, names: Iterable[str]) -> dict[str, int]:
+    """Returns the size of each release binary in bytes."""
     return {name: (settings.target_dir / "release" / name).stat().st_size for name in names}
 
 
 def checks(measured: dict[str, int]) -> list[Check]:
+    """Returns the budgets of the sizes with the measured values."""
     answers_calls = functions()
     return [Check(f"{name}, MB", size / MEGABYTE, API_BUDGET) for name, size in measured.items() if answers_calls.get(name)]
 
 
 def report(measured: dict[str, int]) -> list[str]:
+    """Returns the section of the report as lines of Markdown."""
     lines = [
         "Release build as it is deployed (stripped, one codegen unit, fat LTO), in megabytes of 1,000,000 bytes. The budget is for",
         "functions that answer API calls.",

@@ -14,6 +14,7 @@ INVOCATION = "/2018-06-01/runtime/invocation"
 
 
 def call(method: str, path: str, body: dict[str, Any] | None = None) -> tuple[str | None, dict[str, Any]]:
+    """Sends a request to the Runtime API; returns the request id of the invocation and the event, if it is a GET."""
     connection = HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     connection.request(method, path, json.dumps(body) if body else None)
     response = connection.getresponse()
