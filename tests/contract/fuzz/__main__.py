@@ -7,9 +7,11 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -72,14 +74,31 @@ def main() -> int:
     folder = ROOT / os.environ.get("DEV_DIR", ".dev") / "fuzz"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    running = []
-    for name in [given.only] if given.only else GROUPS:
+    # SIGTERM then runs the `finally` below.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    running: list[tuple[str, subprocess.Popen[bytes]]] = []
+    try:
+        start_groups([given.only] if given.only else list(GROUPS), folder, given.long, running)
+        return int(report(folder, running, started))
+    finally:
+        for _, process in running:
+            if process.poll() is None:
+                process.terminate()
+
+
+def start_groups(names: Sequence[str], folder: Path, long: bool, running: list[tuple[str, subprocess.Popen[bytes]]]) -> None:
+    """Starts a process for each group and appends it to `running`."""
+    for name in names:
         with (folder / f"{name}.log").open("w") as log:
             environment = {**os.environ, "FUZZ_GROUP": name, "FUZZ_SEEN": str(folder / f"{name}.json"), **HOOKS}
             process = subprocess.Popen(
-                command(name, given.long), cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+                command(name, long), cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
             running.append((name, process))
+
+
+def report(folder: Path, running: Sequence[tuple[str, subprocess.Popen[bytes]]], started: float) -> bool:
+    """Waits for each group and prints how it ended; returns whether one failed."""
     failed = False
     for name, process in running:
         code = process.wait()
@@ -92,7 +111,7 @@ def main() -> int:
         elif name == "chains" and (missing := not_reached(folder / f"{name}.json")):
             failed = True
             print(f"The chains never reached: {missing}")
-    return int(failed)
+    return failed
 
 
 if __name__ == "__main__":
