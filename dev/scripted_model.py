@@ -1,21 +1,22 @@
-"""The scripted model of the local stack: a chat-completions server that says what it is told to say.
+"""The scripted model of the local stack: a chat-completions server whose answers are written in the request.
 
 Its script is the last user message with one of these marks, each followed by JSON:
 
-- `SCRIPTED:` what it answers. Without it, the smallest value that satisfies the JSON schema of the request.
-- `SCRIPTED_AGAIN:` what it answers when a later user message sends that answer back. Without it, the same again.
-- `SCRIPTED_TOOLS:` what it calls before it answers: a list with one list of calls for each round, for example
+- `SCRIPTED:` is the answer. Without it, the answer is the smallest value that satisfies the JSON schema of the request.
+- `SCRIPTED_AGAIN:` is the answer when a later user message sends the first answer back. Without it, the first answer is repeated.
+- `SCRIPTED_TOOLS:` are the tool calls before the answer: a list with one list of calls for each round, for example
   `[[{"name": "custom_crm", "arguments": {"id": 7}}]]`. Arguments that are a string are sent as they are.
 
-It is no language model and does not pretend to be one: `GET /` says so.
+It is not a language model: `GET /` says so.
 """
 
 import argparse
 import itertools
 import json
 import time
+from typing import Any, ClassVar
 
-from recording_server import RecordingHandler, serve
+from recording_server import RecordingHandler, Request, serve
 from smallest_value import NoValue, smallest_value
 
 MARK = "SCRIPTED:"
@@ -25,11 +26,11 @@ _ids = itertools.count(1)
 
 
 class Refused(ValueError):
-    """The request cannot be answered; the text goes to the caller as an OpenAI-style error."""
+    """The request cannot be answered; the text is sent to the caller as an error in the form of OpenAI's API."""
 
 
-def scripted_json(text, mark=MARK):
-    """The text of the JSON value after the first mark, exactly as written; None without it."""
+def scripted_json(text: str, mark: str = MARK) -> str | None:
+    """Returns the text of the JSON value after the first mark, exactly as written; None if there is no mark."""
     _, found, rest = text.partition(mark)
     if not found:
         return None
@@ -41,16 +42,16 @@ def scripted_json(text, mark=MARK):
     return rest[:end]
 
 
-def message_text(message):
-    """The text of a message, whose content is a string or a list of parts."""
+def message_text(message: dict[str, Any]) -> str:
+    """Returns the text of a message, whose content is a string or a list of parts."""
     content = message.get("content")
     if isinstance(content, list):
         return "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     return content if isinstance(content, str) else ""
 
 
-def messages_of(body):
-    """The conversation of a chat-completions request."""
+def messages_of(body: Any) -> list[dict[str, Any]]:
+    """Returns the messages of a chat-completions request; raises Refused if it has none or wants a stream."""
     if not isinstance(body, dict) or not isinstance(body.get("messages"), list) or not body["messages"]:
         raise Refused("`messages` must be a list with at least one message")
     if body.get("stream"):
@@ -58,8 +59,8 @@ def messages_of(body):
     return [message for message in body["messages"] if isinstance(message, dict)]
 
 
-def script_of(messages):
-    """The text of the last user message with a mark, and the messages after it."""
+def script_of(messages: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]]]:
+    """Returns the text of the last user message with a mark, and the messages after it."""
     for at in reversed(range(len(messages))):
         text = message_text(messages[at])
         if messages[at].get("role") == "user" and any(mark in text for mark in (MARK, AGAIN, TOOLS)):
@@ -67,8 +68,8 @@ def script_of(messages):
     return "", []
 
 
-def calls_for(body):
-    """The tool calls of the next round, as the protocol writes them; none when it is time to answer."""
+def calls_for(body: Any) -> list[dict[str, Any]]:
+    """Returns the tool calls of the next round as the protocol writes them; none if the answer is next."""
     text, since = script_of(messages_of(body))
     rounds = json.loads(scripted_json(text, TOOLS) or "[]")
     done = sum(1 for message in since if message.get("tool_calls"))
@@ -89,8 +90,8 @@ def calls_for(body):
     ]
 
 
-def reply_to(body):
-    """The content of the assistant's message for a chat-completions request."""
+def reply_to(body: Any) -> str:
+    """Returns the content of the assistant's message for a chat-completions request."""
     text, since = script_of(messages_of(body))
     sent_back = any(message.get("role") == "user" for message in since)
     scripted = scripted_json(text, AGAIN) if sent_back else None
@@ -111,18 +112,20 @@ def reply_to(body):
     return "This is the scripted model of the local stack; it has nothing scripted for this message."
 
 
-def estimated_tokens(text):
-    """Four bytes to a token: near enough for a usage figure that nobody is billed for."""
+def estimated_tokens(text: str) -> int:
+    """Returns an estimate of four bytes for each token, which is enough for a usage figure that is not billed."""
     return max(1, (len(text.encode("utf-8")) + 3) // 4)
 
 
-def completion(body):
-    """A chat-completions response to `body`."""
+def completion(body: Any) -> dict[str, Any]:
+    """Returns the chat-completions response to `body`."""
     calls = calls_for(body)
     content = None if calls else reply_to(body)
-    message = {"role": "assistant", "content": content, "refusal": None} | ({"tool_calls": calls} if calls else {})
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
+    if calls:
+        message["tool_calls"] = calls
     prompt_tokens = sum(estimated_tokens(message_text(m)) + 4 for m in body["messages"] if isinstance(m, dict))
-    completion_tokens = estimated_tokens(json.dumps(calls) if calls else content)
+    completion_tokens = estimated_tokens(json.dumps(calls) if content is None else content)
     return {
         "id": f"chatcmpl-scripted-{next(_ids)}",
         "object": "chat.completion",
@@ -145,12 +148,15 @@ def completion(body):
     }
 
 
-def error(message):
+def error(message: str) -> dict[str, Any]:
+    """Returns the body of an error in the form of OpenAI's API."""
     return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}
 
 
 class ModelHandler(RecordingHandler):
-    about = {
+    """Answers the two paths of the chat-completions protocol that the functions and other clients use."""
+
+    about: ClassVar[dict[str, str]] = {
         "service": "scripted model",
         "says": f"A part of the local stack, no language model. POST /v1/chat/completions answers the JSON that follows "
         f"{MARK} in the last user message that has it, otherwise the smallest value of the requested schema; "
@@ -158,7 +164,8 @@ class ModelHandler(RecordingHandler):
         "GET /_requests lists what it was sent. Set LLM_BASE_URL to use a real model.",
     }
 
-    def answer(self, request):
+    def answer(self, request: Request) -> tuple[int, Any]:
+        """Returns a completion, the list of models or an error."""
         if request.path == "/v1/models" and request.method == "GET":
             return 200, {"object": "list", "data": [{"id": "scripted", "object": "model", "owned_by": "local-stack"}]}
         if request.path != "/v1/chat/completions":
@@ -172,6 +179,6 @@ class ModelHandler(RecordingHandler):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--port", type=int, required=True)
     serve(parser.parse_args().port, ModelHandler)

@@ -1,13 +1,14 @@
-"""The smallest string for the string keywords of a JSON schema: minLength, format and, as far as it goes, pattern."""
+"""The smallest string for the string keywords of a JSON schema: minLength, format and, for most expressions, pattern."""
 
+import importlib
 import re
+import sys
+from typing import Any
 
-try:
-    from re import _constants as sre
-    from re import _parser as parser
-except ImportError:  # Python 3.10
-    import sre_constants as sre
-    import sre_parse as parser
+# The parser of regular expressions has no public name, and it moved in Python 3.11.
+_PACKAGE = "re._{}" if sys.version_info >= (3, 11) else "sre_{}"
+sre: Any = importlib.import_module(_PACKAGE.format("constants"))
+parser: Any = importlib.import_module(_PACKAGE.format("parser" if sys.version_info >= (3, 11) else "parse"))
 
 FORMATS = {
     "date-time": "1970-01-01T00:00:00Z",
@@ -26,32 +27,33 @@ FORMATS = {
     "regex": "",
     "json-pointer": "",
 }
-# Formats that are still satisfied when letters are added in front of them.
+# Formats whose smallest string stays valid with letters added in front of it.
 PADDABLE = ("email", "idn-email", "hostname", "idn-hostname", "uri", "iri", "regex", None)
-MAX_LENGTH = 1_000_000
+MAX_LENGTH = 1_000_000  # characters
+# The characters that are tried first for a character class.
 PREFERRED = "a0A-_ .:/@"
 
 
-def smallest_string(schema):
-    """A string that satisfies the schema's string keywords. ValueError says what it could not satisfy."""
+def smallest_string(schema: dict[str, Any]) -> str:
+    """Returns a string that satisfies the string keywords of the schema; raises ValueError with the keyword that it cannot satisfy."""
     shortest = schema.get("minLength", 0)
     if shortest > MAX_LENGTH:
-        raise ValueError(f"minLength {shortest} is over the {MAX_LENGTH} this server makes up")
+        raise ValueError(f"minLength {shortest} is over the limit of {MAX_LENGTH}")
     if "pattern" in schema:
         return _matching(schema["pattern"], shortest)
     name = schema.get("format")
-    text = FORMATS.get(name, "")
+    text = FORMATS.get(str(name), "")
     if len(text) < shortest and (name in PADDABLE or name not in FORMATS):
         text = "a" * (int(shortest) - len(text)) + text
     return text
 
 
-def _matching(pattern, shortest):
+def _matching(pattern: str, shortest: int) -> str:
     try:
         parsed = parser.parse(pattern)
     except re.error as problem:
         raise ValueError(f"pattern {pattern!r} cannot be read: {problem}") from None
-    # Longer repetitions until the text is long enough: enough for `^[a-z]+$` with a minLength.
+    # The repetitions get longer until the text is long enough, which suffices for `^[a-z]+$` with a minLength.
     for extra in (0, *range(1, 65), int(shortest)):
         text = _text(parsed, extra)
         anchored_end = pattern.endswith("$") and not pattern.endswith("\\$")
@@ -62,11 +64,11 @@ def _matching(pattern, shortest):
     raise ValueError(f"no short text found for the pattern {pattern!r}")
 
 
-def _text(parsed, extra):
+def _text(parsed: Any, extra: int) -> str:
     return "".join(_piece(code, argument, extra) for code, argument in parsed)
 
 
-def _piece(code, argument, extra):
+def _piece(code: Any, argument: Any, extra: int) -> str:
     if code is sre.LITERAL:
         return chr(argument)
     if code is sre.NOT_LITERAL:
@@ -84,12 +86,12 @@ def _piece(code, argument, extra):
         return min((_text(branch, extra) for branch in argument[1]), key=len)
     if code is sre.CATEGORY:
         return _member([(code, argument)])
-    # Anchors take no room. Look-arounds and back-references are left to the final check.
+    # Anchors match no character. Look-arounds and back-references are left to the final check.
     return ""
 
 
-def _member(items):
-    """A character of a class such as `[^a-z0-9]`."""
+def _member(items: Any) -> str:
+    """Returns a character of a class such as `[^a-z0-9]`."""
     wanted = not (items and items[0][0] is sre.NEGATE)
     first = next((chr(arg[0] if code is sre.RANGE else arg) for code, arg in items if code in (sre.RANGE, sre.LITERAL)), "")
     candidates = (first if wanted else "") + PREFERRED + "".join(map(chr, range(33, 127)))
@@ -99,7 +101,7 @@ def _member(items):
     raise ValueError("a character class of the pattern has no plain character")
 
 
-def _belongs(char, code, argument):
+def _belongs(char: str, code: Any, argument: Any) -> bool:
     if code is sre.LITERAL:
         return ord(char) == argument
     if code is sre.RANGE:

@@ -1,14 +1,18 @@
 """The smallest JSON value that satisfies a JSON schema.
 
-Built from the schema's keywords, then checked with a real validator: a value that does not satisfy the schema is never
-returned, `NoValue` says why instead.
+The value is built from the keywords of the schema and then checked with a validator: a value that does not satisfy the schema is never
+returned; `NoValue` says why instead. docs/adr/0024-the-smallest-value-of-a-schema-is-built-here.md says why this is no library.
 """
 
 import json
 import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 from jsonschema import SchemaError
 from jsonschema.validators import Draft202012Validator, validator_for
+
 from smallest_string import smallest_string
 
 TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
@@ -18,15 +22,18 @@ HINTS = {
     "string": ("minLength", "maxLength", "pattern", "format"),
     "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
 }
-MAX_GENERATED = 10_000
+MAX_GENERATED = 10_000  # items of an array, properties of an object
+
+# A JSON schema: a boolean, or an object of keywords.
+Schema = Any
 
 
 class NoValue(ValueError):
-    """No value could be built; the text says for what."""
+    """No value could be built; the text says for which keyword."""
 
 
-def smallest_value(schema):
-    """A value that `schema` accepts, as small as the keywords allow."""
+def smallest_value(schema: Schema) -> Any:
+    """Returns a value that `schema` accepts, as small as the keywords allow; raises NoValue if it finds none."""
     kind = validator_for(schema, default=Draft202012Validator)
     try:
         kind.check_schema(schema)
@@ -39,17 +46,17 @@ def smallest_value(schema):
     return value
 
 
-def _size(value):
+def _size(value: Any) -> int:
     return len(json.dumps(value, separators=(",", ":")))
 
 
 class _Generator:
-    def __init__(self, root, kind):
+    def __init__(self, root: Schema, kind: type[Any]) -> None:
         self._root = root
         self._kind = kind
 
-    def value(self, schema, refs):
-        """`refs` are the references being expanded: the smallest value never nests one in itself."""
+    def value(self, schema: Schema, refs: tuple[str, ...]) -> Any:
+        """Builds a value. `refs` are the references being expanded: the smallest value never contains one within itself."""
         if schema is True or schema == {}:
             return None
         if schema is False:
@@ -75,7 +82,7 @@ class _Generator:
             return min(fitting or schema["enum"], key=_size)
         return self._by_type(schema, refs)
 
-    def _resolve(self, target):
+    def _resolve(self, target: str) -> Any:
         if not target.startswith("#"):
             raise NoValue(f"$ref {target} points outside of the schema")
         found = self._root
@@ -87,20 +94,21 @@ class _Generator:
                 raise NoValue(f"$ref {target} points nowhere") from None
         return found
 
-    def _accepts(self, schema, value):
-        # The root's definitions come along, so that references inside a part still resolve.
+    def _accepts(self, schema: Schema, value: Any) -> bool:
+        # The definitions of the root are added, so that references within a part still resolve.
         scope = {key: self._root[key] for key in ("$defs", "definitions") if key in self._root} if isinstance(self._root, dict) else {}
         try:
             return self._kind({**scope, **schema} if isinstance(schema, dict) else schema).is_valid(value)
-        except Exception:  # a reference that only resolves from the root: the check at the end decides
+        except Exception:  # noqa: BLE001 (a reference that resolves only from the root: the check at the end decides)
             return True
 
-    def _smallest_branch(self, schema, word, refs):
+    def _smallest_branch(self, schema: dict[str, Any], word: str, refs: tuple[str, ...]) -> Any:
         rest = {key: item for key, item in schema.items() if key != word}
-        return self._smallest_of([lambda part=part: self.value(_merged(rest, part), refs) for part in schema[word]], schema)
+        return self._smallest_of([partial(lambda part: self.value(_merged(rest, part), refs), part) for part in schema[word]], schema)
 
-    def _smallest_of(self, makers, schema):
-        values, problem = [], NoValue("nothing to choose from")
+    def _smallest_of(self, makers: Sequence[Callable[[], Any]], schema: Schema) -> Any:
+        values: list[Any] = []
+        problem = NoValue("there is no branch to choose from")
         for make in makers:
             try:
                 values.append(make())
@@ -110,17 +118,17 @@ class _Generator:
             raise problem
         return min([value for value in values if self._accepts(schema, value)] or values, key=_size)
 
-    def _by_type(self, schema, refs):
+    def _by_type(self, schema: dict[str, Any], refs: tuple[str, ...]) -> Any:
         wanted = schema.get("type")
         if wanted is None:
             wanted = next((name for name, words in HINTS.items() if any(word in schema for word in words)), None)
             if wanted is None:
                 return None
         if isinstance(wanted, list):
-            return self._smallest_of([lambda name=name: self._of_type(name, schema, refs) for name in wanted], schema)
+            return self._smallest_of([partial(self._of_type, name, schema, refs) for name in wanted], schema)
         return self._of_type(wanted, schema, refs)
 
-    def _of_type(self, name, schema, refs):
+    def _of_type(self, name: str, schema: dict[str, Any], refs: tuple[str, ...]) -> Any:
         if name == "object":
             return self._object(schema, refs)
         if name == "array":
@@ -131,17 +139,17 @@ class _Generator:
             return _number(schema, whole=name == "integer")
         return False if name == "boolean" else None
 
-    def _string(self, schema):
+    def _string(self, schema: dict[str, Any]) -> str:
         try:
             return smallest_string(schema)
         except ValueError as problem:
             raise NoValue(str(problem)) from None
 
-    def _object(self, schema, refs):
+    def _object(self, schema: dict[str, Any], refs: tuple[str, ...]) -> dict[str, Any]:
         properties = schema.get("properties", {})
         extra = schema.get("additionalProperties", True)
         names = list(schema.get("required", []))
-        for name in names:  # grows while it is walked: what a required property requires is required too
+        for name in names:  # the list grows during the loop: what a required property requires is required too
             names += [more for more in schema.get("dependentRequired", {}).get(name, []) if more not in names]
         spare = [name for name in properties if name not in names]
         fresh = (f"p{number}" for number in range(MAX_GENERATED))
@@ -149,7 +157,7 @@ class _Generator:
             names.append(spare.pop(0) if spare else next(fresh))
         return {name: self.value(properties.get(name, extra), refs) for name in names}
 
-    def _array(self, schema, refs):
+    def _array(self, schema: dict[str, Any], refs: tuple[str, ...]) -> list[Any]:
         fixed = schema.get("prefixItems", [])
         items = schema.get("items", True)
         contained = _bounded(schema, "minContains", 1) if "contains" in schema else 0
@@ -157,15 +165,15 @@ class _Generator:
         parts = []
         for index in range(wanted):
             part = fixed[index] if index < len(fixed) else items
-            # Contained items come last, where they disturb no prefix.
+            # The items for `contains` come last, after those of `prefixItems`.
             parts.append(_merged(part, schema["contains"]) if index >= wanted - contained else part)
-        made = []
+        items_so_far: list[Any] = []
         for part in parts:
             value = self.value(part, refs)
-            made.append(self._other_than(made, part, value) if schema.get("uniqueItems") else value)
-        return made
+            items_so_far.append(self._other_than(items_so_far, part, value) if schema.get("uniqueItems") else value)
+        return items_so_far
 
-    def _other_than(self, taken, schema, first):
+    def _other_than(self, taken: list[Any], schema: Schema, first: Any) -> Any:
         seen = {json.dumps(value, sort_keys=True) for value in taken}
         choices = schema.get("enum", []) if isinstance(schema, dict) else []
         if not choices:
@@ -183,22 +191,22 @@ class _Generator:
         raise NoValue("not enough different items for uniqueItems")
 
 
-def _bounded(schema, word, default=0):
+def _bounded(schema: dict[str, Any], word: str, default: int = 0) -> int:
     count = schema.get(word, default)
     if count > MAX_GENERATED:
-        raise NoValue(f"{word} {count} is over the {MAX_GENERATED} this server makes up")
+        raise NoValue(f"{word} {count} is over the limit of {MAX_GENERATED}")
     return math.ceil(count)
 
 
-def _number(schema, whole):
-    """The number nearest to zero in the range."""
+def _number(schema: dict[str, Any], whole: bool) -> int | float:
+    """Returns the number nearest to zero in the range."""
     step = schema.get("multipleOf")
     if whole and (step is None or step != int(step)):
         step = 1 if step is None else step * next(n for n in range(1, MAX_GENERATED) if float(step * n).is_integer())
     low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
     above, below = schema.get("exclusiveMinimum", -math.inf), schema.get("exclusiveMaximum", math.inf)
 
-    def fits(number):
+    def fits(number: float) -> bool:
         return low <= number <= high and above < number < below
 
     if fits(0):
@@ -209,7 +217,7 @@ def _number(schema, whole):
         start = math.ceil(edge / step) if away > 0 else math.floor(edge / step)
         candidates = [start * step, (start + away) * step]
     else:
-        # Between two near bounds only a fraction may be left.
+        # Two bounds that are close to each other may leave only a fraction.
         other = min(high, below) if away > 0 else max(low, above)
         middle = (edge + other) / 2 if math.isfinite(other) else edge + away
         whole_next = math.floor(edge) + 1 if away > 0 else math.ceil(edge) - 1
@@ -220,8 +228,8 @@ def _number(schema, whole):
     raise NoValue("no number lies between the bounds")
 
 
-def _merged(one, other):
-    """A schema that demands what both demand, as far as the generator looks at it."""
+def _merged(one: Schema, other: Schema) -> Any:
+    """Returns a schema that demands what both demand, for the keywords that the generator reads."""
     if one is False or other is False:
         return False
     if one is True:
@@ -256,8 +264,8 @@ def _merged(one, other):
     return merged
 
 
-def _common_types(one, other):
-    def named(types):
+def _common_types(one: str | list[str], other: str | list[str]) -> str | list[str]:
+    def named(types: str | list[str]) -> list[str]:
         names = [types] if isinstance(types, str) else types
         return [*names, "integer"] if "number" in names else names
 

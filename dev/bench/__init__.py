@@ -1,1 +1,4 @@
-"""`make bench`: what runs cost, how a cold start goes, how large the binaries are; on the terminal and in docs/benchmarks.md."""
+"""`make bench`: what runs cost on AWS, cold starts, binary sizes, and how long a call and a run take on the local stack.
+
+It prints what it measures and writes it into docs/benchmarks.md.
+"""

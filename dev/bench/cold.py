@@ -1,4 +1,4 @@
-"""Cold starts of get-run against a function that does nothing: fresh processes, one after the other."""
+"""Compares cold starts of get-run with those of a function that does nothing, in fresh processes one after the other."""
 
 import json
 import shutil
@@ -7,11 +7,11 @@ import subprocess
 from dataclasses import dataclass
 
 from stack.console import StackError, Stage
-from stack.deploy import client
-from stack.settings import ROOT
+from stack.deploy import STACK, client
+from stack.settings import ROOT, Settings
 
-from .flows import STACK, Check
-from .runtime_api import cold_start
+from .flows import Check
+from .runtime_api import ColdStart, cold_start
 from .tls_front import TlsFront
 
 TIMES = 20
@@ -21,7 +21,7 @@ EVENT = ROOT / "events/get-run/awaiting-approval.json"
 
 @dataclass(frozen=True)
 class Cold:
-    """Medians, in milliseconds."""
+    """The medians of one function in milliseconds."""
 
     name: str
     cpu_ms: float
@@ -30,17 +30,20 @@ class Cold:
 
 @dataclass(frozen=True)
 class ColdStarts:
+    """The cold starts of both functions, and whether they used TLS."""
+
     empty: Cold
     get_run: Cold
     tls: bool
 
     @property
-    def check(self):
+    def check(self) -> Check:
+        """The budget with the measured value."""
         return Check("CPU of a cold get-run, times an empty function's", self.get_run.cpu_ms / self.empty.cpu_ms, CPU_BUDGET)
 
 
-def measure(settings, env, run):
-    """`run` is a run of the first key's organisation, which get-run is asked for."""
+def measure(settings: Settings, env: dict[str, str], run: str) -> ColdStarts:
+    """Measures the cold starts; get-run reads `run`, a run of the organisation of the first key."""
     stage = Stage("Cold")
     event = json.loads(EVENT.read_text())
     event["pathParameters"]["runId"] = run
@@ -48,13 +51,13 @@ def measure(settings, env, run):
     authorization = f"Bearer {env['QE_API_KEY']}"
     event["headers"]["Authorization"] = authorization
     event["multiValueHeaders"]["Authorization"] = [authorization]
-    # What the template gives it, whatever that comes to be.
+    # The variables that the template sets for the function.
     deployed = client(settings, "lambda").get_function_configuration(FunctionName=f"{STACK}-get-run")
     environment = {**settings.child_environment(), **deployed["Environment"]["Variables"]}
     front = _front(settings)
     if front:
         environment |= {"AWS_ENDPOINT_URL": f"https://localhost:{front.port}", "SSL_CERT_FILE": str(front.roots)}
-    starts = {"empty-function": [], "get-run": []}
+    starts: dict[str, list[ColdStart]] = {"empty-function": [], "get-run": []}
     for _ in range(TIMES):
         # In turns, so that what else the machine does falls on both.
         for name, found in starts.items():
@@ -70,7 +73,7 @@ def measure(settings, env, run):
     return ColdStarts(empty, get_run, front is not None)
 
 
-def _front(settings):
+def _front(settings: Settings) -> TlsFront | None:
     if shutil.which("openssl") is None:
         return None
     try:
@@ -79,8 +82,13 @@ def _front(settings):
         return None
 
 
-def report(cold):
-    over = "TLS (a handshake, and the system's trusted roots, as on AWS)" if cold.tls else "plain HTTP: without openssl there is no TLS to measure"
+def report(cold: ColdStarts) -> list[str]:
+    """Returns the section of the report as lines of Markdown."""
+    over = (
+        "TLS (a handshake, and the system's trusted roots, as on AWS)"
+        if cold.tls
+        else "plain HTTP: without openssl there is no TLS to measure"
+    )
     lines = [
         f"Release builds, {TIMES} fresh processes of each in turns, driven by a stand-in for Lambda's Runtime API on loopback: from the",
         "start of the process to its first answer. get-run looks up the key, reads a run of three nodes with its steps, and answers 200;",

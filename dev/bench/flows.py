@@ -1,17 +1,21 @@
-"""The flows: each is run several times, and what the stack's ledger says of it is held against the budgets."""
+"""Runs each flow several times and compares its cost, which the ledger of the stack records, with the budgets."""
 
 import subprocess
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from stack.console import StackError, Stage
 from stack.demo import TICKET
 from stack.deploy import STACK, client
 from stack.packaging import load_template
-from stack.settings import ROOT
+from stack.settings import ROOT, Model, Settings
 
-from . import canonical, usage
+from . import canonical, prices, usage
 from .plain import FUNCTION, MACHINES, Plain
 from .prices import dollars
+from .runs import Runs
 
 # The tick of reconcile-runs has nothing to do with the run that is measured. publish-events reads the stream in batches that all runs of a
 # second share, and whether it sees one alone depends on the moment; what it costs is in docs/adr/0017.
@@ -22,34 +26,39 @@ LISTED, RARE = 10_000, 60
 
 @dataclass(frozen=True)
 class Case:
+    """A flow that is measured, with its input and its budgets."""
+
     letter: str
     title: str
     slug: str
-    spec: dict
-    body: dict
+    spec: canonical.Spec
+    body: dict[str, Any]
     nodes: int
     pauses: int = 0
     ratio: float | None = None  # of the plain workflow's cost, at most
 
     @property
-    def has_plain(self):
+    def has_plain(self) -> bool:
+        """Whether there is an ordinary workflow to compare it with."""
         return self.ratio is not None
 
 
 @dataclass(frozen=True)
 class Check:
-    """A budget, and what was measured."""
+    """A budget and the measured value."""
 
     what: str
     measured: float
     budget: float
 
     @property
-    def met(self):
+    def met(self) -> bool:
+        """Whether the measured value is within the budget."""
         return self.measured <= self.budget + 1e-9
 
     @property
-    def verdict(self):
+    def verdict(self) -> str:
+        """The words for the report."""
         return "met" if self.met else "NOT MET"
 
 
@@ -64,17 +73,19 @@ CASES = (
 
 @dataclass(frozen=True)
 class Result:
+    """The usage of one run of a case, and of the ordinary workflow."""
+
     case: Case
     ours: usage.Usage
     plain: usage.Usage | None
-    notes: tuple
-    writers: dict  # write units of the last run, by who wrote
+    notes: tuple[str, ...]
+    writers: dict[str, float]  # write units of the last run, by who wrote
     plain_with_end: usage.Usage | None = None  # with a state of its own that ends the run
 
 
 @dataclass(frozen=True)
 class Listing:
-    """One page of a list."""
+    """The cost of one page of a list."""
 
     what: str
     rows: int
@@ -82,31 +93,33 @@ class Listing:
 
 
 class Bench:
-    def __init__(self, settings, model, env, runs, reader):
+    """Runs the cases on a running stack and measures them."""
+
+    def __init__(self, settings: Settings, model: Model, env: dict[str, str], runs: Runs, reader: usage.Reader) -> None:
         self._settings, self._env, self._runs, self._reader = settings, env, runs, reader
         self._model = model
         self._api_functions = api_functions()
 
-    def flows(self):
-        """Every case, several times, after a run that warms its function up."""
+    def flows(self) -> list[Result]:
+        """Runs every case several times, after a run that warms its functions up."""
         plain = Plain(self._settings, self._model, self._env["QE_ORG"])
         results = []
         for case in CASES:
             stage = Stage(f"({case.letter})")
             self._runs.create(case.slug, case.spec)
-            ours, notes, writers = self._measure(lambda case=case: self._runs.run(case.slug, case.body, self._reader), "ours")
+            ours, notes, writers = self._measure(partial(self._runs.run, case.slug, case.body, self._reader), "ours")
             other = None
             if case.has_plain:
-                other, more, _ = self._measure(lambda case=case: plain.run(case.slug, case.body), "the plain workflow's")
+                other, more, _ = self._measure(partial(plain.run, case.slug, case.body), "the plain workflow's")
                 notes += more
             with_end = None
             if f"{case.slug}-end" in MACHINES:
-                with_end, _, _ = self._measure(lambda case=case: plain.run(f"{case.slug}-end", case.body), "")
+                with_end, _, _ = self._measure(partial(plain.run, f"{case.slug}-end", case.body), "")
             results.append(Result(case, ours, other, tuple(notes), writers, with_end))
             stage.done(f"{case.title}: {ours.states:g} state entries, {ours.write_units:g} write units")
         return results
 
-    def _measure(self, run, whose):
+    def _measure(self, run: Callable[[], object], whose: str) -> tuple[usage.Usage, list[str], dict[str, float]]:
         run()
         usages = []
         for _ in range(REPEATS):
@@ -120,8 +133,8 @@ class Bench:
             notes.append(f"{whose} {typical.refused:g} refused writes per run are not in the units")
         return typical, notes, usage.writers(entries, IGNORED)
 
-    def lists(self):
-        """Pages of 50 runs among 10,000: the rarest filter, and none at all."""
+    def lists(self) -> list[Listing]:
+        """Reads pages of 50 runs among 10,000: with the rarest filter, with a common one, and without any."""
         stage = Stage("(f)")
         flow = self._runs.create("ten-thousand-runs", canonical.chain(1))
         self._seed(flow)
@@ -138,8 +151,8 @@ class Bench:
         stage.done(f"a page of 50 among {LISTED:,} runs")
         return listings
 
-    def _seed(self, flow):
-        command = [self._settings.binary("seed-runs"), "--org", self._env["QE_ORG"], "--flow", flow, "--slug", "ten-thousand-runs"]
+    def _seed(self, flow: str) -> None:
+        command = [str(self._settings.binary("seed-runs")), "--org", self._env["QE_ORG"], "--flow", flow, "--slug", "ten-thousand-runs"]
         command += ["--count", str(LISTED), "--rare", str(RARE)]
         deployed = client(self._settings, "lambda").get_function_configuration(FunctionName=f"{STACK}-execute-flow")
         environment = {**self._settings.child_environment(), **deployed["Environment"]["Variables"]}
@@ -148,10 +161,10 @@ class Bench:
             raise StackError(f"seed-runs failed: {seeded.stderr.strip()[-300:]}")
 
 
-def api_functions():
-    """The names of the functions behind the API: their invocations are API calls, which the budgets set aside."""
+def api_functions() -> set[str]:
+    """Returns the names of the functions behind the API: their invocations are API calls, which the budgets do not include."""
     template = load_template(ROOT / "template.yaml")
-    found = set()
+    found: set[str] = set()
     for resource in template["Resources"].values():
         events = resource.get("Properties", {}).get("Events", {})
         if any(event.get("Type") == "Api" for event in events.values()):
@@ -163,9 +176,9 @@ def api_functions():
     return found
 
 
-def checks(results, listings):
-    """The budgets of the design, one by one."""
-    found = []
+def checks(results: Sequence[Result], listings: Sequence[Listing]) -> list[Check]:
+    """Returns the budgets of the design with the measured values."""
+    found: list[Check] = []
     by_letter = {result.case.letter: result for result in results}
     for result in results:
         case, ours = result.case, result.ours
@@ -179,16 +192,13 @@ def checks(results, listings):
     for result in results:
         if result.plain:
             ratio = dollars(result.ours) / dollars(result.plain)
-            found.append(Check(f"({result.case.letter}) cost, times the plain workflow's", ratio, result.case.ratio))
-    for listing in listings:
-        found.append(Check(f"(f) read units for a page of {listing.rows} runs, {listing.what}", listing.read_units, 10))
+            found.append(Check(f"({result.case.letter}) cost, times the plain workflow's", ratio, result.case.ratio or 1.0))
+    found += [Check(f"(f) read units for a page of {each.rows} runs, {each.what}", each.read_units, 10) for each in listings]
     return found
 
 
-def report(results, listings):
-    """The section of the report, as lines of Markdown."""
-    from . import prices
-
+def report(results: Sequence[Result], listings: Sequence[Listing]) -> list[str]:
+    """Returns the section of the report as lines of Markdown."""
     lines = [
         f"Medians of {REPEATS} runs, one at a time, after one that warms the functions up. Units are what the engine's answers say",
         "(`ConsumedCapacity`, Park's own write included), milliseconds what an invocation took from event to answer, each rounded up.",
@@ -224,11 +234,11 @@ def report(results, listings):
     return lines
 
 
-def _writer(by):
+def _writer(by: str) -> str:
     return "Park" if by == "states" else by.removeprefix(f"{STACK}-")
 
 
-def _row(title, which, used):
+def _row(title: str, which: str, used: usage.Usage) -> str:
     cells = (
         title,
         which,
@@ -241,5 +251,3 @@ def _row(title, which, used):
         f"{dollars(used) * 1_000_000:,.1f}",
     )
     return f"| {' | '.join(cells)} |"
-
-

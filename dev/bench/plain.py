@@ -1,4 +1,4 @@
-"""The same flows as ordinary Step Functions workflows: deployed, started, approved, and waited for.
+"""Deploys the same flows as ordinary Step Functions workflows, starts them, approves them and waits for them.
 
 What stands before the workflow in such a design, an API that puts the run's row and starts the execution, and one that
 records a decision and sends the token back, is played by this module; its writes are on the ledger like all others.
@@ -8,19 +8,22 @@ import json
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import boto3
 from botocore.config import Config
+
 from stack.console import StackError
 from stack.deploy import deploy_template
-from stack.settings import DUMMY_CREDENTIAL, REGION, ROOT
+from stack.settings import DUMMY_CREDENTIAL, REGION, ROOT, Model, Settings
 
 from . import canonical
 
 STACK = "plain-local"
 FUNCTION = f"{STACK}-step"
-MACHINES = {
+MACHINES: dict[str, Callable[[], canonical.Spec]] = {
     "draft-approve-execute": canonical.plain_draft_approve_execute,
     "draft-approve-execute-end": lambda: canonical.plain_draft_approve_execute(end_state=True),
     "chain-of-10": lambda: canonical.plain_chain(10),
@@ -34,15 +37,17 @@ OUTPUTS = {
 }
 
 
-def aws(settings, service, app):
-    """A client whose calls the ledger lays at the door of `app`."""
+def aws(settings: Settings, service: str, app: str) -> Any:
+    """Returns a client whose calls the ledger attributes to `app`."""
     session = boto3.session.Session(aws_access_key_id=DUMMY_CREDENTIAL, aws_secret_access_key=DUMMY_CREDENTIAL, region_name=REGION)
     config = Config(proxies={}, user_agent_appid=app, retries={"max_attempts": 2})
     return session.client(service, endpoint_url=settings.endpoint, config=config)
 
 
 class Plain:
-    def __init__(self, settings, model, org):
+    """The deployed workflows, and the API that would start and approve them."""
+
+    def __init__(self, settings: Settings, model: Model, org: str) -> None:
         folder = settings.dev_dir / "plain"
         folder.mkdir(exist_ok=True)
         shutil.copy(ROOT / "bench/template.yaml", folder / "plain.yaml")
@@ -62,8 +67,8 @@ class Plain:
         self._machines = aws(settings, "stepfunctions", "plain-api")
         self._looking = aws(settings, "dynamodb", "bench-looks")
 
-    def run(self, name, body):
-        """Start a run, approve what it asks, and come back when it has succeeded."""
+    def run(self, name: str, body: dict[str, Any]) -> None:
+        """Starts a run, approves it, and returns when it has succeeded."""
         run = uuid.uuid4().hex
         machine = self._outputs[OUTPUTS[name]]
         now = _now()
@@ -86,15 +91,14 @@ class Plain:
                 decided = True
             time.sleep(0.05)
 
-    def _approve(self, run):
+    def _approve(self, run: str) -> None:
         gate = {"pk": {"S": f"RUN#{run}"}, "sk": {"S": "GATE#review"}}
         found = self._rows.get_item(TableName=self._table, Key=gate, ConsistentRead=True)["Item"]
         action = found["proposedAction"]["S"]
         self._rows.update_item(
             TableName=self._table,
             Key=gate,
-            UpdateExpression="SET #status = :approved, decidedAction = :action, decidedBy = :who, decidedAt = :now "
-            "REMOVE inboxPk, inboxSk",
+            UpdateExpression="SET #status = :approved, decidedAction = :action, decidedBy = :who, decidedAt = :now REMOVE inboxPk, inboxSk",
             ConditionExpression="#status = :open",
             ExpressionAttributeNames={"#status": "status"},
             ExpressionAttributeValues=_item(
@@ -112,14 +116,14 @@ class Plain:
         output = json.dumps({"decision": "approved", "proposedAction": json.loads(action)})
         self._machines.send_task_success(taskToken=found["token"]["S"], output=output)
 
-    def _row(self, run):
+    def _row(self, run: str) -> dict[str, Any]:
         key = {"pk": {"S": f"RUN#{run}"}, "sk": {"S": "RUN"}}
         return self._looking.get_item(TableName=self._table, Key=key, ConsistentRead=True)["Item"]
 
 
-def _item(**values):
+def _item(**values: str) -> dict[str, dict[str, str]]:
     return {name: {"S": value} for name, value in values.items()}
 
 
-def _now():
+def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())

@@ -1,10 +1,14 @@
-"""AWS list prices (us-east-1, on demand) in dollars, and what a run's usage costs at them."""
+"""The list prices of AWS (us-east-1, on demand) in dollars, and the cost of a run's usage."""
 
 from dataclasses import dataclass
+
+from .usage import Usage
 
 
 @dataclass(frozen=True)
 class Price:
+    """A list price, the unit that it is for, and its source."""
+
     what: str
     dollars: float
     per: str
@@ -22,8 +26,8 @@ ALL = (STATE, WRITE, READ, INVOCATION, GB_SECOND, S3_WRITE, S3_READ)
 UNITS = {"one": 1, "thousand": 1_000, "million": 1_000_000}
 
 
-def dollars(usage):
-    """What one run costs. DELETE requests of S3 are free."""
+def dollars(usage: Usage) -> float:
+    """Returns the cost of one run in dollars. DELETE requests of S3 are free."""
     amounts = (
         (STATE, usage.states),
         (WRITE, usage.write_units),

@@ -1,10 +1,11 @@
-"""Writes measured sections into docs/benchmarks.md, between markers: what stands outside of them is written by hand."""
+"""Writes measured sections into docs/benchmarks.md, between markers; the text outside of them is written by hand."""
 
 import os
 import platform
 import re
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stack.console import StackError
@@ -13,8 +14,8 @@ from stack.settings import ROOT
 FILE = ROOT / "docs/benchmarks.md"
 
 
-def put(text, section, lines):
-    """The text with the section's lines in place of those between its markers."""
+def put(text: str, section: str, lines: Sequence[str]) -> str:
+    """Returns the text with the lines of the section between its markers."""
     begin, end = f"<!-- bench:{section} -->", f"<!-- /bench:{section} -->"
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
         raise StackError(f"{FILE.name} must hold `{begin}` and after it `{end}`, once each: that is where the figures go.")
@@ -22,19 +23,21 @@ def put(text, section, lines):
     return f"{before}{begin}\n\n" + "\n".join(lines) + f"\n\n{end}{rest.partition(end)[2]}"
 
 
-def write(sections):
-    """Put several sections (name to lines) into the file."""
+def write(sections: Mapping[str, Sequence[str]]) -> None:
+    """Writes several sections, each with its name and lines, into the file."""
     text = FILE.read_text(encoding="utf-8")
     for section, lines in sections.items():
         text = put(text, section, [where_and_when(), "", *lines])
     FILE.write_text(text, encoding="utf-8")
 
 
-def where_and_when():
+def where_and_when() -> str:
+    """Returns the date, the commit and the machine of a measurement."""
     return f"Measured on {machine()}, at {commit()}, {time.strftime('%Y-%m-%d', time.gmtime())}."
 
 
-def machine():
+def machine() -> str:
+    """Returns the cores, the processor, the system and the load of this machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     model = ""
     info = Path("/proc/cpuinfo")
@@ -45,10 +48,10 @@ def machine():
     return f"{cores} {platform.machine()} cores{model}, {platform.system()}{load}"
 
 
-def commit():
-    """The commit that was measured; what it says when files differ from it counts no report of ours as a difference."""
+def commit() -> str:
+    """Returns the commit that was measured, and whether files differ from it; the report itself does not count."""
 
-    def git(*arguments):
+    def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
     changed = [line for line in git("status", "--porcelain", "--untracked-files=no").splitlines() if FILE.name not in line]

@@ -1,4 +1,4 @@
-"""As much of Lambda's Runtime API as it takes to start a function, send it one event, and see its first answer."""
+"""The part of Lambda's Runtime API that starts a function, sends it one event and receives its first answer."""
 
 import json
 import os
@@ -8,40 +8,42 @@ import threading
 import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 PATIENCE = 30
 
 
 @dataclass(frozen=True)
 class ColdStart:
-    """A fresh process until it has answered: processor time of the process, and time on the wall, in milliseconds."""
+    """The processor time and the elapsed time of a fresh process until its answer, in milliseconds."""
 
     cpu_ms: float
     wall_ms: float
-    answer: dict
+    answer: dict[str, Any]
 
 
-def _wait(answered, process):
-    """Whether the answer came before the process ended by itself."""
+def _wait(answered: threading.Event, process: "subprocess.Popen[bytes]") -> bool:
+    """Returns whether the answer came before the process ended by itself."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        # WNOWAIT: whoever ends is still there for wait4.
+        # WNOWAIT leaves a process that has ended to wait4.
         ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if answered.wait(0.05) or ended is not None:
             break
     return answered.is_set()
 
 
-def cold_start(binary, environment, event):
-    """Start the binary, give it the event, and end it as soon as it has answered."""
+def cold_start(binary: Path, environment: dict[str, str], event: dict[str, Any]) -> ColdStart:
+    """Starts the binary, sends it the event, and ends it as soon as it has answered."""
     answered, over = threading.Event(), threading.Event()
-    seen = {}
+    seen: dict[str, Any] = {}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
-        def do_GET(self):
+        def do_GET(self) -> None:
             if "asked" in seen:
                 # The next event never comes.
                 over.wait(PATIENCE)
@@ -50,14 +52,14 @@ def cold_start(binary, environment, event):
             seen["asked"] = True
             self._send(200, json.dumps(event).encode())
 
-        def do_POST(self):
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             seen.setdefault("at", time.perf_counter())
             seen.setdefault("answer", json.loads(body or b"null"))
             self._send(202, b"{}")
             answered.set()
 
-        def _send(self, status, body):
+        def _send(self, status: int, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -68,14 +70,14 @@ def cold_start(binary, environment, event):
             self.wfile.write(body)
             self.wfile.flush()
 
-        def log_message(self, *_):
+        def log_message(self, *_: object) -> None:
             pass
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
-        def handle_error(self, *_):
-            """The process is killed while it waits for the next event: its connections break."""
+        def handle_error(self, *_: object) -> None:
+            """Prints nothing: the process is killed while it waits for the next event, which breaks its connections."""
 
     server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,17 +1,21 @@
-"""From lines of the stack's ledger (dev/ledger.py) to what one run has used."""
+"""Computes the usage of one run from the lines of the ledger (dev/ledger.py)."""
 
 import json
 import math
 import statistics
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
 
 S3_WRITES = {"PutObject", "CopyObject", "PostObject"}
 S3_FREE = {"DeleteObject"}
+Entry = dict[str, Any]  # a line of the ledger
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What AWS would bill for: the functions behind the API are left out, and what they read and write is not."""
+    """The quantities that AWS bills. The invocations of the functions behind the API are not included; what they read and write is."""
 
     states: float = 0
     invocations: float = 0
@@ -25,9 +29,9 @@ class Usage:
     refused: float = 0
 
 
-def of(entries, api_functions, ignored=()):
-    """The usage that these entries add up to. `api_functions` cost no Lambda here; what `ignored` callers do does not count."""
-    total = dict.fromkeys((field.name for field in fields(Usage)), 0)
+def of(entries: Iterable[Entry], api_functions: Collection[str], ignored: Collection[str] = ()) -> Usage:
+    """Returns the usage of these entries. Invocations of `api_functions` and all calls of `ignored` callers do not count."""
+    total: dict[str, float] = dict.fromkeys((field.name for field in fields(Usage)), 0.0)
     for entry in entries:
         kind = entry["kind"]
         if entry.get("by") in ignored or entry.get("function") in ignored:
@@ -48,45 +52,47 @@ def of(entries, api_functions, ignored=()):
     return Usage(**total)
 
 
-def writers(entries, ignored=()):
-    """Write units by who wrote."""
-    units = {}
+def writers(entries: Iterable[Entry], ignored: Collection[str] = ()) -> dict[str, float]:
+    """Returns the write units of each caller."""
+    units: dict[str, float] = {}
     for entry in entries:
         if entry["kind"] == "dynamodb" and entry["write"] and entry["by"] not in ignored:
             units[entry["by"]] = units.get(entry["by"], 0) + entry["write"]
     return units
 
 
-def typical(usages):
-    """The median of several runs, quantity by quantity; where counts differ, that is worth knowing (`spread`)."""
+def typical(usages: Sequence[Usage]) -> Usage:
+    """Returns the median of each quantity over several runs; `spread` shows which of them differ."""
     return Usage(**{field.name: statistics.median(getattr(usage, field.name) for usage in usages) for field in fields(Usage)})
 
 
-def spread(usages):
-    """The quantities that should be the same in every run and are not, as text."""
+def spread(usages: Sequence[Usage]) -> list[str]:
+    """Returns the quantities that should be the same in every run and are not, as text."""
     exact = ("states", "invocations", "write_units", "read_units", "s3_writes", "s3_reads")
     seen = {name: sorted({getattr(usage, name) for usage in usages}) for name in exact}
     return [f"{name} {values[0]:g} to {values[-1]:g}" for name, values in seen.items() if len(values) > 1]
 
 
 class Reader:
-    """Reads a ledger from where it was left."""
+    """Reads a ledger from the place at which it stopped reading."""
 
-    def __init__(self, file):
+    def __init__(self, file: Path) -> None:
         self._file = file
         self._at = 0
 
-    def skip(self):
+    def skip(self) -> None:
+        """Skips the entries so far."""
         self.take()
 
-    def peek(self):
-        """What has been noted since the last `take`, as far as whole lines go, and where it ends."""
-        with open(self._file, "rb") as ledger:
+    def peek(self) -> tuple[list[Entry], int]:
+        """Returns the complete lines since the last `take`, and where they end."""
+        with self._file.open("rb") as ledger:
             ledger.seek(self._at)
             text = ledger.read()
         whole = text[: text.rfind(b"\n") + 1]
         return [json.loads(line) for line in whole.splitlines()], self._at + len(whole)
 
-    def take(self):
+    def take(self) -> list[Entry]:
+        """Returns the entries since the last `take`."""
         entries, self._at = self.peek()
         return entries

@@ -1,16 +1,12 @@
-"""The documents as tests: every command in README.md and docs/ is run, every example is saved, what they should answer is compared.
+"""The documents as tests: each command in README.md and docs/ is run, each example is saved, and the answers are compared.
 
-How a document says it, in Markdown that reads well by itself:
+A document states what is tested in plain Markdown:
 
-- A ```sh block is run, all of a document in order in one shell. A failing command fails the test.
-- A ```text or ```json block right below it (only blank lines between) is what the block above prints. `…` stands for anything.
-  In JSON, `"…"` is any value, a string may hold `…`, and a last field `"…": "…"` or a last item `"…"` stands for any more.
+- A ```sh block is run; all blocks of a document run in order in one shell. A command that fails fails the test.
+- A ```text or ```json block right below it (with only blank lines between) is what the block above prints. `…` stands for any text.
+  In JSON, `"…"` is any value, a string may contain `…`, and a last field `"…": "…"` or a last item `"…"` stands for any further ones.
 - Any other ```json block is an example: a node, a spec or a flow, which the API must save. If a ```json block with an `error` is
-  right below it, the API must refuse it with that answer.
-- Code in another language is an excerpt of the file that its first line names, as a comment.
-- `<!-- not run: reason -->` above a block leaves it out, and the summary of the tests gives the reason.
+  right below it, the API must refuse the example with that answer.
+- Code in another language is an excerpt of the file that its first line names in a comment.
+- `<!-- not run: reason -->` above a block leaves the block out, and the summary of the tests gives the reason.
 """
-
-from .check import check
-
-__all__ = ["check"]

@@ -1,7 +1,10 @@
-"""Saves the examples of a document through the API: whole flows, specs, and single nodes in a flow that has what they name."""
+"""Saves the examples of a document through the API: whole flows, specs, and single nodes in a flow that has the nodes they name."""
 
 import json
 import re
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
 
 from stack.http_client import call
 
@@ -11,21 +14,24 @@ NAMED = re.compile(r"\$?\{?step\.([\w-]+)\.output")
 ROUTE = "route_to:"
 
 
-def check(example, refusal, slug, env):
-    """Save the JSON text of an example; what is wrong, or None. `refusal` is the answer it should get instead, as JSON text."""
+def check(example: str, refusal: str | None, slug: str, env: Mapping[str, str]) -> str | None:
+    """Saves the JSON text of an example; returns what is wrong, or None.
+
+    `refusal` is the JSON text of the error that the API should answer instead. `slug` names the flow around the example.
+    """
     try:
         body = flow(json.loads(example), slug)
         wanted = json.loads(refusal) if refusal else {"data": {"flow": {"slug": body["slug"], "…": "…"}}}
     except ValueError as problem:
-        return f"this is no JSON: {problem}"
+        return f"this is not JSON: {problem}"
     status, answer = call("POST", f"{env['QE_BASE_URL']}/api/flows", body, env["QE_API_KEY"])
     if status != (400 if refusal else 201):
         return f"the API answered {status}: {json.dumps(answer, ensure_ascii=False)}"
     return json_difference(wanted, answer)
 
 
-def flow(example, slug):
-    """The body that saves an example: it is a flow, a spec or a node."""
+def flow(example: dict[str, Any], slug: str) -> dict[str, Any]:
+    """Returns the body that saves an example, which is a flow, a spec or a node; raises ValueError if it is none of them."""
     if "spec" in example:
         return example
     if "nodes" in example:
@@ -35,12 +41,12 @@ def flow(example, slug):
     raise ValueError("an example is a flow (with `spec`), a spec (with `nodes`) or a node (with `type`); this is none of them")
 
 
-def spec_around(node):
-    """The smallest spec that holds the node: what it reads comes before it, and where it leads comes after."""
+def spec_around(node: dict[str, Any]) -> dict[str, Any]:
+    """Returns the smallest spec that contains the node: the nodes that it reads come before it, those that it leads to come after."""
     name = node.get("id", "")
     before = sorted(set(NAMED.findall(json.dumps(node))) - {name})
     after = []
-    edges = [{"from": one, "to": other} for one, other in zip(before, [*before[1:], name])]
+    edges = [{"from": one, "to": other} for one, other in pairwise([*before, name])]
     if isinstance(cases := node.get("cases"), dict):
         for case, target in cases.items():
             if isinstance(target, dict) and "next" in target:

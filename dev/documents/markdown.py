@@ -15,14 +15,17 @@ class Block:
     language: str
     text: str
     not_run: str | None
-    # Nothing but blank lines lies between it and the block before.
+    # There are only blank lines between the block before and this one.
     follows: bool
 
 
-def blocks(document):
-    """Every fenced block of the document's text, in order."""
-    found = []
-    opened, indent, inner, reason, between = None, "", [], None, False
+def blocks(document: str) -> list[Block]:
+    """Returns every fenced block of the document's text, in order; raises ValueError if the last one is not closed."""
+    found: list[Block] = []
+    opened: tuple[int, str, str] | None = None
+    inner: list[str] = []
+    reason: str | None = None
+    indent, between = "", False
     for number, line in enumerate(document.splitlines(), start=1):
         fence = FENCE.match(line)
         if opened:

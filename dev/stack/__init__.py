@@ -1,1 +1,1 @@
-"""The local stack: our own template.yaml on MiniStack, with the two small services beside it."""
+"""The local stack: the template.yaml of this repository on MiniStack, and two small services that run beside it."""

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
+from typing import Any
 
 from .console import StackError, Stage, fail
 from .settings import ROOT
@@ -15,23 +17,25 @@ NEEDED = {
     "cc": "A C compiler is missing: cc is not on the PATH. Install one (Debian, Ubuntu: apt install build-essential; "
     "Fedora: dnf install gcc; macOS: xcode-select --install).",
 }
-# The benchmark brings a database in C with it, which nobody needs here.
+# The local stack does not use the benchmark `due-flows`, which would build a database in C.
 COMMAND = ["cargo", "build", "--workspace", "--bins", "--exclude", "due-flows"]
 
 
-def check_tools():
+def check_tools() -> None:
+    """Raises StackError, with advice, if a tool that the build needs is not installed."""
     for tool, advice in NEEDED.items():
         if shutil.which(tool) is None:
             raise StackError(advice)
 
 
-def build():
-    """Debug builds of every function and of runs-admin."""
+def build() -> None:
+    """Builds every binary of the workspace in the debug profile; raises StackError if the build fails."""
     check_tools()
     stage = Stage("Build", every=15)
     if sys.stderr.isatty():
-        # Cargo draws its own progress bar there.
-        code, tail = _run_visibly(), []
+        # Cargo draws its own progress bar on a terminal.
+        code = _run_visibly()
+        tail: Iterable[str] = ()
     else:
         code, tail = _run_quietly(stage)
     if code != 0:
@@ -41,7 +45,7 @@ def build():
     stage.done("the binaries are up to date")
 
 
-def _run_visibly():
+def _run_visibly() -> int:
     cargo = subprocess.Popen(COMMAND, cwd=ROOT, stdin=subprocess.DEVNULL)
     try:
         return cargo.wait()
@@ -49,7 +53,7 @@ def _run_visibly():
         _end(cargo)
 
 
-def _run_quietly(stage):
+def _run_quietly(stage: Stage) -> tuple[int, collections.deque[str]]:
     cargo = subprocess.Popen(
         COMMAND,
         cwd=ROOT,
@@ -60,13 +64,14 @@ def _run_quietly(stage):
         errors="replace",
         env={**os.environ, "CARGO_TERM_COLOR": "never", "CARGO_TERM_PROGRESS_WHEN": "never"},
     )
-    tail = collections.deque(maxlen=80)
-    compiled = [0]
+    tail: collections.deque[str] = collections.deque(maxlen=80)
+    compiled = 0
 
-    def read():
-        for line in cargo.stdout:
+    def read() -> None:
+        nonlocal compiled
+        for line in cargo.stdout or ():
             if line.lstrip().startswith("Compiling "):
-                compiled[0] += 1
+                compiled += 1
             elif line.strip():
                 tail.append(line.rstrip())
 
@@ -75,13 +80,13 @@ def _run_quietly(stage):
     try:
         while reader.is_alive():
             reader.join(0.5)
-            stage.still(f"{compiled[0]} crates so far; the first build takes some minutes")
+            stage.still(f"{compiled} crates so far; the first build takes some minutes")
         return cargo.wait(), tail
     finally:
         _end(cargo)
 
 
-def _end(cargo):
+def _end(cargo: subprocess.Popen[Any]) -> None:
     if cargo.poll() is None:
         cargo.terminate()
         try:

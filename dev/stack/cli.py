@@ -1,9 +1,12 @@
-"""The commands of the local stack. `make` calls them; `make help` says which there are."""
+"""The commands of the local stack, which `make` calls."""
 
 import argparse
 import signal
 import time
+from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -12,30 +15,33 @@ from .console import StackError, fail, say
 from .demo import Demo
 from .lifecycle import bring_up, running, stop_everything
 from .processes import State
-from .seed import read_env
-from .settings import Settings
+from .seed import require_env
+from .settings import ROOT, Settings
+from .temporary import run_on_temporary_stack
 from .tour import print_tour
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """Ctrl-C, or a polite request of the system to end."""
+    """Ctrl-C, or a signal of the system that asks the process to end."""
 
 
-def up(settings, _arguments):
+def up(settings: Settings, _arguments: Namespace) -> None:
+    """Starts the stack in the background, or brings the running one up to date."""
     state, was_running = bring_up(settings)
-    env = read_env(settings)
+    env = require_env(settings)
     if was_running:
         say(f"The local stack is already running on port {settings.port} (started by make {'run' if state['foreground'] else 'up'}).")
     say(f"The API is at {env['QE_BASE_URL']}; its keys are in {settings.dev_dir_name}/env.")
     say("`make demo` shows it at work, `make down` stops it.")
 
 
-def run(settings, _arguments):
+def run(settings: Settings, _arguments: Namespace) -> None:
+    """Starts the stack, shows the demo and serves until it is interrupted; then the stack is stopped."""
     state, _ = bring_up(settings, foreground=True)
     try:
-        env = read_env(settings)
+        env = require_env(settings)
         Demo(env, state["scripted"], state["model"]).run()
         print_tour(env, settings)
         _serve(settings, state)
@@ -43,7 +49,7 @@ def run(settings, _arguments):
         stop_everything(settings)
 
 
-def _serve(settings, state):
+def _serve(settings: Settings, state: dict[str, Any]) -> None:
     try:
         while True:
             dead = [process.name for process in state["processes"] if not process.alive()]
@@ -51,22 +57,33 @@ def _serve(settings, state):
                 say("The stack was stopped from elsewhere (make down).")
                 return
             if dead:
-                raise StackError(f"{dead[0]} has ended by itself; the end of {settings.log(dead[0])} says why.")
+                raise StackError(f"The process {dead[0]} ended by itself; the end of {settings.log(dead[0])} says why.")
             time.sleep(0.5)
     except Interrupted:
         say("\nStopping.")
 
 
-def demo(settings, _arguments):
+def demo(settings: Settings, _arguments: Namespace) -> None:
+    """Shows the demo on the running stack."""
     _, state, env = _running(settings)
     Demo(env, state["scripted"], state["model"]).run()
 
 
-def down(settings, _arguments):
+def execute(settings: Settings, arguments: Namespace) -> int:
+    """Runs a command on a temporary stack and returns its exit code."""
+    command = arguments.what[1:] if arguments.what[:1] == ["--"] else arguments.what
+    if not command:
+        raise StackError("Name the command to run: dev/stack exec [--dir DIRECTORY] -- COMMAND …")
+    return run_on_temporary_stack(replace(settings, dev_dir=(ROOT / arguments.dir).resolve()), command)
+
+
+def down(settings: Settings, _arguments: Namespace) -> None:
+    """Stops the stack."""
     say("The local stack is stopped." if stop_everything(settings) else "The local stack was not running.")
 
 
-def status(settings, _arguments):
+def status(settings: Settings, _arguments: Namespace) -> None:
+    """Prints where the running stack is and which processes it consists of."""
     settings, state, env = _running(settings)
     say(f"The local stack is running: {env['QE_BASE_URL']}")
     for process in state["processes"]:
@@ -74,33 +91,37 @@ def status(settings, _arguments):
     say(f"  flows use the model at {state['model']}{' (scripted)' if state['scripted'] else ''}")
 
 
-def rows(settings, arguments):
+def rows(settings: Settings, arguments: Namespace) -> None:
+    """Prints the items of the table that belong to a run, or how many items of each kind there are."""
     settings, _, env = _running(settings)
     look.rows(settings, env, arguments.what)
 
 
-def executions(settings, _arguments):
+def executions(settings: Settings, _arguments: Namespace) -> None:
+    """Prints the latest executions of the state machines."""
     settings, _, env = _running(settings)
     look.executions(settings, env)
 
 
-def logs(settings, arguments):
+def logs(settings: Settings, arguments: Namespace) -> None:
+    """Prints the latest log lines of the functions."""
     settings, _, _ = _running(settings)
     look.logs(settings, arguments.what)
 
 
-def _running(settings):
-    """(settings with the port that is really in use, state, env) of the running stack."""
+def _running(settings: Settings) -> tuple[Settings, dict[str, Any], dict[str, str]]:
+    """Returns the settings with the port that is in use, the state and the env file of the running stack."""
     state = running(settings)
     if state is None:
         raise StackError("The local stack is not running: `make up` starts it.")
-    return replace(settings, port=state["port"]), state, read_env(settings)
+    return replace(settings, port=state["port"]), state, require_env(settings)
 
 
-COMMANDS = {
+COMMANDS: dict[str, tuple[Callable[[Settings, Namespace], int | None], str]] = {
     "up": (up, "start in the background, or bring what runs up to date"),
     "run": (run, "start, show the demo, serve until Ctrl-C"),
     "demo": (demo, "show the demo on the running stack"),
+    "exec": (execute, "run a command on a stack of its own, on free ports, and stop that stack"),
     "down": (down, "stop it"),
     "status": (status, "say what is running"),
     "rows": (rows, "the table's rows of a run (its id), or counts"),
@@ -109,26 +130,30 @@ COMMANDS = {
 }
 
 
-def _interrupt(*_):
-    # Once is enough: a terminal that closes sends more, and they would break the cleaning up.
+def _interrupt(*_: object) -> NoReturn:
+    # Further signals are ignored: a terminal that closes sends several, and they would interrupt the cleaning up.
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     raise Interrupted
 
 
-def main():
+def main() -> int:
+    """Runs the command that the arguments name and returns the exit code of this process."""
     parser = argparse.ArgumentParser(prog="dev/stack", description="The local stack.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, (_, text) in COMMANDS.items():
         command = commands.add_parser(name, help=text)
         if name in ("rows", "logs"):
             command.add_argument("what", nargs="?")
+        if name == "exec":
+            command.add_argument("--dir", default=".dev-test", help="the directory of the stack, from the root of the repository")
+            command.add_argument("what", nargs=argparse.REMAINDER, metavar="command")
     arguments = parser.parse_args()
     for each in SIGNALS:
         signal.signal(each, _interrupt)
     try:
         settings = Settings.from_environment()
-        COMMANDS[arguments.command][0](settings, arguments)
+        return COMMANDS[arguments.command][0](settings, arguments) or 0
     except StackError as problem:
         fail(str(problem))
         return 1
@@ -140,4 +165,3 @@ def main():
         return 1
     except BrokenPipeError:
         return 1
-    return 0

@@ -1,25 +1,28 @@
 """Creates or updates the stack through CloudFormation, as `sam deploy` does on AWS."""
 
 import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from .console import StackError, Stage
-from .packaging import package
-from .settings import DUMMY_CREDENTIAL, REGION, ROOT
+from .packaging import Package, package
+from .settings import DUMMY_CREDENTIAL, REGION, ROOT, Model, Settings
 
 STACK = "runs-local"
 BUCKET = "runs-local-artifacts"
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 PATIENCE = 180
-# Services on this machine may be called, and the few keys of the stack make the calls of hundreds of tests.
+# Flows may call services on this machine, and the few keys of the stack make the calls of hundreds of tests.
 LOCAL_PARAMETERS = {"EgressAllow": "loopback", "RateLimitReads": "1000000", "RateLimitWrites": "1000000"}
 
 
-def client(settings, service):
-    """A client of the local stack, whatever AWS profile and proxy the user has."""
+def client(settings: Settings, service: str) -> Any:
+    """Returns a client of the local stack, whatever AWS profile and proxy the user has."""
     return boto3.session.Session(aws_access_key_id=DUMMY_CREDENTIAL, aws_secret_access_key=DUMMY_CREDENTIAL, region_name=REGION).client(
         service,
         endpoint_url=settings.endpoint,
@@ -27,13 +30,13 @@ def client(settings, service):
     )
 
 
-def deploy(settings, model):
-    """Bring the stack to what template.yaml and the binaries say. Returns (outputs, whether anything changed)."""
+def deploy(settings: Settings, model: Model) -> tuple[dict[str, str], bool]:
+    """Deploys template.yaml and the binaries. Returns the outputs of the stack and whether anything changed."""
     return deploy_template(settings, STACK, ROOT / "template.yaml", {**model.parameters(), **LOCAL_PARAMETERS})
 
 
-def deploy_template(settings, stack_name, file, parameters):
-    """Create or update a stack from a template. Returns (outputs, whether anything changed)."""
+def deploy_template(settings: Settings, stack_name: str, file: Path, parameters: Mapping[str, str]) -> tuple[dict[str, str], bool]:
+    """Creates or updates a stack from a template. Returns its outputs and whether anything changed."""
     stage = Stage("Deploy")
     packed = package(file, BUCKET, settings.binary)
     request = {
@@ -52,7 +55,7 @@ def deploy_template(settings, stack_name, file, parameters):
     except ClientError as problem:
         message = problem.response["Error"].get("Message", str(problem))
         if exists and "No updates are to be performed" in message:
-            return _outputs(_describe(cloudformation, stack_name)), False
+            return _outputs(_describe(cloudformation, stack_name) or {}), False
         raise StackError(f"CloudFormation refused {file.name}: {message}") from None
     stack = _wait(cloudformation, stack_name, stage)
     if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
@@ -62,7 +65,7 @@ def deploy_template(settings, stack_name, file, parameters):
     return _outputs(stack), True
 
 
-def _upload(settings, stack_name, packed):
+def _upload(settings: Settings, stack_name: str, packed: Package) -> str:
     s3 = client(settings, "s3")
     s3.create_bucket(Bucket=BUCKET)
     for key, content in packed.objects.items():
@@ -71,7 +74,7 @@ def _upload(settings, stack_name, packed):
     return f"{settings.endpoint}/{BUCKET}/{stack_name}.json"
 
 
-def _parameters(name, template, wanted):
+def _parameters(name: str, template: dict[str, Any], wanted: Mapping[str, str]) -> list[dict[str, str]]:
     declared = template.get("Parameters", {})
     unknown = sorted(set(wanted) - set(declared))
     if unknown:
@@ -79,14 +82,15 @@ def _parameters(name, template, wanted):
     return [{"ParameterKey": name, "ParameterValue": value} for name, value in wanted.items()]
 
 
-def _describe(cloudformation, stack_name):
+def _describe(cloudformation: Any, stack_name: str) -> dict[str, Any] | None:
     try:
-        return cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+        found: dict[str, Any] = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+        return found
     except ClientError:
         return None
 
 
-def _wait(cloudformation, stack_name, stage):
+def _wait(cloudformation: Any, stack_name: str, stage: Stage) -> dict[str, Any]:
     deadline = time.monotonic() + PATIENCE
     while True:
         stack = _describe(cloudformation, stack_name)
@@ -95,13 +99,15 @@ def _wait(cloudformation, stack_name, stage):
         if not stack["StackStatus"].endswith("_IN_PROGRESS"):
             return stack
         if time.monotonic() > deadline:
-            raise StackError(f"Deploying {stack_name} takes more than {PATIENCE} s ({stack['StackStatus']}). {_reason(cloudformation, stack_name)}")
+            raise StackError(
+                f"Deploying {stack_name} takes more than {PATIENCE} s ({stack['StackStatus']}). {_reason(cloudformation, stack_name)}"
+            )
         stage.still(f"CloudFormation: {stack['StackStatus'].lower()}")
         time.sleep(0.2)
 
 
-def _reason(cloudformation, stack_name):
-    """The first failure, which is the cause; what is cancelled after it only follows from it."""
+def _reason(cloudformation: Any, stack_name: str) -> str:
+    """Returns the first failure, which is the cause; what is cancelled after it only follows from it."""
     events = cloudformation.describe_stack_events(StackName=stack_name)["StackEvents"]
     failures = [event for event in events if event.get("ResourceStatus", "").endswith("_FAILED")]
     for event in sorted(failures, key=lambda event: event["Timestamp"]):
@@ -111,5 +117,5 @@ def _reason(cloudformation, stack_name):
     return (_describe(cloudformation, stack_name) or {}).get("StackStatusReason", "No reason was given; see ministack.log.")
 
 
-def _outputs(stack):
+def _outputs(stack: dict[str, Any]) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}

@@ -1,18 +1,22 @@
-"""HTTP as the demo and the checks need it: JSON, no proxy, errors with their status."""
+"""An HTTP client for the demo and the checks: it sends and reads JSON, uses no proxy and returns errors with their status."""
 
 import json
 import urllib.error
 import urllib.request
+from typing import Any
 
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Unreachable(Exception):
-    """Nobody answered."""
+    """The server did not answer."""
 
 
-def call(method, url, body=None, key=None, timeout=35):
-    """(status, parsed body). Statuses from 400 on are answers too."""
+def call(method: str, url: str, body: Any = None, key: str | None = None, timeout: float = 35) -> tuple[int, Any]:
+    """Sends a request with `body` as JSON; returns the status, also one from 400 on, and the parsed body.
+
+    `key` is the API key, `timeout` is in seconds. Raises Unreachable if there is no answer.
+    """
     request = urllib.request.Request(url, method=method)
     request.add_header("Accept", "application/json")
     if key:
@@ -29,7 +33,7 @@ def call(method, url, body=None, key=None, timeout=35):
         raise Unreachable(str(getattr(problem, "reason", problem))) from None
 
 
-def _parsed(raw):
+def _parsed(raw: bytes) -> Any:
     try:
         return json.loads(raw)
     except ValueError:

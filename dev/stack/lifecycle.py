@@ -1,4 +1,4 @@
-"""Starting the stack, bringing a running one up to date, and stopping it."""
+"""Starts the stack, brings a running one up to date, and stops it."""
 
 import fcntl
 import shutil
@@ -6,29 +6,32 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from .build import build, check_tools
 from .console import StackError, Stage, say
 from .deploy import deploy
 from .http_client import Unreachable, call
-from .processes import State, start, stop
+from .processes import Process, State, start, stop
 from .seed import base_url, read_env, seed, write_env
-from .settings import ROOT, Model
+from .settings import ROOT, Model, Settings
 
 DEV = ROOT / "dev"
 
 
-def running(settings):
-    """What is known of the running stack, or None."""
+def running(settings: Settings) -> dict[str, Any] | None:
+    """Returns the saved state of the running stack; None if it does not run."""
     state = State(settings.dev_dir).running()
     return state if state and read_env(settings) else None
 
 
-def bring_up(settings, foreground=False):
-    """Start the stack, or bring the running one up to date. Returns (state, whether it was running already).
+def bring_up(settings: Settings, foreground: bool = False) -> tuple[dict[str, Any], bool]:
+    """Starts the stack, or brings the running one up to date. Returns its state and whether it was running already.
 
-    In the foreground a running one is refused: this terminal could not stop what it did not start.
+    In the foreground a running stack is refused with StackError: this terminal could not stop what it did not start.
     """
     model = Model.from_environment(settings)
     check_tools()
@@ -43,7 +46,7 @@ def bring_up(settings, foreground=False):
         if state and state["port"] != settings.port:
             raise StackError(f"The local stack is running on port {state['port']}; `make down` stops it, then use PORT={settings.port}.")
         if state is None:
-            # Whatever a crash left behind would hold the ports.
+            # What a crash left behind would hold the ports.
             stop_everything(settings)
             _check_ports(settings)
         build()
@@ -56,8 +59,8 @@ def bring_up(settings, foreground=False):
             raise
 
 
-def stop_everything(settings):
-    """Stop the stack, however much of it there is. Returns whether there was anything."""
+def stop_everything(settings: Settings) -> bool:
+    """Stops the stack, also one that started only in part. Returns whether there was any."""
     with _uninterrupted():
         state = State(settings.dev_dir)
         known = state.load()
@@ -69,15 +72,22 @@ def stop_everything(settings):
         return known is not None
 
 
-def _refresh(settings, model, state):
+def _refresh(settings: Settings, model: Model, state: dict[str, Any]) -> dict[str, Any]:
     outputs, changed = deploy(settings, model)
     if changed:
         _wait_for_api(settings, outputs)
         _save(settings, model, state["processes"], state["foreground"], ready=True)
-    return State(settings.dev_dir).load()
+    return _state(settings)
 
 
-def _start(settings, model, foreground):
+def _state(settings: Settings) -> dict[str, Any]:
+    state = State(settings.dev_dir).load()
+    if state is None:
+        raise StackError(f"The state of the stack in {settings.dev_dir_name} was removed while it started; start it again.")
+    return state
+
+
+def _start(settings: Settings, model: Model, foreground: bool) -> dict[str, Any]:
     stage = Stage("Start")
     scratch = settings.dev_dir / "tmp"
     scratch.mkdir(exist_ok=True)
@@ -87,15 +97,15 @@ def _start(settings, model, foreground):
         "GATEWAY_PORT": str(settings.port),
         "TMPDIR": str(scratch),
     }
-    commands = {
-        "ministack": [DEV / "ministack_patched.py"],
+    commands: dict[str, list[str | Path]] = {
+        "ministack": [DEV / "ministack_patches"],
         "model": [DEV / "scripted_model.py", "--port", str(settings.port + 1)],
         "echo": [DEV / "echo_service.py", "--port", str(settings.port + 2)],
     }
     processes = []
     for name, command in commands.items():
         processes.append(start(name, [sys.executable, *command], environment, settings.log(name), settings.dev_dir))
-        # Written after each one: whatever happens next, `down` knows what to stop.
+        # Written after each process, so that `down` knows what to stop, whatever happens next.
         _save(settings, model, processes, foreground, ready=False)
     urls = (f"{settings.endpoint}/_ministack/health", settings.model_url, settings.echo_url)
     for process, url in zip(processes, urls, strict=True):
@@ -106,10 +116,10 @@ def _start(settings, model, foreground):
     write_env(settings, seed(settings, outputs))
     _wait_for_api(settings, outputs)
     _save(settings, model, processes, foreground, ready=True)
-    return State(settings.dev_dir).load()
+    return _state(settings)
 
 
-def _save(settings, model, processes, foreground, ready):
+def _save(settings: Settings, model: Model, processes: list[Process], foreground: bool, ready: bool) -> None:
     State(settings.dev_dir).save(
         port=settings.port,
         ready=ready,
@@ -120,7 +130,7 @@ def _save(settings, model, processes, foreground, ready):
     )
 
 
-def _check_ports(settings):
+def _check_ports(settings: Settings) -> None:
     uses = {settings.port: "MiniStack", settings.port + 1: "the scripted model", settings.port + 2: "the echo service"}
     for port, use in uses.items():
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
@@ -134,7 +144,7 @@ def _check_ports(settings):
                 ) from None
 
 
-def _wait_for(settings, process, url):
+def _wait_for(settings: Settings, process: Process, url: str) -> None:
     deadline = time.monotonic() + 60
     log = settings.log(process.name)
     while time.monotonic() < deadline:
@@ -150,7 +160,7 @@ def _wait_for(settings, process, url):
     raise StackError(f"{process.name} does not answer at {url} after 60 s; see {log}.")
 
 
-def _wait_for_api(settings, outputs):
+def _wait_for_api(settings: Settings, outputs: Mapping[str, str]) -> None:
     stage = Stage("API")
     url = f"{base_url(settings, outputs)}/api/flows"
     key = (read_env(settings) or {}).get("QE_API_KEY")
@@ -170,8 +180,8 @@ def _wait_for_api(settings, outputs):
 
 
 @contextmanager
-def _uninterrupted():
-    """An impatient second Ctrl-C does not leave half of the stack behind."""
+def _uninterrupted() -> Iterator[None]:
+    """Ignores signals, so that a second Ctrl-C does not leave half of the stack behind."""
     before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
@@ -181,9 +191,9 @@ def _uninterrupted():
 
 
 @contextmanager
-def _alone(settings):
-    """Two terminals do not start the same stack at once."""
-    with open(settings.dev_dir / "lock", "w") as lock:
+def _alone(settings: Settings) -> Iterator[None]:
+    """Holds a lock, so that two terminals do not start the same stack at once."""
+    with (settings.dev_dir / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

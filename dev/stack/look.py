@@ -1,22 +1,24 @@
-"""Looks behind the API: table rows, executions and the functions' log lines of the running stack."""
+"""Shows what is behind the API of the running stack: items of the table, executions, and log lines of the functions."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timezone
 
 from boto3.dynamodb.types import TypeDeserializer
 
 from .console import StackError, bold, dim, say
 from .deploy import client
+from .settings import Settings
 
-RUNTIME_LINES = ("START RequestId", "END RequestId", "REPORT RequestId")  # what Lambda adds to each invocation
+RUNTIME_LINES = ("START RequestId", "END RequestId", "REPORT RequestId")  # lines that Lambda adds to each invocation
 
 
-def rows(settings, env, run_id):
-    """The items of a run as DynamoDB holds them; without a run, how many items of each kind there are."""
+def rows(settings: Settings, env: Mapping[str, str], run_id: str | None) -> None:
+    """Prints the items of a run as DynamoDB holds them; without a run, how many items of each kind there are."""
     table = client(settings, "dynamodb")
     read = TypeDeserializer().deserialize
     if run_id is None:
-        kinds = {}
+        kinds: dict[str, int] = {}
         for page in table.get_paginator("scan").paginate(TableName=env["TABLE_NAME"]):
             for item in page["Items"]:
                 kind = f"{item['pk']['S'].split('#')[0]} / {item['sk']['S'].split('#')[0]}"
@@ -34,8 +36,8 @@ def rows(settings, env, run_id):
         say(json.dumps({name: value for name, value in sorted(plain.items()) if name not in ("pk", "sk")}, indent=2, default=str))
 
 
-def executions(settings, env):
-    """The latest executions of both state machines: the segments of the runs."""
+def executions(settings: Settings, env: Mapping[str, str]) -> None:
+    """Prints the latest executions of both state machines, which are the segments of the runs."""
     machines = client(settings, "stepfunctions")
     for name in ("RUN_STATE_MACHINE_ARN", "RESUME_STATE_MACHINE_ARN"):
         say(bold(env[name].rpartition(":")[2]))
@@ -43,8 +45,8 @@ def executions(settings, env):
             say(f"  {each['startDate']:%H:%M:%S}  {each['status']:10} {each['name']}")
 
 
-def logs(settings, text):
-    """The last lines that functions logged, oldest first; with a text, only lines and streams that contain it."""
+def logs(settings: Settings, text: str | None) -> None:
+    """Prints the last lines that functions logged, oldest first; with a text, only lines and streams that contain it."""
     watch = client(settings, "logs")
     lines = []
     for group in watch.describe_log_groups()["logGroups"]:

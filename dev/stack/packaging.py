@@ -9,13 +9,16 @@ import io
 import json
 import shlex
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import yaml
 
 from .console import StackError
 
-# Other properties that `sam package` would upload. We use none of them; a new one shall not be skipped in silence.
+# Other properties that `sam package` would upload. The template uses none of them; a new one must not be skipped in silence.
 UNSUPPORTED = {
     "AWS::Serverless::Api": ("DefinitionUri",),
     "AWS::Serverless::HttpApi": ("DefinitionUri",),
@@ -29,21 +32,22 @@ UNSUPPORTED = {
 class Package:
     """The packed template and the objects it points to, by key."""
 
-    template: dict
-    objects: dict
+    template: dict[str, Any]
+    objects: dict[str, bytes]
 
     @property
-    def template_json(self):
+    def template_json(self) -> bytes:
+        """The template as CloudFormation takes it."""
         return json.dumps(self.template, indent=1).encode("utf-8")
 
 
-def package(template_file, bucket, binary):
-    """Pack a template. `binary` gives the path of the executable with a name."""
+def package(template_file: Path, bucket: str, binary: Callable[[str], Path]) -> Package:
+    """Packs a template. `binary` returns the path of the executable with a name."""
     template = load_template(template_file)
     global_code = template.get("Globals", {}).get("Function", {}).pop("CodeUri", None)
-    objects = {}
+    objects: dict[str, bytes] = {}
 
-    def stored(key, content):
+    def stored(key: str, content: bytes) -> str:
         objects[key] = content
         return f"s3://{bucket}/{key}"
 
@@ -62,14 +66,14 @@ def package(template_file, bucket, binary):
     return Package(template, objects)
 
 
-def _binary_name(name, resource):
+def _binary_name(name: str, resource: dict[str, Any]) -> str:
     try:
         return resource["Metadata"]["BuildProperties"]["Binary"]
     except (KeyError, TypeError):
         raise StackError(f"template.yaml, {name}: Metadata.BuildProperties.Binary does not name the function's binary.") from None
 
 
-def _launcher(executable):
+def _launcher(executable: Path) -> tuple[str, bytes]:
     try:
         known = executable.stat()
     except OSError:
@@ -80,13 +84,13 @@ def _launcher(executable):
         entry = zipfile.ZipInfo("bootstrap")
         entry.external_attr = 0o755 << 16
         archive.writestr(entry, script)
-        # A rebuilt binary makes another zip, so that an update of the stack retires the processes of the old one.
+        # A rebuilt binary makes another archive, so that an update of the stack retires the processes of the old binary.
         archive.comment = f"{known.st_size} {known.st_mtime_ns}".encode("ascii")
     content = packed.getvalue()
     return f"functions/{executable.name}-{_digest(content)}.zip", content
 
 
-def _definition(name, file):
+def _definition(name: str, file: Path) -> tuple[str, bytes]:
     try:
         content = file.read_bytes()
     except OSError:
@@ -94,12 +98,12 @@ def _definition(name, file):
     return f"statemachine/{file.stem}-{_digest(content)}.json", content
 
 
-def _digest(content):
+def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
 class _CloudFormationLoader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms. Dates stay text: `2010-09-09` is a version, not a day."""
+    """Reads YAML with the short forms of CloudFormation. Dates stay text: `2010-09-09` is a version, not a day."""
 
 
 _CloudFormationLoader.yaml_implicit_resolvers = {
@@ -108,13 +112,16 @@ _CloudFormationLoader.yaml_implicit_resolvers = {
 }
 
 
-def _long_form(loader, suffix, node):
+def _long_form(loader: _CloudFormationLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
-    else:
+    elif isinstance(node, yaml.MappingNode):
         value = loader.construct_mapping(node, deep=True)
+    else:
+        raise yaml.constructor.ConstructorError(problem=f"!{suffix} cannot be read", problem_mark=node.start_mark)
     if suffix == "GetAtt" and isinstance(value, str):
         value = value.split(".", 1)
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
@@ -123,13 +130,13 @@ def _long_form(loader, suffix, node):
 _CloudFormationLoader.add_multi_constructor("!", _long_form)
 
 
-def load_template(file):
-    """A template as plain values, with every short form (`!Sub`) written out."""
+def load_template(file: Path) -> dict[str, Any]:
+    """Returns a template as plain values, with every short form (`!Sub`) written out."""
     try:
         text = file.read_text(encoding="utf-8")
     except OSError:
         raise StackError(f"{file} cannot be read.") from None
     try:
-        return yaml.load(text, Loader=_CloudFormationLoader)
+        return yaml.load(text, Loader=_CloudFormationLoader)  # noqa: S506 (it is a SafeLoader)
     except yaml.YAMLError as problem:
         raise StackError(f"{file.name} is not valid YAML: {problem}") from None

@@ -1,20 +1,21 @@
-"""Two organisations, their keys and their connection to the echo service; all of it ends up in `<dev dir>/env`."""
+"""Creates two organisations, their keys and their connection to the echo service, and writes them to `<dev dir>/env`."""
 
 import os
 import shlex
 import subprocess
+from collections.abc import Mapping
 
 from .console import StackError, Stage
-from .settings import REGION
+from .settings import REGION, Settings
 
 
-def base_url(settings, outputs):
-    """The API up to and including its stage, as MiniStack serves it."""
+def base_url(settings: Settings, outputs: Mapping[str, str]) -> str:
+    """Returns the URL of the API up to and including its stage, as MiniStack serves it."""
     return f"{settings.endpoint}/restapis/{outputs['ApiId']}/{outputs['StageName']}/_user_request_"
 
 
-def seed(settings, outputs):
-    """Create organisations and keys. Returns the values of the env file."""
+def seed(settings: Settings, outputs: Mapping[str, str]) -> dict[str, str]:
+    """Creates organisations and keys. Returns the values of the env file."""
     stage = Stage("Seed")
     missing = [name for name in ("ApiId", "StageName", "TableName", "BucketName") if name not in outputs]
     if missing:
@@ -37,13 +38,13 @@ def seed(settings, outputs):
     return values
 
 
-def organisations(settings, outputs):
-    """Two fresh organisations, as the values that name them and their keys."""
+def organisations(settings: Settings, outputs: Mapping[str, str]) -> dict[str, str]:
+    """Creates two organisations. Returns the values that name them and their keys."""
     first, second = (_admin(settings, outputs, "new-org", prints="org_") for _ in range(2))
     for org in (first, second):
         _admin(settings, outputs, "put-connection", "--org", org, "--slug", "custom:echo", "--base-url", settings.echo_url)
 
-    def key(org, actor, name, *more):
+    def key(org: str, actor: str, name: str, *more: str) -> str:
         return _admin(settings, outputs, "create-key", "--org", org, "--actor", actor, "--name", name, *more, prints="qe_sk_")
 
     return {
@@ -59,8 +60,8 @@ def organisations(settings, outputs):
     }
 
 
-def write_env(settings, values):
-    """Lines that sh can source. Only the user may read them: they hold keys."""
+def write_env(settings: Settings, values: Mapping[str, str]) -> None:
+    """Writes the env file as lines that sh can source. Only the user may read it, since it contains keys."""
     fresh = settings.env_file.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -68,8 +69,8 @@ def write_env(settings, values):
     fresh.replace(settings.env_file)
 
 
-def read_env(settings):
-    """The values of the env file; None if there is none."""
+def read_env(settings: Settings) -> dict[str, str] | None:
+    """Returns the values of the env file; None if there is no such file."""
     try:
         text = settings.env_file.read_text()
     except OSError:
@@ -78,12 +79,22 @@ def read_env(settings):
     return {name: "".join(shlex.split(value)) for name, _, value in pairs}
 
 
-def _admin(settings, outputs, *arguments, prints=""):
-    """What runs-admin prints, which must begin with `prints`. Its environment holds no credential but the stack's."""
+def require_env(settings: Settings) -> dict[str, str]:
+    """Returns the values of the env file; raises StackError if there is no such file."""
+    env = read_env(settings)
+    if env is None:
+        raise StackError(f"No stack is running in {settings.dev_dir_name}; `make up` starts one.")
+    return env
+
+
+def _admin(settings: Settings, outputs: Mapping[str, str], *arguments: str, prints: str = "") -> str:
+    """Returns what runs-admin prints, which must begin with `prints`. Its environment contains only the credentials of the stack."""
     environment = {**settings.child_environment(), "TABLE_NAME": outputs["TableName"], "BUCKET_NAME": outputs["BucketName"]}
     tool = settings.binary("runs-admin")
     try:
-        ran = subprocess.run([tool, *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        ran = subprocess.run(
+            [tool, *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        )
     except OSError as problem:
         raise StackError(f"{tool} cannot be run: {problem.strerror}.") from None
     except subprocess.TimeoutExpired:

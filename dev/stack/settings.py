@@ -1,4 +1,4 @@
-"""Where things are: the repository, the ports, the directory of the running stack, the model to use."""
+"""The settings of the local stack: the repository, the ports, the directory of the stack, and the model that flows use."""
 
 import json
 import os
@@ -15,13 +15,16 @@ DUMMY_CREDENTIAL = "local"
 
 @dataclass(frozen=True)
 class Settings:
+    """Where the stack runs, where it keeps its files, and which binaries it runs."""
+
     port: int
     dev_dir: Path
     target_dir: Path
-    released: frozenset = frozenset()  # binaries to take from the release build; it exists already
+    released: frozenset[str] = frozenset()  # the binaries to take from the release build, which exists already
 
     @classmethod
-    def from_environment(cls):
+    def from_environment(cls) -> "Settings":
+        """Reads PORT, DEV_DIR and CARGO_TARGET_DIR; raises StackError if PORT is not usable."""
         text = os.environ.get("PORT") or "4566"
         if not text.isdigit() or not 1024 <= int(text) <= 65533:
             raise StackError(f"PORT must be a number from 1024 to 65533 (the two ports after it are used too), not {text!r}.")
@@ -32,34 +35,40 @@ class Settings:
         )
 
     @property
-    def endpoint(self):
+    def endpoint(self) -> str:
+        """The URL of MiniStack."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def model_url(self):
+    def model_url(self) -> str:
+        """The URL of the scripted model."""
         return f"http://127.0.0.1:{self.port + 1}"
 
     @property
-    def echo_url(self):
+    def echo_url(self) -> str:
+        """The URL of the echo service."""
         return f"http://127.0.0.1:{self.port + 2}"
 
     @property
-    def env_file(self):
+    def env_file(self) -> Path:
+        """The file with the address, the keys and the names of the resources."""
         return self.dev_dir / "env"
 
     @property
-    def dev_dir_name(self):
-        """As a user would type it from the repository's root."""
+    def dev_dir_name(self) -> str:
+        """The directory of the stack as a user would type it from the root of the repository."""
         return str(self.dev_dir.relative_to(ROOT)) if self.dev_dir.is_relative_to(ROOT) else str(self.dev_dir)
 
-    def binary(self, name):
+    def binary(self, name: str) -> Path:
+        """Returns the path of the executable with this name."""
         return self.target_dir / ("release" if name in self.released else "debug") / name
 
-    def log(self, name):
+    def log(self, name: str) -> Path:
+        """Returns the path of the log of the process with this name."""
         return self.dev_dir / f"{name}.log"
 
-    def aws_environment(self):
-        """What an AWS SDK needs to talk to this stack and to nothing else."""
+    def aws_environment(self) -> dict[str, str]:
+        """Returns the variables with which an AWS SDK talks to this stack and to nothing else."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": REGION,
@@ -71,8 +80,8 @@ class Settings:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
-    def child_environment(self):
-        """The environment of the stack's processes: the user's, without what belongs to a real AWS account or another stack."""
+    def child_environment(self) -> dict[str, str]:
+        """Returns the environment of the stack's processes: the user's, without what belongs to a real AWS account or another stack."""
         foreign = ("AWS_", "LLM_", "QE_", "MAKE", "PYTHON")
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
         bypass = ",".join(filter(None, [inherited.get("NO_PROXY") or inherited.get("no_proxy"), "127.0.0.1", "localhost"]))
@@ -89,7 +98,8 @@ class Model:
     scripted: bool
 
     @classmethod
-    def from_environment(cls, settings):
+    def from_environment(cls, settings: Settings) -> "Model":
+        """Reads LLM_BASE_URL, LLM_API_KEY and LLM_MODELS; without an address the model is the scripted one. Raises StackError."""
         base_url = os.environ.get("LLM_BASE_URL", "").rstrip("/")
         if base_url and not base_url.startswith(("http://", "https://")):
             raise StackError(f"LLM_BASE_URL must start with http:// or https://, as in https://api.openai.com/v1; it is {base_url!r}.")
@@ -110,7 +120,7 @@ class Model:
             scripted=not base_url,
         )
 
-    def parameters(self):
-        """As parameters of template.yaml; what is empty keeps the template's default."""
+    def parameters(self) -> dict[str, str]:
+        """Returns the parameters of template.yaml; what is empty keeps the default of the template."""
         given = {"LlmBaseUrl": self.base_url, "LlmApiKey": self.api_key, "LlmModels": self.models}
         return {name: value for name, value in given.items() if value}

@@ -1,9 +1,13 @@
-"""What to type next: commands that work when pasted as they are."""
+"""The commands that `make run` prints at its end; they work when pasted as they are."""
+
+from collections.abc import Mapping
 
 from .console import bold, dim, say
+from .settings import Settings
 
 
-def print_tour(env, settings):
+def print_tour(env: Mapping[str, str], settings: Settings) -> None:
+    """Prints commands that save, run and approve a flow on the stack that is serving."""
     base, key = env["QE_BASE_URL"], env["QE_API_KEY"]
     say()
     say(bold("The stack is serving. In another terminal:"))

@@ -3,10 +3,12 @@ import json
 import os
 import subprocess
 import zipfile
+from pathlib import Path
 
 import pytest
+
 from stack.console import StackError
-from stack.packaging import load_template, package
+from stack.packaging import Package, load_template, package
 
 TEMPLATE = """
 AWSTemplateFormatVersion: 2010-09-09
@@ -32,7 +34,7 @@ Outputs:
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path: Path) -> Path:
     (tmp_path / "statemachine").mkdir()
     (tmp_path / "statemachine/run.asl.json").write_text('{"StartAt": "A"}')
     binary = tmp_path / "it's a target" / "get-run"
@@ -43,11 +45,11 @@ def project(tmp_path):
     return tmp_path
 
 
-def packed(project):
+def packed(project: Path) -> Package:
     return package(project / "template.yaml", "artifacts", lambda name: project / "it's a target" / name)
 
 
-def test_functions_and_definitions_become_objects_that_the_template_points_to(project):
+def test_functions_and_definitions_become_objects_that_the_template_points_to(project: Path) -> None:
     result = packed(project)
     resources = result.template["Resources"]
     keys = {
@@ -60,7 +62,7 @@ def test_functions_and_definitions_become_objects_that_the_template_points_to(pr
     assert json.loads(result.template_json)["AWSTemplateFormatVersion"] == "2010-09-09"
 
 
-def test_the_zip_holds_an_executable_bootstrap_that_runs_the_binary(project, tmp_path):
+def test_the_zip_holds_an_executable_bootstrap_that_runs_the_binary(project: Path, tmp_path: Path) -> None:
     (content,) = (content for key, content in packed(project).objects.items() if key.startswith("functions/get-run-"))
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.namelist() == ["bootstrap"]
@@ -73,7 +75,7 @@ def test_the_zip_holds_an_executable_bootstrap_that_runs_the_binary(project, tmp
     assert subprocess.run([bootstrap], capture_output=True, text=True, check=True).stdout == "served\n"
 
 
-def test_the_objects_change_when_a_binary_was_rebuilt_and_only_then(project):
+def test_the_objects_change_when_a_binary_was_rebuilt_and_only_then(project: Path) -> None:
     before = packed(project).objects
     assert packed(project).objects == before
     binary = project / "it's a target/get-run"
@@ -81,7 +83,7 @@ def test_the_objects_change_when_a_binary_was_rebuilt_and_only_then(project):
     assert packed(project).objects.keys() != before.keys()
 
 
-def test_short_forms_are_written_out_as_cloudformation_reads_them(project):
+def test_short_forms_are_written_out_as_cloudformation_reads_them(project: Path) -> None:
     template = load_template(project / "template.yaml")
     assert template["Outputs"]["Arn"]["Value"] == {"Fn::GetAtt": ["GetRun", "Arn"]}
     assert template["Outputs"]["Both"]["Value"] == {"Fn::Join": ["-", [{"Ref": "GetRun"}, {"Fn::GetAtt": ["Run", "Name"]}]]}
@@ -99,7 +101,7 @@ def test_short_forms_are_written_out_as_cloudformation_reads_them(project):
         ("Resources:", "Resources:\n  L: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: layer/}}", "L: ContentUri"),
     ],
 )
-def test_what_cannot_be_packed_is_named(project, old, new, says):
+def test_what_cannot_be_packed_is_named(project: Path, old: str, new: str, says: str) -> None:
     file = project / "template.yaml"
     file.write_text(file.read_text().replace(old, new))
     with pytest.raises(StackError, match=says):

@@ -1,5 +1,8 @@
+from typing import Any
+
 import pytest
 from jsonschema import Draft202012Validator
+
 from smallest_value import NoValue, smallest_value
 
 CASES = [
@@ -71,14 +74,14 @@ CASES = [
 
 
 @pytest.mark.parametrize(("schema", "expected"), CASES)
-def test_the_smallest_value_is_small_and_satisfies_the_schema(schema, expected):
+def test_the_smallest_value_is_small_and_satisfies_the_schema(schema: Any, expected: Any) -> None:
     value = smallest_value(schema)
     assert value == expected
     assert type(value) is type(expected)
     Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(value)
 
 
-def test_a_large_schema_of_the_kind_that_flows_have():
+def test_a_large_schema_of_the_kind_that_flows_have() -> None:
     schema = {
         "$defs": {
             "line": {
@@ -120,6 +123,6 @@ def test_a_large_schema_of_the_kind_that_flows_have():
         ({"type": "array", "minItems": 10_000_000}, "over the"),
     ],
 )
-def test_a_schema_that_cannot_be_satisfied_is_refused_with_a_reason(schema, says):
+def test_a_schema_that_cannot_be_satisfied_is_refused_with_a_reason(schema: Any, says: str) -> None:
     with pytest.raises(NoValue, match=says):
         smallest_value(schema)

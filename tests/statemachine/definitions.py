@@ -1,10 +1,11 @@
-"""The definitions and the template as they lie in the repository, read the way CloudFormation reads them."""
+"""The state machines and the template of the repository, read as CloudFormation reads them."""
 
 import copy
 import json
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -17,16 +18,17 @@ PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 
 def placeholders(path: Path) -> set[str]:
+    """Returns the names of the placeholders in a definition."""
     return set(PLACEHOLDER.findall(path.read_text()))
 
 
-def substituted(path: Path, **values: str) -> dict:
-    """The definition with its DefinitionSubstitutions filled in; a placeholder without a value is an error, as on AWS."""
+def substituted(path: Path, **values: str) -> dict[str, Any]:
+    """Returns the definition with its DefinitionSubstitutions; a placeholder without a value is an error, as on AWS."""
     return json.loads(PLACEHOLDER.sub(lambda found: values[found[1]], path.read_text()))
 
 
-def hurried(definition: dict) -> dict:
-    """The definition with the shortest waits between attempts. Which errors are retried, and how often, is untouched."""
+def with_short_waits(definition: dict[str, Any]) -> dict[str, Any]:
+    """Returns the definition with the shortest waits between attempts; which errors are retried and how often stays the same."""
     for state in definition["States"].values():
         for retrier in state.get("Retry", []):
             retrier["IntervalSeconds"], retrier["MaxDelaySeconds"] = 1, 2
@@ -34,16 +36,19 @@ def hurried(definition: dict) -> dict:
 
 
 class _Template(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms: `!Ref X` is {"Ref": "X"}, `!Sub x` is {"Fn::Sub": "x"}."""
+    """Reads YAML with the short forms of CloudFormation: `!Ref X` is {"Ref": "X"}, `!Sub x` is {"Fn::Sub": "x"}."""
 
 
-def _short_form(loader: _Template, suffix: str, node: yaml.Node) -> dict:
+def _short_form(loader: _Template, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
-    else:
+    elif isinstance(node, yaml.MappingNode):
         value = loader.construct_mapping(node, deep=True)
+    else:
+        raise TypeError(f"!{suffix} is no scalar, sequence or mapping")
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
 
 
@@ -51,36 +56,38 @@ _Template.add_multi_constructor("!", _short_form)
 
 
 @cache
-def _parsed() -> dict:
-    return yaml.load(TEMPLATE.read_text(), Loader=_Template)  # noqa: S506 (a SafeLoader with four more tags)
+def _parsed() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.load(TEMPLATE.read_text(), Loader=_Template)  # noqa: S506 (it is a SafeLoader)
+    return found
 
 
-def template() -> dict:
-    """A copy of the template, which the caller may change."""
+def template() -> dict[str, Any]:
+    """Returns a copy of the template as plain values, which the caller may change."""
     return copy.deepcopy(_parsed())
 
 
-def resources(of_type: str) -> dict[str, dict]:
-    """The resources of a type, by their logical ids. The caller must not change them."""
+def resources(of_type: str) -> dict[str, dict[str, Any]]:
+    """Returns the resources of one type by their logical ids. The caller must not change them."""
     return {name: each for name, each in _parsed()["Resources"].items() if each["Type"] == of_type}
 
 
-def listed(value) -> list:
+def listed(value: Any) -> list[Any]:
+    """Returns the value as a list: in a policy, a single value may replace a list of one."""
     return value if isinstance(value, list) else [value]
 
 
-def shared_policies(resource: dict) -> list[str]:
-    """The logical ids of the managed policies of the template that the function or state machine has, in the order of its entry."""
+def shared_policies(resource: dict[str, Any]) -> list[str]:
+    """Returns the logical ids of the managed policies that the function or state machine has, in the order of its entry."""
     return [policy["Ref"] for policy in resource["Properties"]["Policies"] if policy.keys() == {"Ref"}]
 
 
-def own_statements(resource: dict) -> list[dict]:
-    """The statements in the entry of the function or state machine itself."""
+def own_statements(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the statements in the entry of the function or state machine itself."""
     return [statement for policy in resource["Properties"]["Policies"] if "Ref" not in policy for statement in policy["Statement"]]
 
 
-def statements(resource: dict) -> list[dict]:
-    """Every statement of the function or state machine: those of its shared policies, then its own.
+def statements(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns every statement of the function or state machine: those of its shared policies, then its own.
 
     Fails if a policy is neither a managed policy of this template nor a document: the statements of an AWS managed policy or of a SAM
     policy template are not in this repository, so no test could check them.

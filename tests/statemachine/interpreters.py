@@ -8,23 +8,26 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 from urllib.request import Request, urlopen
 
 import boto3
 import pytest
 from botocore.config import Config
 
-from advance import FUNCTION_SOURCE, StandIn
-from definitions import RESUME, ROOT, RUN, hurried, substituted
+from advance import FUNCTION_SOURCE, Advance, StandIn
+from definitions import RESUME, ROOT, RUN, substituted, with_short_waits
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/state-machine"
 TABLE = "runs"
-PATIENCE = 60  # seconds; a guard against a hang, nothing is asserted on it
+PATIENCE = 60  # seconds; a guard against a hang, no test depends on it
+T = TypeVar("T")
 
-# Never the account of whoever runs the suite.
+# The suite never uses the AWS account of the user.
 AWS_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -35,13 +38,14 @@ AWS_ENVIRONMENT = {
 
 
 def free_port() -> int:
+    """Returns a loopback port that is free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
-def until(look, complaint: str):
-    """What `look` sees, as soon as it sees something."""
+def until(look: Callable[[], T | None], complaint: str) -> T:
+    """Calls `look` until it returns a value that is true, and returns that; fails the test with the complaint after PATIENCE."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if seen := look():
@@ -51,15 +55,14 @@ def until(look, complaint: str):
 
 
 class Server:
-    """A server process: started, waited for, stopped by its own id."""
+    """A server process, which is stopped by its own id."""
 
     def __init__(self, name: str, command: list[str], port: int, environment: dict[str, str], log: Path) -> None:
+        """Starts the server and waits until it listens on the port; raises RuntimeError with the end of its log if it does not."""
         self.name, self.port, self._log = name, port, log
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MOTO_", "SFN_"))}
         with log.open("wb") as out:
-            self._process = subprocess.Popen(
-                command, env=inherited | AWS_ENVIRONMENT | environment, stdout=out, stderr=subprocess.STDOUT
-            )
+            self._process = subprocess.Popen(command, env=inherited | AWS_ENVIRONMENT | environment, stdout=out, stderr=subprocess.STDOUT)
         self._wait_until_it_listens()
 
     def _wait_until_it_listens(self) -> None:
@@ -76,6 +79,7 @@ class Server:
         raise RuntimeError(f"{self.name} did not come up on port {self.port}. The end of its log:\n{tail}")
 
     def stop(self) -> None:
+        """Ends the process."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -86,37 +90,38 @@ class Server:
 
 
 class Interpreter:
-    """What the two have in common: a table, the stand-in for advance-run, and both machines, deployed."""
+    """The common part of the two interpreters: a table, the stand-in for advance-run, and both machines, deployed."""
 
     name: str
-    # What this interpreter gets wrong, or cannot express: name of the test's need -> why. A test that needs it is skipped.
-    cannot: dict[str, str] = {}
+    # The needs of tests that this interpreter gets wrong or cannot express, with the reason. A test with such a need is skipped.
+    cannot: ClassVar[dict[str, str]] = {}
 
     def __init__(self, log: Path) -> None:
+        """Starts the interpreter, whose output goes to the log."""
         self.stand_in: StandIn
         self.server: Server
         self._start(log)
-        # The function behind lambda:invoke may sleep through its retries, so calls are not repeated behind a test's back.
+        # The client does not repeat calls, so that a test sees each invocation that the state machine makes.
         settings = Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=60)
         url = f"http://127.0.0.1:{self.server.port}"
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
-        self.client = lambda service: boto3.client(service, endpoint_url=url, config=settings, **keys)
+        self.client: Callable[[str], Any] = lambda service: boto3.client(service, endpoint_url=url, config=settings, **keys)
         self.dynamodb = self.client("dynamodb")
         self.states = self.client("stepfunctions")
         self._create_table()
         function = self._create_function()
         self.run_machine = self._create_machine("run", substituted(RUN, AdvanceRunArn=function))
         self.resume_machine = self._create_machine("resume", substituted(RESUME, AdvanceRunArn=function, TableName=TABLE))
-        # A table that is not there is an error that no retrier and no catcher names.
-        self.tableless_machine = self._create_machine(
-            "tableless", substituted(RESUME, AdvanceRunArn=function, TableName="no-such-table")
-        )
+        # A table that does not exist is an error that no retrier and no catcher names.
+        self.tableless_machine = self._create_machine("tableless", substituted(RESUME, AdvanceRunArn=function, TableName="no-such-table"))
 
     @property
-    def advance(self):
+    def advance(self) -> Advance:
+        """The prescribed answers and the invocations of advance-run."""
         return self.stand_in.advance
 
     def close(self) -> None:
+        """Stops the interpreter and the stand-in."""
         self.server.stop()
         self.stand_in.close()
 
@@ -126,18 +131,16 @@ class Interpreter:
     def _create_function(self) -> str:
         raise NotImplementedError
 
-    def _create_machine(self, name: str, definition: dict) -> str:
-        created = self.states.create_state_machine(name=name, definition=json.dumps(hurried(definition)), roleArn=ROLE)
+    def _create_machine(self, name: str, definition: dict[str, Any]) -> str:
+        created = self.states.create_state_machine(name=name, definition=json.dumps(with_short_waits(definition)), roleArn=ROLE)
         return created["stateMachineArn"]
 
     def _create_table(self) -> None:
-        """The part of the template's table that the machines touch: the keys and the outbox."""
+        """Creates the part of the template's table that the machines use: the keys and the outbox."""
         self.dynamodb.create_table(
             TableName=TABLE,
             BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "outboxPk", "outboxSk")
-            ],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "outboxPk", "outboxSk")],
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
             GlobalSecondaryIndexes=[
                 {
@@ -153,15 +156,17 @@ class Interpreter:
 
 
 class MiniStack(Interpreter):
+    """MiniStack with the patches of the local stack."""
+
     name = "ministack"
-    cannot = {
+    cannot: ClassVar[dict[str, str]] = {
         "throttled function": "MiniStack runs functions in process and never throttles one",
     }
 
     def _start(self, log: Path) -> None:
         self.stand_in = StandIn()
         port = free_port()
-        patched = ROOT / "dev" / "ministack_patched.py"
+        patched = ROOT / "dev" / "ministack_patches"
         environment = {
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
@@ -187,16 +192,18 @@ class MiniStack(Interpreter):
 
 
 class Moto(Interpreter):
+    """The server of moto."""
+
     name = "moto"
-    cannot = {
-        "stop while parked": "moto answers StopExecution, but a parked execution stays RUNNING until its token is rung",
+    cannot: ClassVar[dict[str, str]] = {
+        "stop while parked": "moto answers StopExecution, but a parked execution stays RUNNING until its task token is sent",
     }
 
     def _start(self, log: Path) -> None:
         port = free_port()
-        self.stand_in = StandIn(passes_on_to=port)
+        self.stand_in = StandIn(forwards_to=port)
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-        # MOTO_PORT is where moto's own tasks look for AWS.
+        # The tasks of moto find AWS at MOTO_PORT.
         self.server = Server(self.name, command, port, {"MOTO_PORT": str(self.stand_in.port)}, log)
         self._post("/moto-api/config", b'{"stepfunctions": {"execute_state_machine": true}}')
 

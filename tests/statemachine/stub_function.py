@@ -1,19 +1,22 @@
-"""A function that says what it was asked: enough of Lambda's runtime API to stand in for each of our binaries.
+"""A function that answers with its own name and parameters: a client of Lambda's Runtime API that stands in for each binary.
 
-Started by a bootstrap script, as a Rust binary is. Needs nothing but Python itself. Told a run whose id ends in "fails", it fails.
+A bootstrap script starts it, as it starts a Rust binary. It needs only the standard library, and fails for a run whose id ends in "fails".
 """
 
 import json
 import os
 import sys
 from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
 
 INVOCATION = "/2018-06-01/runtime/invocation"
 
 
-def call(method: str, path: str, body: dict | None = None) -> tuple[str | None, dict]:
+def call(method: str, path: str, body: dict[str, Any] | None = None) -> tuple[str | None, dict[str, Any]]:
+    """Sends a request to the Runtime API; returns the request id of the invocation and the event, if it is a GET."""
     connection = HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
-    connection.request(method, path, body and json.dumps(body))
+    connection.request(method, path, json.dumps(body) if body else None)
     response = connection.getresponse()
     answer = response.read()
     connection.close()
@@ -21,12 +24,15 @@ def call(method: str, path: str, body: dict | None = None) -> tuple[str | None, 
 
 
 def main(name: str, records: str) -> None:
+    """Answers invocations for ever and appends each event to the file of this function in the folder `records`."""
     while True:
         request, event = call("GET", f"{INVOCATION}/next")
-        with open(os.path.join(records, f"{name}.jsonl"), "a", encoding="utf-8") as record:
+        with (Path(records) / f"{name}.jsonl").open("a", encoding="utf-8") as record:
             record.write(json.dumps({"event": event, "table": os.environ["TABLE_NAME"]}) + "\n")
         if event.get("runId", "").endswith("fails"):
-            call("POST", f"{INVOCATION}/{request}/error", {"errorType": "Told", "errorMessage": "told to fail"})
+            call(
+                "POST", f"{INVOCATION}/{request}/error", {"errorType": "FailedOnPurpose", "errorMessage": "the id of the run ends in fails"}
+            )
         else:
             said = {"function": name, "parameters": event.get("pathParameters")}
             answer = {"statusCode": 200, "body": json.dumps(said)} if "httpMethod" in event else {}

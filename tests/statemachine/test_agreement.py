@@ -1,7 +1,8 @@
-"""Folder = package = binary = events folder, and a handler's route is the template's: what is said twice is said alike."""
+"""The folder, the package, the binary and the events folder of a function have one name, and its handler has the route of the template."""
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -24,12 +25,12 @@ def routes(name: str) -> set[tuple[str, str]]:
     return {(event["Properties"]["Method"], event["Properties"]["Path"]) for event in events if event["Type"] == "Api"}
 
 
-def test_every_function_has_its_folder_and_its_events():
+def test_every_function_has_its_folder_and_its_events() -> None:
     assert folders("functions") == set(FUNCTIONS) == folders("events")
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
-def test_a_handler_declares_the_route_that_the_template_gives_it(name):
+def test_a_handler_declares_the_route_that_the_template_gives_it(name: str) -> None:
     source = (ROOT / f"functions/{name}/src/lib.rs").read_text(encoding="utf-8")
     declared = ENDPOINT.search(source)
     if not routes(name):
@@ -41,7 +42,7 @@ def test_a_handler_declares_the_route_that_the_template_gives_it(name):
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_a_sample_event_comes_from_the_route_of_its_function(event):
+def test_a_sample_event_comes_from_the_route_of_its_function(event: Path) -> None:
     sample = json.loads(event.read_text(encoding="utf-8"))
     if "httpMethod" in sample:
         assert (sample["httpMethod"], sample["resource"]) in routes(event.parent.name)

@@ -1,8 +1,10 @@
-"""What can be said about the definitions without running them."""
+"""Properties of the state machines that can be checked without running them."""
 
 import json
 import shutil
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,12 +18,13 @@ DEFINITIONS = pytest.mark.parametrize("path", [RUN, RESUME], ids=lambda path: pa
 VALIDATOR = "asl-validator@4.0.0"
 
 
-def definition(path):
+def definition(path: Path) -> dict[str, Any]:
+    """Returns a definition with values for its placeholders."""
     return substituted(path, **VALUES)
 
 
 @DEFINITIONS
-def test_the_validator_accepts_it(path, tmp_path):
+def test_the_validator_accepts_it(path: Path, tmp_path: Path) -> None:
     npx = shutil.which("npx")
     if npx is None:
         pytest.skip(f"npx (Node.js) is not installed, so {VALIDATOR} did not check {path.name}")
@@ -29,7 +32,7 @@ def test_the_validator_accepts_it(path, tmp_path):
     filled.write_text(json.dumps(definition(path)))
     command = [npx, "--yes", VALIDATOR, "--json-path", str(filled)]
     try:
-        checked = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        checked = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     except subprocess.TimeoutExpired:
         pytest.skip(f"npx did not bring {VALIDATOR} within two minutes, so it did not check {path.name}")
     said = checked.stdout + checked.stderr
@@ -39,7 +42,7 @@ def test_the_validator_accepts_it(path, tmp_path):
 
 
 @DEFINITIONS
-def test_the_template_substitutes_every_placeholder_and_no_other(path):
+def test_the_template_substitutes_every_placeholder_and_no_other(path: Path) -> None:
     (machine,) = (
         each["Properties"]
         for each in resources("AWS::Serverless::StateMachine").values()
@@ -49,9 +52,10 @@ def test_the_template_substitutes_every_placeholder_and_no_other(path):
 
 
 @DEFINITIONS
-def test_every_state_is_reached_and_every_way_leads_somewhere(path):
+def test_every_state_is_reached_and_either_ends_or_goes_on(path: Path) -> None:
     machine = definition(path)
-    reached, ahead = set(), [machine["StartAt"]]
+    reached: set[str] = set()
+    ahead: list[str] = [machine["StartAt"]]
     while ahead:
         name = ahead.pop()
         if name not in reached:
@@ -64,8 +68,8 @@ def test_every_state_is_reached_and_every_way_leads_somewhere(path):
 
 
 @DEFINITIONS
-def test_states_all_stands_alone_and_last(path):
-    """Step Functions refuses a definition that says otherwise; neither interpreter does."""
+def test_states_all_stands_alone_and_last(path: Path) -> None:
+    """Step Functions refuses other definitions; neither interpreter does."""
     for name, state in definition(path)["States"].items():
         for field in ("Retry", "Catch"):
             rules = [rule["ErrorEquals"] for rule in state.get(field, [])]
@@ -74,7 +78,7 @@ def test_states_all_stands_alone_and_last(path):
 
 
 @DEFINITIONS
-def test_retries_stay_within_what_step_functions_takes(path):
+def test_retries_stay_within_the_limits_of_step_functions(path: Path) -> None:
     for name, state in definition(path)["States"].items():
         for retrier in state.get("Retry", []):
             assert retrier["JitterStrategy"] == "FULL", name
@@ -83,23 +87,23 @@ def test_retries_stay_within_what_step_functions_takes(path):
 
 
 @DEFINITIONS
-def test_no_task_waits_for_ever(path):
+def test_every_task_has_a_timeout(path: Path) -> None:
     for name, state in definition(path)["States"].items():
         assert "TimeoutSeconds" in state or "TimeoutSecondsPath" in state, name
 
 
-def test_both_machines_advance_in_the_same_way():
+def test_both_machines_advance_in_the_same_way() -> None:
     assert definition(RUN)["States"]["Advance"] == definition(RESUME)["States"]["Advance"]
 
 
-def test_park_does_not_retry_what_it_catches_by_name():
-    """A failed condition or a deadline is news, not a fault: a retry would only keep the run waiting."""
+def test_park_does_not_retry_what_it_catches_by_name() -> None:
+    """A failed condition or a passed deadline is an expected outcome: a retry would only keep the run waiting."""
     park = definition(RESUME)["States"]["Park"]
     retried = {error for retrier in park["Retry"] for error in retrier["ErrorEquals"]}
     assert retried.isdisjoint({"DynamoDb.ConditionalCheckFailedException", "States.Timeout", "States.ALL"})
 
 
-def test_park_names_every_attribute_that_its_expressions_use():
+def test_park_names_every_attribute_that_its_expressions_use() -> None:
     parameters = definition(RESUME)["States"]["Park"]["Parameters"]
     expressions = parameters["UpdateExpression"] + " " + parameters["ConditionExpression"]
     used = set(expressions.replace(",", " ").split())

@@ -1,6 +1,6 @@
-"""template.yaml comes up through CloudFormation, on MiniStack, with a stand-in for every binary.
+"""template.yaml is deployed through CloudFormation on MiniStack, with a stand-in for every binary.
 
-On AWS the same file is packed by `sam package`; here the packing is the same and the code is `stub_function.py`.
+On AWS `sam package` packs the same file; here the packing is the same, and the code is `stub_function.py`.
 """
 
 import io
@@ -9,7 +9,9 @@ import re
 import shlex
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -33,9 +35,10 @@ PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 class Deployed:
-    """The stack, once it is up."""
+    """The deployed stack."""
 
     def __init__(self, on: MiniStack, records: Path) -> None:
+        """Deploys the stack; its functions record their events in the folder `records`."""
         self.on, self.records = on, records
         self.cloudformation = on.client("cloudformation")
         self._create()
@@ -68,7 +71,7 @@ class Deployed:
             OnFailure="DO_NOTHING",
         )
 
-    def _settled(self) -> dict | None:
+    def _settled(self) -> dict[str, Any] | None:
         stack = self.cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
         return None if stack["StackStatus"].endswith("_IN_PROGRESS") else stack
 
@@ -76,20 +79,25 @@ class Deployed:
         events = self.cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
         return [f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason')}" for e in events if "FAILED" in e["ResourceStatus"]]
 
-    def ask(self, method: str, path: str) -> tuple[int, dict]:
-        address = f"http://127.0.0.1:{self.on.server.port}/restapis/{self.outputs['ApiId']}/{self.outputs['StageName']}/_user_request_{path}"
+    def ask(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
+        """Sends a request to the API and returns the status and the JSON value of the answer."""
+        address = (
+            f"http://127.0.0.1:{self.on.server.port}/restapis/{self.outputs['ApiId']}/{self.outputs['StageName']}/_user_request_{path}"
+        )
         try:
             with urlopen(Request(address, method=method, data=None if method == "GET" else b"{}")) as answer:
                 return answer.status, json.load(answer)
         except HTTPError as refused:
             return refused.code, json.load(refused)
 
-    def invocations(self, binary: str) -> list[dict]:
+    def invocations(self, binary: str) -> list[dict[str, Any]]:
+        """Returns the recorded events of a function, each with the name of its table."""
         record = self.records / f"{binary}.jsonl"
         return [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
 
 
 def bootstrap(binary: str, records: Path) -> bytes:
+    """Returns an archive whose bootstrap runs the stand-in for the binary."""
     script = f"#!/bin/sh\nexec {shlex.join([sys.executable, '-S', str(STUB), binary, str(records)])}\n"
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as zipped:
@@ -100,7 +108,7 @@ def bootstrap(binary: str, records: Path) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory):
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     on = MiniStack(tmp_path_factory.mktemp("deployment") / "server.log")
     try:
         yield Deployed(on, tmp_path_factory.mktemp("records"))
@@ -109,22 +117,24 @@ def deployed(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.mark.parametrize(("method", "path", "function"), ROUTES, ids=str)
-def test_a_route_leads_to_its_function(deployed, method, path, function):
+def test_a_route_leads_to_its_function(deployed: Deployed, method: str, path: str, function: str) -> None:
     parameters = {name: f"{name}_1" for name in PARAMETER.findall(path)}
     answered = deployed.ask(method, PARAMETER.sub(lambda found: parameters[found[1]], path))
     assert answered == (200, {"function": function, "parameters": parameters or None})
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/api/nothing"), ("DELETE", "/api/flows"), ("GET", "/")])
-def test_what_the_api_does_not_know_keeps_the_envelope(deployed, method, path):
+def test_an_unknown_route_is_answered_with_the_error_envelope(deployed: Deployed, method: str, path: str) -> None:
     assert deployed.ask(method, path) == (404, {"error": "not found"})
 
 
-def test_the_table_is_what_the_template_says(deployed):
+def test_the_table_is_what_the_template_says(deployed: Deployed) -> None:
     name = deployed.outputs["TableName"]
     table = deployed.on.dynamodb.describe_table(TableName=name)["Table"]
     assert {i["IndexName"]: i["Projection"]["ProjectionType"] for i in table["GlobalSecondaryIndexes"]} == {
-        "lists": "INCLUDE", "inbox": "ALL", "outbox": "KEYS_ONLY",
+        "lists": "INCLUDE",
+        "inbox": "ALL",
+        "outbox": "KEYS_ONLY",
     }
     assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
     ttl = deployed.on.dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
@@ -133,7 +143,7 @@ def test_the_table_is_what_the_template_says(deployed):
     assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
 
 
-def test_the_bucket_is_nobody_elses(deployed):
+def test_the_bucket_is_private_and_takes_no_plain_http(deployed: Deployed) -> None:
     s3, bucket = deployed.on.client("s3"), deployed.outputs["BucketName"]
     assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
     (statement,) = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
@@ -141,7 +151,7 @@ def test_the_bucket_is_nobody_elses(deployed):
 
 
 @pytest.mark.parametrize("machine", ["Run", "Resume"])
-def test_a_segment_advances_through_the_deployed_function(deployed, machine):
+def test_a_segment_advances_through_the_deployed_function(deployed: Deployed, machine: str) -> None:
     run_id = f"run_{machine}"
     deployed.on.states.start_execution(
         stateMachineArn=deployed.outputs[f"{machine}StateMachineArn"],
@@ -153,22 +163,20 @@ def test_a_segment_advances_through_the_deployed_function(deployed, machine):
 
 
 @pytest.mark.parametrize("machine", ["Run", "Resume"])
-def test_an_execution_that_fails_for_good_is_settled(deployed, machine):
+def test_an_execution_that_fails_for_good_is_settled(deployed: Deployed, machine: str) -> None:
     arn, run_id = deployed.outputs[f"{machine}StateMachineArn"], f"run_{machine}_fails"
-    deployed.on.states.start_execution(
-        stateMachineArn=arn, name=f"{run_id}-1", input=json.dumps({"runId": run_id, "waitSeconds": 3600})
-    )
+    deployed.on.states.start_execution(stateMachineArn=arn, name=f"{run_id}-1", input=json.dumps({"runId": run_id, "waitSeconds": 3600}))
 
-    def settled() -> list[dict]:
+    def settled() -> list[dict[str, Any]]:
         details = [each["event"]["detail"] for each in deployed.invocations("settle-run")]
         return [detail for detail in details if detail["name"] == f"{run_id}-1"]
 
     (detail,) = until(settled, f"settle-run did not hear of {run_id}")
-    assert (detail["status"], detail["stateMachineArn"], detail["error"]) == ("FAILED", arn, "Told")
+    assert (detail["status"], detail["stateMachineArn"], detail["error"]) == ("FAILED", arn, "FailedOnPurpose")
 
 
-def test_an_execution_that_is_stopped_is_settled_too(deployed):
-    """Cancelling stops the segment; settle-run hears of it and finds a run that is cancelled already."""
+def test_an_execution_that_is_stopped_is_settled_too(deployed: Deployed) -> None:
+    """Cancelling a run stops its execution; settle-run is invoked and finds a run that is cancelled already."""
     arn = deployed.outputs["ResumeStateMachineArn"]
     name = deployed.outputs["TableName"]
     item = {"pk": "RUN#run_stopped", "sk": "RUN", "owes": "run_stopped-1"}
@@ -185,8 +193,8 @@ def test_an_execution_that_is_stopped_is_settled_too(deployed):
     assert until(statuses, "settle-run did not hear of the stop") == ["ABORTED"]
 
 
-def test_of_the_stream_only_what_outputs_leave_by_reaches_purge_outputs(deployed):
-    """TTL deletes a record of a step; a run ends after more than a day. What else happens to items is filtered out."""
+def test_purge_outputs_gets_only_the_stream_records_that_it_needs(deployed: Deployed) -> None:
+    """It needs steps that TTL deletes and runs that end after more than a day. All other records are filtered out."""
     name, table = deployed.outputs["TableName"], deployed.on.dynamodb
     past = {"N": "1000000000"}
     run = {"pk": {"S": "RUN#run_gone"}, "sk": {"S": "RUN"}}
@@ -198,7 +206,7 @@ def test_of_the_stream_only_what_outputs_leave_by_reaches_purge_outputs(deployed
     table.put_item(TableName=name, Item={**run, "status": {"S": "running"}})
     table.put_item(TableName=name, Item={**run, "status": {"S": "succeeded"}, "lastedDays": {"N": "3"}})
 
-    def seen() -> list[dict]:
+    def seen() -> list[dict[str, Any]]:
         records = [record for each in deployed.invocations("purge-outputs") for record in each["event"]["Records"]]
         return records if len(records) >= 2 else []
 
@@ -209,7 +217,7 @@ def test_of_the_stream_only_what_outputs_leave_by_reaches_purge_outputs(deployed
     assert by_event["MODIFY"]["dynamodb"]["NewImage"]["lastedDays"] == {"N": "3"}
 
 
-def test_the_clock_calls_who_pays_debts_who_starts_flows_and_who_repeats_deliveries(deployed):
+def test_schedules_invoke_the_three_periodic_functions(deployed: Deployed) -> None:
     events = deployed.on.client("events")
     ticks = {}
     for rule in events.list_rules()["Rules"]:
@@ -224,7 +232,7 @@ def test_the_clock_calls_who_pays_debts_who_starts_flows_and_who_repeats_deliver
     }
 
 
-def test_every_function_of_the_template_is_there(deployed):
+def test_every_function_of_the_template_is_there(deployed: Deployed) -> None:
     names = {each["FunctionName"] for each in deployed.on.client("lambda").list_functions()["Functions"]}
     binaries = {each["Metadata"]["BuildProperties"]["Binary"] for each in resources("AWS::Serverless::Function").values()}
     assert {name.removeprefix(f"{STACK}-") for name in names if name.startswith(STACK)} == binaries

@@ -1,20 +1,22 @@
 """A stream's batch of which a function reports failures comes again from the first record that failed, on MiniStack's own poller."""
 
-import os
+from collections.abc import Iterator
+from typing import Any
 
-import ministack_patched
 import pytest
+from ministack.services import dynamodb, lambda_svc
 
-os.environ.setdefault("BIND_HOST", "127.0.0.1")
-from ministack.services import dynamodb, lambda_svc  # noqa: E402
+from ministack_patches import stream_batch_failures
 
 TABLE = "stream-failures-test"
 FUNCTION = "stream-failures-test"
+# The batches that the function was given so far, and the records that it is to report as failed.
+Stream = tuple[list[list[str]], set[str]]
 
 
 @pytest.fixture
-def stream(monkeypatch):
-    """A table with a stream, a function that reads it, and what that is to answer: gives the batches that it was given so far."""
+def stream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stream]:
+    """A table with a stream, and a function that reads it."""
     dynamodb._delete_table({"TableName": TABLE})
     dynamodb._create_table(
         {
@@ -26,9 +28,10 @@ def stream(monkeypatch):
         }
     )
     arn = dynamodb._tables.get(TABLE)["LatestStreamArn"]
-    batches, failing = [], set()
+    batches: list[list[str]] = []
+    failing: set[str] = set()
 
-    def function(_function, event, *_args):
+    def function(_function: Any, event: dict[str, Any], *_args: Any) -> dict[str, Any]:
         names = [record["dynamodb"]["Keys"]["pk"]["S"] for record in event["Records"]]
         batches.append(names)
         failed = [r["dynamodb"]["SequenceNumber"] for r, name in zip(event["Records"], names, strict=True) if name in failing]
@@ -48,18 +51,18 @@ def stream(monkeypatch):
     record = {"config": {"FunctionName": FUNCTION}}
     monkeypatch.setattr(lambda_svc, "_get_func_record_for_qualifier", lambda *_: (record, record["config"]))
     monkeypatch.setattr(lambda_svc, "_ESM_BACKOFF_SECONDS", -1)
-    ministack_patched.mend_stream_failures(lambda_svc, dynamodb)
+    stream_batch_failures.apply()
     yield batches, failing
     lambda_svc._dynamodb_stream_positions.pop(mapping["UUID"], None)
     dynamodb._delete_table({"TableName": TABLE})
 
 
-def put(*names):
+def put(*names: str) -> None:
     for name in names:
         dynamodb._put_item({"TableName": TABLE, "Item": {"pk": {"S": name}}})
 
 
-def test_what_failed_comes_again_and_so_does_what_followed_it(stream):
+def test_what_failed_comes_again_and_so_does_what_followed_it(stream: Stream) -> None:
     batches, failing = stream
     put("a", "b", "c", "d")
     failing.add("c")
@@ -73,7 +76,7 @@ def test_what_failed_comes_again_and_so_does_what_followed_it(stream):
     assert len(batches) == 3
 
 
-def test_what_did_not_fail_does_not_come_again(stream):
+def test_what_did_not_fail_does_not_come_again(stream: Stream) -> None:
     batches, _failing = stream
     put("a", "b")
     for _ in range(3):

@@ -1,0 +1,30 @@
+"""Every patch, in the order in which it is applied. Importing this module imports MiniStack."""
+
+from . import (
+    event_source_poller,
+    execution_start,
+    function_output,
+    gateway_responses,
+    runtime_api,
+    schedule_ticks,
+    stream_batch_failures,
+    table_settings,
+    task_timeout_path,
+    time_to_live,
+)
+from .target import Patch
+
+PATCHES: tuple[Patch, ...] = (
+    # Where MiniStack differs from AWS.
+    task_timeout_path,
+    table_settings,
+    time_to_live,
+    stream_batch_failures,
+    gateway_responses,
+    # Where MiniStack waits instead of working.
+    execution_start,
+    function_output,
+    runtime_api,
+    event_source_poller,
+    schedule_ticks,
+)
