@@ -195,7 +195,9 @@ fn ranges_error(target: &Target, error: &PortError) -> EffectError {
     tracing::warn!(%error, "the private ranges of an organisation could not be read");
     match error {
         PortError::Unavailable(_) => transient(target.describe("was not sent: what private networks are open could not be read just now")),
-        PortError::Corrupt(_) | PortError::Rejected(_) => permanent(target.describe("was not sent: what private networks are open cannot be read")),
+        PortError::Corrupt(_) | PortError::Rejected(_) => {
+            permanent(target.describe("was not sent: what private networks are open cannot be read"))
+        }
     }
 }
 
