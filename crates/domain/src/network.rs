@@ -34,7 +34,7 @@ pub enum BadRange {
     #[error("must be the first address of its range: {0}")]
     Inside(IpNet),
     /// The range is not private, or only in part.
-    #[error("must lie within one of {}: only private networks can be opened", PRIVATE.join(", "))]
+    #[error("must be within one of {}: only private networks can be opened", PRIVATE.join(", "))]
     Public,
 }
 

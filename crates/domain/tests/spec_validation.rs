@@ -24,7 +24,7 @@ fn a_wait_has_a_span_or_a_time_and_not_both() {
     refuses(&json!({"type": "wait"}), "seconds: is required, unless there is `until`");
     refuses(
         &json!({"type": "wait", "seconds": 1, "until": "${trigger.at}"}),
-        "until: cannot stand beside `seconds`; leave one of them out",
+        "until: cannot be given together with `seconds`; leave one of them out",
     );
     refuses(&json!({"type": "wait", "seconds": 28_800_001}), "seconds: must be a whole number from 0 to 28800000");
     refuses(&json!({"type": "wait", "until": "tomorrow"}), "until: must be an RFC 3339 time such as 2026-01-02T03:04:05Z");

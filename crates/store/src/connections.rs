@@ -16,7 +16,7 @@ use crate::items::connection::{ID, LAST_HEALTHY_AT, LAST_USED_AT, OPTIONAL, UPDA
 use crate::items::{ConnectionEntry, ConnectionItem};
 use crate::{Table, error, keys, read, text, write};
 
-/// How often a registration or a deletion is tried when others change the same connection at the same time.
+/// The number of times that a registration or a deletion is tried when others change the same connection at the same time.
 const TRIES: usize = 5;
 
 impl Connections for Table {

@@ -145,7 +145,7 @@ impl Objects {
         }
     }
 
-    /// Returns a URL at which anyone can read the object for so many seconds.
+    /// Returns a URL at which anyone can read the object for `seconds`.
     pub(crate) async fn sign(&self, object: &ObjectRef, seconds: u64) -> Result<String, PortError> {
         self.presigner.get(&object.key, seconds, SystemTime::now()).await
     }

@@ -42,7 +42,7 @@ impl Presigner {
         Self { base, region, credentials: config.credentials_provider() }
     }
 
-    /// Returns a URL at which the object at `key` can be read for so many seconds from `now`. Fails with `Corrupt` if there are no
+    /// Returns a URL at which the object at `key` can be read for `seconds` from `now`. Fails with `Corrupt` if there are no
     /// credentials to sign with.
     pub(crate) async fn get(&self, key: &str, seconds: u64, now: SystemTime) -> Result<String, PortError> {
         let provider = self.credentials.as_ref().ok_or_else(|| corrupt("there are no credentials to sign a URL with"))?;

@@ -67,7 +67,7 @@ fn a_failed_call_has_not_happened_and_one_whose_answer_is_lost_has() {
         assert_eq!(faults.take_crash(), answer.is_none(), "{fate:?}");
         assert_eq!(store.stored_run(&run.id).unwrap().rev > run.rev, happened, "{fate:?}");
     }
-    // The client library repeats a write whose answer it did not get, and hears that somebody was faster.
+    // The client library repeats a write whose answer it did not get, and learns that another write was faster.
     let faults = Faults::none();
     let (clock, store, run) = stored(&faults);
     faults.strike(1, Fate::Twice);

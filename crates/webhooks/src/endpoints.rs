@@ -8,7 +8,7 @@ use domain::secret::new_signing_secret;
 use domain::webhook::{Endpoint, Endpoints};
 use secrecy::SecretString;
 
-/// How often a change is applied again because another writer changed the endpoints meanwhile.
+/// The number of times that a change is applied before it gives up, because another writer changed the endpoints meanwhile.
 const MAX_TRIES: usize = 100;
 
 /// Makes a new secret for an endpoint. Returns it in clear, for the caller, and sealed for the place where it is stored.

@@ -7,7 +7,7 @@ use domain::webhook::{Delivery, test_event};
 
 use crate::save::save;
 
-/// How often a delivery is read and changed again because another writer changed it meanwhile.
+/// The number of times that a delivery is read and changed before that gives up, because another writer changed it meanwhile.
 const MAX_TRIES: usize = 10;
 
 /// Sends `webhook.test` to an endpoint, through the queue like every event. Returns the delivery. Fails with `NotFound` if there is no

@@ -94,7 +94,7 @@ fn a_webhook_trigger_works_also_if_the_response_of_a_write_is_lost_and_is_delete
     assert!(body["data"]["flow"]["webhookSecret"].as_str().unwrap().starts_with("whsec_"));
     assert!(block_on(&deployment.clock, deployment.store.webhook(&token)).unwrap().is_some());
     let (_, again) = patch(&deployment, &secret, &json!({"triggerType": "webhook", "name": "Hooked"}));
-    assert_eq!(again["data"]["flow"].get("webhookSecret"), None, "it is told when it is made");
+    assert_eq!(again["data"]["flow"].get("webhookSecret"), None, "it is shown when it is made");
 
     let (status, _) = patch(&deployment, &secret, &json!({"triggerType": "api"}));
     assert_eq!(status, 200);

@@ -15,7 +15,7 @@ pub struct Node {
     pub id: NodeId,
     /// What the node does.
     pub kind: NodeKind,
-    /// How often the node is attempted.
+    /// The attempts of the node, and the waits between them.
     pub retry: Retry,
     /// How long one attempt may take, in seconds.
     pub timeout_seconds: u32,

@@ -3,7 +3,7 @@
 use super::{CommitError, PortError};
 use crate::error::ApplicationError;
 
-/// How often an update is decided again because what it is about has changed meanwhile. Each refusal means that another process has
+/// The number of times that an update is decided before it gives up, because what it is about has changed each time. Each refusal means that another process has
 /// written successfully, so more of them in a row are exceptional load, and the caller does better to try again later.
 pub const MAX_UPDATE_TRIES: usize = 25;
 

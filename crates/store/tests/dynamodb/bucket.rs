@@ -58,7 +58,7 @@ async fn answer(State(objects): State<Objects>, method: Method, uri: Uri, header
     found.map_or_else(|| StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response)
 }
 
-/// Two at a time, so that whoever lists has to turn pages.
+/// Two at a time, so that a list has several pages.
 fn list(objects: &BTreeMap<String, Bytes>, bucket: &str, query: &str) -> String {
     let parameter = |name: &str| {
         let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));

@@ -66,7 +66,7 @@ impl Plan {
     }
 }
 
-/// A flow with so many runs, all ids, newest first, and the run at `place`.
+/// A flow with this number of runs, all ids, newest first, and the run at `place`.
 async fn flow(store: &Opened, count: usize, place: usize) -> (FlowId, Vec<RunId>, Run) {
     let maker = Maker::new(7);
     let (org, flow) = (maker.org(), maker.flow_id());

@@ -13,7 +13,7 @@ use crate::wire::Cost;
 
 const DAY: u64 = 24 * 3600;
 
-/// `a`, a wait of so many seconds, `b`.
+/// `a`, a wait of this number of seconds, `b`.
 fn waiting(seconds: u64) -> Value {
     spec(&[task("a", json!({})), json!({"id": "rest", "type": "wait", "seconds": seconds}), task("b", json!({}))], "a>rest rest>b")
 }

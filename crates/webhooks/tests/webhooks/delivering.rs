@@ -157,7 +157,7 @@ fn a_deleted_endpoint_receives_nothing_more() {
     stack.deliver_all();
     assert_eq!(stack.sender.sent_requests().len(), 1);
     assert!(stack.queue.messages().is_empty() && stack.queue.dead().is_empty());
-    assert_eq!(only(&stack, &endpoint).owed_at(), None, "nobody looks for it any more");
+    assert_eq!(only(&stack, &endpoint).owed_at(), None, "it is not due any more");
     let refused = again(&stack, &only(&stack, &endpoint)).unwrap_err();
     assert!(matches!(refused, ApplicationError::NotFound("webhook")));
 }

@@ -43,7 +43,7 @@ pub(super) fn wait(fields: &mut ObjectReader<'_>) -> Option<Wait> {
     }
     match (fields.optional("seconds").is_some(), fields.optional("until").is_some()) {
         (false, false) => fields.problem("seconds", "is required, unless there is `until`"),
-        (true, true) => fields.problem("until", "cannot stand beside `seconds`; leave one of them out"),
+        (true, true) => fields.problem("until", "cannot be given together with `seconds`; leave one of them out"),
         _ => {}
     }
     seconds.map(Wait::Seconds).or(until.map(Wait::Until))
