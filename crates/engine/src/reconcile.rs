@@ -14,7 +14,7 @@ impl<P: Ports> Engine<P> {
         let mut failed = None;
         for id in &with_pending_effects {
             if let Err(error) = self.dispatch_for(id).await {
-                tracing::error!(run = %id, %error, "a debt could not be paid");
+                tracing::error!(run = %id, %error, "a pending effect could not be dispatched");
                 failed = Some(error);
             }
         }
