@@ -32,7 +32,8 @@ use testkit::suite::Subject;
 
 use crate::block_on;
 use crate::opened::{Opened, open};
-use samples::{Samples, TASK_TOKEN};
+pub use samples::Samples;
+use samples::TASK_TOKEN;
 
 /// The time at which the samples are written and read: nothing has expired.
 const NOW: u64 = 100;
