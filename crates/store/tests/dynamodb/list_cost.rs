@@ -55,7 +55,6 @@ async fn filled(store: &Opened, org: OrgId, flow: FlowId) {
             let mut item = written[&kind(number)].clone();
             let id = RunId::new(at(60 * number), maker.entropy().random());
             item.insert("pk".to_owned(), AttributeValue::S(format!("RUN#{id}")));
-            item.insert("id".to_owned(), AttributeValue::S(id.to_string()));
             WriteRequest::builder().put_request(PutRequest::builder().set_item(Some(item)).build().unwrap()).build()
         })
         .collect();
