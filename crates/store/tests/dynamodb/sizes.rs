@@ -58,7 +58,11 @@ fn the_sizes_in_memory_are_those_of_the_items() {
             assert_about("a gate", gate_bytes(gate), &store.item(&pk, &format!("GATE#{}", gate.node)).await);
         }
         for step in &samples.steps {
-            let step = domain::step::StepRecord { run: run.id, output: step.output.clone().or(Some(Payload::of(json!("x".repeat(50_000))))), ..step.clone() };
+            let step = domain::step::StepRecord {
+                run: run.id,
+                output: step.output.clone().or(Some(Payload::of(json!("x".repeat(50_000))))),
+                ..step.clone()
+            };
             let recorded = store.runs.record(&run, step).await.unwrap();
             assert_about("a step", step_bytes(&recorded), &store.item(&pk, &format!("STEP#{}", recorded.node)).await);
         }

@@ -3,7 +3,7 @@
 
 use domain::access::{ApiKey, Revocation};
 use domain::connection::Connection;
-use domain::flow::{CronTrigger, Flow, FlowTrigger, Version};
+use domain::flow::{CronTrigger, Flow, FlowLabel, FlowTrigger, Version};
 use domain::gate::{Gate, Verdict, Vote};
 use domain::id::{EndpointId, EventId, FlowId, OrgId, RunId};
 use domain::json::sha256_hex;
