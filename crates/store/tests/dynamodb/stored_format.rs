@@ -53,7 +53,7 @@ fn fixtures() -> PathBuf {
 
 /// The versions that there are fixtures of, the oldest first.
 fn versions() -> Vec<String> {
-    let entries = std::fs::read_dir(fixtures()).unwrap();
+    let entries = std::fs::read_dir(fixtures()).into_iter().flatten();
     let mut versions: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     versions.sort_by_key(|version| version.trim_start_matches('v').parse::<u32>().unwrap());
     versions
