@@ -13,6 +13,7 @@ mod sizes;
 mod starting;
 mod stored_format;
 mod template;
+mod unreadable;
 mod uploads;
 mod wire;
 

@@ -60,7 +60,7 @@ fn versions() -> Vec<String> {
 }
 
 /// Writes every sample through the ports.
-async fn write(store: &Opened, samples: &Samples) {
+pub async fn write(store: &Opened, samples: &Samples) {
     let (runs, table) = (&store.runs, &store.runs.table);
     table.put_organisation(&samples.organisation).await.unwrap();
     table.open_range(&samples.organisation.id, &samples.range).await.unwrap();
