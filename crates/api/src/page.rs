@@ -78,6 +78,9 @@ impl<'a, O: Organisations> Paging<'a, O> {
             let secret = self.organisations.cursor_secret(&self.org).await?;
             set(&mut meta, "nextCursor", Value::from(seal(&secret, &self.binding, &position)));
         }
+        if page.unreadable > 0 {
+            set(&mut meta, "unreadable", Value::from(page.unreadable));
+        }
         let rows: Vec<Value> = page.rows.iter().map(row).collect();
         let body = json!({"data": rows, "total": total, "page": self.page, "limit": self.window.limit, "meta": meta});
         Ok(ApiResponse::page(body))

@@ -9,6 +9,8 @@ pub struct Page<T> {
     pub next: Option<String>,
     /// The number of rows in the whole list, counted up to [`COUNT_CAP`] + 1, which means that there are more.
     pub total: u64,
+    /// The number of rows of this page that cannot be read and are left out, so that they do not hold up the others.
+    pub unreadable: u64,
 }
 
 /// Totals are exact up to this number.

@@ -19,16 +19,13 @@ impl ApiKeys for Table {
 
     async fn api_keys(&self, org: &OrgId, window: &Window) -> Result<Page<ApiKey>, PortError> {
         let collection = Collection::all(keys::api_keys(org));
-        let entries = self.collection_page(&collection, window, |entry: &KeyEntry| &entry.sk).await?;
+        let entries = self.collection_page(&collection, window, read::<KeyEntry>).await?;
         let wanted = entries.rows.iter().map(|entry| (keys::api_key(&entry.secret_sha256), keys::KEY)).collect();
-        let mut found: HashMap<String, ApiKey> = HashMap::new();
-        for item in self.all_of::<KeyItem>(wanted).await? {
-            let key = item.into_key()?;
-            found.insert(key.id.to_string(), key);
-        }
-        let key_of = |entry: &KeyEntry| found.remove(&entry.sk).ok_or_else(|| error::corrupt(format!("{} has no key", entry.sk)));
-        let rows = entries.rows.iter().map(key_of).collect::<Result<_, _>>()?;
-        Ok(Page { rows, next: entries.next, total: entries.total })
+        let found = self.all_of(wanted, |item| read::<KeyItem>(item)?.into_key()).await?;
+        let mut by_id: HashMap<String, ApiKey> = found.rows.into_iter().map(|key| (key.id.to_string(), key)).collect();
+        let rows: Vec<ApiKey> = entries.rows.iter().filter_map(|entry| by_id.remove(&entry.sk)).collect();
+        let unreadable = entries.unreadable + (entries.rows.len() - rows.len()) as u64;
+        Ok(Page { rows, next: entries.next, total: entries.total, unreadable })
     }
 
     async fn revoke_key(&self, org: &OrgId, id: &KeyId, revocation: &Revocation) -> Result<Option<ApiKey>, PortError> {

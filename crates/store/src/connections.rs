@@ -70,13 +70,14 @@ impl ConnectionBook for Table {
 
     async fn connections(&self, org: &OrgId, window: &Window) -> Result<Page<Connection>, PortError> {
         let collection = Collection::all(keys::connections(org));
-        let entries = self.collection_page(&collection, window, |entry: &ConnectionEntry| &entry.sk).await?;
+        let entries = self.collection_page(&collection, window, read::<ConnectionEntry>).await?;
         let wanted = entries.rows.iter().map(|entry| (keys::connection(org, &entry.slug), keys::CONNECTION)).collect();
-        let items: Vec<ConnectionItem> = self.all_of(wanted).await?;
-        let mut found: HashMap<String, ConnectionItem> = items.into_iter().map(|item| (item.id.to_string(), item)).collect();
+        let found = self.all_of(wanted, |item| read::<ConnectionItem>(item)?.into_connection()).await?;
+        let mut by_id: HashMap<String, Connection> =
+            found.rows.into_iter().map(|connection| (connection.id.to_string(), connection)).collect();
         // A connection that was deleted a moment ago may still be among the entries that were read.
-        let rows = entries.rows.iter().filter_map(|entry| found.remove(&entry.sk)).map(ConnectionItem::into_connection);
-        Ok(Page { rows: rows.collect::<Result<_, _>>()?, next: entries.next, total: entries.total })
+        let rows = entries.rows.iter().filter_map(|entry| by_id.remove(&entry.sk)).collect();
+        Ok(Page { rows, next: entries.next, total: entries.total, unreadable: entries.unreadable + found.unreadable })
     }
 
     async fn delete_connection(&self, org: &OrgId, slug: &ServiceSlug) -> Result<Option<Connection>, PortError> {

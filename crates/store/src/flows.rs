@@ -8,7 +8,7 @@ use domain::ports::{CommitError, FlowName, Flows, Page, PortError, Window};
 use crate::items::{FlowItem, SlugItem, VersionItem};
 use crate::lists::List;
 use crate::merge::Group;
-use crate::{Table, error, keys, number, text, write};
+use crate::{Table, error, keys, number, read, text, write};
 
 impl Flows for Table {
     async fn create_flow(&self, flow: &Flow, version: &Version) -> Result<(), CommitError> {
@@ -61,9 +61,7 @@ impl Flows for Table {
             // Flows are never deleted.
             only_grows: true,
         };
-        let page = self.page_of::<FlowItem>(&list, window).await?;
-        let rows = page.rows.into_iter().map(FlowItem::into_flow).collect::<Result<_, _>>()?;
-        Ok(Page { rows, next: page.next, total: page.total })
+        self.page_of(&list, window, |item| read::<FlowItem>(item)?.into_flow()).await
     }
 }
 

@@ -23,6 +23,7 @@ mod outbox;
 mod outputs;
 mod presigned;
 mod progress;
+mod readable;
 mod runs;
 mod webhook_triggers;
 mod webhooks;

@@ -9,11 +9,11 @@ use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{COUNT_CAP, Page, PortError, RunFilter, RunLists, RunSummary, Window};
 use domain::run::{RunStatus, Trigger};
 use futures_util::future::try_join_all;
-use serde::de::DeserializeOwned;
 
 use crate::items::{GateItem, SummaryItem};
 use crate::merge::{Group, Merge, Span};
-use crate::{Table, error, keys, read, text};
+use crate::readable::Readable;
+use crate::{Item, Table, error, keys, read, text};
 
 /// The lists that this process has found to have more rows than are counted, and that never lose a row.
 #[derive(Debug, Clone, Default)]
@@ -101,15 +101,13 @@ impl RunLists for Table {
             high: filter.to.map(|to| RunId::lowest(to).to_string()),
             only_grows: filter.only_grows(),
         };
-        let page = self.page_of::<SummaryItem>(&list, window).await?;
-        let rows = page.rows.into_iter().map(SummaryItem::into_summary).collect::<Result<_, _>>()?;
-        Ok(Page { rows, next: page.next, total: page.total })
+        self.page_of(&list, window, |item| read::<SummaryItem>(item)?.into_summary()).await
     }
 
     async fn open_gates(&self, org: &OrgId, wanted: &(dyn Fn(&Gate) -> bool + Sync), window: &Window) -> Result<Page<Gate>, PortError> {
         // The inbox has open gates only, so it is as small as the work in progress; assignee and flow are compared here.
-        let mut page = Page { rows: Vec::new(), next: None, total: 0 };
-        let mut last_row = None;
+        let mut page = Readable::default();
+        let (mut next, mut last_row, mut total) = (None, None, 0);
         let mut to_skip = window.skip;
         let mut start = None;
         loop {
@@ -123,13 +121,14 @@ impl RunLists for Table {
                 .set_exclusive_start_key(start);
             let answer = request.send().await.map_err(error::port)?;
             for item in answer.items.unwrap_or_default() {
-                let gate = read::<GateItem>(item)?;
-                let key = gate.inbox_key();
-                let gate = gate.into_gate()?;
-                if !wanted(&gate) {
-                    continue;
-                }
-                page.total = (page.total + 1).min(COUNT_CAP + 1);
+                let mut row = Readable::default();
+                row.add(item, |item| {
+                    let gate = read::<GateItem>(item)?;
+                    Ok((gate.inbox_key(), gate.into_gate()?))
+                })?;
+                page.unreadable += row.unreadable;
+                let Some((key, gate)) = row.rows.pop().filter(|(_, gate)| wanted(gate)) else { continue };
+                total = (total + 1).min(COUNT_CAP + 1);
                 if window.after.as_ref().is_some_and(|after| key <= *after) {
                     continue;
                 }
@@ -139,12 +138,12 @@ impl RunLists for Table {
                     page.rows.push(gate);
                     last_row = Some(key);
                 } else {
-                    page.next.clone_from(&last_row);
+                    next.clone_from(&last_row);
                 }
             }
             start = answer.last_evaluated_key;
-            if start.is_none() || (page.next.is_some() && page.total > COUNT_CAP) {
-                return Ok(page);
+            if start.is_none() || (next.is_some() && total > COUNT_CAP) {
+                return Ok(Page { rows: page.rows, next, total, unreadable: page.unreadable });
             }
         }
     }
@@ -157,8 +156,13 @@ impl RunLists for Table {
 }
 
 impl Table {
-    /// Returns a page of a list, newest first.
-    pub(crate) async fn page_of<T: DeserializeOwned>(&self, list: &List, window: &Window) -> Result<Page<T>, PortError> {
+    /// Returns a page of a list, newest first. `read` makes a row of an item of the index.
+    pub(crate) async fn page_of<T>(
+        &self,
+        list: &List,
+        window: &Window,
+        read: impl Fn(Item) -> Result<T, PortError>,
+    ) -> Result<Page<T>, PortError> {
         let key = |id: &str| format!("{}{id}", list.prefix);
         // `~` is above every id, and nothing is below all of them.
         let all = Span { low: key(list.low.as_deref().unwrap_or("")), high: key(list.high.as_deref().unwrap_or("~")) };
@@ -169,15 +173,15 @@ impl Table {
             merge.add(group).await?;
         }
         let mut rows = merge.rows().skip(window.skip);
-        let (mut page, mut last) = (Vec::new(), None);
+        let (mut page, mut last) = (Readable::default(), None);
         for (key, item) in rows.by_ref().take(window.limit) {
-            page.push(read(item.clone())?);
+            page.add(item.clone(), &read)?;
             last = key.strip_prefix(&list.prefix);
         }
         let next = rows.next().and(last).map(str::to_owned);
         drop(rows);
         let total = self.total(list, window, &merge, &all).await?;
-        Ok(Page { rows: page, next, total })
+        Ok(Page { rows: page.rows, next, total, unreadable: page.unreadable })
     }
 
     async fn total(&self, list: &List, window: &Window, merge: &Merge<'_>, all: &Span) -> Result<u64, PortError> {

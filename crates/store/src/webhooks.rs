@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 
 use crate::collection::Collection;
 use crate::items::{DeliveryItem, EndpointsItem, EventItem};
-use crate::{Table, keys, write};
+use crate::{Table, keys, read, write};
 
 /// The most due deliveries that one tick takes from each partition of the outbox. The rest waits for the next tick.
 const MAX_DUE: usize = 10_000;
@@ -66,8 +66,7 @@ impl Deliveries for Table {
         // The id of a delivery has the time of its event, so those that have expired are not even read. TTL counts in whole seconds.
         let oldest = DeliveryId::lowest(Time::from_millis((now.seconds() + 1).saturating_sub(KEPT_SECONDS) * 1000));
         let collection = Collection::from(keys::deliveries(org, endpoint), oldest.to_string());
-        let page = self.collection_page(&collection, window, |item: &DeliveryItem| &item.sk).await?;
-        let rows = page.rows.into_iter().filter_map(|item| item.into_delivery_at(now).transpose()).collect::<Result<_, _>>()?;
-        Ok(Page { rows, next: page.next, total: page.total })
+        let page = self.collection_page(&collection, window, |item| read::<DeliveryItem>(item)?.into_delivery_at(now)).await?;
+        Ok(Page { rows: page.rows.into_iter().flatten().collect(), next: page.next, total: page.total, unreadable: page.unreadable })
     }
 }

@@ -1,4 +1,4 @@
-//! The store in memory keeps the promises that every store keeps.
+//! The store in memory passes the suite of every store.
 
 use std::future::Future;
 

@@ -1,4 +1,4 @@
-//! The tools themselves: a clock without time, faults, tasks that take turns.
+//! The test tools: a clock without real time, faults, tasks that are moved by hand.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
 
 use std::cell::RefCell;
@@ -16,7 +16,7 @@ fn stored(faults: &Faults) -> (ManualClock, Memory, Run) {
     (clock, store, run)
 }
 
-/// `join` of two futures, without a crate for it.
+/// Runs two futures at the same time.
 async fn both(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {
     let (mut first, mut second) = (Box::pin(first), Box::pin(second));
     let (mut first_done, mut second_done) = (false, false);
@@ -41,7 +41,7 @@ fn sleepers_wake_in_the_order_of_their_alarms_and_nothing_really_waits() {
 }
 
 #[test]
-fn a_sleep_that_was_given_up_does_not_move_the_time() {
+fn a_sleep_that_was_dropped_does_not_move_the_time() {
     let clock = ManualClock::at(at(0));
     assert_eq!(run_until(&clock, clock.sleep(60_000), || true), None);
     assert!(!clock.skip_to_alarm());
@@ -52,7 +52,7 @@ fn a_sleep_that_was_given_up_does_not_move_the_time() {
 
 #[test]
 #[should_panic(expected = "nothing can go on")]
-fn a_future_that_waits_for_nothing_is_found_out() {
+fn a_future_that_waits_for_nothing_fails_the_test() {
     block_on(&ManualClock::at(at(0)), std::future::pending::<()>());
 }
 
@@ -67,7 +67,7 @@ fn a_failed_call_has_not_happened_and_one_whose_answer_is_lost_has() {
         assert_eq!(faults.take_crash(), answer.is_none(), "{fate:?}");
         assert_eq!(store.stored_run(&run.id).unwrap().rev > run.rev, happened, "{fate:?}");
     }
-    // The client library repeats a write whose answer it did not get, and learns that another write was faster.
+    // The client library repeats a write whose answer was lost, and gets the answer that another writer was first.
     let faults = Faults::none();
     let (clock, store, run) = stored(&faults);
     faults.strike(1, Fate::Twice);
@@ -87,7 +87,7 @@ fn when_a_process_dies_all_its_branches_die() {
 }
 
 #[test]
-fn of_two_tasks_that_take_turns_the_test_chooses_who_is_first() {
+fn of_two_tasks_the_test_chooses_which_is_first() {
     for first in [0, 1] {
         let faults = Faults::none();
         let (_, store, run) = stored(&faults);
@@ -101,7 +101,7 @@ fn of_two_tasks_that_take_turns_the_test_chooses_who_is_first() {
             }
         };
         let numbers = [tasks.spawn(writer(0)), tasks.spawn(writer(1))];
-        // Both come to their load, then to their commit; and then one of them writes.
+        // Both load, both come to their commit, and then one of them writes.
         for _ in 0..2 {
             for number in numbers {
                 assert!(!tasks.step(number));

@@ -52,7 +52,7 @@ pub async fn handle(
     };
     let page = store.open_gates(&request.key.org, &accept, &paging.window).await?;
     let rows = view::approvals(runs, clock.now(), &page.rows).await?;
-    paging.respond(&Page { rows, next: page.next, total: page.total }, Value::clone).await
+    paging.respond(&Page { rows, next: page.next, total: page.total, unreadable: page.unreadable }, Value::clone).await
 }
 
 fn assignee_filter(request: &ApiRequest, errors: &mut FieldErrors) -> Option<AssigneeFilter> {

@@ -84,7 +84,7 @@ impl Endpoints {
             newest_first.iter().skip(window.skip).take(window.limit).map(|endpoint| Endpoint::clone(endpoint)).collect();
         let more = newest_first.len() > window.skip + window.limit;
         let next = rows.last().filter(|_| more).map(|endpoint| endpoint.id.to_string());
-        Page { rows, next, total: self.all.len() as u64 }
+        Page { rows, next, total: self.all.len() as u64, unreadable: 0 }
     }
 
     /// Adds an endpoint, unless it is there already. Fails if there is no room for another one.

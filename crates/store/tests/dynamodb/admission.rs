@@ -1,4 +1,4 @@
-//! What admitting a request costs, and that functions which know nothing of each other count exactly.
+//! The cost of admission, and that functions count exactly without knowing of each other.
 
 use domain::access::{Bucket, Limits, Scope};
 use domain::ports::{Admission, ApiKeys, Keys};
@@ -33,7 +33,7 @@ async fn is_admitted(table: &Table, now: Time) -> bool {
     matches!(admit(table, now).await, Admission::Admitted(..))
 }
 
-/// The minutes of the key's counters, in order.
+/// Returns the minutes of the counters of the key, in order.
 async fn counted(store: &Opened) -> Vec<String> {
     let item = store.item(&format!("KEY#{HASH}"), "KEY").await;
     let mut names: Vec<String> = item.into_keys().filter(|name| name.starts_with("count#")).collect();
@@ -42,7 +42,7 @@ async fn counted(store: &Opened) -> Vec<String> {
 }
 
 #[test]
-fn the_limit_is_exact_over_functions_that_know_nothing_of_each_other() {
+fn the_limit_is_exact_over_independent_functions() {
     block_on(async {
         let store = with_key().await;
         let processes: Vec<Table> = (0..8).map(|_| store.another_process()).collect();
@@ -54,7 +54,7 @@ fn the_limit_is_exact_over_functions_that_know_nothing_of_each_other() {
 }
 
 #[test]
-fn a_request_costs_one_write_and_a_made_up_key_a_read() {
+fn a_request_costs_one_write_and_an_invented_key_one_read() {
     block_on(async {
         let store = with_key().await;
         let table = store.another_process();
@@ -62,7 +62,7 @@ fn a_request_costs_one_write_and_a_made_up_key_a_read() {
         store.metered.take();
         assert_eq!(table.admit("made up", writes(), ALL, at(0)).await.unwrap(), Admission::Unknown);
         assert_eq!(store.metered.take_operations(), ["GetItem"]);
-        // The first time a process meets a key it looks at it.
+        // The first time that a process sees a key it reads it.
         assert!(is_admitted(&table, at(0)).await);
         assert_eq!(store.metered.take_operations(), ["GetItem", "UpdateItem"]);
         for seconds in [1, 2, 61, 7_200] {
@@ -76,7 +76,7 @@ fn a_request_costs_one_write_and_a_made_up_key_a_read() {
 }
 
 #[test]
-fn old_counters_are_taken_away_by_whoever_comes_next() {
+fn old_counters_are_removed_by_the_next_request() {
     block_on(async {
         let store = with_key().await;
         let table = store.another_process();
@@ -84,11 +84,11 @@ fn old_counters_are_taken_away_by_whoever_comes_next() {
         for seconds in [0, 60, 120] {
             assert!(is_admitted(&table, at(seconds)).await);
         }
-        // The minute before the present one stays: to another machine it may be the present.
+        // The minute before the present one stays: another machine may still count in it.
         assert_eq!(counted(&store).await, [name(0), name(60), name(120)]);
         assert!(is_admitted(&table, at(121)).await);
         assert_eq!(counted(&store).await, [name(60), name(120)]);
-        // Processes that handle one request each leave nothing behind either.
+        // Processes that handle one request each leave no old counters either.
         for hour in 1..=20 {
             assert!(is_admitted(&store.another_process(), at(hour * 3_600)).await);
             assert_eq!(counted(&store).await, [name(hour * 3_600)]);
@@ -97,7 +97,7 @@ fn old_counters_are_taken_away_by_whoever_comes_next() {
 }
 
 #[test]
-fn a_process_that_has_met_a_key_learns_of_its_revocation_at_once() {
+fn a_process_that_has_seen_a_key_refuses_it_at_once_after_its_revocation() {
     block_on(async {
         let store = with_key().await;
         let table = store.another_process();

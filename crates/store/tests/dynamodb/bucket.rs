@@ -1,4 +1,4 @@
-//! A stand-in for S3: objects can be put, copied, got, listed and deleted, addressed by path. What the client signs is not checked.
+//! A stand-in for S3: objects can be put, copied, read, listed and deleted, addressed by path. Signatures are not checked.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 type Objects = Arc<Mutex<BTreeMap<String, Bytes>>>;
 
-/// Serves on a loopback port; gives its URL.
+/// Serves on a loopback port, and returns the URL.
 pub async fn serve() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -23,7 +23,7 @@ pub async fn serve() -> String {
 async fn answer(State(objects): State<Objects>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let key = uri.path().replace("%40", "@");
     if method == Method::PUT {
-        // The client sends a payload that it has in memory as it is; if it ever stops doing so, what is stored here would not be it.
+        // The client sends a payload in memory as it is. If it stopped doing so, other bytes would be stored here.
         if headers.get("content-encoding").is_some_and(|encoding| encoding == "aws-chunked") {
             return StatusCode::NOT_IMPLEMENTED.into_response();
         }
@@ -39,7 +39,7 @@ async fn answer(State(objects): State<Objects>, method: Method, uri: Uri, header
         return "<CopyObjectResult/>".into_response();
     }
     if method == Method::DELETE {
-        // What is not there is deleted with the same answer.
+        // Deleting an object that does not exist has the same answer.
         objects.lock().unwrap().remove(&key);
         return StatusCode::NO_CONTENT.into_response();
     }
@@ -58,7 +58,7 @@ async fn answer(State(objects): State<Objects>, method: Method, uri: Uri, header
     found.map_or_else(|| StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response)
 }
 
-/// Two at a time, so that a list has several pages.
+/// Lists two objects at a time, so that a client has to read several pages.
 fn list(objects: &BTreeMap<String, Bytes>, bucket: &str, query: &str) -> String {
     let parameter = |name: &str| {
         let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));

@@ -1,4 +1,4 @@
-//! What a run costs in write units, through the real engine on the real store.
+//! The cost of a run in write units, with the real engine on the real store.
 
 use domain::flow::Spec;
 use domain::ports::{Flows, Runs};
@@ -12,7 +12,7 @@ use crate::block_on;
 use crate::opened::open;
 use crate::wire::Cost;
 
-/// The writes of a run that executes a chain of `length` nodes: those that start it, and those that drive it.
+/// Returns the writes of a run that executes a chain of `length` nodes: those that start it, and those that drive it.
 async fn writes_of_a_chain(length: usize) -> (Vec<Cost>, Vec<Cost>) {
     let store = open().await;
     let (maker, clock) = (Maker::new(1), ManualClock::at(at(0)));
@@ -43,7 +43,7 @@ fn per_node(costs: &[Cost], length: usize) -> f64 {
     units(costs) / length as f64
 }
 
-/// The budget: at most 3 units a node, and at 100 nodes at most half as much again.
+/// The budget: at most 3 units for a node, and at 100 nodes at most 1.5 times what a node costs at 10.
 #[test]
 fn a_node_with_a_small_output_costs_at_most_three_write_units() {
     block_on(async {

@@ -1,4 +1,4 @@
-//! What a page of a list costs in read units, among 10,000 runs of one flow.
+//! The cost of a page of a list in read units, among 10,000 runs of one flow.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -16,12 +16,12 @@ use crate::opened::{Opened, TABLE, open};
 
 const RUNS: u64 = 10_000;
 const LIMIT: usize = 50;
-/// Read units for a page of 50 runs.
+/// The budget of a page of 50 runs, in read units.
 const BUDGET: f64 = 10.0;
-/// What it costs to count a thousand.
+/// The cost of counting a thousand rows, in read units.
 const COUNT: f64 = 22.0;
 
-/// One run in 160 is of the rarest kind; most have succeeded after a call of `execute`.
+/// Returns the status and the trigger of a run. One in 160 is of the rarest kind; most have succeeded after a call of `execute`.
 fn kind(number: u64) -> (RunStatus, Trigger) {
     match number {
         _ if number % 160 == 7 => (RunStatus::Cancelled, Trigger::Cron),
@@ -33,7 +33,7 @@ fn kind(number: u64) -> (RunStatus, Trigger) {
     }
 }
 
-/// Writes runs as the store does, but many at once: those of a kind differ from one that the store has written in their ids alone.
+/// Writes runs as the store does, but many at once: those of a kind differ only in their ids from one that the store has written.
 async fn filled(store: &Opened, org: OrgId, flow: FlowId) {
     let maker = Maker::new(2);
     let mut written: HashMap<(RunStatus, Trigger), HashMap<String, AttributeValue>> = HashMap::new();
@@ -41,7 +41,7 @@ async fn filled(store: &Opened, org: OrgId, flow: FlowId) {
         let Entry::Vacant(place) = written.entry((status, trigger)) else { continue };
         let message = "the service answered 503: it is being repaired".to_owned();
         let error = (status == RunStatus::Failed).then_some(RunError { node: Some("n1".to_owned()), message });
-        // Of another flow, so that there are no more than there should be of this one.
+        // It belongs to another flow, so that this flow has only the runs that it should have.
         let run = maker.run(org, maker.flow_id(), &chain(1), at(0));
         let run = Run { status, trigger, error, finished_at: status.is_final().then(|| at(5)), ..run };
         store.runs.create(&run, &json!({}), None).await.unwrap();
@@ -55,7 +55,6 @@ async fn filled(store: &Opened, org: OrgId, flow: FlowId) {
             let mut item = written[&kind(number)].clone();
             let id = RunId::new(at(60 * number), maker.entropy().random());
             item.insert("pk".to_owned(), AttributeValue::S(format!("RUN#{id}")));
-            item.insert("id".to_owned(), AttributeValue::S(id.to_string()));
             WriteRequest::builder().put_request(PutRequest::builder().set_item(Some(item)).build().unwrap()).build()
         })
         .collect();
@@ -64,7 +63,7 @@ async fn filled(store: &Opened, org: OrgId, flow: FlowId) {
     }
 }
 
-/// A page, and the read units and queries that it took.
+/// Returns a page, and the read units and queries that it cost.
 async fn page(store: &Opened, table: &Table, flow: &FlowId, filter: &RunFilter, window: &Window) -> (Page<RunSummary>, f64, usize) {
     store.metered.take_reads();
     let page = table.runs_of(flow, filter, window).await.unwrap();
@@ -73,8 +72,8 @@ async fn page(store: &Opened, table: &Table, flow: &FlowId, filter: &RunFilter, 
     (page, reads.iter().map(|cost| cost.units).sum(), reads.len())
 }
 
-/// What a walk costs: its first page in a new process, its second and third, and its first page once more.
-async fn walk(store: &Opened, flow: &FlowId, told: &str, filter: &RunFilter) -> (String, [f64; 4]) {
+/// Returns the cost of a walk: of its first page in a new process, its second and third, and its first page once more.
+async fn walk(store: &Opened, flow: &FlowId, filter_name: &str, filter: &RunFilter) -> (String, [f64; 4]) {
     let table = store.another_process();
     let first = Window { limit: LIMIT, ..Window::default() };
     let mut window = first.clone();
@@ -84,12 +83,12 @@ async fn walk(store: &Opened, flow: &FlowId, told: &str, filter: &RunFilter) -> 
         if number == 3 {
             window = first.clone();
         }
-        // Each later page is asked of a process that knows nothing but the cursor.
+        // Each later page is read by a process that knows only the cursor.
         let asked = if number == 1 || number == 2 { store.another_process() } else { table.clone() };
         let (page, units, queries) = page(store, &asked, flow, filter, &window).await;
         *cost = units;
         if number == 0 {
-            line.push(format!("{told:<38} total {:>4}", page.total.min(COUNT_CAP)));
+            line.push(format!("{filter_name:<38} total {:>4}", page.total.min(COUNT_CAP)));
         }
         line.push(format!("{units:>5.1} in {queries:>2}"));
         let Some(next) = page.next else { break };
@@ -104,8 +103,8 @@ fn only(status: Option<RunStatus>, trigger: Option<Trigger>) -> RunFilter {
     RunFilter { status, trigger, ..RunFilter::default() }
 }
 
-/// Where the total is known, every page keeps the budget: if few runs match (it is counted), or if more than 1,000 do and that
-/// has been found out once. `docs/benchmarks.md` has the figures, those of the counts as well.
+/// Where the total is known, every page keeps the budget: if few runs match (they are counted), or if more than 1,000 do and that was found
+/// once. `docs/benchmarks.md` has the figures, also of the counts.
 #[test]
 fn a_page_of_fifty_runs_of_the_rarest_filter_costs_at_most_ten_read_units() {
     block_on(async {
@@ -114,24 +113,24 @@ fn a_page_of_fifty_runs_of_the_rarest_filter_costs_at_most_ten_read_units() {
         let (org, flow) = (maker.org(), maker.flow_id());
         filled(&store, org, flow).await;
         println!("read units and queries of pages of {LIMIT} among {RUNS} runs: first, second, third, first again in the same process");
-        for (told, filter) in [
+        for (filter_name, filter) in [
             ("cancelled, cron (63 runs)", only(Some(RunStatus::Cancelled), Some(Trigger::Cron))),
             ("cancelled (63 runs)", only(Some(RunStatus::Cancelled), None)),
             ("failed, webhook (none)", only(Some(RunStatus::Failed), Some(Trigger::Webhook))),
             ("running (20 runs)", only(Some(RunStatus::Running), None)),
             ("cron (63 runs)", only(None, Some(Trigger::Cron))),
         ] {
-            let (line, costs) = walk(&store, &flow, told, &filter).await;
+            let (line, costs) = walk(&store, &flow, filter_name, &filter).await;
             println!("{line}");
             assert!(costs.iter().all(|cost| *cost <= BUDGET), "{line}");
         }
-        for (told, filter) in [
+        for (filter_name, filter) in [
             ("succeeded, manual", only(Some(RunStatus::Succeeded), Some(Trigger::Manual))),
             ("succeeded", only(Some(RunStatus::Succeeded), None)),
             ("manual", only(None, Some(Trigger::Manual))),
             ("no filter", RunFilter::default()),
         ] {
-            let (line, [first, second, third, again]) = walk(&store, &flow, told, &filter).await;
+            let (line, [first, second, third, again]) = walk(&store, &flow, filter_name, &filter).await;
             println!("{line}");
             assert!(second.max(third).max(again) <= BUDGET, "{line}");
             assert!(first <= BUDGET + COUNT, "{line}");
@@ -140,14 +139,14 @@ fn a_page_of_fifty_runs_of_the_rarest_filter_costs_at_most_ten_read_units() {
         let (line, [_, second, third, _]) = walk(&store, &flow, "no filter but a span of 7,000 runs", &spanned).await;
         println!("{line}");
         assert!(second.max(third) <= BUDGET, "{line}");
-        // Neither few nor more than are counted: counted for every page.
+        // Neither few nor more than the cap: they are counted for every page.
         let (line, costs) = walk(&store, &flow, "failed (500 runs)", &only(Some(RunStatus::Failed), None)).await;
         println!("{line}");
         assert!(costs.iter().all(|cost| *cost <= BUDGET + COUNT), "{line}");
     });
 }
 
-/// The only read that a cursor needs, and once for each process.
+/// It is the only read that a cursor needs, once for each process.
 #[test]
 fn the_secret_of_a_cursor_costs_half_a_read_unit() {
     block_on(async {

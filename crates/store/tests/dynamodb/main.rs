@@ -1,5 +1,5 @@
-//! The store on a real DynamoDB engine (dynoxide, in this process), through the real client: the suite that every store must
-//! pass, and what it costs.
+//! The store on a real DynamoDB engine (dynoxide, in this process) with the real client: the suite that every store must pass, the costs,
+//! and the stored format.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot be set up should stop at once")]
 
 mod admission;
@@ -9,9 +9,11 @@ mod list_cost;
 mod moving;
 mod opened;
 mod retention;
+mod sizes;
 mod starting;
 mod stored_format;
 mod template;
+mod unreadable;
 mod uploads;
 mod wire;
 

@@ -1,4 +1,4 @@
-//! A run changes its status while a page is being read: between any two of the queries that the page takes.
+//! A run changes its status while a page is read, between any two of its queries.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use crate::opened::{Opened, open};
 
 use RunStatus::{AwaitingApproval, Cancelled, Failed, Running, Succeeded};
 
-/// What happens before which of the next queries.
+/// The moves that happen before the next queries.
 #[derive(Clone, Default)]
 struct Plan(Arc<Mutex<State>>, Arc<Turns<()>>);
 
@@ -22,7 +22,7 @@ struct Plan(Arc<Mutex<State>>, Arc<Turns<()>>);
 struct State {
     queries: usize,
     moves: VecDeque<(usize, RunStatus)>,
-    victim: Option<Run>,
+    mover: Option<Run>,
 }
 
 impl Plan {
@@ -33,40 +33,40 @@ impl Plan {
         store.metered.interrupt(move || {
             let (planned, runs) = (planned.clone(), runs.clone());
             async move {
-                // Of queries that are sent at the same time one waits for the other's moves.
+                // Of queries that are sent at the same time one waits for the moves of the other.
                 let _turn = planned.1.lock().await;
                 let number = planned.0.lock().unwrap().queries;
                 planned.0.lock().unwrap().queries += 1;
                 while let Some(run) = planned.due(number) {
                     let moved = runs.commit(run, &[]).await.unwrap();
-                    planned.0.lock().unwrap().victim = Some(moved);
+                    planned.0.lock().unwrap().mover = Some(moved);
                 }
             }
         });
         plan
     }
 
-    /// The victim as it is to be written before query `number`.
+    /// Returns the moving run as it is to be written before query `number`.
     fn due(&self, number: usize) -> Option<Run> {
         let mut state = self.0.lock().unwrap();
         let status = state.moves.pop_front_if(|(at, _)| *at <= number)?.1;
-        state.victim.clone().map(|run| Run { status, ..run })
+        state.mover.clone().map(|run| Run { status, ..run })
     }
 
-    /// Begins with a victim and its moves; gives the number of queries since the last beginning.
-    fn begin(&self, victim: Run, moves: &[(usize, RunStatus)]) -> usize {
+    /// Starts a plan with a run and its moves. Returns the number of queries since the last start.
+    fn begin(&self, mover: Run, moves: &[(usize, RunStatus)]) -> usize {
         let mut state = self.0.lock().unwrap();
-        state.victim = Some(victim);
+        state.mover = Some(mover);
         state.moves = moves.iter().copied().collect();
         std::mem::take(&mut state.queries)
     }
 
-    fn victim(&self) -> Run {
-        self.0.lock().unwrap().victim.clone().unwrap()
+    fn mover(&self) -> Run {
+        self.0.lock().unwrap().mover.clone().unwrap()
     }
 }
 
-/// A flow with this number of runs, all ids, newest first, and the run at `place`.
+/// Returns a flow with `count` runs, their ids, newest first, and the run at `place`.
 async fn flow(store: &Opened, count: usize, place: usize) -> (FlowId, Vec<RunId>, Run) {
     let maker = Maker::new(7);
     let (org, flow) = (maker.org(), maker.flow_id());
@@ -94,33 +94,33 @@ async fn walked(store: &Opened, flow: &FlowId, filter: &RunFilter, limit: usize)
     }
 }
 
-/// Moves the run at `place` of `count` along `path` before every choice of queries that it takes to walk through them.
+/// Moves the run at `place` of `count` along `path`, before every choice of the queries of a walk.
 async fn at_every_moment(path: &[RunStatus], filter: &RunFilter, limit: usize, count: usize, place: usize) {
     let store = open().await;
     let plan = Plan::install(&store);
-    let (flow, all, victim) = flow(&store, count, place).await;
+    let (flow, all, mover) = flow(&store, count, place).await;
     let put_back = async |run: Run| store.runs.commit(Run { status: path[0], ..run }, &[]).await.unwrap();
-    let victim = put_back(victim).await;
-    plan.begin(victim, &[]);
+    let mover = put_back(mover).await;
+    plan.begin(mover, &[]);
     walked(&store, &flow, filter, limit).await;
-    let queries = plan.begin(plan.victim(), &[]);
+    let queries = plan.begin(plan.mover(), &[]);
     assert!(queries > 5, "{queries} queries");
     for first in 0..=queries {
         for second in if path.len() > 2 { first..=queries } else { first..=first } {
-            let victim = put_back(plan.victim()).await;
+            let mover = put_back(plan.mover()).await;
             let moves: Vec<(usize, RunStatus)> = [first, second].into_iter().zip(path[1..].iter().copied()).collect();
-            plan.begin(victim, &moves);
+            plan.begin(mover, &moves);
             assert_eq!(walked(&store, &flow, filter, limit).await, all, "{path:?} before the queries {first} and {second} of {queries}");
         }
     }
 }
 
-/// With one trigger: a run never changes it, so the others only take time.
+/// Returns a filter for one trigger: a run never changes it, so more triggers would only take time.
 fn manual() -> RunFilter {
     RunFilter { trigger: Some(Trigger::Manual), ..RunFilter::default() }
 }
 
-/// Wherever it goes, it is on the page once.
+/// Whatever its moves are, it is on the page once.
 #[test]
 fn a_run_that_moves_between_two_queries_of_a_page_is_on_it_once() {
     block_on(async {
@@ -140,7 +140,7 @@ fn a_run_that_moves_between_two_queries_of_a_page_is_on_it_once() {
     });
 }
 
-/// Where a partition gives more than one batch, what is read late must not be what a run leaves.
+/// If a partition is read in several batches, a partition that a run leaves must not be read late.
 #[test]
 fn a_run_that_moves_while_a_partition_is_read_on_is_on_the_page_once() {
     block_on(async {

@@ -15,10 +15,10 @@ use testkit::suite::Subject;
 use crate::wire::Metered;
 use crate::{bucket, template};
 
-/// What the table is called.
+/// The name of the table.
 pub const TABLE: &str = "runs";
 
-/// The store, and a client of its own for what is no port.
+/// The store, and a client for what no port does.
 pub struct Opened {
     pub runs: RunStore,
     pub client: Client,
@@ -27,19 +27,19 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// The same table as another process sees it, which knows nothing of what the first has met.
+    /// Returns the same table as another process has it, without what the first has cached.
     pub fn another_process(&self) -> Table {
         Table::new(&self.config, TABLE)
     }
 
-    /// All attributes of an item.
+    /// Returns all attributes of an item.
     pub async fn item(&self, pk: &str, sk: &str) -> HashMap<String, AttributeValue> {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let request = self.client.get_item().table_name(TABLE).key("pk", text(pk)).key("sk", text(sk));
         request.consistent_read(true).send().await.unwrap().item.unwrap()
     }
 
-    /// The item of a run, as it is stored.
+    /// Returns the item of a run as it is stored.
     pub async fn raw_run(&self, run: &RunId) -> HashMap<String, AttributeValue> {
         let key = AttributeValue::S(format!("RUN#{run}"));
         let request = self.client.get_item().table_name(TABLE).key("pk", key).key("sk", AttributeValue::S("RUN".to_owned()));
@@ -57,7 +57,7 @@ async fn config(metered: &Metered, url: &str) -> SdkConfig {
         .await
 }
 
-/// Starts the engines on loopback ports, and creates the table of the template.
+/// Starts the engines on loopback ports, creates the table of the template, and returns the store.
 pub async fn open() -> Opened {
     let metered = Metered::new(aws_smithy_http_client::Builder::new().build_http());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -109,7 +109,7 @@ impl Subject for Opened {
     }
 }
 
-/// An attribute of the state's parameters, with the paths filled in that this state uses.
+/// Returns an attribute of the parameters of the state, with the paths filled in that this state uses.
 fn filled(value: &Value, run: &RunId, execution: &str, token: &str) -> AttributeValue {
     let (kind, value) = value.as_object().unwrap().iter().next().unwrap();
     let value = value.as_str().unwrap();

@@ -1,4 +1,4 @@
-//! What keeping outputs long enough costs: nothing, for a run that ends within a day.
+//! The cost of keeping outputs long enough: nothing for a run that ends within a day.
 
 use domain::ports::{Clock, Flows, Outputs, Runs};
 use domain::run::RunStatus;
@@ -13,12 +13,12 @@ use crate::wire::Cost;
 
 const DAY: u64 = 24 * 3600;
 
-/// `a`, a wait of this number of seconds, `b`.
+/// Returns a spec with `a`, a wait, and `b`.
 fn waiting(seconds: u64) -> Value {
     spec(&[task("a", json!({})), json!({"id": "rest", "type": "wait", "seconds": seconds}), task("b", json!({}))], "a>rest rest>b")
 }
 
-/// Drives a run of two segments to its end, `seconds` after its beginning. Gives the writes of each.
+/// Drives a run of two segments to its end, `seconds` after its beginning. Returns the run and the writes of each segment.
 async fn driven(store: &Opened, spec: Value, seconds: u64) -> (domain::run::Run, Vec<Vec<Cost>>) {
     let (maker, clock) = (Maker::new(1), ManualClock::at(at(0)));
     let (flow, version) = maker.flow(maker.org(), "flow", spec, at(0));
@@ -52,7 +52,7 @@ async fn item(store: &Opened, run: &domain::run::Run) -> std::collections::HashM
 }
 
 #[test]
-fn a_run_that_ends_within_a_day_pays_no_write_to_keep_its_outputs() {
+fn a_run_that_ends_within_a_day_needs_no_write_to_keep_its_outputs() {
     block_on(async {
         let store = open().await;
         let (run, writes) = driven(&store, waiting(DAY - 60), DAY - 60).await;
@@ -65,7 +65,7 @@ fn a_run_that_ends_within_a_day_pays_no_write_to_keep_its_outputs() {
 }
 
 #[test]
-fn a_run_of_months_pays_one_write_for_each_record_and_says_so_at_its_end() {
+fn a_run_of_months_needs_one_write_for_each_record_and_says_so_at_its_end() {
     block_on(async {
         let store = open().await;
         let (run, writes) = driven(&store, waiting(300 * DAY), 300 * DAY).await;

@@ -1,4 +1,4 @@
-//! A run is put without a transaction where nothing has to be in step with it.
+//! A run without an Idempotency-Key is created without a transaction.
 
 use domain::ports::{CommitError, Runs};
 use domain::step::Payload;
@@ -9,7 +9,7 @@ use crate::block_on;
 use crate::opened::open;
 
 #[test]
-fn a_run_whose_input_was_written_before_a_crash_is_not_there_and_can_still_be_created() {
+fn a_run_whose_input_was_written_before_a_crash_does_not_exist_and_can_be_created() {
     block_on(async {
         let store = open().await;
         let maker = Maker::new(1);

@@ -19,7 +19,7 @@ use domain::gate::Gate;
 use domain::network::{PrivateNetworkSwitch, PrivateNetworks};
 use domain::ports::{
     Admission, ApiKeys, ConnectionBook, Connections, CronFlows, Deliveries, FlowName, Flows, Keys, Organisations, Outputs, RetentionJobs,
-    RunFilter, RunLists, Runs, WebhookEndpoints, WebhookTriggers, Window,
+    RunFilter, RunLists, RunOrigin, Runs, WebhookEndpoints, WebhookTriggers, Window,
 };
 use domain::retention::RetentionJob;
 use domain::run::{ExecutionState, Run};
@@ -32,7 +32,8 @@ use testkit::suite::Subject;
 
 use crate::block_on;
 use crate::opened::{Opened, open};
-use samples::{Samples, TASK_TOKEN};
+pub use samples::Samples;
+use samples::TASK_TOKEN;
 
 /// The time at which the samples are written and read: nothing has expired.
 const NOW: u64 = 100;
@@ -52,14 +53,14 @@ fn fixtures() -> PathBuf {
 
 /// The versions that there are fixtures of, the oldest first.
 fn versions() -> Vec<String> {
-    let entries = std::fs::read_dir(fixtures()).unwrap();
+    let entries = std::fs::read_dir(fixtures()).into_iter().flatten();
     let mut versions: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     versions.sort_by_key(|version| version.trim_start_matches('v').parse::<u32>().unwrap());
     versions
 }
 
 /// Writes every sample through the ports.
-async fn write(store: &Opened, samples: &Samples) {
+pub async fn write(store: &Opened, samples: &Samples) {
     let (runs, table) = (&store.runs, &store.runs.table);
     table.put_organisation(&samples.organisation).await.unwrap();
     table.open_range(&samples.organisation.id, &samples.range).await.unwrap();
@@ -97,14 +98,15 @@ async fn write(store: &Opened, samples: &Samples) {
     }
 }
 
-/// The runs as they are after they were written, and the third one parked.
+/// The runs as they are after they were written. The label of the flow is stored with the input.
 fn written_runs(samples: &Samples) -> Vec<Run> {
     let written = samples.runs.iter().enumerate().map(|(number, run)| {
         if number != samples.parked {
-            return Run { rev: run.rev + 1, ..run.clone() };
+            return Run { rev: run.rev + 1, flow_label: None, ..run.clone() };
         }
         let token = Some(TASK_TOKEN.to_owned());
-        Run { rev: run.rev + 2, execution: ExecutionState { token, pending: None, ..run.execution.clone() }, ..run.clone() }
+        let execution = ExecutionState { token, pending: None, ..run.execution.clone() };
+        Run { rev: run.rev + 2, execution, flow_label: None, ..run.clone() }
     });
     written.collect()
 }
@@ -163,9 +165,10 @@ async fn assert_reads_runs(store: &Opened, samples: &Samples, version: &str) {
     let (runs, table, org) = (&store.runs, &store.runs.table, samples.organisation.id);
     let window = Window { limit: 10, ..Window::default() };
     let written = written_runs(samples);
-    for (run, input) in written.iter().zip(&samples.inputs) {
+    for ((run, input), sample) in written.iter().zip(&samples.inputs).zip(&samples.runs) {
         assert_eq!(runs.load(&run.id).await.unwrap().as_ref(), Some(run), "{version}");
-        assert_eq!(runs.input(run).await.unwrap(), Payload::of(input.clone()));
+        let origin = RunOrigin { input: Payload::of(input.clone()), flow_label: sample.flow_label.clone() };
+        assert_eq!(runs.origin(run).await.unwrap(), origin, "{version}");
     }
     let listed = table.runs_of(&written[0].flow, &RunFilter::default(), &window).await.unwrap().rows;
     assert_eq!(listed.len(), written.len());

@@ -1,4 +1,5 @@
-//! The table as `template.yaml` defines it, and Park as `statemachine/resume.asl.json` writes it: read, not repeated.
+//! The table as `template.yaml` defines it, and Park as `statemachine/resume.asl.json` defines it: both files are read, so that nothing is
+//! repeated here.
 
 use std::path::{Path, PathBuf};
 
@@ -38,7 +39,7 @@ fn index(yaml: &Yaml) -> GlobalSecondaryIndex {
         .unwrap()
 }
 
-/// The request that creates the table of the template, as far as keys and indexes go.
+/// Returns the request that creates the table of the template: its keys and indexes.
 pub fn create_table(request: CreateTableFluentBuilder) -> CreateTableFluentBuilder {
     let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
     let documents = YamlLoader::load_from_str(&template).unwrap();
@@ -54,7 +55,7 @@ pub fn create_table(request: CreateTableFluentBuilder) -> CreateTableFluentBuild
         .billing_mode(text(&table["BillingMode"]).into())
 }
 
-/// The parameters of the Park state.
+/// Returns the parameters of the Park state.
 pub fn park() -> Value {
     let machine = std::fs::read_to_string(root().join("statemachine/resume.asl.json")).unwrap();
     let machine: Value = serde_json::from_str(&machine).unwrap();

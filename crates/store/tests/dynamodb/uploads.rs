@@ -1,4 +1,4 @@
-//! What becomes of an upload when the write that was to refer to it fails.
+//! Uploads whose record is not written.
 
 use domain::ports::{PortError, Runs};
 use domain::run::{Exit, NodeStatus, Run};
@@ -43,7 +43,7 @@ fn an_upload_whose_record_can_never_be_written_is_deleted() {
     block_on(async {
         let store = open().await;
         let (run, output, object) = run_and_output();
-        // More than an item has room for.
+        // It is larger than an item.
         let step = step_of(&run, &output, json!({"x": "h".repeat(500_000)}));
         assert!(matches!(store.runs.record(&run, step).await, Err(PortError::Rejected(_))));
         assert!(matches!(store.runs.fetch(&object).await, Err(PortError::Unavailable(_))), "it was left behind");
@@ -62,19 +62,19 @@ fn an_upload_whose_record_may_have_been_written_stays() {
         let kept = store.runs.step(&run, &step.node, testkit::build::at(9)).await.unwrap().unwrap();
         assert_eq!(kept.output, Some(Payload::Stored(object.clone())), "it had been written");
         assert_eq!(store.runs.fetch(&object).await.unwrap(), output);
-        // The next invocation does the same, and finds it.
+        // The next invocation does the same, and finds the record.
         assert_eq!(store.runs.record(&run, step).await.unwrap(), kept);
         assert_eq!(store.runs.fetch(&object).await.unwrap(), output);
     });
 }
 
 #[test]
-fn an_object_that_lost_stays_gone_only_if_nobody_refers_to_it() {
+fn an_upload_that_was_refused_is_deleted_only_if_no_record_refers_to_it() {
     block_on(async {
         let store = open().await;
         let (run, output, object) = run_and_output();
         let kept = store.runs.record(&run, step_of(&run, &output, json!({}))).await.unwrap();
-        // Not to be written at all, and for the same bytes: the record that counts refers to them.
+        // This record cannot be written, and has the same bytes as the stored one, which refers to them.
         let step = step_of(&run, &output, json!({"x": "h".repeat(500_000)}));
         _ = store.runs.record(&run, step).await;
         assert_eq!(store.runs.step(&run, &kept.node, testkit::build::at(9)).await.unwrap(), Some(kept));

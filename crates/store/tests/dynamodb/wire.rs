@@ -1,5 +1,5 @@
-//! What passes between the client and the engine: notes what each write and each read costs, on behalf of a store that does not
-//! ask; refuses what AWS refuses and this engine lets pass; and lets a test do something just before a query is sent.
+//! An HTTP client between the store and the engine. It records the cost of each write and read, refuses what AWS refuses and this engine
+//! accepts, and lets a test act just before a query is sent.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,19 +14,19 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
-/// A write or a read, and what it cost.
+/// A write or a read, and its cost.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cost {
-    /// `PutItem`, `TransactWriteItems`, `Query`.
+    /// The operation: `PutItem`, `TransactWriteItems`, `Query`.
     pub operation: String,
-    /// Write or read units of the table and of its indexes.
+    /// The write or read units of the table and of its indexes.
     pub units: f64,
 }
 
 const WRITES: [&str; 4] = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"];
 const READS: [&str; 2] = ["GetItem", "Query"];
 
-/// What is done before a query is sent.
+/// An act before a query is sent.
 type Interruption = dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
 #[derive(Default)]
@@ -45,7 +45,7 @@ impl std::fmt::Debug for Notes {
     }
 }
 
-/// An HTTP client that adds `ReturnConsumedCapacity` to every write and read, and notes what the answer says.
+/// An HTTP client that adds `ReturnConsumedCapacity` to every write and read, and records the answer.
 #[derive(Debug, Clone)]
 pub struct Metered {
     inner: SharedHttpClient,
@@ -53,37 +53,37 @@ pub struct Metered {
 }
 
 impl Metered {
-    /// Sends through `inner`.
+    /// Returns a client that sends through `inner`.
     pub fn new(inner: SharedHttpClient) -> Self {
         Self { inner, notes: Arc::default() }
     }
 
-    /// The operations that were asked for since the last time this was asked, reads among them.
+    /// Returns all operations, reads too, since the last call of this method.
     pub fn take_operations(&self) -> Vec<String> {
         std::mem::take(&mut self.notes.lock().unwrap().operations)
     }
 
-    /// From now on the answers of this operation are lost on the way, if it is one: the engine has done what it was asked.
+    /// Loses the answers of this operation from now on, after the engine has done it. `None`: no answers.
     pub fn lose_answers_of(&self, operation: Option<&'static str>) {
         self.notes.lock().unwrap().lost = operation;
     }
 
-    /// What was written since the last time this was asked.
+    /// Returns the writes since the last call of this method.
     pub fn take(&self) -> Vec<Cost> {
         std::mem::take(&mut self.notes.lock().unwrap().writes)
     }
 
-    /// What was read since the last time this was asked.
+    /// Returns the reads since the last call of this method.
     pub fn take_reads(&self) -> Vec<Cost> {
         std::mem::take(&mut self.notes.lock().unwrap().reads)
     }
 
-    /// From now on `interruption` runs to its end before each query is sent.
+    /// Runs `interruption` to its end before each query from now on.
     pub fn interrupt<F: Future<Output = ()> + Send + 'static>(&self, interruption: impl Fn() -> F + Send + Sync + 'static) {
         self.notes.lock().unwrap().interruption = Some(Arc::new(move || Box::pin(interruption())));
     }
 
-    /// The requests that read one item, as they were sent, since the last time this was asked.
+    /// Returns the requests that read one item, as they were sent, since the last call of this method.
     pub fn take_gets(&self) -> Vec<String> {
         std::mem::take(&mut self.notes.lock().unwrap().gets)
     }
@@ -139,7 +139,7 @@ impl HttpConnector for Connector {
             }
             let mut answer = inner.call(request).await?;
             if is_lost {
-                // Of a kind that the client does not try again after.
+                // An error after which the client does not try again.
                 return Err(ConnectorError::other("the answer was lost".into(), None));
             }
             if writes || reads {
@@ -158,7 +158,7 @@ impl HttpConnector for Connector {
     }
 }
 
-/// One operation names one table, or a list of them.
+/// Returns the units of an answer, which has one table or a list of tables.
 fn units_of(answer: &Value) -> Option<f64> {
     match answer.get("ConsumedCapacity")? {
         Value::Array(tables) => Some(tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum()),

@@ -37,7 +37,7 @@ pub(super) fn cut<T: Clone>(all: &[T], window: &Window, key: impl Fn(&T) -> Stri
     let behind: Vec<&T> = all.iter().filter(|row| window.after.as_ref().is_none_or(|after| is_behind(&key(row), after))).collect();
     let rows: Vec<T> = behind.iter().skip(window.skip).take(window.limit).map(|row| (*row).clone()).collect();
     let next = rows.last().filter(|_| behind.len() > window.skip + window.limit).map(key);
-    Page { rows, next, total: (all.len() as u64).min(COUNT_CAP + 1) }
+    Page { rows, next, total: (all.len() as u64).min(COUNT_CAP + 1), unreadable: 0 }
 }
 
 impl State {

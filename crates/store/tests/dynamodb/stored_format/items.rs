@@ -90,6 +90,7 @@ pub fn read(folder: &Path) -> Vec<Value> {
 
 /// Writes a file for each kind. Refuses to change a fixture that exists.
 pub fn write(folder: &Path, kinds: &BTreeMap<String, Value>) {
+    std::fs::create_dir_all(folder.parent().unwrap()).unwrap();
     std::fs::create_dir(folder).unwrap_or_else(|why| panic!("a fixture never changes, so give the next version: {why}"));
     for (kind, items) in kinds {
         std::fs::write(folder.join(format!("{kind}.json")), serde_json::to_string_pretty(items).unwrap() + "\n").unwrap();

@@ -3,7 +3,7 @@
 
 use domain::access::{ApiKey, Revocation};
 use domain::connection::Connection;
-use domain::flow::{CronTrigger, Flow, FlowTrigger, Version};
+use domain::flow::{CronTrigger, Flow, FlowLabel, FlowTrigger, Version};
 use domain::gate::{Gate, Verdict, Vote};
 use domain::id::{EndpointId, EventId, FlowId, OrgId, RunId};
 use domain::json::sha256_hex;
@@ -87,10 +87,19 @@ fn token(letter: char) -> WebhookToken {
     id(&format!("wht_{}", letter.to_string().repeat(32)))
 }
 
+/// The label that a flow had when a run was created. A version that did not store it created the first run.
+fn label(number: u8) -> Option<FlowLabel> {
+    (number > 0).then(|| FlowLabel { name: "Flow".to_owned(), description: "What it is for".to_owned() })
+}
+
 /// A run for each status, and for each thing that can be pending or under way.
 fn runs(maker: &Maker) -> Vec<Run> {
-    let bare =
-        |number: u8| Run { id: run_id(number), trace_id: format!("{number:032x}"), ..maker.run(org(), flow_id(0), &canonical(), at(0)) };
+    let bare = |number: u8| Run {
+        id: run_id(number),
+        trace_id: format!("{number:032x}"),
+        flow_label: label(number),
+        ..maker.run(org(), flow_id(0), &canonical(), at(0))
+    };
     let states = |first: NodeState, second: NodeState| Progress::from_states(vec![first, second, NodeState::PENDING]);
     let done = NodeState { status: NodeStatus::Succeeded, attempts: 1, ..NodeState::PENDING };
     let waiting = NodeState {
