@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help=f"{', '.join(PARTS)}; all if none is named")
     parts = parser.parse_args().parts or PARTS
     # Its own stack, whatever model and stack the user has: figures must not depend on them.
-    for name in ("LLM_BASE_URL", "LLM_API_KEY", "LLM_MODELS"):
+    for name in ("LLM_BASE_URL", "LLM_API_KEY", "LLM_MODELS", "LLM_OPTIONS"):
         os.environ.pop(name, None)
     sections: dict[str, list[str]] = {}
     try:

@@ -96,10 +96,11 @@ class Model:
     api_key: str
     models: str
     scripted: bool
+    options: str = ""
 
     @classmethod
     def from_environment(cls, settings: Settings) -> "Model":
-        """Reads LLM_BASE_URL, LLM_API_KEY and LLM_MODELS; without an address the model is the scripted one. Raises StackError."""
+        """Reads LLM_BASE_URL, LLM_API_KEY, LLM_MODELS and LLM_OPTIONS; without an address the model is the scripted one. Raises StackError."""
         base_url = os.environ.get("LLM_BASE_URL", "").rstrip("/")
         if base_url and not base_url.startswith(("http://", "https://")):
             raise StackError(f"LLM_BASE_URL must start with http:// or https://, as in https://api.openai.com/v1; it is {base_url!r}.")
@@ -118,9 +119,10 @@ class Model:
             api_key=os.environ.get("LLM_API_KEY", ""),
             models=models,
             scripted=not base_url,
+            options=os.environ.get("LLM_OPTIONS", ""),
         )
 
     def parameters(self) -> dict[str, str]:
         """Returns the parameters of template.yaml; what is empty keeps the default of the template."""
-        given = {"LlmBaseUrl": self.base_url, "LlmApiKey": self.api_key, "LlmModels": self.models}
+        given = {"LlmBaseUrl": self.base_url, "LlmApiKey": self.api_key, "LlmModels": self.models, "LlmOptions": self.options}
         return {name: value for name, value in given.items() if value}

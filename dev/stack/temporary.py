@@ -19,7 +19,7 @@ from .settings import ROOT, Settings
 # Set in the environment of the command, with the directory of the stack.
 MARK = "TEMPORARY_STACK"
 # The tests script the model; a real one in the user's environment would answer something else.
-MODEL_VARIABLES = ("LLM_BASE_URL", "LLM_API_KEY", "LLM_MODELS")
+MODEL_VARIABLES = ("LLM_BASE_URL", "LLM_API_KEY", "LLM_MODELS", "LLM_OPTIONS")
 FIRST_PORT, LAST_PORT = 14566, 16566
 PORTS = 3
 SECONDS_TO_END = 30

@@ -4,7 +4,7 @@ use domain::access::Scope;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Api, Flow, Method, Route, Run, Stack, WITHOUT_KEY, eventually, one_gate, routes, unique};
+use crate::support::{Api, ApiResponse, Flow, Method, Route, Run, Stack, WITHOUT_KEY, eventually, one_gate, routes, unique};
 
 /// Resources of organisation A that exist, for the parameters of the route table's paths.
 struct Subjects {
@@ -125,7 +125,7 @@ async fn expired(stack: &Stack) -> Api {
     api
 }
 
-async fn call(api: &Api, method: &Method, path: &str) -> Answer {
+async fn call(api: &Api, method: &Method, path: &str) -> ApiResponse {
     if *method == Method::GET { api.get(path).await } else { api.send(method.clone(), path, &json!({})).await }
 }
 
@@ -135,7 +135,7 @@ async fn parked(stack: &Stack) -> (Flow, Run) {
     (flow, run)
 }
 
-fn unauthenticated(answer: &Answer) {
+fn unauthenticated(answer: &ApiResponse) {
     assert_eq!(answer.error(401), "missing or invalid Bearer");
     assert_eq!(answer.body, json!({"error": "missing or invalid Bearer"}));
     assert_eq!(answer.headers.get("www-authenticate").map(|value| value.to_str().unwrap()), Some("Bearer"));

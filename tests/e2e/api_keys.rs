@@ -3,18 +3,18 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Api, Method, Run, Stack, one_gate, unique};
+use crate::support::{Api, ApiResponse, Method, Run, Stack, one_gate, unique};
 
-async fn make(api: &Api, body: &Value) -> Answer {
+async fn make(api: &Api, body: &Value) -> ApiResponse {
     api.post("/api/api-keys", body).await
 }
 
 /// The API called with the key that a response shows.
-fn with_key(stack: &Stack, answer: &Answer) -> Api {
+fn with_key(stack: &Stack, answer: &ApiResponse) -> Api {
     stack.without_key.authorized_by(&format!("Bearer {}", answer.data(201)["apiKey"]["key"].as_str().unwrap()))
 }
 
-async fn revoke(api: &Api, id: &str) -> Answer {
+async fn revoke(api: &Api, id: &str) -> ApiResponse {
     api.send(Method::DELETE, &format!("/api/api-keys/{id}"), &json!({})).await
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{Answer, Stack, one_gate, sha256};
+use crate::support::{ApiResponse, Stack, one_gate, sha256};
 
 const CALLERS: usize = 20;
 
@@ -81,7 +81,7 @@ async fn ten_equal_approvals_at_once_are_one_decision() {
     stack.echo.only(&format!("/{}/execute", flow.slug)).await;
 }
 
-fn statuses(answers: &[Answer]) -> BTreeMap<u16, usize> {
+fn statuses(answers: &[ApiResponse]) -> BTreeMap<u16, usize> {
     let mut counted = BTreeMap::new();
     for answer in answers {
         *counted.entry(answer.status).or_insert(0) += 1;

@@ -3,13 +3,13 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Flow, Method, Stack, echo_call, spec};
+use crate::support::{ApiResponse, Flow, Method, Stack, echo_call, spec};
 
 async fn flow(stack: &Stack) -> Flow {
     stack.flow(|slug| spec(&[echo_call("call", &format!("/{slug}"), &json!("${trigger}"))], &[])).await
 }
 
-async fn execute(stack: &Stack, flow: &Flow, key: &str, body: &Value) -> Answer {
+async fn execute(stack: &Stack, flow: &Flow, key: &str, body: &Value) -> ApiResponse {
     let headers = [("content-type", "application/json"), ("idempotency-key", key)];
     stack.ada.call(Method::POST, &format!("/api/flows/{}/execute", flow.id), &headers, Some(body.to_string().into_bytes())).await
 }

@@ -141,8 +141,9 @@ async fn an_inbox_has_pages() {
     }
     let path = format!("/api/approvals?flow={}&assignee=me&limit=2", flow.slug);
     let first = stack.ada.get(&path).await;
-    let runs =
-        |answer: &crate::support::Answer| answer.rows().iter().map(|row| row["runId"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let runs = |answer: &crate::support::ApiResponse| {
+        answer.rows().iter().map(|row| row["runId"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     assert_eq!(runs(&first), all[..2]);
     assert_eq!((&first.body["total"], &first.body["meta"]["pages"]), (&json!(3), &json!(2)));
     let next = first.body["meta"]["nextCursor"].as_str().unwrap();

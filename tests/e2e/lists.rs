@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Api, Flow, Method, Run, Stack, echo_call, edge, gate, spec, transform, unique};
+use crate::support::{Api, ApiResponse, Flow, Method, Run, Stack, echo_call, edge, gate, spec, transform, unique};
 
 /// A flow whose runs end as the input's `kind` says.
 async fn varied(stack: &Stack) -> Flow {
@@ -42,11 +42,11 @@ async fn trivial(stack: &Stack, count: usize) -> (Flow, Vec<String>) {
     (flow, ids)
 }
 
-async fn list(stack: &Stack, flow: &Flow, query: &str) -> Answer {
+async fn list(stack: &Stack, flow: &Flow, query: &str) -> ApiResponse {
     stack.ada.get(&format!("/api/flows/{}/runs?{query}", flow.id)).await
 }
 
-fn ids(answer: &Answer) -> Vec<&str> {
+fn ids(answer: &ApiResponse) -> Vec<&str> {
     answer.rows().iter().map(|row| row["id"].as_str().unwrap()).collect()
 }
 

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{Answer, Rate, Stack, eventually};
+use crate::support::{ApiResponse, Rate, Stack, eventually};
 
 /// A write that does nothing and counts like any other.
-async fn write(stack: &Stack) -> Answer {
+async fn write(stack: &Stack) -> ApiResponse {
     stack.limited.post("/api/flows", &json!({})).await
 }
 
-fn rate(answer: &Answer) -> Rate {
+fn rate(answer: &ApiResponse) -> Rate {
     answer.rate().unwrap_or_else(|| panic!("no headers: {}", answer.body))
 }
 
@@ -29,13 +29,13 @@ async fn a_key_is_limited_to_its_number_of_calls_per_minute() {
     answers.extend(join_all((0..12).map(|_| write(&stack))).await);
 
     // A new minute may have begun meanwhile; the limit is exact in each minute.
-    let mut minutes: BTreeMap<u64, Vec<&Answer>> = BTreeMap::new();
+    let mut minutes: BTreeMap<u64, Vec<&ApiResponse>> = BTreeMap::new();
     for answer in &answers {
         minutes.entry(rate(answer).reset).or_default().push(answer);
     }
     for (reset, answers) in minutes {
         assert_eq!(reset % 60, 0);
-        let (admitted, refused): (Vec<&Answer>, Vec<&Answer>) = answers.iter().partition(|answer| answer.status == 400);
+        let (admitted, refused): (Vec<&ApiResponse>, Vec<&ApiResponse>) = answers.iter().partition(|answer| answer.status == 400);
         assert_eq!(admitted.len(), answers.len().min(3), "{answers:?}");
         let mut left: Vec<u64> = admitted.iter().map(|answer| rate(answer).remaining).collect();
         left.sort_unstable_by(|a, b| b.cmp(a));

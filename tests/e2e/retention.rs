@@ -67,7 +67,7 @@ async fn an_expired_record_leaves_a_receipt_and_its_object_is_deleted() {
     assert_eq!(rows.rows()[0]["id"], *run.id, "the run's row is there");
 }
 
-async fn purge(run: &Run, api: &crate::support::Api) -> crate::support::Answer {
+async fn purge(run: &Run, api: &crate::support::Api) -> crate::support::ApiResponse {
     api.call(Method::DELETE, &run.path("outputs"), &[], None).await
 }
 

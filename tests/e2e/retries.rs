@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{AnsweringServer, Recorded, Stack, json_answer, spec};
+use crate::support::{Recorded, ScriptedServer, Stack, json_answer, spec};
 
 fn keys(requests: &[Recorded]) -> Vec<&str> {
     requests.iter().map(|request| request.header("idempotency-key")).collect()
@@ -45,7 +45,7 @@ async fn a_permanent_error_is_not_retried() {
     stack.echo.only(&format!("/status/404/{}", flow.slug)).await;
 }
 
-async fn retried(stack: &Stack, server: &AnsweringServer, retry: &Value) -> crate::support::Run {
+async fn retried(stack: &Stack, server: &ScriptedServer, retry: &Value) -> crate::support::Run {
     let call = json!({"id": "call", "type": "http_request", "url": format!("{}/x", server.url), "retry": retry});
     stack.run(|_| spec(&[call], &[]), &json!({})).await.1
 }
@@ -53,7 +53,7 @@ async fn retried(stack: &Stack, server: &AnsweringServer, retry: &Value) -> crat
 #[tokio::test]
 async fn a_transient_error_is_retried() {
     let stack = Stack::shared();
-    let server = AnsweringServer::start(vec![
+    let server = ScriptedServer::start(vec![
         json_answer("500 Oops", "", "{}"),
         json_answer("429 Slow Down", "retry-after: 1\r\n", "{}"),
         json_answer("200 OK", "x-turn: 3\r\n", r#"{"ok": true}"#),
@@ -71,7 +71,7 @@ async fn a_transient_error_is_retried() {
 async fn a_response_that_breaks_off_is_retried() {
     let stack = Stack::shared();
     let cut = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\nconnection: close\r\n\r\n{\"half\":".to_owned();
-    let server = AnsweringServer::start(vec![cut, "garbage\r\n\r\n".to_owned(), json_answer("200 OK", "", r#"{"whole": 1}"#)]).await;
+    let server = ScriptedServer::start(vec![cut, "garbage\r\n\r\n".to_owned(), json_answer("200 OK", "", r#"{"whole": 1}"#)]).await;
     let run = retried(&stack, &server, &json!({"maxAttempts": 3, "initialDelaySeconds": 0})).await;
     let view = run.wait("succeeded").await;
     assert_eq!(view.output("call")["body"], json!({"whole": 1}));
@@ -83,7 +83,7 @@ async fn a_long_wait_for_the_next_attempt_is_parked_through() {
     let stack = Stack::shared();
     // Longer than an invocation sleeps: the segment ends, and the next one begins with a pause.
     let server =
-        AnsweringServer::start(vec![json_answer("503 Busy", "retry-after: 7\r\n", "{}"), json_answer("200 OK", "", r#"{"ok": true}"#)])
+        ScriptedServer::start(vec![json_answer("503 Busy", "retry-after: 7\r\n", "{}"), json_answer("200 OK", "", r#"{"ok": true}"#)])
             .await;
     let run = retried(&stack, &server, &json!({"maxAttempts": 2, "initialDelaySeconds": 0})).await;
     let waiting = crate::support::eventually("the step to wait for its next attempt", async || {

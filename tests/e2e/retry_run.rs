@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{AnsweringServer, Method, Stack, approval_flow, edge, json_answer, one_gate, sha256, spec, transform};
+use crate::support::{Method, ScriptedServer, Stack, approval_flow, edge, json_answer, one_gate, sha256, spec, transform};
 
 /// The canonical flow, whose last call goes to a service that refuses once.
 fn refused_once(slug: &str, url: &str) -> Value {
@@ -16,7 +16,7 @@ fn refused_once(slug: &str, url: &str) -> Value {
 #[tokio::test]
 async fn a_retry_executes_what_was_approved_without_another_approval() {
     let stack = Stack::shared();
-    let server = AnsweringServer::start(vec![json_answer("400 No", "", "{}"), json_answer("200 OK", "", r#"{"paid": true}"#)]).await;
+    let server = ScriptedServer::start(vec![json_answer("400 No", "", "{}"), json_answer("200 OK", "", r#"{"paid": true}"#)]).await;
     let input = json!({"ticket": 7, "draft": {"action": "refund", "amount": 120}});
     let (flow, before) = stack.run(|slug| refused_once(slug, &server.url), &input).await;
     before.parked().await;

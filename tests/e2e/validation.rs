@@ -178,6 +178,7 @@ async fn an_update_is_validated_like_a_new_flow_and_an_invalid_one_changes_nothi
 async fn a_body_that_is_not_json_is_refused() {
     let stack = Stack::shared();
     let send = async |media: &str, body: Vec<u8>| stack.ada.call(Method::POST, "/api/flows", &[("content-type", media)], Some(body)).await;
+    assert_eq!(send("application/json", "\u{feff}{}".into()).await.faulty_fields(400), ["name", "slug", "spec"], "a byte-order mark");
     for broken in [&b"{"[..], b"{\"a\":1,}", b"not json", b"\0", b"{\"a\":1}{\"b\":2}"] {
         let answer = send("application/json", broken.to_vec()).await;
         assert!(answer.field_error(400, "body").starts_with("is not JSON: "), "{broken:?}");
@@ -186,6 +187,10 @@ async fn a_body_that_is_not_json_is_refused() {
         ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", "application/jsonp"]
     {
         assert_eq!(send(media, b"{}".to_vec()).await.error(415), "the body must be application/json", "{media}");
+    }
+    for charset in ["iso-8859-1", "utf-16"] {
+        let media = format!("application/json; charset={charset}");
+        assert_eq!(send(&media, b"{}".to_vec()).await.error(415), "the body must be in UTF-8 and not compressed", "{media}");
     }
     for media in ["application/json; charset=utf-8", "Application/JSON", "application/merge-patch+json"] {
         assert_eq!(send(media, b"{}".to_vec()).await.faulty_fields(400), ["name", "slug", "spec"], "{media}");

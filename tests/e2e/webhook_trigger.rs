@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Method, Run, Stack, echo_call, spec, transform, unique};
+use crate::support::{ApiResponse, Method, Run, Stack, echo_call, spec, transform, unique};
 
 /// A flow with a webhook trigger, as its author sees it.
 struct Hooked {
@@ -32,12 +32,12 @@ fn signature(secret: &str, body: &str) -> String {
     sign(&SecretString::from(secret), body.as_bytes())
 }
 
-async fn call(stack: &Stack, token: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
+async fn call(stack: &Stack, token: &str, body: &str, headers: &[(&str, &str)]) -> ApiResponse {
     let headers = [&[("content-type", "application/json")], headers].concat();
     stack.without_key.call(Method::POST, &format!("/api/triggers/wh/{token}"), &headers, Some(body.as_bytes().to_vec())).await
 }
 
-async fn signed(stack: &Stack, token: &str, secret: &str, body: &str) -> Answer {
+async fn signed(stack: &Stack, token: &str, secret: &str, body: &str) -> ApiResponse {
     call(stack, token, body, &[("x-quantum-signature", &signature(secret, body))]).await
 }
 

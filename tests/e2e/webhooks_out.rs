@@ -4,7 +4,7 @@ use domain::signature::verify;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Api, Method, Recorded, Stack, approval_flow, eventually, one_gate, spec, unique};
+use crate::support::{Api, ApiResponse, Method, Recorded, Stack, approval_flow, eventually, one_gate, spec, unique};
 
 /// An endpoint at a path of the echo service.
 struct Hook {
@@ -45,7 +45,7 @@ impl Hook {
         .await
     }
 
-    async fn redeliver(&self, id: &Value) -> Answer {
+    async fn redeliver(&self, id: &Value) -> ApiResponse {
         self.api.post(&self.path(&format!("/deliveries/{}/redeliver", id.as_str().unwrap())), &json!({})).await
     }
 

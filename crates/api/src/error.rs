@@ -28,6 +28,9 @@ pub enum ApiError {
     /// The content type of the body is not JSON.
     #[error("the body must be application/json")]
     MediaType,
+    /// The body is compressed, or in another charset than UTF-8.
+    #[error("the body must be in UTF-8 and not compressed")]
+    BodyEncoding,
     /// The application refused the call or failed.
     #[error(transparent)]
     Application(#[from] ApplicationError),
@@ -52,7 +55,7 @@ impl ApiError {
             Self::Unauthenticated | Self::Unsigned => 401,
             Self::MissingScope(_) => 403,
             Self::TooLarge(..) => 413,
-            Self::MediaType => 415,
+            Self::MediaType | Self::BodyEncoding => 415,
             Self::RateLimited(_) => 429,
             Self::Application(error) => match error {
                 ApplicationError::Invalid(_) => 400,

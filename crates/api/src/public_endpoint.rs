@@ -8,7 +8,7 @@ use lambda_http::{LambdaEvent, Request, RequestExt, lambda_runtime, service_fn, 
 use serde_json::Value;
 
 use crate::query::check_query;
-use crate::request::{is_json, json_of};
+use crate::request::{check_json, json_of};
 use crate::{ApiError, ApiResponse, Error, HttpResponse, PublicEndpoint};
 
 /// A request whose caller is not authenticated.
@@ -40,7 +40,8 @@ impl PublicRequest {
         if bytes.len() > max_bytes {
             return Err(ApiError::TooLarge("body", max_bytes));
         }
-        if is_json(self.request.headers()) { Ok(bytes) } else { Err(ApiError::MediaType) }
+        check_json(self.request.headers())?;
+        Ok(bytes)
     }
 
     /// Returns the JSON in the body, or nothing if the body is empty. Fails if the body is not JSON.

@@ -9,7 +9,7 @@ use domain::id::{DeliveryId, EndpointId, FlowId, KeyId, RunId};
 use domain::ports::FlowName;
 use domain::problem::FieldErrors;
 use lambda_http::http::HeaderMap;
-use lambda_http::http::header::CONTENT_TYPE;
+use lambda_http::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use lambda_http::{Request, RequestExt};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
@@ -120,9 +120,7 @@ impl ApiRequest {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
-        if !is_json(self.request.headers()) {
-            return Err(ApiError::MediaType);
-        }
+        check_json(self.request.headers())?;
         json_of(bytes)
     }
 
@@ -136,15 +134,30 @@ impl ApiRequest {
     }
 }
 
-/// Returns whether the content type is JSON. A missing one counts as JSON.
-pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+/// Fails if the headers say that the body is not JSON in UTF-8, which is the only charset of JSON between systems (RFC 8259, section
+/// 8.1). Nothing is decoded from another charset or unpacked: what reaches a flow are the bytes that were sent. A body without a
+/// `Content-Type` is taken for JSON.
+pub(crate) fn check_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let media_type = headers.get(CONTENT_TYPE).map_or(Some("application/json"), |value| value.to_str().ok()).unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || essence.ends_with("+json")
+    let mut parts = media_type.split(';');
+    let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence != "application/json" && !essence.ends_with("+json") {
+        return Err(ApiError::MediaType);
+    }
+    let charset = parts.find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_ascii_lowercase())
+    });
+    let is_utf8 = charset.is_none_or(|charset| matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii"));
+    let codings = headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.to_str().unwrap_or("unreadable").split(','));
+    let is_plain = codings.map(str::trim).all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case("identity"));
+    if is_utf8 && is_plain { Ok(()) } else { Err(ApiError::BodyEncoding) }
 }
 
-/// Returns the JSON in a body, or nothing if the body is empty.
+/// Returns the JSON in a body, or nothing if the body is blank. A byte-order mark before it is passed over (RFC 8259, section 8.1). Fails if the body is
+/// not JSON, or not UTF-8.
 pub(crate) fn json_of(bytes: &[u8]) -> Result<Option<Value>, ApiError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
@@ -201,6 +214,55 @@ mod tests {
             event["multiValueHeaders"]["Content-Type"] = serde_json::json!(["application/x-www-form-urlencoded"]);
         });
         assert_eq!(form.json(1000).unwrap_err().status(), 415);
+    }
+
+    fn with_header(name: &str, value: &str) -> Call {
+        changed(|event| {
+            event["headers"][name] = value.into();
+            event["multiValueHeaders"][name] = serde_json::json!([value]);
+        })
+    }
+
+    #[test]
+    fn a_body_is_utf_8_and_not_compressed_or_it_is_refused() {
+        for (name, value) in [
+            ("Content-Type", "application/json; charset=utf-8"),
+            ("Content-Type", "application/json;charset=\"UTF-8\""),
+            ("Content-Type", "application/problem+json"),
+            ("Content-Encoding", "identity"),
+        ] {
+            assert!(with_header(name, value).json(1000).unwrap().is_some(), "{name}: {value}");
+        }
+        for (name, value) in [
+            ("Content-Type", "application/json; charset=ISO-8859-1"),
+            ("Content-Type", "application/json; charset=utf-16"),
+            ("Content-Encoding", "gzip"),
+            ("Content-Encoding", "identity, br"),
+        ] {
+            let error = with_header(name, value).json(1000).unwrap_err();
+            assert_eq!(
+                (error.status(), error.to_string().as_str()),
+                (415, "the body must be in UTF-8 and not compressed"),
+                "{name}: {value}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_body_and_bytes_that_are_not_utf_8_are_refused() {
+        use base64::Engine as _;
+        let sent = |bytes: &[u8]| {
+            changed(|event| {
+                event["body"] = base64::engine::general_purpose::STANDARD.encode(bytes).into();
+                event["isBase64Encoded"] = true.into();
+            })
+        };
+        assert_eq!(sent("\u{feff}{\"note\":\"ü\"}".as_bytes()).json(1000).unwrap().unwrap()["note"], "ü");
+        assert_eq!(sent("\u{feff}".as_bytes()).json(1000).unwrap(), None);
+        for bytes in [b"{\"note\":\"M\xfcller\"}".as_slice(), b"\xff\xfe{\0}\0", b"\x1f\x8b\x08\0"] {
+            let error = sent(bytes).json(1000).unwrap_err();
+            assert_eq!(error.status(), 400, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -22,8 +22,9 @@ use local::Local;
 pub const DEFAULT_TIMEZONE: &str = "UTC";
 /// The longest expression, in characters.
 const MAX_CHARS: usize = 200;
-/// The number of years in which a due time is searched for. 29 February is eight years off at most (from 2096 to 2104).
-const HORIZON_YEARS: i16 = 10;
+/// The number of years in which a due time is searched for. A 29 February on a certain day of the week is 40 years off at most (a Sunday
+/// from 2088 to 2128, because 2100 has no such day).
+const HORIZON_YEARS: i16 = 41;
 /// The time from which [`Expression::parse`] searches for a due time. Any time would do.
 const SOME_TIME: Time = Time::EPOCH;
 
@@ -71,7 +72,8 @@ pub struct Expression(Cron);
 impl Expression {
     /// Reads five fields. Each is `*`, a number, a range `a-b`, one of these but the number with a step `/n`, or a list of such;
     /// months and days of the week have names too. Neither seconds nor years, no `@daily`, no `L`, `W`, `#` or `?`.
-    /// If both days are restricted, either suffices, as in every cron.
+    /// If both days are restricted, either suffices; a field that begins with `*` does not count as restricted, so with `*/n` in one of
+    /// them both must match. This is the rule of Vixie cron (crontab(5)).
     pub fn parse(text: &str) -> Result<Self, BadExpression> {
         if text.chars().count() > MAX_CHARS {
             return Err(BadExpression::Shape(format!("this has more than {MAX_CHARS} characters")));
@@ -98,7 +100,10 @@ impl Expression {
 
 /// Reads an expression with croner, without its fields for seconds and years.
 fn read(text: &str) -> Option<Cron> {
-    CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build().parse(text).ok()
+    // croner takes `*/n` for a restriction; Vixie cron looks at the first character alone.
+    let begins_with_star = |at: usize| text.split_whitespace().nth(at).is_some_and(|field| field.starts_with('*'));
+    let both_days = begins_with_star(2) || begins_with_star(4);
+    CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).dom_and_dow(both_days).build().parse(text).ok()
 }
 
 /// Returns a time zone and its name as the database writes it. The database is part of the binary. Fails if there is no such zone.

@@ -71,7 +71,8 @@ impl FromStr for Time {
 
     fn from_str(text: &str) -> Result<Self, BadTime> {
         let stamp: Timestamp = text.parse().map_err(|_| BadTime)?;
-        u64::try_from(stamp.as_millisecond()).map(Self::from_millis).map_err(|_| BadTime)
+        // A time before 1970 counts as the epoch: nothing here is older, so it is before everything either way.
+        Ok(Self::from_millis(u64::try_from(stamp.as_millisecond()).unwrap_or_default()))
     }
 }
 
@@ -107,5 +108,15 @@ mod tests {
         assert_eq!(time.hour().to_string(), "2026-01-02T03:00:00.000Z");
         assert_eq!(Time::from_millis(u64::MAX).to_string(), "9999-12-30T22:00:00.000Z");
         assert!("yesterday".parse::<Time>().is_err());
+    }
+
+    #[test]
+    fn a_time_before_1970_is_a_time_and_counts_as_the_epoch() {
+        for text in ["1969-12-31T23:59:59.999Z", "1900-01-01T00:00:00+01:00", "0001-01-01T00:00:00Z"] {
+            assert_eq!(text.parse(), Ok(Time::EPOCH), "{text}");
+        }
+        for text in ["1969-13-01T00:00:00Z", "1969-12-31", "-1"] {
+            assert_eq!(text.parse::<Time>(), Err(BadTime), "{text}");
+        }
     }
 }

@@ -113,6 +113,34 @@ fn days_are_what_cron_takes_them_for() {
 }
 
 #[test]
+fn days_with_a_star_follow_vixie_cron() {
+    let days = |expression: &str| -> Vec<String> {
+        due(expression, "UTC", "2026-05-31T12:00:00Z", "2026-07-01T00:00:00Z").iter().map(|time| time[8..10].to_owned()).collect()
+    };
+    // June 2026 begins on a Monday.
+    for (expression, expected) in [
+        // Both are restricted: either suffices.
+        ("0 0 1,15 * FRI", vec!["01", "05", "12", "15", "19", "26"]),
+        // One begins with a star: both must match.
+        ("0 0 */2 * MON", vec!["01", "15", "29"]),
+        ("0 0 1-7 * */7", vec!["07"]),
+        ("0 0 */10 * */2", vec!["11", "21"]),
+        ("0 0 */2,4 * MON", vec!["01", "15", "29"]),
+        ("0 0 * * */3", vec!["03", "06", "07", "10", "13", "14", "17", "20", "21", "24", "27", "28"]),
+        ("0 0 */15 * *", vec!["01", "16"]),
+        // A list in which the star is not the first character is restricted.
+        ("0 0 15,*/30 * MON", vec!["01", "08", "15", "22", "29"]),
+    ] {
+        assert_eq!(days(expression), expected, "{expression}");
+    }
+    let leap = Schedule::parse("0 0 29 2 */7", "UTC").unwrap();
+    let leap_sundays: Vec<_> =
+        std::iter::successors(leap.next_after(at("2026-01-01T00:00:00Z")), |time| leap.next_after(*time)).take(4).collect();
+    let expected = ["2032-02-29T00:00:00Z", "2060-02-29T00:00:00Z", "2088-02-29T00:00:00Z", "2128-02-29T00:00:00Z"].map(at);
+    assert_eq!(leap_sundays, expected, "40 years lie between the last two, because 2100 has no 29 February");
+}
+
+#[test]
 fn what_is_wrong_with_an_expression_is_said_of_its_field() {
     for good in ["* * * * *", "*/15 0-6,12 1,15 JAN-MAR mon-fri", "0 0 1 1 0", "  5   4 * * SUN ", "59 23 31 12 7", "10-50/20 * * * *"] {
         assert!(Expression::parse(good).is_ok(), "{good}: {:?}", Expression::parse(good));

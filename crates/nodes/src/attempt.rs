@@ -28,6 +28,11 @@ impl<'a> Attempt<'a> {
         Self { key: Cow::Owned(format!("{}-{suffix}", self.context.idempotency_key)), ..*self }
     }
 
+    /// Returns the same call in another form, under a key made from its own.
+    pub(crate) fn with_variant(&self, suffix: &str) -> Self {
+        Self { key: Cow::Owned(format!("{}-{suffix}", self.key)), ..*self }
+    }
+
     /// The `Idempotency-Key` of the call.
     pub(crate) fn key(&self) -> &str {
         &self.key
@@ -69,6 +74,7 @@ mod tests {
         let first = Attempt::begin(&context);
         let later = first.with_key_suffix("2").with_key_suffix("3");
         assert_eq!((first.key(), later.key()), ("stp_1", "stp_1-3"));
+        assert_eq!(later.with_variant("again").key(), "stp_1-3-again");
         assert_eq!(first.deadline(), later.deadline());
         assert!(!later.is_over());
         assert!(Attempt::begin(&CallContext { timeout_seconds: 0, ..context }).with_key_suffix("2").is_over());

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::egress::policy::{BadEgress, Egress, EgressDenial};
 use crate::llm::model_name::{BadModel, ModelName};
+use crate::llm::options::ChatOptions;
 
 /// The settings of [`NodeEffects`](crate::NodeEffects).
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct LlmSettings {
     pub key: Option<SecretString>,
     /// The model ids of flows, and the provider's model that each stands for (`LLM_MODELS`).
     pub models: BTreeMap<String, ModelName>,
+    /// How the API at `base_url` is asked (`LLM_OPTIONS`); the default suits most servers.
+    pub options: ChatOptions,
 }
 
 /// A setting is missing or wrong.
@@ -50,6 +53,9 @@ pub enum SettingsError {
     /// A value of the map does not name a model.
     #[error("environment variable `LLM_MODELS`: the value of `{0}` {1}")]
     Model(String, #[source] BadModel),
+    /// The options of requests cannot be read.
+    #[error(r#"environment variable `LLM_OPTIONS` must be a JSON object such as {{"tokenLimit":"max_completion_tokens"}}: {0}"#)]
+    Options(String),
     /// `EGRESS_ALLOW` has an unknown word.
     #[error("environment variable `EGRESS_ALLOW`: {0}")]
     Egress(#[from] BadEgress),
@@ -88,7 +94,8 @@ impl Settings {
             Err(why) => Err(SettingsError::Model(id, why)),
         });
         let models = models.collect::<Result<_, _>>()?;
-        Ok(Self { egress, llm: LlmSettings { base_url, key: key.map(SecretString::from), models } })
+        let options = ChatOptions::parse(optional("LLM_OPTIONS").as_deref().unwrap_or("{}")).map_err(SettingsError::Options)?;
+        Ok(Self { egress, llm: LlmSettings { base_url, key: key.map(SecretString::from), models, options } })
     }
 }
 
@@ -135,6 +142,7 @@ mod tests {
             ("LLM_MODELS", r#"{"a":1}"#, "`LLM_MODELS` must be a JSON object"),
             ("LLM_MODELS", r#"{"a":"gpt-4o","b":" "}"#, "`LLM_MODELS`: the value of `b` is empty"),
             ("LLM_MODELS", r#"{"a":"gpt-4o","b":"bedrock:"}"#, "`LLM_MODELS`: the value of `b` is not `bedrock:` and the id or ARN"),
+            ("LLM_OPTIONS", r#"{"tokenLimit":7}"#, "`LLM_OPTIONS` must be a JSON object"),
             ("EGRESS_ALLOW", "private", "`EGRESS_ALLOW`: `private`"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();

@@ -23,7 +23,7 @@ pub struct Api {
 
 /// A response that has passed the checks that hold for all of them.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ApiResponse {
     /// HTTP status.
     pub status: u16,
     /// Response headers.
@@ -57,17 +57,17 @@ impl Api {
     }
 
     /// GET.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> ApiResponse {
         self.call(Method::GET, path, &[], None).await
     }
 
     /// POST of a JSON body.
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub async fn post(&self, path: &str, body: &Value) -> ApiResponse {
         self.send(Method::POST, path, body).await
     }
 
     /// Any method, with a JSON body.
-    pub async fn send(&self, method: Method, path: &str, body: &Value) -> Answer {
+    pub async fn send(&self, method: Method, path: &str, body: &Value) -> ApiResponse {
         self.call(method, path, &[("content-type", "application/json")], Some(body.to_string().into_bytes())).await
     }
 
@@ -77,10 +77,10 @@ impl Api {
     }
 
     /// Any request.
-    pub async fn call(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Answer {
+    pub async fn call(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> ApiResponse {
         let name = format!("{method} {}", path.chars().take(200).collect::<String>());
         let (status, received, text) = self.exchange(method, path, headers, body).await;
-        Answer::checked(name, status, received, &text)
+        ApiResponse::checked(name, status, received, &text)
     }
 
     async fn exchange(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> (u16, HeaderMap, String) {
@@ -104,7 +104,7 @@ impl Api {
     }
 }
 
-impl Answer {
+impl ApiResponse {
     fn checked(call: String, status: u16, headers: HeaderMap, text: &str) -> Self {
         assert!(status < 500, "{call} answered {status}: {text}");
         let media = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());

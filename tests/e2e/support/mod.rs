@@ -14,14 +14,14 @@ mod stack;
 
 use std::time::Duration;
 
-pub use api::{Answer, Api, Rate};
+pub use api::{Api, ApiResponse, Rate};
 pub use aws::Aws;
 pub use qe::{Ended, Qe};
 pub use recorder::{Recorded, Recorder};
 pub use reqwest::Method;
 pub use routes::{Route, WITHOUT_KEY, routes};
 pub use run::{Run, RunView};
-pub use server::{AnsweringServer, json_answer};
+pub use server::{ScriptedServer, json_answer};
 pub use specs::{approval_flow, echo_call, edge, gate, one_gate, spec, transform};
 pub use stack::{Flow, Stack, unique};
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Api, eventually};
+use super::{Api, ApiResponse, eventually};
 
 const FINAL: [&str; 3] = ["succeeded", "failed", "cancelled"];
 
@@ -74,12 +74,12 @@ impl Run {
     }
 
     /// Approves, with this body.
-    pub async fn approve(&self, body: &Value) -> Answer {
+    pub async fn approve(&self, body: &Value) -> ApiResponse {
         self.api.post(&self.path("approve"), body).await
     }
 
     /// Rejects, with this body.
-    pub async fn reject(&self, body: &Value) -> Answer {
+    pub async fn reject(&self, body: &Value) -> ApiResponse {
         self.api.post(&self.path("reject"), body).await
     }
 
@@ -89,7 +89,7 @@ impl Run {
     }
 
     /// Cancels.
-    pub async fn cancel(&self, reason: &str) -> Answer {
+    pub async fn cancel(&self, reason: &str) -> ApiResponse {
         self.api.post(&self.path("cancel"), &json!({"reason": reason})).await
     }
 }

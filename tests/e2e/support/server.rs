@@ -6,13 +6,13 @@ use tokio::task::JoinHandle;
 
 /// A server that stops when it is dropped.
 #[derive(Debug)]
-pub struct AnsweringServer {
+pub struct ScriptedServer {
     /// Its address, without a slash at the end.
     pub url: String,
     serving: JoinHandle<()>,
 }
 
-impl AnsweringServer {
+impl ScriptedServer {
     /// Answers each request with the next of `answers` (the status line after `HTTP/1.1 `, the headers and the body), and every
     /// later one with the last.
     pub async fn start(answers: Vec<String>) -> Self {
@@ -32,7 +32,7 @@ impl AnsweringServer {
     }
 }
 
-impl Drop for AnsweringServer {
+impl Drop for ScriptedServer {
     fn drop(&mut self) {
         self.serving.abort();
     }

@@ -11,7 +11,7 @@ use domain::network::{PrivateNetworks, PrivateRange};
 use domain::ports::{EffectError, PortError};
 use domain::step::MAX_OUTPUT_BYTES;
 use reqwest::dns::Resolve;
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use reqwest::{ClientBuilder, Method, Request, Response, redirect, retry};
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -130,6 +130,11 @@ impl Client {
         {
             return Err(target.denied(&refused));
         }
+        let mut headers = headers;
+        if body.is_none() && [Method::POST, Method::PUT, Method::PATCH].contains(&method) {
+            // RFC 9110, section 8.6: many servers answer 411 to such a request without it.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         let request = self.shared.request(method, url).headers(headers);
         let request = if let Some(body) = body { request.body(body) } else { request };
         request.build().map_err(|error| target.transport_error(&error))
@@ -202,37 +207,32 @@ fn ranges_error(target: &Target, error: &PortError) -> EffectError {
 }
 
 async fn receive(mut response: Response, target: Target, credential: Option<&Credential>) -> Result<ReceivedResponse, EffectError> {
-    let status = response.status().as_u16();
-    let mut headers = response.headers().clone();
-    if let Some(credential) = credential {
-        credential.redact_headers(&mut headers);
-    }
-    let mut received = ReceivedResponse { target, status, headers, body: Vec::new() };
-    let is_success = received.is_success();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let received = |target, body| ReceivedResponse::new(target, status, headers, body, credential);
+    let is_success = response.status().is_success();
     let most = if is_success { MAX_OUTPUT_BYTES } else { MAX_FAILURE_BYTES };
     if is_success && response.content_length().is_some_and(|bytes| bytes > most as u64) {
-        return Err(too_large(&received));
+        return Err(too_large(&received(target, Vec::new())));
     }
+    let mut body = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if received.body.len() + chunk.len() <= most => received.body.extend_from_slice(&chunk),
-            Ok(Some(_)) if is_success => return Err(too_large(&received)),
+            Ok(Some(chunk)) if body.len() + chunk.len() <= most => body.extend_from_slice(&chunk),
+            Ok(Some(_)) if is_success => return Err(too_large(&received(target, Vec::new()))),
             Ok(Some(chunk)) => {
-                let room = most - received.body.len();
-                received.body.extend(chunk.iter().take(room));
+                let room = most - body.len();
+                body.extend(chunk.iter().take(room));
                 break;
             }
             Err(error) if is_success => {
-                return Err(EffectError { answer: Some(received.head()), ..received.target.transport_error(&error) });
+                let broken = target.transport_error(&error);
+                return Err(EffectError { answer: Some(received(target, Vec::new()).head()), ..broken });
             }
             // The end, or an error page that broke off: its status is enough.
             Ok(None) | Err(_) => break,
         }
     }
-    if let Some(credential) = credential {
-        credential.redact_body(&mut received.body);
-    }
-    Ok(received)
+    Ok(received(target, body))
 }
 
 fn too_large(received: &ReceivedResponse) -> EffectError {

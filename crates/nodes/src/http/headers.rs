@@ -1,5 +1,6 @@
 //! The headers of a request, and those of its response.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use domain::json::sha256_hex_of;
@@ -82,7 +83,7 @@ pub(crate) fn recorded(headers: &HeaderMap) -> Value {
     let mut recorded = Map::new();
     let mut bytes = 0;
     for name in headers.keys().filter(|name| **name != SET_COOKIE) {
-        let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let values: Vec<_> = headers.get_all(name).iter().map(|value| text(value.as_bytes())).collect();
         let value = values.join(", ");
         bytes += name.as_str().len() + value.len();
         if bytes > MAX_RECORDED_BYTES {
@@ -91,6 +92,15 @@ pub(crate) fn recorded(headers: &HeaderMap) -> Value {
         recorded.insert(name.as_str().to_owned(), Value::from(value));
     }
     Value::Object(recorded)
+}
+
+/// The text of a header's value: UTF-8, and if it is not, ISO-8859-1, which is what bytes beyond ASCII meant in HTTP before (RFC 9110,
+/// section 5.5).
+fn text(value: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(value) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(value.iter().map(|byte| char::from(*byte)).collect()),
+    }
 }
 
 #[cfg(test)]
@@ -146,5 +156,13 @@ mod tests {
         headers.append("set-cookie", HeaderValue::from_static("session=1"));
         headers.append("x-long", HeaderValue::from_str(&"x".repeat(MAX_RECORDED_BYTES)).unwrap());
         assert_eq!(recorded(&headers), serde_json::json!({"via": "a, b"}));
+    }
+
+    #[test]
+    fn a_header_beyond_ascii_is_utf_8_or_iso_8859_1() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-city", HeaderValue::from_bytes("Zürich".as_bytes()).unwrap());
+        headers.insert("x-old", HeaderValue::from_bytes(b"Z\xfcrich").unwrap());
+        assert_eq!(recorded(&headers), serde_json::json!({"x-city": "Zürich", "x-old": "Zürich"}));
     }
 }

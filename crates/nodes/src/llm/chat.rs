@@ -2,6 +2,8 @@
 
 use std::ops::AddAssign;
 
+use domain::json::canonical;
+use domain::ports::EffectError;
 use domain::request::LlmRequest;
 use serde::Serialize;
 use serde_json::Value;
@@ -62,6 +64,12 @@ pub(crate) struct ChatRequest<'a> {
     pub(crate) tools: &'a [ToolDefinition<'a>],
 }
 
+/// The instruction that makes a model answer with JSON, for providers that take no schema.
+pub(crate) fn schema_instruction(schema: &Value) -> String {
+    let schema = canonical(schema);
+    format!("Your final answer must be nothing but JSON that satisfies this JSON Schema: no Markdown, no other words.\n{schema}")
+}
+
 /// The error for a text that a content filter held back.
 pub(crate) const FILTERED: &str = "the provider's content filter held the text back; change the prompt";
 
@@ -76,8 +84,10 @@ impl ChatRequest<'_> {
 /// A usable answer of the model.
 #[derive(Debug)]
 pub(crate) struct Completion {
-    /// The text, which is always there if the model asks for no tool.
+    /// The text, if there was one. It is not blank, and has no reasoning.
     pub(crate) text: Option<String>,
+    /// The step's error if there is neither a text nor a tool call.
+    pub(crate) no_text: EffectError,
     /// The tools that the model asks for, in its order.
     pub(crate) calls: Vec<ToolCall>,
     /// The model that answered, as the provider names it.

@@ -5,5 +5,6 @@ pub(crate) mod chat;
 pub(crate) mod model_name;
 pub(crate) mod models;
 mod openai;
+pub(crate) mod options;
 pub(crate) mod schema;
 pub(crate) mod tools;

@@ -42,11 +42,11 @@ pub(crate) struct Models(BTreeMap<String, Model>);
 impl Models {
     /// Builds the models. The client of Bedrock is built only if a model is Bedrock's.
     pub(crate) fn new(settings: LlmSettings, aws: &SdkConfig) -> Self {
-        let LlmSettings { base_url, key, models } = settings;
+        let LlmSettings { base_url, key, models, options } = settings;
         let mut shared = None;
         let served = models.into_iter().map(|(id, name)| {
             let model = match name {
-                ModelName::OpenAi(name) => Model::OpenAi(openai::Model::new(&base_url, key.clone(), name)),
+                ModelName::OpenAi(name) => Model::OpenAi(openai::Model::new(&base_url, key.clone(), name, options.clone())),
                 ModelName::Bedrock(name) => {
                     let client = shared.get_or_insert_with(|| bedrock::client(aws)).clone();
                     Model::Bedrock(bedrock::Model::new(client, name))

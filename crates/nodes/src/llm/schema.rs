@@ -30,10 +30,23 @@ pub(crate) enum AnswerError {
 
 /// Reads the JSON in an answer. Fails if it is not JSON or does not satisfy the schema.
 pub(crate) fn parse(text: &str, schema: &Validator) -> Result<Value, AnswerError> {
-    let value: Value = serde_json::from_str(without_code_fence(text))
+    let value: Value = serde_json::from_str(without_code_fence(after_reasoning(text)))
         .map_err(|why| AnswerError::NotJson { why: why.to_string(), quoted: cut(text.trim(), QUOTED_ANSWER) })?;
     let violations = violations(&value, schema);
     if violations.is_empty() { Ok(value) } else { Err(AnswerError::Schema(violations)) }
+}
+
+/// Returns what follows the reasoning that some models put before their answer. The opening tag may be missing, because some chat
+/// templates put it into the prompt; a text that begins like JSON has no reasoning.
+pub(crate) fn after_reasoning(text: &str) -> &str {
+    let trimmed = text.trim_start();
+    if trimmed.starts_with(['{', '[', '"', '`']) {
+        return text;
+    }
+    match text.split_once("</think>") {
+        Some((_, answer)) => answer,
+        None => text,
+    }
 }
 
 /// Returns what is wrong with a value, each violation with its JSON Pointer; an empty list if it satisfies the schema.
@@ -92,6 +105,19 @@ mod tests {
         for text in ["", "```", "```json```", "Sure! {\"a\":1}", "```json\n{\"a\":1}"] {
             assert!(parsed(text, &json!({})).unwrap_err().contains("is not JSON"), "{text:?}");
         }
+    }
+
+    #[test]
+    fn json_is_found_after_the_reasoning() {
+        for text in [
+            "<think>Is it {\"a\":2}?</think>{\"a\":1}",
+            "<think>\nLet me see.\n</think>\n\n```json\n{\"a\":1}\n```",
+            "Let me see.\n</think>\n{\"a\":1}",
+        ] {
+            assert_eq!(parsed(text, &json!({})), Ok(json!({"a": 1})), "{text:?}");
+        }
+        assert_eq!(parsed(r#""</think>""#, &json!({})), Ok(json!("</think>")));
+        assert!(parsed("<think>{\"a\":1}", &json!({})).unwrap_err().contains("is not JSON"));
     }
 
     #[test]

@@ -157,16 +157,30 @@ fn rejected_call(slug: &str, input: &Value, why: String) -> ToolResult {
 type Outcome = Result<Value, String>;
 
 /// What the model gets of a response, its status, and what the record keeps. A body that is too long is kept as the model gets it.
-fn result_of_response(mut received: ReceivedResponse) -> (String, Option<u16>, Outcome) {
+fn result_of_response(received: ReceivedResponse) -> (String, Option<u16>, Outcome) {
     let status = received.status;
     if received.is_success() {
-        let body = received.body();
-        let text = body.as_str().map_or_else(|| canonical(&body), str::to_owned);
-        let output = if text.len() > MAX_RESULT_BYTES { Value::from(bounded(text.clone())) } else { body };
-        return (text, Some(status), Ok(output));
+        return match received.read_body() {
+            Ok(body) => {
+                let text = body.as_str().map_or_else(|| canonical(&body), str::to_owned);
+                let output = if text.len() > MAX_RESULT_BYTES { Value::from(bounded(text.clone())) } else { body };
+                (text, Some(status), Ok(output))
+            }
+            Err(why) => {
+                let content = canonical(&json!({"error": format!("the answer cannot be used: {why}"), "status": status}));
+                (content, Some(status), Err(received.unusable(&why).message))
+            }
+        };
     }
-    received.body = received.target.clean(&String::from_utf8_lossy(&received.body)).into_bytes();
-    let content = canonical(&json!({"error": "the call failed", "status": status, "body": received.body()}));
+    let body = match received.text() {
+        Ok("") => Value::Null,
+        Ok(text) => {
+            let text = received.target.clean(text);
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        }
+        Err(why) => Value::from(why),
+    };
+    let content = canonical(&json!({"error": "the call failed", "status": status, "body": body}));
     let message = received.success().err().map_or_else(String::new, |error| error.message);
     (content, Some(status), Err(message))
 }

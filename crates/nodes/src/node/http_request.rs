@@ -23,7 +23,7 @@ pub(crate) async fn perform(
 ) -> Result<Effect, EffectError> {
     let received = send(client, networks, attempt, request).await?;
     let head = received.head();
-    let output = json!({"status": head.status, "headers": head.headers, "body": received.body()});
+    let output = json!({"status": head.status, "headers": head.headers, "body": received.body()?});
     Ok(Effect { output, answer: Some(head) })
 }
 

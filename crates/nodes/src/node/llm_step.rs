@@ -62,10 +62,10 @@ impl<C: Connections + PrivateNetworks, V: Vault> Conversation<'_, C, V> {
     /// Continues until the model gives an answer that the flow can use.
     async fn run(&mut self) -> Result<Effect, EffectError> {
         let mut usage = ModelUsage::default();
-        let (mut rounds, mut repaired) = (0, false);
+        let (mut rounds, mut repaired, mut repeated) = (0, false, false);
         loop {
             let begun = Instant::now();
-            let Completion { text, calls, model, tokens } = self.complete().await.map_err(without_headers)?;
+            let Completion { text, no_text, calls, model, tokens } = self.complete(repeated).await.map_err(without_headers)?;
             usage += ModelUsage { tokens, millis: millis_since(begun) };
             if !calls.is_empty() {
                 rounds += 1;
@@ -77,6 +77,14 @@ impl<C: Connections + PrivateNetworks, V: Vault> Conversation<'_, C, V> {
                 }
                 self.messages.push(ChatMessage::Model { text, calls: calls.clone() });
                 self.run_tool_calls(calls).await?;
+                continue;
+            }
+            if text.is_none() && self.schema.is_none() {
+                // Models sometimes answer nothing, and something the next time. With a schema, the answer is sent back below.
+                if repeated {
+                    return Err(without_headers(no_text));
+                }
+                repeated = true;
                 continue;
             }
             let text = text.unwrap_or_default();
@@ -101,10 +109,13 @@ impl<C: Connections + PrivateNetworks, V: Vault> Conversation<'_, C, V> {
         }
     }
 
-    async fn complete(&self) -> Result<Completion, EffectError> {
+    /// Asks the model. A request that is `repeated` has another key, so that no provider returns the same answer again.
+    async fn complete(&self, repeated: bool) -> Result<Completion, EffectError> {
         let tools = self.tools.definitions();
         let request = ChatRequest { step: self.step, messages: &self.messages, tools: &tools };
-        self.model.complete(self.client, &self.attempt_with_key(), &request).await
+        let attempt = self.attempt_with_key();
+        let attempt = if repeated { attempt.with_variant("again") } else { attempt };
+        self.model.complete(self.client, &attempt, &request).await
     }
 
     /// The first request is sent under the step's own key. Each later one has a key made from the conversation so far, so that no

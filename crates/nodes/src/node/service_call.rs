@@ -31,7 +31,7 @@ pub(crate) async fn perform<C: Connections + PrivateNetworks, V: Vault>(
         services.record_use(&attempt.context.org, &service).await;
     }
     let received = answer?.success()?;
-    Ok(Effect { output: received.body(), answer: Some(received.head()) })
+    Ok(Effect { output: received.body()?, answer: Some(received.head()) })
 }
 
 /// Whether the request may have been sent. An error from before that is permanent and has no response.

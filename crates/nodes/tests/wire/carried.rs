@@ -64,6 +64,20 @@ async fn a_null_body_is_sent_and_a_missing_one_is_not() {
 }
 
 #[tokio::test]
+async fn a_method_with_a_body_says_that_it_has_none() {
+    let server = Server::answering(200, &[], "");
+    for (method, expected) in
+        [("POST", Some("0")), ("PUT", Some("0")), ("PATCH", Some("0")), ("GET", None), ("HEAD", None), ("DELETE", None)]
+    {
+        for request in [service_call(method, "/x", None), http_request(method, &server.url("/x"), &[], None)] {
+            perform(&server.url(""), request).await.unwrap();
+            let seen = server.seen().pop().unwrap();
+            assert_eq!((seen.method.as_str(), seen.header("content-length"), seen.header("transfer-encoding")), (method, expected, None));
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_flow_chooses_the_content_type_but_not_the_platform_s_headers() {
     let server = Server::answering(200, &[], "");
     let mut request = service_request("PATCH", "/x", Some(json!({"b": 1, "a": 2})));

@@ -9,6 +9,8 @@ mod chat;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod decoding;
+#[cfg(test)]
 mod egress;
 #[cfg(test)]
 mod failures;
@@ -22,6 +24,8 @@ mod names;
 mod outbound;
 #[cfg(test)]
 mod outputs;
+#[cfg(test)]
+mod providers;
 #[cfg(test)]
 mod repair;
 #[cfg(test)]

@@ -89,11 +89,18 @@ impl Server {
 }
 
 pub fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+    answer_bytes(status, headers, body.as_bytes())
+}
+
+/// A response whose body is not text.
+pub fn answer_bytes(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut text = format!("HTTP/1.1 {status} Whatever\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         write!(text, "{name}: {value}\r\n").unwrap();
     }
-    (text + "\r\n" + body).into_bytes()
+    let mut bytes = (text + "\r\n").into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
 }
 
 fn read(stream: &mut TcpStream) -> Option<SeenRequest> {

@@ -74,12 +74,22 @@ pub fn effects_with(base_url: Result<String, fn() -> PortError>, llm: &str, allo
 
 /// Effects with these connections.
 pub fn effects_of<C: Connections + PrivateNetworks>(connections: C, llm: &str, allow: &str) -> NodeEffects<C, MemoryVault> {
+    build(connections, llm, allow, "")
+}
+
+/// Effects whose model server is asked with these `LLM_OPTIONS`.
+pub fn effects_with_options(llm: &str, options: &str) -> NodeEffects<OneConnection, MemoryVault> {
+    build(OneConnection { base_url: Ok(llm.to_owned()) }, llm, "loopback", options)
+}
+
+fn build<C: Connections + PrivateNetworks>(connections: C, llm: &str, allow: &str, options: &str) -> NodeEffects<C, MemoryVault> {
     let settings = Settings::read(|name| {
         let value = match name {
             "EGRESS_ALLOW" => allow,
             "LLM_BASE_URL" => llm,
             "LLM_API_KEY" => KEY,
             "LLM_MODELS" => MODELS,
+            "LLM_OPTIONS" => options,
             other => panic!("{other} is not a setting"),
         };
         Some(value.to_owned())

@@ -24,15 +24,14 @@ fn received(target: Target, response: &HttpResponse) -> ReceivedResponse {
     let header = |(name, value): (&str, &str)| Some((name.parse::<HeaderName>().ok()?, value.parse::<HeaderValue>().ok()?));
     let headers: HeaderMap = response.headers().iter().filter_map(header).collect();
     let body = response.body().bytes().unwrap_or_default().to_vec();
-    ReceivedResponse { target, status: response.status().as_u16(), headers, body }
+    ReceivedResponse::new(target, response.status().as_u16(), headers, body, None)
 }
 
 fn service_error(received: &ReceivedResponse, error: &ConverseError, context: &CallContext) -> EffectError {
-    let body = String::from_utf8_lossy(&received.body);
     if received.is_success() {
-        return received.unusable(&format!("not as Converse does: {}", received.target.quote(&body)));
+        return received.unusable(&format!("not as Converse does: {}", received.quoted()));
     }
-    let said = received.target.quote(error.message().unwrap_or(&body));
+    let said = error.message().map_or_else(|| received.quoted(), |message| received.target.quote(message));
     let what = match error {
         // The message of AWS names the account and the role, so only the log gets it.
         ConverseError::AccessDeniedException(_) => {

@@ -3,7 +3,7 @@
 use domain::json::canonical;
 use serde_json::{Map, Value, json};
 
-use crate::llm::chat::{ChatMessage, ChatRequest, ToolCall};
+use crate::llm::chat::{ChatMessage, ChatRequest, ToolCall, schema_instruction};
 
 /// Returns the body of the request, without what the step does not ask for.
 pub(crate) fn body(request: &ChatRequest<'_>) -> Value {
@@ -27,10 +27,7 @@ fn system(request: &ChatRequest<'_>) -> Vec<Value> {
         ChatMessage::System(prompt) => text(prompt),
         _ => None,
     });
-    let schema = request.step.output_schema.as_ref().map(|schema| {
-        let schema = canonical(schema);
-        json!({"text": format!("Your final answer must be nothing but JSON that satisfies this JSON Schema: no Markdown, no other words.\n{schema}")})
-    });
+    let schema = request.step.output_schema.as_ref().map(|schema| json!({"text": schema_instruction(schema)}));
     prompts.chain(schema).collect()
 }
 

@@ -13,8 +13,11 @@ use crate::llm::chat::{ChatRequest, Completion, FILTERED, TokenCounts, ToolCall}
 
 /// Reads the answer to `request`. Fails if it is not one that a step can use.
 pub(crate) fn read(target: Target, model: &str, answer: ConverseOutput, request: &ChatRequest<'_>) -> Result<Completion, EffectError> {
-    let received = ReceivedResponse { target, status: 200, headers: HeaderMap::new(), body: Vec::new() };
+    let received = ReceivedResponse::new(target, 200, HeaderMap::new(), Vec::new(), None);
     let unusable = |why: &str| received.unusable(why);
+    let Some(Output::Message(message)) = answer.output else {
+        return Err(unusable("not with a message, as Converse does"));
+    };
     match &answer.stop_reason {
         StopReason::MaxTokens => return Err(unusable(&request.truncation_error())),
         StopReason::ContentFiltered => return Err(unusable(FILTERED)),
@@ -31,12 +34,14 @@ pub(crate) fn read(target: Target, model: &str, answer: ConverseOutput, request:
                 "the model's answer is malformed ({malformed}); change the prompt or the tools, or use another model"
             )));
         }
-        // The end of the answer, a request for tools, and the names that later models may give to these.
-        _ => {}
+        StopReason::EndTurn | StopReason::StopSequence | StopReason::ToolUse => {}
+        other => {
+            return Err(unusable(&format!(
+                "it stopped for the reason `{}`, which is not known to be the end of an answer",
+                cut(other.as_str(), 40)
+            )));
+        }
     }
-    let Some(Output::Message(message)) = answer.output else {
-        return Err(unusable("not with a message, as Converse does"));
-    };
     let (mut text, mut calls) = (None::<String>, Vec::new());
     for block in message.content {
         match block {
@@ -49,10 +54,18 @@ pub(crate) fn read(target: Target, model: &str, answer: ConverseOutput, request:
             _ => {}
         }
     }
-    if calls.is_empty() && text.is_none() {
-        return Err(unusable(&format!("without any text (stopReason: {})", cut(answer.stop_reason.as_str(), 40))));
+    let text = text.filter(|text| !text.trim().is_empty());
+    let no_text = unusable(&format!("without any text (stopReason: {})", cut(answer.stop_reason.as_str(), 40)));
+    if calls.is_empty() && answer.stop_reason == StopReason::ToolUse {
+        return Err(no_text);
     }
-    Ok(Completion { text, calls, model: model.to_owned(), tokens: answer.usage.as_ref().map_or_else(TokenCounts::default, tokens) })
+    Ok(Completion {
+        text,
+        no_text,
+        calls,
+        model: model.to_owned(),
+        tokens: answer.usage.as_ref().map_or_else(TokenCounts::default, tokens),
+    })
 }
 
 fn tokens(usage: &TokenUsage) -> TokenCounts {

@@ -4,6 +4,7 @@ mod request;
 mod response;
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use domain::connection::Carrier;
 use domain::ports::EffectError;
@@ -13,7 +14,12 @@ use url::Url;
 use crate::attempt::Attempt;
 use crate::http::client::{Client, NoPrivateNetworks, StepRequest};
 use crate::http::credential::Credential;
+use crate::http::response::ReceivedResponse;
 use crate::llm::chat::{ChatRequest, Completion};
+use crate::llm::options::{ChatOptions, Dialect};
+
+/// The most requests in other forms that follow one that the server refuses because of a field.
+const MAX_VARIANTS: usize = 4;
 
 /// A model at a server that speaks the protocol.
 #[derive(Debug)]
@@ -21,26 +27,53 @@ pub(crate) struct Model {
     url: Url,
     credential: Option<Credential>,
     name: String,
+    options: ChatOptions,
+    /// What the server's answers have taught this process about the model.
+    dialect: Mutex<Dialect>,
 }
 
 impl Model {
     /// The model that the server below `base` knows by this name.
-    pub(crate) fn new(base: &Url, key: Option<SecretString>, name: String) -> Self {
-        Self { url: endpoint(base), credential: key.map(|key| Credential::new(&Carrier::default(), key)), name }
+    pub(crate) fn new(base: &Url, key: Option<SecretString>, name: String, options: ChatOptions) -> Self {
+        let credential = key.map(|key| Credential::new(&Carrier::default(), key));
+        let dialect = Mutex::new(options.dialect);
+        Self { url: endpoint(base), credential, name, options, dialect }
     }
 
-    /// Sends the conversation, once.
+    /// Sends the conversation. If the server refuses a field that other servers know, sends it again in another form, and remembers
+    /// the form for as long as the process lives. The server has done nothing with a request that it refused.
     pub(crate) async fn complete(
         &self,
         client: &Client,
         attempt: &Attempt<'_>,
         request: &ChatRequest<'_>,
     ) -> Result<Completion, EffectError> {
-        let body = request::body(&self.url, &self.name, request);
-        let (url, credential) = (self.url.clone(), self.credential.as_ref());
-        let call = StepRequest { method: "POST", url, headers: &BTreeMap::new(), credential, body: Some(&body) };
-        response::read(&client.send(&NoPrivateNetworks, attempt, call).await?, &self.name, request)
+        let mut tried = vec![*self.dialect.lock().unwrap_or_else(PoisonError::into_inner)];
+        loop {
+            let dialect = tried.last().copied().unwrap_or_default();
+            let body = request::body(&self.options, dialect, &self.name, request);
+            let variant = tried.len() - 1;
+            let attempt = if variant == 0 { attempt.clone() } else { attempt.with_variant(&format!("v{}", variant + 1)) };
+            let (url, credential) = (self.url.clone(), self.credential.as_ref());
+            let call = StepRequest { method: "POST", url, headers: &BTreeMap::new(), credential, body: Some(&body) };
+            let received = client.send(&NoPrivateNetworks, &attempt, call).await?;
+            let next = refused_field(&received).and_then(|error| dialect.without_refused_field(&body, error));
+            match next.filter(|next| !tried.contains(next) && variant < MAX_VARIANTS) {
+                Some(next) => tried.push(next),
+                None => {
+                    if received.is_success() {
+                        *self.dialect.lock().unwrap_or_else(PoisonError::into_inner) = dialect;
+                    }
+                    return response::read(&received, &self.name, request);
+                }
+            }
+        }
     }
+}
+
+/// The text of a response that may refuse a field.
+fn refused_field(received: &ReceivedResponse) -> Option<&str> {
+    if matches!(received.status, 400 | 422) { received.text().ok() } else { None }
 }
 
 fn endpoint(base: &Url) -> Url {

@@ -1,10 +1,10 @@
 //! The body of a request.
 
 use serde::Serialize;
-use serde_json::{Value, json};
-use url::Url;
+use serde_json::{Map, Value, json};
 
-use crate::llm::chat::{ChatMessage, ChatRequest, ToolCall};
+use crate::llm::chat::{ChatMessage, ChatRequest, ToolCall, schema_instruction};
+use crate::llm::options::{ChatOptions, Dialect, ResponseFormat, Temperature, TokenLimit};
 
 /// A message of the conversation as the protocol writes it.
 #[derive(Debug, Serialize)]
@@ -44,31 +44,39 @@ impl<'a> From<&'a ChatMessage> for ApiMessage<'a> {
     }
 }
 
-/// Returns the body, without what the step does not ask for.
-pub(super) fn body(url: &Url, model: &str, request: &ChatRequest<'_>) -> Value {
+/// Returns the body, without what the step does not ask for. `dialect` says how the fields are written that servers treat differently.
+pub(super) fn body(options: &ChatOptions, dialect: Dialect, model: &str, request: &ChatRequest<'_>) -> Value {
     let step = request.step;
-    let messages: Vec<ApiMessage<'_>> = request.messages.iter().map(ApiMessage::from).collect();
-    let mut body = json!({"model": model, "messages": messages});
-    let mut set = |name: &str, value: Value| {
-        if let Value::Object(fields) = &mut body {
-            fields.insert(name.to_owned(), value);
-        }
-    };
-    if let Some(temperature) = step.temperature {
+    let mut body: Map<String, Value> = options.fields.clone();
+    let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
+    set("model", json!(model));
+    if let (Some(temperature), Temperature::Send) = (step.temperature, dialect.temperature) {
         set("temperature", Value::from(temperature));
     }
     if let Some(most) = step.max_tokens {
-        // OpenAI's newer models refuse `max_tokens`; many servers that speak its protocol know only that name.
-        let name = if url.host_str() == Some("api.openai.com") { "max_completion_tokens" } else { "max_tokens" };
+        let name = match dialect.token_limit {
+            TokenLimit::MaxTokens => "max_tokens",
+            TokenLimit::MaxCompletionTokens => "max_completion_tokens",
+        };
         set(name, Value::from(most));
     }
-    if let Some(schema) = step.output_schema.as_ref().filter(|schema| schema.is_object()) {
-        // Not strict: that mode takes a subset of JSON Schema (every object with `additionalProperties: false` and all of its
-        // properties required, an object at the root) and answers 400 to the rest, while a flow may use all of it. Strict or
-        // not, the answer is validated here.
-        let format = json!({"type": "json_schema", "json_schema": {"name": "output", "schema": schema, "strict": false}});
-        set("response_format", format);
+    let schema = step.output_schema.as_ref().filter(|schema| schema.is_object());
+    match (schema, dialect.response_format) {
+        (Some(schema), ResponseFormat::JsonSchema) => {
+            // Not strict: that mode takes a subset of JSON Schema (every object with `additionalProperties: false` and all of its
+            // properties required, an object at the root) and answers 400 to the rest, while a flow may use all of it. Strict or
+            // not, the answer is validated here.
+            let format = json!({"type": "json_schema", "json_schema": {"name": "output", "schema": schema, "strict": false}});
+            set("response_format", format);
+        }
+        // An object is all that this format allows.
+        (Some(schema), ResponseFormat::JsonObject) if schema.get("type").is_none_or(|kind| kind == "object") => {
+            set("response_format", json!({"type": "json_object"}));
+        }
+        _ => {}
     }
+    let instruction = schema.filter(|_| dialect.response_format != ResponseFormat::JsonSchema).map(schema_instruction);
+    set("messages", messages(request.messages, instruction));
     if !request.tools.is_empty() {
         let functions = request.tools.iter().map(|tool| {
             let function = json!({"name": tool.name, "description": tool.description, "parameters": tool.parameters});
@@ -76,7 +84,20 @@ pub(super) fn body(url: &Url, model: &str, request: &ChatRequest<'_>) -> Value {
         });
         set("tools", functions.collect());
     }
-    body
+    Value::Object(body)
+}
+
+/// The conversation; `instruction` is added to the system prompt, because some servers accept only one.
+fn messages(conversation: &[ChatMessage], instruction: Option<String>) -> Value {
+    let Some(instruction) = instruction else {
+        return json!(conversation.iter().map(ApiMessage::from).collect::<Vec<_>>());
+    };
+    let (system, rest) = match conversation {
+        [ChatMessage::System(prompt), rest @ ..] => (format!("{prompt}\n\n{instruction}"), rest),
+        all => (instruction, all),
+    };
+    let first = ApiMessage::System { content: &system };
+    json!(std::iter::once(first).chain(rest.iter().map(ApiMessage::from)).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -85,20 +106,49 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn the_token_limit_has_the_name_that_the_server_knows() {
-        let step = LlmRequest {
+    fn step() -> LlmRequest {
+        LlmRequest {
             model: "m".to_owned(),
             system_prompt: None,
             user_prompt: "u".to_owned(),
-            output_schema: None,
+            output_schema: Some(json!({"type": "object"})),
             tools: Vec::new(),
-            temperature: None,
+            temperature: Some(0.5),
             max_tokens: Some(9),
-        };
-        let sent_to = |url: &str| body(&url.parse().unwrap(), "m", &ChatRequest { step: &step, messages: &[], tools: &[] });
-        assert_eq!(sent_to("https://api.openai.com/v1/chat/completions")["max_completion_tokens"], 9);
-        assert_eq!(sent_to("https://llm.example/v1/chat/completions")["max_tokens"], 9);
-        assert_eq!(sent_to("https://llm.example/v1/chat/completions"), json!({"model": "m", "messages": [], "max_tokens": 9}));
+        }
+    }
+
+    fn sent(options: &str, conversation: &[ChatMessage]) -> Value {
+        let options = ChatOptions::parse(options).unwrap();
+        body(&options, options.dialect, "m", &ChatRequest { step: &step(), messages: conversation, tools: &[] })
+    }
+
+    #[test]
+    fn the_options_decide_how_fields_are_written() {
+        let usual = sent("{}", &[]);
+        assert_eq!((&usual["max_tokens"], &usual["temperature"]), (&json!(9), &json!(0.5)));
+        assert_eq!(usual["response_format"]["type"], "json_schema");
+        let other = sent(
+            r#"{"tokenLimit":"max_completion_tokens","responseFormat":"json_object","temperature":"omit","fields":{"reasoning_effort":"low"}}"#,
+            &[],
+        );
+        assert_eq!((&other["max_completion_tokens"], other.get("max_tokens"), other.get("temperature")), (&json!(9), None, None));
+        assert_eq!((&other["response_format"], &other["reasoning_effort"]), (&json!({"type": "json_object"}), &json!("low")));
+        assert_eq!(sent(r#"{"responseFormat":"none"}"#, &[]).get("response_format"), None);
+    }
+
+    #[test]
+    fn a_schema_that_is_not_in_a_field_is_in_the_instructions() {
+        let conversation = [ChatMessage::System("Be brief.".to_owned()), ChatMessage::User("u".to_owned())];
+        for format in ["json_object", "none"] {
+            let options = format!(r#"{{"responseFormat":"{format}"}}"#);
+            let with = sent(&options, &conversation);
+            let system = with["messages"][0]["content"].as_str().unwrap();
+            assert!(system.starts_with("Be brief.\n\nYour final answer must be nothing but JSON"), "{system}");
+            assert!(system.ends_with(r#"{"type":"object"}"#), "{system}");
+            assert_eq!(with["messages"][1], json!({"role": "user", "content": "u"}));
+            let without = sent(&options, &conversation[1..]);
+            assert_eq!(without["messages"][0]["role"], "system");
+        }
     }
 }

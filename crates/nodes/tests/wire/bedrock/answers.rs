@@ -65,8 +65,8 @@ async fn text_in_several_blocks_is_one_text_without_the_reasoning() {
 }
 
 #[tokio::test]
-async fn usage_that_is_not_reported_is_null_and_a_new_stop_reason_is_accepted() {
-    let body = json!({"output": {"message": {"role": "assistant", "content": [{"text": "hi"}]}}, "stopReason": "pause_turn"});
+async fn usage_that_is_not_reported_is_null() {
+    let body = json!({"output": {"message": {"role": "assistant", "content": [{"text": "hi"}]}}, "stopReason": "end_turn"});
     let model = bedrock([(200, body.to_string())]);
     let output = ask(&model, &model, llm(None)).await.unwrap().output;
     assert_eq!((&output["text"], &output["tokens"]), (&json!("hi"), &json!({"prompt": null, "completion": null, "total": null})));

@@ -88,6 +88,8 @@ async fn an_unusable_answer_fails_with_the_reason() {
         (answer(&text, "malformed_model_output"), "malformed (malformed_model_output)"),
         (answer(&text, "malformed_tool_use"), "malformed (malformed_tool_use)"),
         (answer(&json!([]), "end_turn"), "without any text (stopReason: end_turn)"),
+        (answer(&json!([{"text": " \n"}]), "stop_sequence"), "without any text (stopReason: stop_sequence)"),
+        (answer(&text, "pause_turn"), "it stopped for the reason `pause_turn`, which is not known to be the end of an answer"),
         ((200, json!({"stopReason": "end_turn"}).to_string()), "not with a message"),
         ((200, "{}".to_owned()), "not with a message"),
         ((200, "<html>login</html>".to_owned()), "not as Converse does: <html>login</html>"),
