@@ -73,6 +73,36 @@ async fn a_run_shows_the_name_and_the_description_that_its_flow_had_when_it_bega
 }
 
 #[tokio::test]
+async fn a_dry_run_validates_a_flow_and_saves_nothing() {
+    let stack = Stack::shared();
+    let slug = crate::support::unique("dry");
+    let body = json!({"slug": slug, "name": "Dry", "spec": one(1), "triggerType": "webhook"});
+    let created = stack.ada.post("/api/flows?dryRun=true", &body).await;
+    let data = created.data(200);
+    assert_eq!((&data["dryRun"], &data["flow"]["slug"], &data["flow"]["version"]), (&json!(true), &json!(slug), &json!(1)));
+    assert!(data["flow"].get("webhookToken").is_none() && data["flow"].get("webhookSecret").is_none(), "{data}");
+    assert_eq!(stack.ada.get(&format!("/api/flows/{slug}")).await.status, 404);
+    let invalid = json!({"slug": slug, "name": "Dry", "spec": spec(&[json!({"id": "a", "type": "transfrom"})], &[])});
+    assert_eq!(stack.ada.post("/api/flows?dryRun=true", &invalid).await.faulty_fields(400), ["spec.nodes[0].type"]);
+
+    let flow = stack.flow(|_| one(1)).await;
+    let path = format!("/api/flows/{}", flow.id);
+    let before = stack.ada.get(&path).await.data(200).clone();
+    let taken = json!({"slug": flow.slug, "name": "Taken", "spec": one(1)});
+    assert_eq!(
+        stack.ada.post("/api/flows?dryRun=true", &taken).await.error(409),
+        format!("there is a flow with the slug `{}` already", flow.slug)
+    );
+    for method in [Method::PATCH, Method::PUT] {
+        let changed = stack.ada.send(method, &format!("{path}?dryRun=true"), &json!({"name": "New", "spec": one(2)})).await;
+        assert_eq!((&changed.data(200)["flow"]["version"], &changed.data(200)["flow"]["name"]), (&json!(2), &json!("New")));
+    }
+    let refused = stack.ada.send(Method::PATCH, &format!("{path}?dryRun=true"), &json!({"slug": "another"})).await;
+    assert_eq!(refused.faulty_fields(400), ["slug"]);
+    assert_eq!(*stack.ada.get(&path).await.data(200), before);
+}
+
+#[tokio::test]
 async fn put_does_what_patch_does() {
     let stack = Stack::shared();
     let flow = stack.flow(|_| one(1)).await;

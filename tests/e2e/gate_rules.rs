@@ -130,6 +130,62 @@ async fn two_approvals_are_by_two_people_for_the_same_action() {
 }
 
 #[tokio::test]
+async fn the_second_reviewer_sees_the_edited_action_and_approves_it_by_its_hash() {
+    let stack = Stack::shared();
+    let (flow, run) = parked(&stack, json!({"requiredApprovals": 2}), json!({"amount": 50, "to": "Ada"})).await;
+    let edited = json!({"amount": 40, "to": "Ada"});
+    run.approve(&json!({"proposedActionOverride": edited})).await.data(200);
+
+    let inbox = stack.grace.get(&format!("/api/approvals?flow={}", flow.slug)).await;
+    let vote = inbox.rows()[0]["votes"][0].clone();
+    let patch = json!([{"op": "replace", "path": "/amount", "value": 40}]);
+    assert_eq!((&vote["action"], &vote["patch"]), (&edited, &patch));
+    assert_eq!(run.view().await.step("review")["votes"][0], vote);
+
+    let grace = run.by(&stack.grace);
+    let unknown = grace.approve(&json!({"actionSha256": "0".repeat(64)})).await;
+    assert_eq!(unknown.error(409), "neither the proposed action nor the votes have this SHA-256");
+    let both = grace.approve(&json!({"actionSha256": vote["actionSha256"], "proposedActionOverride": edited})).await;
+    assert_eq!(both.faulty_fields(400), ["actionSha256"]);
+    assert_eq!(grace.approve(&json!({"actionSha256": "40"})).await.faulty_fields(400), ["actionSha256"]);
+    let second = grace.approve(&json!({"actionSha256": vote["actionSha256"]})).await;
+    assert_eq!(second.data(200)["decision"]["decidedAction"], edited);
+    run.wait("succeeded").await;
+    assert_eq!(*stack.echo.only(&format!("/{}/execute", flow.slug)).await.body(), edited);
+}
+
+#[tokio::test]
+async fn a_large_edited_action_is_a_reference_in_the_vote() {
+    let stack = Stack::shared();
+    let (_, run) = parked(&stack, json!({"requiredApprovals": 2}), json!({"text": "x".repeat(150_000), "amount": 50})).await;
+    let edited = json!({"text": "x".repeat(150_000), "amount": 40});
+    let first = run.approve(&json!({"proposedActionOverride": edited})).await;
+    let vote = &first.data(200)["votes"][0];
+    assert_eq!((&vote["actionRef"]["sha256"], vote.get("action")), (&vote["actionSha256"], None));
+    assert_eq!(vote["patch"], json!([{"op": "replace", "path": "/amount", "value": 40}]));
+    let second = run.by(&stack.grace).approve(&json!({"actionSha256": vote["actionSha256"]})).await;
+    assert_eq!(second.data(200)["decision"]["decidedSha256"], vote["actionSha256"]);
+    run.wait("succeeded").await;
+}
+
+#[tokio::test]
+async fn a_dry_run_validates_an_approval_and_records_nothing() {
+    let stack = Stack::shared();
+    let (flow, run) = parked(&stack, json!({"allowedEdits": ["/amount"]}), json!({"amount": 50, "to": "Ada"})).await;
+    let path = format!("/api/runs/{}/approve?dryRun=true", run.id);
+    let good = json!({"proposedActionOverride": {"amount": 40, "to": "Ada"}});
+    let checked = stack.ada.post(&path, &good).await;
+    assert_eq!((&checked.data(200)["dryRun"], &checked.data(200)["decision"]["decision"]), (&json!(true), &json!("approved")));
+    let bad = json!({"proposedActionOverride": {"amount": 40, "to": "Eve"}});
+    assert_eq!(stack.ada.post(&path, &bad).await.faulty_fields(422), ["proposedActionOverride/to"]);
+    assert_eq!(stack.ada.post(&path.replace("true", "yes"), &good).await.faulty_fields(400), ["dryRun"]);
+    assert_eq!(run.view().await.step("review")["status"], "awaiting_approval");
+    assert!(stack.echo.sent_to(&format!("/{}/execute", flow.slug)).await.is_empty());
+    run.approve(&good).await.data(200);
+    run.wait("succeeded").await;
+}
+
+#[tokio::test]
 async fn one_rejection_ends_a_vote() {
     let stack = Stack::shared();
     let (_, run) = parked(&stack, json!({"requiredApprovals": 2}), json!({"amount": 50})).await;

@@ -200,6 +200,7 @@ async fn the_whole_api_in_one_tour() {
     let key = ada.post("/api/api-keys", &key).await.data(201)["apiKey"]["id"].as_str().unwrap().to_owned();
     ada.get("/api/api-keys?limit=1").await.data(200);
     ada.send(Method::DELETE, &format!("/api/api-keys/{key}"), &json!({})).await.data(200);
+    ada.get("/api/whoami").await.data(200);
     ada.get("/api/org/retention").await.data(200);
     ada.send(Method::PUT, "/api/org/retention", &json!({"longRetention": false})).await.data(200);
     stack.without_key.get("/api/flows").await.error(401);

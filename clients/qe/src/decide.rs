@@ -1,21 +1,20 @@
 //! Approves and rejects. The decision is shown before it is sent.
 
-use std::io::IsTerminal;
-
-use dialoguer::{Confirm, Editor};
-use runs_client::types;
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use crate::args::GateArgs;
 use crate::diff::diff;
+use crate::edit::Draft;
 use crate::failure::Failure;
-use crate::session::Session;
-use crate::{input, out, show, text};
+use crate::gate::OpenGate;
+use crate::session::{Session, segment};
+use crate::{input, out, prompt, show};
 
 /// The action to approve.
 #[derive(Debug)]
 pub enum Override {
-    /// The proposed action.
+    /// The action that other reviewers have approved, or else the proposed one.
     None,
     /// The proposed action as it was edited in an editor.
     Edit,
@@ -23,124 +22,171 @@ pub enum Override {
     Given(String),
 }
 
+/// How an approval is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Do not ask.
+    pub yes: bool,
+    /// Only validate.
+    pub dry_run: bool,
+    /// Print the API's JSON.
+    pub json: bool,
+}
+
 /// Approves an open approval.
-pub async fn approve(session: &Session, gate: GateArgs, action: Override, yes: bool, json: bool) -> Result<(), Failure> {
-    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    if !terminal && (!yes || matches!(action, Override::Edit)) {
+pub async fn approve(session: &Session, args: GateArgs, action: Override, options: Options) -> Result<(), Failure> {
+    let asks = !options.yes && !options.dry_run;
+    if !prompt::is_possible() && (asks || matches!(action, Override::Edit)) {
         return Err(Failure::usage("there is no terminal for a question or an editor; use --yes, and --override for another action"));
     }
-    let open = open_gate(session, &gate).await?;
-    let proposed = proposed_action(session, &open).await?;
-    let decided = match action {
-        Override::None => proposed.clone(),
-        Override::Edit => edit(&proposed)?,
-        Override::Given(argument) => input::json(&argument)?,
-    };
-    let change = diff(&proposed, &decided);
-    if !json {
-        out::line(format!("{} ({})", open.label, open.node))?;
-        out::line(change.clone().unwrap_or_else(|| text::pretty(&proposed)))?;
+    let open = OpenGate::find(session, &args).await?;
+    if !options.json {
+        out::line(open.question())?;
     }
-    if !yes && !confirm(if change.is_some() { "Approve it with this change?" } else { "Approve it as proposed?" })? {
-        return Err(Failure::here("nothing was sent"));
+    let approval = Approval { session, open: &open, note: args.note.as_deref(), options };
+    match action {
+        Override::None => {
+            // All approvals must be for the same action, so an earlier one decides what can be approved.
+            let (decided, sha256) = match open.votes.last() {
+                Some(vote) => (vote.action.clone(), Some(vote.sha256.as_str())),
+                None => (open.proposed.clone(), None),
+            };
+            approval.show(&decided)?;
+            approval.ask(&decided)?;
+            approval.send(&decided, sha256).await
+        }
+        Override::Given(argument) => {
+            let decided = input::json(&argument)?;
+            approval.show(&decided)?;
+            approval.ask(&decided)?;
+            approval.send(&decided, None).await
+        }
+        Override::Edit => approval.edit().await,
     }
-    let mut body = types::ApproveRequest::builder().node_id(Some(open.node)).note(gate.note);
-    if change.is_some() {
-        body = body.proposed_action_override(Some(types::JsonValue(decided)));
-    }
-    let decided = session.api.approve_run().run_id(gate.run.clone()).body(body).send().await?.into_inner().data;
-    report(&decided, json)
 }
 
 /// Rejects an open approval.
-pub async fn reject(session: &Session, gate: GateArgs, json: bool) -> Result<(), Failure> {
-    let body = types::RejectRequest::builder().node_id(gate.node).note(gate.note);
-    let decided = session.api.reject_run().run_id(gate.run.clone()).body(body).send().await?.into_inner().data;
-    report(&decided, json)
+pub async fn reject(session: &Session, args: GateArgs, yes: bool, json: bool) -> Result<(), Failure> {
+    if !yes && !prompt::is_possible() {
+        return Err(Failure::usage("there is no terminal for a question; use --yes"));
+    }
+    let open = OpenGate::find(session, &args).await?;
+    if !json {
+        out::line(open.question())?;
+    }
+    prompt::confirm_unless(yes, "Reject it?")?;
+    let mut body = json!({"nodeId": open.node});
+    put_note(&mut body, args.note.as_deref());
+    let decided = session.send(Method::POST, &format!("/api/runs/{}/reject", segment(&open.run)?), Some(&body)).await?;
+    if json { out::json(&decided) } else { out::line(outcome(&decided)) }
 }
 
-fn report(decided: &types::Decided, json: bool) -> Result<(), Failure> {
-    if json {
-        return out::json(decided);
-    }
-    match &decided.decision {
-        Some(decision) => {
-            let by = decision.actor.as_deref().unwrap_or("an unknown actor");
-            out::line(format!(
-                "{} by {by}: {} {}",
-                out::status(&decision.decision.to_string()),
-                decided.run.id.as_str(),
-                decided.node_id.as_str()
-            ))?;
-            out::line(format!("what will be executed has SHA-256 {}", decision.decided_sha256.as_str()))
-        }
-        None => out::line(format!("noted; {} votes so far, and more are needed", decided.votes.len())),
-    }
+/// An approval that is about to be sent.
+struct Approval<'a> {
+    session: &'a Session,
+    open: &'a OpenGate,
+    note: Option<&'a str>,
+    options: Options,
 }
 
-/// An approval that is open.
-#[derive(Debug)]
-struct Open {
-    run: String,
-    node: String,
-    label: String,
-    question: Value,
-}
-
-/// Returns the open approval that the arguments name. It is looked up, and not left to the API, because it is shown before it is
-/// decided.
-async fn open_gate(session: &Session, gate: &GateArgs) -> Result<Open, Failure> {
-    let run = session.api.get_run().run_id(gate.run.clone()).send().await?.into_inner().data.run;
-    let mut open = run.steps.iter().filter_map(|step| match step {
-        types::Step::HumanApprovalStep(step) if step.status == types::StepStatus::AwaitingApproval => {
-            let question = serde_json::to_value(&step.input).unwrap_or_default();
-            let label = show::string(&question, "actionLabel");
-            Some(Open { run: gate.run.clone(), node: step.node_id.to_string(), label, question })
-        }
-        _ => None,
-    });
-    if let Some(node) = &gate.node {
-        return open.find(|open| open.node == *node).ok_or_else(|| Failure::refused(format!("{} has no open approval `{node}`", gate.run)));
-    }
-    let mut all: Vec<_> = open.collect();
-    match (all.pop(), all.as_slice()) {
-        (None, _) => Err(Failure::refused(format!("{} has no open approval; it is {}", gate.run, run.status))),
-        (Some(only), []) => Ok(only),
-        (Some(last), others) => {
-            let nodes: Vec<_> = others.iter().map(|open| open.node.as_str()).chain([last.node.as_str()]).collect();
-            Err(Failure::refused(format!("several approvals are open; name one with --node: {}", nodes.join(", "))))
+impl Approval<'_> {
+    /// Shows the difference from the proposed action, if there is one.
+    fn show(&self, decided: &Value) -> Result<(), Failure> {
+        match diff(&self.open.proposed, decided) {
+            Some(change) if !self.options.json => out::line(format!("\nwith this change:\n{change}")),
+            _ => Ok(()),
         }
     }
-}
 
-/// Returns the proposed action, also if it is in object storage.
-async fn proposed_action(session: &Session, open: &Open) -> Result<Value, Failure> {
-    if let Some(action) = open.question.get("proposedAction") {
-        return Ok(action.clone());
+    fn ask(&self, decided: &Value) -> Result<(), Failure> {
+        let question = if *decided == self.open.proposed { "Approve it as proposed?" } else { "Approve it with this change?" };
+        prompt::confirm_unless(self.options.yes || self.options.dry_run, question)
     }
-    let request = session.api.get_step_output().run_id(open.run.clone()).node_id(open.node.clone());
-    let part = request.of(types::StepPartName::ProposedAction).send().await?.into_inner().data;
-    match (part.proposed_action, part.proposed_action_ref) {
-        (Some(action), _) => Ok(action.0),
-        (None, Some(reference)) => session.fetch(&reference.url).await,
-        (None, None) => Err(Failure::refused(format!("{} proposes nothing", open.node))),
-    }
-}
 
-/// Returns the action as it was saved in the editor. Opens the editor again while the text is not JSON.
-fn edit(proposed: &Value) -> Result<Value, Failure> {
-    let mut text = text::pretty(proposed);
-    loop {
-        let edited = Editor::new().extension(".json").require_save(true).edit(&text).map_err(|error| Failure::here(error.to_string()))?;
-        text = edited.ok_or_else(|| Failure::here("the editor saved nothing, and nothing was sent"))?;
-        match serde_json::from_str(&text) {
-            Ok(action) => return Ok(action),
-            Err(problem) if confirm(&format!("That is not JSON: {problem}. Edit it again?"))? => {}
-            Err(_) => return Err(Failure::here("nothing was sent")),
+    /// Opens the editor until the API accepts the action or the user gives up. A refused edit is kept.
+    async fn edit(&self) -> Result<(), Failure> {
+        let mut draft = Draft::of(&self.open.proposed, format!("{}-{}", segment(&self.open.run)?, segment(&self.open.node)?));
+        loop {
+            let decided = draft.edit()?;
+            self.show(&decided)?;
+            let sent = match self.ask(&decided) {
+                Ok(()) => self.send(&decided, None).await,
+                Err(declined) => Err(declined),
+            };
+            let Err(failure) = sent else { return Ok(()) };
+            if failure.is_refusal() {
+                out::remark(format!("qe: {failure}"))?;
+                if prompt::confirm("Edit it again?")? {
+                    continue;
+                }
+            }
+            draft.keep()?;
+            return Err(failure);
         }
     }
+
+    /// Sends the approval: of `decided`, or of the action that another reviewer has approved, by its hash.
+    async fn send(&self, decided: &Value, sha256: Option<&str>) -> Result<(), Failure> {
+        let mut body = json!({"nodeId": self.open.node});
+        put_note(&mut body, self.note);
+        if let Some(fields) = body.as_object_mut() {
+            if let Some(sha256) = sha256 {
+                fields.insert("actionSha256".to_owned(), json!(sha256));
+            } else if *decided != self.open.proposed {
+                fields.insert("proposedActionOverride".to_owned(), decided.clone());
+            }
+        }
+        let query = if self.options.dry_run { "?dryRun=true" } else { "" };
+        let path = format!("/api/runs/{}/approve{query}", segment(&self.open.run)?);
+        let sent = self.session.send(Method::POST, &path, Some(&body)).await;
+        let decided = sent.map_err(|failure| if self.options.dry_run { failure.of_dry_run() } else { failure })?;
+        if self.options.json {
+            return out::json(&decided);
+        }
+        if self.options.dry_run {
+            return out::line("the API would accept this approval; nothing was recorded");
+        }
+        out::line(outcome(&decided))
+    }
 }
 
-fn confirm(question: &str) -> Result<bool, Failure> {
-    Confirm::new().with_prompt(question).default(false).interact().map_err(|error| Failure::here(error.to_string()))
+fn put_note(body: &mut Value, note: Option<&str>) {
+    if let (Some(fields), Some(note)) = (body.as_object_mut(), note) {
+        fields.insert("note".to_owned(), json!(note));
+    }
+}
+
+/// Returns what became of a decision.
+fn outcome(decided: &Value) -> String {
+    let Some(decision) = decided.get("decision").filter(|decision| decision.is_object()) else {
+        let votes = decided.get("votes").and_then(Value::as_array).map_or(0, Vec::len);
+        return format!("recorded; {votes} approvals so far, and more are needed");
+    };
+    let verdict = show::string(decision, "decision");
+    let by = decision.get("actor").and_then(Value::as_str).unwrap_or("an unknown actor");
+    let run = decided.get("run").unwrap_or(&Value::Null);
+    let head = format!("{} by {by}: {} {}", out::status(&verdict), show::string(run, "id"), show::string(decided, "nodeId"));
+    if verdict == "approved" {
+        return format!("{head}\nwhat will be executed has SHA-256 {}", show::string(decision, "decidedSha256"));
+    }
+    format!("{head}\nthe action will not be executed; the run is {}", show::string(run, "status"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_approval_says_what_will_be_executed() {
+        console::set_colors_enabled(false);
+        let decided = |verdict: &str| {
+            let decision = json!({"decision": verdict, "actor": "usr_ada", "decidedSha256": "ab12"});
+            json!({"run": {"id": "run_1", "status": "failed"}, "nodeId": "review", "votes": [], "decision": decision})
+        };
+        assert_eq!(outcome(&decided("approved")), "approved by usr_ada: run_1 review\nwhat will be executed has SHA-256 ab12");
+        let rejected = outcome(&decided("rejected"));
+        assert_eq!(rejected, "rejected by usr_ada: run_1 review\nthe action will not be executed; the run is failed");
+        let voted = json!({"run": {}, "votes": [{}], "decision": null});
+        assert_eq!(outcome(&voted), "recorded; 1 approvals so far, and more are needed");
+    }
 }

@@ -63,6 +63,17 @@ impl Failure {
         self.code == UNAVAILABLE
     }
 
+    /// Returns whether the API refused what was sent, so that other content may be accepted.
+    pub fn is_refusal(&self) -> bool {
+        self.code == REFUSED
+    }
+
+    /// Returns the failure of a dry run: a refusal by the API has the exit code 1, because it is the result and not an error of the command.
+    #[must_use]
+    pub fn of_dry_run(self) -> Self {
+        if self.is_refusal() { Self { code: FAILED, ..self } } else { self }
+    }
+
     /// Returns the failure of a request that the API would refuse.
     pub fn refused(message: impl Into<String>) -> Self {
         Self { code: REFUSED, message: message.into() }

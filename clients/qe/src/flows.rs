@@ -1,5 +1,6 @@
 //! The commands for flows.
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use reqwest::Method;
@@ -10,7 +11,7 @@ use crate::args::{FlowsCommand, Paging};
 use crate::diff::diff;
 use crate::failure::Failure;
 use crate::list::{Page, collect};
-use crate::session::Session;
+use crate::session::{Session, segment};
 use crate::{input, out, text};
 
 /// Runs a command.
@@ -18,7 +19,8 @@ pub async fn run(session: &Session, command: FlowsCommand, json: bool) -> Result
     match command {
         FlowsCommand::Apply { file, dry_run } => apply(session, &file, dry_run, json).await,
         FlowsCommand::List(paging) => list(session, &paging, json).await,
-        FlowsCommand::Show { flow } => show(session, &flow, json).await,
+        FlowsCommand::Show { flow, secret: true } => show_secret(session, &flow).await,
+        FlowsCommand::Show { flow, secret: false } => show(session, &flow, json).await,
     }
 }
 
@@ -35,7 +37,7 @@ async fn apply(session: &Session, file: &Path, dry_run: bool, json: bool) -> Res
     let slug = wanted.get("slug").and_then(Value::as_str).filter(|slug| is_slug(slug));
     let slug = slug.ok_or_else(|| Failure::usage(format!("{} names no `slug` of lower-case letters, digits and `-`", file.display())))?;
     let path = format!("/api/flows/{slug}");
-    let there = session.raw(Method::GET, &path, None).await?.and_then(|data| data.get("flow").cloned());
+    let there = session.find(Method::GET, &path, None).await?.and_then(|mut data| data.get_mut("flow").map(without_secret));
     let change = there.as_ref().and_then(|there| diff(&fields_of(there, &wanted), &Value::Object(wanted.clone())));
     if let (Some(there), None) = (&there, &change) {
         if json {
@@ -46,17 +48,18 @@ async fn apply(session: &Session, file: &Path, dry_run: bool, json: bool) -> Res
     if let (Some(change), false) = (&change, json) {
         out::line(change)?;
     }
-    if dry_run {
-        return out::remark(if there.is_some() { format!("{slug} would change") } else { format!("{slug} would be created") });
-    }
     let body = Value::Object(wanted.clone());
-    let saved = match &there {
-        Some(_) => session.raw(Method::PATCH, &path, Some(&body)).await?,
-        None => session.raw(Method::POST, "/api/flows", Some(&body)).await?,
-    };
-    let flow = saved.and_then(|data| data.get("flow").cloned()).ok_or_else(|| Failure::refused("the flow is gone"))?;
+    let (method, path) = if there.is_some() { (Method::PATCH, path) } else { (Method::POST, "/api/flows".to_owned()) };
+    let query = if dry_run { "?dryRun=true" } else { "" };
+    let saved = session.send(method, &format!("{path}{query}"), Some(&body)).await;
+    let mut saved = saved.map_err(|failure| if dry_run { failure.of_dry_run() } else { failure })?;
+    let flow = saved.get_mut("flow").map(without_secret).unwrap_or_default();
     if json {
         return out::json(&flow);
+    }
+    if dry_run {
+        let would = if there.is_some() { "change" } else { "be created" };
+        return out::remark(format!("{slug} is valid and would {would}; nothing was saved"));
     }
     let did = if there.is_some() { "changed" } else { "created" };
     out::line(format!("{slug} {did}: version {}, {}", version(&flow), out::status(field(&flow, "status"))))
@@ -106,11 +109,31 @@ async fn list(session: &Session, paging: &Paging, json: bool) -> Result<(), Fail
     out::table(&["slug", "status", "version", "trigger", "name", "id"], flows.into_iter().map(row))
 }
 
-async fn show(session: &Session, flow: &str, json: bool) -> Result<(), Failure> {
-    let flow = session.api.get_flow().id(flow.to_owned()).send().await?.into_inner().data.flow;
-    if json {
-        return out::json(&flow);
+/// Takes a flow of the API without the secret of its webhook trigger: what is printed may be redirected into a file.
+fn without_secret(flow: &mut Value) -> Value {
+    let mut flow = flow.take();
+    if let Some(fields) = flow.as_object_mut() {
+        fields.remove("webhookSecret");
     }
+    flow
+}
+
+/// Shows the secret of a flow's webhook trigger, on a terminal only.
+async fn show_secret(session: &Session, flow: &str) -> Result<(), Failure> {
+    if !std::io::stdout().is_terminal() {
+        return Err(Failure::usage("a secret is written to a terminal only, and standard output is not one"));
+    }
+    let found = session.send(Method::GET, &format!("/api/flows/{}", segment(flow)?), None).await?;
+    let secret = found.pointer("/flow/webhookSecret").and_then(Value::as_str);
+    out::line(text::plain(secret.ok_or_else(|| Failure::refused(format!("{flow} has no webhook trigger")))?))
+}
+
+async fn show(session: &Session, flow: &str, json: bool) -> Result<(), Failure> {
+    if json {
+        let mut found = session.send(Method::GET, &format!("/api/flows/{}", segment(flow)?), None).await?;
+        return out::json(&found.get_mut("flow").map(without_secret));
+    }
+    let flow = session.api.get_flow().id(flow.to_owned()).send().await?.into_inner().data.flow;
     out::line(format!(
         "{} {} version {}  {}",
         flow.slug.as_str(),

@@ -1,18 +1,26 @@
 //! `qe`: the command line of Runs.
 
 mod args;
+mod connections;
 mod decide;
 mod diff;
+mod edit;
 mod failure;
 mod flows;
+mod gate;
 mod input;
+mod keys;
 mod list;
 mod out;
+mod profile;
+mod prompt;
 mod runs;
 mod session;
 mod show;
 mod text;
 mod watch;
+mod webhooks;
+mod whoami;
 
 use std::process::ExitCode;
 
@@ -35,13 +43,20 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<(), Failure> {
     let json = cli.json;
+    let session = || Session::open(cli.profile.as_deref());
     match cli.command {
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "qe", &mut std::io::stdout());
             Ok(())
         }
-        Command::Flows(command) => flows::run(&Session::from_env()?, command, json).await,
-        Command::Runs(command) => runs::run(&Session::from_env()?, command, json).await,
-        Command::Approvals(args) => runs::approvals(&Session::from_env()?, args, json).await,
+        Command::Profiles(command) => profile::run(command, json),
+        Command::Flows(command) => flows::run(&session()?, command, json).await,
+        Command::Runs(command) => runs::run(&session()?, command, json).await,
+        Command::Approvals(args) => runs::approvals(&session()?, args, json).await,
+        Command::Retry(args) => runs::retry(&session()?, args, json).await,
+        Command::Keys(command) => keys::run(&session()?, command, json).await,
+        Command::Connections(command) => connections::run(&session()?, command, json).await,
+        Command::Webhooks(command) => webhooks::run(&session()?, command, json).await,
+        Command::Whoami => whoami::run(&session()?, json).await,
     }
 }

@@ -3,8 +3,8 @@
 use runs_client::types;
 use serde_json::Value;
 
-use crate::args::{ApprovalsArgs, Paging, RunsCommand, Status, Trigger, WatchArgs};
-use crate::decide::{Override, approve, reject};
+use crate::args::{ApprovalsArgs, Paging, RetryArgs, RunsCommand, Status, Trigger, WatchArgs};
+use crate::decide::{Options, Override, approve, reject};
 use crate::failure::Failure;
 use crate::list::{Page, collect};
 use crate::session::Session;
@@ -17,7 +17,7 @@ pub async fn run(session: &Session, command: RunsCommand, json: bool) -> Result<
         RunsCommand::Start { flow, input, idempotency_key, watch: stay } => {
             let run = start(session, &flow, &input, idempotency_key).await?;
             if stay {
-                return watch(session, &WatchArgs { run: run.id.to_string(), until_approval: false, timeout: None }, json).await;
+                return watch(session, &WatchArgs::to_the_end(run.id.to_string()), json).await;
             }
             if json { out::json(&run) } else { out::line(run.id.as_str()) }
         }
@@ -30,21 +30,41 @@ pub async fn run(session: &Session, command: RunsCommand, json: bool) -> Result<
             if json { out::json(&run) } else { out::line(show::whole(&run)) }
         }
         RunsCommand::Watch(args) => watch(session, &args, json).await,
-        RunsCommand::Approve { gate, edit, override_with, yes } => {
+        RunsCommand::Approve { gate, edit, override_with, yes, dry_run } => {
             let action = match (edit, override_with) {
                 (true, _) => Override::Edit,
                 (false, Some(given)) => Override::Given(given),
                 (false, None) => Override::None,
             };
-            approve(session, gate, action, yes, json).await
+            approve(session, gate, action, Options { yes, dry_run, json }).await
         }
-        RunsCommand::Reject { gate } => reject(session, gate, json).await,
+        RunsCommand::Reject { gate, yes } => reject(session, gate, yes, json).await,
+        RunsCommand::Retry(args) => retry(session, args, json).await,
         RunsCommand::Cancel { run, reason } => {
             let body = types::CancelRequest::builder().reason(reason);
             let run = session.api.cancel_run().run_id(run).body(body).send().await?.into_inner().data.run;
             if json { out::json(&run) } else { out::line(format!("{} {}", run.id.as_str(), out::status(&run.status.to_string()))) }
         }
     }
+}
+
+/// Runs a run again, as a new run.
+pub async fn retry(session: &Session, args: RetryArgs, json: bool) -> Result<(), Failure> {
+    let version = args.latest.then_some(types::RetryRequestFlowVersion::Latest);
+    let body = types::RetryRequest::builder().from_node_id(args.from).flow_version(version);
+    let mut request = session.api.retry_run().run_id(args.run.clone()).body(body);
+    if let Some(key) = args.idempotency_key {
+        request = request.idempotency_key(key);
+    }
+    let run = request.send().await?.into_inner().data.run;
+    if args.watch {
+        return watch(session, &WatchArgs::to_the_end(run.id.to_string()), json).await;
+    }
+    if json {
+        return out::json(&run);
+    }
+    out::remark(format!("{} runs again as a run of its own:", args.run))?;
+    out::line(run.id.as_str())
 }
 
 async fn start(session: &Session, flow: &str, argument: &str, key: Option<String>) -> Result<types::Run, Failure> {

@@ -8,26 +8,33 @@ use runs_client::{Client, types};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::profile::{self, Profile, Profiles};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// API Gateway ends a request after 29 seconds.
 const TIMEOUT: Duration = Duration::from_secs(35);
+/// The maximum number of rows of a page of the API.
+const PAGE: u64 = 100;
 
 /// An address of the API and a key.
 #[derive(Debug)]
 pub struct Session {
     /// The generated client.
     pub api: Client,
+    /// The address, without a slash at its end.
+    pub base_url: String,
+    /// Where the address and the key come from, in words.
+    pub source: String,
     http: reqwest::Client,
-    base_url: String,
 }
 
 impl Session {
-    /// Returns the session that the environment describes: `QE_BASE_URL` and `QE_API_KEY`.
-    pub fn from_env() -> Result<Self, Failure> {
-        let base_url = variable("QE_BASE_URL", "the address of the API, such as http://127.0.0.1:4566/…")?;
-        let mut key = HeaderValue::try_from(format!("Bearer {}", variable("QE_API_KEY", "an API key, qe_sk_…")?))
-            .map_err(|_| Failure::usage("QE_API_KEY has a character that is not valid in a header; was it copied with a line break?"))?;
+    /// Opens a session with the profile of that name, or that of `QE_PROFILE`; or else with `QE_BASE_URL` and `QE_API_KEY`; or else with
+    /// the current profile.
+    pub fn open(profile: Option<&str>) -> Result<Self, Failure> {
+        let (Profile { base_url, api_key }, source) = credentials(profile)?;
+        let mut key = HeaderValue::try_from(format!("Bearer {api_key}"))
+            .map_err(|_| Failure::usage("the key has a character that is not valid in a header; was it copied with a line break?"))?;
         key.set_sensitive(true);
         // Fails if a provider is installed already, which serves as well.
         _ = rustls::crypto::ring::default_provider().install_default();
@@ -39,41 +46,118 @@ impl Session {
             .build()
             .map_err(|error| Failure::here(format!("no HTTP client: {error}")))?;
         let base_url = base_url.trim_end_matches('/').to_owned();
-        Ok(Self { api: Client::new_with_client(&base_url, http.clone()), http, base_url })
+        Ok(Self { api: Client::new_with_client(&base_url, http.clone()), http, base_url, source })
     }
 
     /// Sends JSON unchanged and returns the `data` of the response unchanged, or nothing for a 404. It is for values that must not lose
     /// fields which this client did not know when it was built.
-    pub async fn raw(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Option<Value>, Failure> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base_url));
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let answer = request.send().await.map_err(Failure::unreachable)?;
-        if answer.status().as_u16() == 404 {
+    pub async fn find(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Option<Value>, Failure> {
+        let response = self.response(method, path, body).await?;
+        if response.status().as_u16() == 404 {
             return Ok(None);
         }
-        let status = answer.status().as_u16();
-        if !answer.status().is_success() {
-            return Err(Failure::of_response(status, &read::<types::AnyError>(answer).await?));
+        body_of(response).await.map(|mut body| body.get_mut("data").map(Value::take))
+    }
+
+    /// Sends JSON unchanged and returns the `data` of the response unchanged.
+    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let mut body = body_of(self.response(method, path, body).await?).await?;
+        Ok(body.get_mut("data").map(Value::take).unwrap_or_default())
+    }
+
+    /// Returns at most `limit` rows of a list, from as many pages as necessary.
+    pub async fn list(&self, path: &str, limit: u64) -> Result<Vec<Value>, Failure> {
+        let mut rows = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let missing = limit.saturating_sub(rows.len() as u64).min(PAGE);
+            if missing == 0 {
+                return Ok(rows);
+            }
+            let mut page = body_of(self.response(Method::GET, &format!("{path}?limit={missing}{cursor}"), None).await?).await?;
+            if let Some(Value::Array(mut found)) = page.get_mut("data").map(Value::take) {
+                rows.append(&mut found);
+            }
+            match page.pointer("/meta/nextCursor").and_then(Value::as_str) {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return Ok(rows),
+            }
         }
-        Ok(read::<Value>(answer).await?.get_mut("data").map(Value::take))
     }
 
     /// Returns the JSON at a signed URL. The key is not sent to it.
     pub async fn fetch(&self, url: &str) -> Result<Value, Failure> {
         let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT).build();
-        let answer = http.map_err(Failure::unreachable)?.get(url).send().await.and_then(Response::error_for_status);
-        read(answer.map_err(|error| Failure::unreachable(error.without_url()))?).await
+        let response = http.map_err(Failure::unreachable)?.get(url).send().await.and_then(Response::error_for_status);
+        read(response.map_err(|error| Failure::unreachable(error.without_url()))?).await
+    }
+
+    async fn response(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response, Failure> {
+        let mut request = self.http.request(method, format!("{}{path}", self.base_url));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        request.send().await.map_err(Failure::unreachable)
     }
 }
 
-async fn read<T: serde::de::DeserializeOwned>(answer: Response) -> Result<T, Failure> {
-    let status = answer.status().as_u16();
-    answer.json().await.map_err(|_| Failure::unknown_response(status))
+/// Returns a text as a segment of a path. Fails if it has a character that no id and no slug has: it would name another path.
+pub fn segment(text: &str) -> Result<&str, Failure> {
+    let valid = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | ':');
+    if !text.is_empty() && text.chars().all(valid) { Ok(text) } else { Err(Failure::usage(format!("`{text}` is not an id or a slug"))) }
 }
 
-fn variable(name: &str, what: &str) -> Result<String, Failure> {
-    let value = std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-    value.ok_or_else(|| Failure::usage(format!("{name} is not set: {what}. `make up` writes that of the local stack to .dev/env")))
+/// Returns the body of a successful response. Fails with the error of the API otherwise.
+async fn body_of(response: Response) -> Result<Value, Failure> {
+    let status = response.status();
+    if !status.is_success() {
+        return Err(Failure::of_response(status.as_u16(), &read::<types::AnyError>(response).await?));
+    }
+    read(response).await
+}
+
+async fn read<T: serde::de::DeserializeOwned>(response: Response) -> Result<T, Failure> {
+    let status = response.status().as_u16();
+    response.json().await.map_err(|_| Failure::unknown_response(status))
+}
+
+/// Returns the address and the key, and where they come from.
+fn credentials(profile: Option<&str>) -> Result<(Profile, String), Failure> {
+    let named = profile.map(str::to_owned).or_else(|| variable("QE_PROFILE"));
+    if let Some(name) = named {
+        return Ok((Profiles::load(&profile::path()?)?.named(&name)?, format!("profile {name}")));
+    }
+    let (base_url, api_key) = (variable("QE_BASE_URL"), variable("QE_API_KEY"));
+    if base_url.is_none() && api_key.is_none() {
+        let all = profile::path().and_then(|path| Profiles::load(&path))?;
+        if let Some(name) = &all.current {
+            return Ok((all.named(name)?, format!("profile {name}")));
+        }
+    }
+    let missing = |name: &str, what: &str| {
+        let hint = "`make up` writes that of the local stack to .dev/env, and `qe profiles set` stores one";
+        Failure::usage(format!("{name} is not set: {what}. {hint}"))
+    };
+    let base_url = base_url.ok_or_else(|| missing("QE_BASE_URL", "the address of the API, such as http://127.0.0.1:4566/…"))?;
+    let api_key = api_key.ok_or_else(|| missing("QE_API_KEY", "an API key, qe_sk_…"))?;
+    Ok((Profile { base_url, api_key }, "the environment".to_owned()))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_names_one_segment_of_a_path() {
+        for good in ["run_01M85EXE14SECWM1TBH3987TR1", "custom:crm", "ticket-triage-v1"] {
+            assert_eq!(segment(good).unwrap(), good);
+        }
+        for bad in ["", "..", "a/b", "a?x=1", "a#b", "a%2fb", "é"] {
+            assert_eq!(segment(bad).unwrap_err().code, crate::failure::USAGE, "{bad}");
+        }
+    }
 }

@@ -10,10 +10,15 @@ pub fn whole(view: &RunWithFlow) -> String {
     let open = steps_of(view).into_iter().filter(|step| is(step, "status", "awaiting_approval")).map(|step| {
         let node = string(&step, "nodeId");
         let action = step.pointer("/input/proposedAction").map_or_else(|| "(large; `qe runs approve` fetches it)".to_owned(), text::pretty);
-        format!("{node} waits for a decision:\n{action}\n  qe runs approve {} --node {node} --edit", view.run.id.as_str())
+        format!("{node} waits for a decision:\n{action}\n{}", how_to_decide(view.run.id.as_str(), &node))
     });
     let output = view.run.output.iter().map(|output| format!("output:\n{}", text::pretty(output)));
     [head(view), steps(view)].into_iter().chain(open).chain(output).collect::<Vec<_>>().join("\n\n")
+}
+
+/// Returns the commands that decide an approval.
+pub fn how_to_decide(run: &str, node: &str) -> String {
+    format!("  qe runs approve {run} --node {node} --edit\n  qe runs reject {run} --node {node}")
 }
 
 /// Returns the run in a few lines, without its steps.
@@ -76,6 +81,12 @@ fn is(step: &Value, name: &str, value: &str) -> bool {
 /// Returns a text field as one visible line, or an empty text if it is absent.
 pub fn string(value: &Value, name: &str) -> String {
     text::plain(value.get(name).and_then(Value::as_str).unwrap_or_default())
+}
+
+/// Returns a list of texts as one visible line, or an empty text if it is absent.
+pub fn strings(value: &Value, name: &str) -> String {
+    let all = value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    all.iter().filter_map(Value::as_str).map(text::plain).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns a time with a precision of one second.

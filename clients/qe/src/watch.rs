@@ -1,6 +1,6 @@
 //! Follows a run: as a live table on a terminal, or else with one line for each change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use console::Term;
@@ -20,7 +20,7 @@ const MAX_FAILURES: u32 = 10;
 /// Follows a run until it ends. The exit code says how it ended.
 pub async fn watch(session: &Session, args: &WatchArgs, json: bool) -> Result<(), Failure> {
     let deadline = args.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let mut screen = Screen::new(json);
+    let mut screen = Screen::new(json, !args.until_approval);
     let (mut pause, mut failures) = (FIRST, 0);
     loop {
         match session.api.get_run().run_id(args.run.clone()).send().await.map_err(Failure::from) {
@@ -70,11 +70,13 @@ struct Screen {
     quiet: bool,
     lines: usize,
     known: BTreeMap<String, String>,
+    announces: bool,
+    waiting: BTreeSet<String>,
 }
 
 impl Screen {
-    fn new(quiet: bool) -> Self {
-        Self { term: Term::stdout(), quiet, lines: 0, known: BTreeMap::new() }
+    fn new(quiet: bool, announces: bool) -> Self {
+        Self { term: Term::stdout(), quiet, lines: 0, known: BTreeMap::new(), announces, waiting: BTreeSet::new() }
     }
 
     /// Shows what has changed, and returns whether anything has.
@@ -94,7 +96,31 @@ impl Screen {
             }
         }
         self.known.extend(changes);
+        if self.announces {
+            self.announce(view)?;
+        }
         Ok(changed)
+    }
+
+    /// Says once for each approval that the run waits for a person, and how to decide. It goes to standard error, so that it is seen also
+    /// if standard output is redirected or is JSON.
+    fn announce(&mut self, view: &RunWithFlow) -> Result<(), Failure> {
+        let open = |step: &serde_json::Value| show::string(step, "status") == "awaiting_approval";
+        for step in show::steps_of(view).iter().filter(|step| open(step)) {
+            let node = show::string(step, "nodeId");
+            if !self.waiting.insert(node.clone()) {
+                continue;
+            }
+            let input = step.get("input").cloned().unwrap_or_default();
+            let (label, assignee) = (show::string(&input, "actionLabel"), show::string(&input, "assignTo"));
+            let assignee = if assignee.is_empty() { "a person".to_owned() } else { assignee };
+            let until = show::string(step, "expiresAt");
+            let how = show::how_to_decide(view.run.id.as_str(), &node);
+            out::remark(format!("{} waits for {assignee} to decide until {until}: {label}\n{how}", view.run.id.as_str()))?;
+            // The live table is drawn again below this remark.
+            self.lines = 0;
+        }
+        Ok(())
     }
 
     /// Draws the table in the place of the previous one. Lines are cut at the width of the terminal: a wrapped line would be miscounted.

@@ -73,8 +73,7 @@ impl<K: Keys, C: Clock> KeyAdmission<K, C> {
             }
             Admission::Admitted(key, found) => {
                 *usage = Some(found);
-                let scope = self.endpoint.scope;
-                if !key.allows(scope) {
+                if let Some(scope) = self.endpoint.scope.filter(|scope| !key.allows(*scope)) {
                     return Err(ApiError::MissingScope(scope));
                 }
                 check_query(&request, self.endpoint.query)?;

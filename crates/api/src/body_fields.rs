@@ -46,6 +46,16 @@ impl BodyFields {
         }
     }
 
+    /// Takes a SHA-256 in lower-case hex.
+    pub fn sha256(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        if text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return Some(text);
+        }
+        self.errors.add(name, "must be a SHA-256: 64 hexadecimal digits in lower case");
+        None
+    }
+
     /// Takes a boolean.
     pub fn switch(&mut self, name: &str) -> Option<bool> {
         let value = self.value(name)?;

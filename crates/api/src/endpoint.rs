@@ -11,8 +11,8 @@ pub struct Endpoint {
     pub method: &'static str,
     /// The path with its parameters, as in `template.yaml` and `openapi.yaml`.
     pub path: &'static str,
-    /// The scope that the caller's key needs.
-    pub scope: Scope,
+    /// The scope that the caller's key needs; none if every valid key may call.
+    pub scope: Option<Scope>,
     /// The names of the query parameters, as in `openapi.yaml`. A request with any other one is refused.
     pub query: &'static [&'static str],
 }
@@ -20,7 +20,8 @@ pub struct Endpoint {
 impl Endpoint {
     /// Returns the rate limit bucket that calls of this endpoint count against.
     pub fn bucket(&self) -> Bucket {
-        Bucket::of(self.scope, self.method != "GET")
+        // A call that needs no scope counts as a call about runs: no key has a bucket of its own for it.
+        Bucket::of(self.scope.unwrap_or(Scope::RunsRead), self.method != "GET")
     }
 }
 

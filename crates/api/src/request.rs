@@ -97,6 +97,15 @@ impl ApiRequest {
         self.query_as(name, errors, |text| flow_name(text).ok_or_else(|| "must be the id or the slug of a flow".to_owned()))
     }
 
+    /// Returns whether the request is a dry run: it is validated, and changes nothing. Fails if `dryRun` is neither `true` nor `false`.
+    pub fn is_dry_run(&self) -> Result<bool, FieldErrors> {
+        match self.query("dryRun") {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(FieldErrors::one("dryRun", "must be true or false")),
+        }
+    }
+
     /// Returns a header. A header that is not text counts as absent.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.request.headers().get(name).and_then(|value| value.to_str().ok())

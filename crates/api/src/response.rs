@@ -8,6 +8,7 @@ use lambda_http::http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_http::{Body, tracing};
 use serde_json::Value;
 
+use crate::json_object::set;
 use crate::{ApiError, named};
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -25,6 +26,12 @@ impl ApiResponse {
     /// Returns 200 with `{"data": …}`.
     pub fn ok(data: Value) -> Self {
         Self { status: 200, body: named("data", data) }
+    }
+
+    /// Returns 200 with `{"data": …}` and `"dryRun": true` in it, for a request that was validated and changed nothing.
+    pub fn dry_run(mut data: Value) -> Self {
+        set(&mut data, "dryRun", true.into());
+        Self::ok(data)
     }
 
     /// Returns 201 with `{"data": …}`, for a resource that was created.

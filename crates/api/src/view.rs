@@ -15,9 +15,9 @@ mod webhook;
 
 pub use connection::{connection, health};
 pub use fit::MAX_BYTES;
-pub use flow::{flow, flow_with_spec};
+pub use flow::{checked_flow, flow, flow_with_spec};
 pub use gate::{approvals, decided};
-pub use key::{api_key, new_api_key};
+pub use key::{api_key, caller, new_api_key};
 pub use part::PARTS_OF_STEPS;
 pub use retention::{purge, retention};
 pub use run::{run, run_summary};

@@ -12,7 +12,7 @@ use testkit::build::{Maker, actor, at};
 use testkit::{Fate, Faults, ManualClock, Memory, block_on};
 
 const ENDPOINT: Endpoint =
-    Endpoint { name: "approve-run", method: "POST", path: "/api/runs/{runId}/approve", scope: Scope::RunsWrite, query: &[] };
+    Endpoint { name: "approve-run", method: "POST", path: "/api/runs/{runId}/approve", scope: Some(Scope::RunsWrite), query: &[] };
 const LIMITS: Limits = Limits { reads: 600, writes: 3 };
 
 struct Admitted {

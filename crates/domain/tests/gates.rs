@@ -182,6 +182,49 @@ fn all_of_a_quorum_must_approve_the_same_action() {
     assert_eq!(decided(&gate), json!({"amount": 7}));
 }
 
+fn by_hash(sha256: &str) -> Ballot {
+    Ballot::ApproveVoted { sha256: sha256.to_owned(), note: None }
+}
+
+#[test]
+fn an_edited_vote_is_kept_and_its_action_can_be_approved_by_its_hash() {
+    let two = rules(json!({"requiredApprovals": 2}));
+    let mut gate = payment();
+    assert_eq!(vote(&mut gate, &two, "usr_ada", approve_as(json!({"amount": 7}))), Ok(BallotOutcome::MoreNeeded));
+    let (sha256, proposed_sha256) = (gate.votes[0].action_sha256.clone(), gate.proposed_action.sha256());
+    assert_eq!(
+        (gate.voted_action().value().map(AsRef::as_ref), gate.voted_action().sha256()),
+        (Some(&json!({"amount": 7})), sha256.clone())
+    );
+    assert!(gate.voted_patch().unwrap().as_array().is_some_and(|patch| !patch.is_empty()));
+    assert_eq!(vote(&mut gate, &two, "usr_bob", by_hash(&"0".repeat(64))), Err(BallotError::UnknownAction));
+    assert_eq!(vote(&mut gate, &two, "usr_bob", by_hash(&proposed_sha256)), Err(BallotError::ActionDiffers));
+    assert_eq!(vote(&mut gate, &two, "usr_ada", by_hash(&sha256)), Ok(BallotOutcome::Repeated));
+    assert_eq!(vote(&mut gate, &two, "usr_bob", by_hash(&sha256)), APPROVED);
+    assert_eq!((decided(&gate), gate.edited.clone()), (json!({"amount": 7}), None), "the decision has the action");
+    assert_eq!((gate.voted_action().sha256(), gate.voted_patch()), (sha256.clone(), gate.patch()));
+    assert_eq!(vote(&mut gate, &two, "usr_bob", by_hash(&sha256)), Ok(BallotOutcome::Repeated));
+}
+
+#[test]
+fn the_proposed_action_can_be_approved_by_its_hash() {
+    let mut gate = payment();
+    let sha256 = gate.proposed_action.sha256();
+    assert_eq!(vote(&mut gate, &rules(json!({"allowedEdits": []})), "usr_ada", by_hash(&sha256)), APPROVED);
+    assert!(gate.outcome.as_ref().unwrap().is_as_proposed());
+    assert_eq!(gate.voted_patch(), Some(json!([])));
+}
+
+#[test]
+fn a_rejection_leaves_the_action_of_an_edited_vote_on_record() {
+    let two = rules(json!({"requiredApprovals": 2}));
+    let mut gate = payment();
+    vote(&mut gate, &two, "usr_ada", approve_as(json!({"amount": 7}))).unwrap();
+    assert_eq!(vote(&mut gate, &two, "usr_bob", reject()), REJECTED);
+    assert_eq!(gate.voted_action().value().map(AsRef::as_ref), Some(&json!({"amount": 7})));
+    assert!(gate.outcome.as_ref().unwrap().is_as_proposed(), "a rejection decides about the proposed action");
+}
+
 #[test]
 fn the_first_rejection_of_a_quorum_rejects_even_by_one_who_had_approved() {
     for who in ["usr_ada", "usr_bob"] {

@@ -44,6 +44,7 @@ fn gate(proposed: Value, data: Option<Value>) -> Gate {
         opened_at: at(0),
         deadline: at(3_600),
         votes: Vec::new(),
+        edited: None,
         outcome: None,
         closed_at: None,
         reused_from: None,
@@ -125,6 +126,23 @@ fn the_patch_between_large_actions_is_kept_while_they_are_at_hand() {
     approve(&mut gate, &rules(json!({})), Some(edited)).unwrap();
     assert_eq!(offload(&mut gate), [Part::ProposedAction, Part::DecidedAction]);
     assert_eq!(gate.patch(), Some(json!([{"op": "replace", "path": "/n", "value": 2}])));
+}
+
+#[test]
+fn a_large_edited_action_is_offloaded_and_moves_into_the_decision() {
+    let two = rules(json!({"requiredApprovals": 2}));
+    let action = of_bytes(300 * KB, "x");
+    let mut edited = action.clone();
+    edited["n"] = json!(2);
+    let mut gate = gate(action, None);
+    assert_eq!(approve(&mut gate, &two, Some(edited)), Ok(BallotOutcome::MoreNeeded));
+    assert_eq!(offload(&mut gate), [Part::ProposedAction, Part::EditedAction]);
+    let patch = json!([{"op": "replace", "path": "/n", "value": 2}]);
+    assert_eq!(gate.voted_patch(), Some(patch.clone()));
+    let bob = Actor { id: "usr_bob".into(), roles: [].into(), teams: [].into() };
+    let ballot = Ballot::ApproveVoted { sha256: gate.votes[0].action_sha256.clone(), note: None };
+    assert_eq!(gate.vote(&two, &[].into(), &bob, ballot, at(11)), Ok(BallotOutcome::Decided(Verdict::Approved)));
+    assert_eq!((gate.patch(), gate.fits(), &gate.edited), (Some(patch), true, &None), "nothing is fetched for it");
 }
 
 #[test]

@@ -42,11 +42,48 @@ impl<P: Ports> Engine<P> {
                 Some(spec) => spec,
                 empty => empty.insert(spec_for(&self.flows, &run).await?),
             };
-            self.count(run, spec, node, actor, ballot.clone()).await
+            self.count_and_commit(run, spec, node, actor, ballot.clone()).await
         });
         let decided = decided.await?;
         self.resume(&decided.run).await;
         Ok(decided)
+    }
+
+    /// Counts a ballot as [`decide`](Self::decide) does, and records nothing: the result is what `decide` would return. Fails as `decide`
+    /// does.
+    pub async fn check_decision(
+        &self,
+        org: &OrgId,
+        id: &RunId,
+        node: Option<&NodeId>,
+        actor: &Actor,
+        ballot: Ballot,
+    ) -> Result<DecisionResult, ApplicationError> {
+        let run = self.run_of(org, id).await?;
+        let spec = spec_for(&self.flows, &run).await?;
+        self.count(run, &spec, node, actor, ballot).await
+    }
+
+    /// Counts a ballot on the run as it was loaded, and writes the result.
+    async fn count_and_commit(
+        &self,
+        before: Run,
+        spec: &Spec,
+        node: Option<&NodeId>,
+        actor: &Actor,
+        ballot: Ballot,
+    ) -> Result<DecisionResult, UpdateError> {
+        let DecisionResult { run, gate, counted } = self.count(before.clone(), spec, node, actor, ballot).await?;
+        if counted == BallotOutcome::Repeated {
+            return Ok(DecisionResult { run, gate, counted });
+        }
+        let gate = self.runs.offload(&run, gate).await?;
+        let mut gates = vec![gate.clone()];
+        if run.has_ended() {
+            self.close_gates(&before, &mut gates, self.clock.now()).await?;
+        }
+        let run = self.runs.commit(run, &gates).await?;
+        Ok(DecisionResult { run, gate, counted })
     }
 
     /// Counts a ballot on the run as it was loaded.
@@ -57,27 +94,20 @@ impl<P: Ports> Engine<P> {
         node: Option<&NodeId>,
         actor: &Actor,
         ballot: Ballot,
-    ) -> Result<DecisionResult, UpdateError> {
-        let before = run.clone();
+    ) -> Result<DecisionResult, ApplicationError> {
         let mut gate = self.find_gate(&run, spec, node).await?;
         let (ix, NodeKind::Approval(rules)) = position(spec, &gate.node)? else {
-            return Err(ApplicationError::NotFound("approval").into());
+            return Err(ApplicationError::NotFound("approval"));
         };
         let now = self.clock.now();
         let proposed = self.fetch_proposed_action(&mut gate, &ballot).await?;
         let counted = gate.vote(rules, &run.starters(), actor, ballot, now)?;
         gate.put(Part::ProposedAction, proposed);
         match counted {
-            BallotOutcome::Repeated => return Ok(DecisionResult { run, gate, counted }),
+            BallotOutcome::Repeated => {}
             BallotOutcome::MoreNeeded => run.must_take_votes()?,
             BallotOutcome::Decided(verdict) => run.decide(spec, ix, verdict, &gate.failure_message(), now)?,
         }
-        gate = self.runs.offload(&run, gate).await?;
-        let mut gates = vec![gate.clone()];
-        if run.has_ended() {
-            self.close_gates(&before, &mut gates, now).await?;
-        }
-        let run = self.runs.commit(run, &gates).await?;
         Ok(DecisionResult { run, gate, counted })
     }
 

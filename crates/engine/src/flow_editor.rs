@@ -52,7 +52,34 @@ impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
         if let Some(token) = token {
             self.secrets.delete(&flow, token).await;
         }
-        Err(ApplicationError::Conflict(format!("there is a flow with the slug `{}` already", flow.slug)))
+        Err(slug_is_taken(&flow))
+    }
+
+    /// Validates a new flow and saves nothing: the result is what [`create`](Self::create) would return, without a secret. Fails as `create`
+    /// does. The id and the token are not those of a later `create`.
+    pub async fn check_create(&self, entropy: &impl Entropy, org: OrgId, draft: Draft) -> Result<EditedFlow, ApplicationError> {
+        let now = self.secrets.clock.now();
+        let id = FlowId::new(now, entropy.random());
+        let (flow, version) = draft.into_flow(id, org, new_token(entropy), now).map_err(ApplicationError::Invalid)?;
+        match self.flows.flow(&org, &FlowName::Slug(flow.slug.clone())).await? {
+            Some(_) => Err(slug_is_taken(&flow)),
+            None => Ok(EditedFlow { flow, version, secret: None }),
+        }
+    }
+
+    /// Validates changes of a flow and saves nothing: the result is what [`update`](Self::update) would return, without a secret. Fails as
+    /// `update` does.
+    pub async fn check_update(
+        &self,
+        entropy: &impl Entropy,
+        org: &OrgId,
+        name: &FlowName,
+        draft: Draft,
+    ) -> Result<EditedFlow, ApplicationError> {
+        let (before, current) = self.load(org, name).await?;
+        let changed = draft.applied_to(&before, &current, new_token(entropy), self.secrets.clock.now());
+        let (flow, version) = changed.map_err(ApplicationError::Invalid)?;
+        Ok(EditedFlow { flow, version: version.unwrap_or(current), secret: None })
     }
 
     /// Returns a flow with its newest version, and with the secret of its webhook trigger if it has one.
@@ -120,6 +147,10 @@ impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
         let version = latest_version(&self.flows, &flow).await?;
         Ok((flow, version))
     }
+}
+
+fn slug_is_taken(flow: &Flow) -> ApplicationError {
+    ApplicationError::Conflict(format!("there is a flow with the slug `{}` already", flow.slug))
 }
 
 fn new_token(entropy: &impl Entropy) -> WebhookToken {

@@ -192,6 +192,7 @@ impl Maker {
             opened_at: now,
             deadline: now.plus_seconds(3_600),
             votes: Vec::new(),
+            edited: None,
             outcome: None,
             closed_at: None,
             reused_from: None,

@@ -6,7 +6,7 @@ use engine::{Engine, Ports};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "cancel-run", method: "POST", path: "/api/runs/{runId}/cancel", scope: Scope::RunsWrite, query: &[] };
+    Endpoint { name: "cancel-run", method: "POST", path: "/api/runs/{runId}/cancel", scope: Some(Scope::RunsWrite), query: &[] };
 
 /// Returns 200 with the run; no further node starts. A run that is cancelled already stays as it is. Fails with 409 if the run ended in
 /// another way.

@@ -12,7 +12,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "check-connection",
     method: "GET",
     path: "/api/service-connections/{slug}/health",
-    scope: Scope::ConnectionsRead,
+    scope: Some(Scope::ConnectionsRead),
     query: &[],
 };
 

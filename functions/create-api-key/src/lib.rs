@@ -7,7 +7,7 @@ use domain::ports::{ApiKeys, Clock, CommitError, Entropy, PortError};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "create-api-key", method: "POST", path: "/api/api-keys", scope: Scope::ApiManage, query: &[] };
+    Endpoint { name: "create-api-key", method: "POST", path: "/api/api-keys", scope: Some(Scope::ApiManage), query: &[] };
 
 /// The maximum size of the body, in bytes. Most of it is for the names of roles and teams.
 const MAX_BYTES: usize = 16 * 1024;

@@ -7,9 +7,11 @@ use domain::ports::{Clock, Entropy, Flows, Vault, WebhookTriggers};
 use engine::FlowEditor;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "create-flow", method: "POST", path: "/api/flows", scope: Scope::FlowsWrite, query: &[] };
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "create-flow", method: "POST", path: "/api/flows", scope: Some(Scope::FlowsWrite), query: &["dryRun"] };
 
-/// Returns 201 with the flow, and with its `webhookSecret` if `triggerType` is `webhook`. Fails with 400 and every problem at its path, and
+/// Returns 201 with the flow, and with its `webhookSecret` if `triggerType` is `webhook`; or 200 with the flow as it would be saved, for a
+/// dry run. Fails with 400 and every problem at its path, and
 /// with 409 if the slug is taken.
 pub async fn handle(
     editor: &FlowEditor<impl Flows, impl WebhookTriggers, impl Vault, impl Clock>,
@@ -17,6 +19,10 @@ pub async fn handle(
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
     let draft = Draft::parse_new(&request.json_object(MAX_BODY_BYTES)?)?;
+    if request.is_dry_run()? {
+        let checked = editor.check_create(entropy, request.key.org, draft).await?;
+        return Ok(ApiResponse::dry_run(named("flow", view::checked_flow(&checked.flow, &checked.version))));
+    }
     let created = editor.create(entropy, request.key.org, draft).await?;
     Ok(ApiResponse::created(named("flow", view::flow_with_spec(&created.flow, &created.version, created.secret.as_ref()))))
 }

@@ -10,7 +10,7 @@ use nodes::{Egress, UrlError};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "create-webhook", method: "POST", path: "/api/webhooks", scope: Scope::WebhooksManage, query: &[] };
+    Endpoint { name: "create-webhook", method: "POST", path: "/api/webhooks", scope: Some(Scope::WebhooksManage), query: &[] };
 
 /// The maximum size of the body, in bytes.
 const MAX_BYTES: usize = 16 * 1024;

@@ -10,7 +10,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "delete-connection",
     method: "DELETE",
     path: "/api/service-connections/{slug}",
-    scope: Scope::ConnectionsWrite,
+    scope: Some(Scope::ConnectionsWrite),
     query: &[],
 };
 

@@ -6,7 +6,7 @@ use domain::ports::WebhookEndpoints;
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "delete-webhook", method: "DELETE", path: "/api/webhooks/{id}", scope: Scope::WebhooksManage, query: &[] };
+    Endpoint { name: "delete-webhook", method: "DELETE", path: "/api/webhooks/{id}", scope: Some(Scope::WebhooksManage), query: &[] };
 
 /// Returns 200 with the webhook as it was. No attempt begins after the response, not even for deliveries in the queue.
 pub async fn handle(table: &impl WebhookEndpoints, request: ApiRequest) -> Result<ApiResponse, ApiError> {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "execute-flow", method: "POST", path: "/api/flows/{id}/execute", scope: Scope::RunsWrite, query: &[] };
+    Endpoint { name: "execute-flow", method: "POST", path: "/api/flows/{id}/execute", scope: Some(Scope::RunsWrite), query: &[] };
 
 /// The maximum size of an input, in bytes.
 const MAX_INPUT_BYTES: usize = 5 * 1024 * 1024;

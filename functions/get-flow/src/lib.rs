@@ -6,7 +6,8 @@ use domain::ports::{Clock, Flows, Vault, WebhookTriggers};
 use engine::FlowEditor;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "get-flow", method: "GET", path: "/api/flows/{id}", scope: Scope::FlowsRead, query: &[] };
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "get-flow", method: "GET", path: "/api/flows/{id}", scope: Some(Scope::FlowsRead), query: &[] };
 
 /// Returns 200 with the flow, and with its `webhookSecret` if it has a webhook trigger; `{id}` is an id or a slug.
 pub async fn handle(

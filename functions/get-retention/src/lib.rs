@@ -7,7 +7,7 @@ use engine::LongRetention;
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "get-retention", method: "GET", path: "/api/org/retention", scope: Scope::ApiManage, query: &[] };
+    Endpoint { name: "get-retention", method: "GET", path: "/api/org/retention", scope: Some(Scope::ApiManage), query: &[] };
 
 /// Returns 200 with `longRetention` and, if it was ever changed, the `job` that applies the last change to existing runs.
 pub async fn handle(

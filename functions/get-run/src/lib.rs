@@ -6,7 +6,8 @@ use domain::error::ApplicationError;
 use domain::ports::{Clock, Flows, Runs, version_for};
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint = Endpoint { name: "get-run", method: "GET", path: "/api/runs/{runId}", scope: Scope::RunsRead, query: &[] };
+pub const ENDPOINT: Endpoint =
+    Endpoint { name: "get-run", method: "GET", path: "/api/runs/{runId}", scope: Some(Scope::RunsRead), query: &[] };
 
 /// Returns 200 with the flow and the run. Fails with 404 for a run of another organisation.
 pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, request: ApiRequest) -> Result<ApiResponse, ApiError> {

@@ -14,7 +14,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "get-step-output",
     method: "GET",
     path: "/api/runs/{runId}/steps/{nodeId}/output",
-    scope: Scope::RunsRead,
+    scope: Some(Scope::RunsRead),
     query: &["of"],
 };
 

@@ -6,7 +6,7 @@ use domain::ports::WebhookEndpoints;
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "get-webhook", method: "GET", path: "/api/webhooks/{id}", scope: Scope::WebhooksManage, query: &[] };
+    Endpoint { name: "get-webhook", method: "GET", path: "/api/webhooks/{id}", scope: Some(Scope::WebhooksManage), query: &[] };
 
 /// Returns 200 with the webhook.
 pub async fn handle(table: &impl WebhookEndpoints, request: ApiRequest) -> Result<ApiResponse, ApiError> {

@@ -6,8 +6,13 @@ use domain::ports::{ApiKeys, Organisations};
 use domain::problem::FieldErrors;
 
 /// This endpoint.
-pub const ENDPOINT: Endpoint =
-    Endpoint { name: "list-api-keys", method: "GET", path: "/api/api-keys", scope: Scope::ApiManage, query: &["limit", "page", "cursor"] };
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "list-api-keys",
+    method: "GET",
+    path: "/api/api-keys",
+    scope: Some(Scope::ApiManage),
+    query: &["limit", "page", "cursor"],
+};
 
 /// Returns 200 with a page of keys, with revoked and expired ones.
 pub async fn handle(keys: &(impl ApiKeys + Organisations), request: ApiRequest) -> Result<ApiResponse, ApiError> {

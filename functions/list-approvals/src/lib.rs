@@ -14,7 +14,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "list-approvals",
     method: "GET",
     path: "/api/approvals",
-    scope: Scope::RunsRead,
+    scope: Some(Scope::RunsRead),
     query: &["assignee", "flow", "limit", "page", "cursor"],
 };
 

@@ -10,7 +10,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "list-connections",
     method: "GET",
     path: "/api/service-connections",
-    scope: Scope::ConnectionsRead,
+    scope: Some(Scope::ConnectionsRead),
     query: &["limit", "page", "cursor"],
 };
 

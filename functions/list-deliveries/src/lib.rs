@@ -10,7 +10,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "list-deliveries",
     method: "GET",
     path: "/api/webhooks/{id}/deliveries",
-    scope: Scope::WebhooksManage,
+    scope: Some(Scope::WebhooksManage),
     query: &["limit", "page", "cursor"],
 };
 

@@ -13,7 +13,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "list-flow-runs",
     method: "GET",
     path: "/api/flows/{id}/runs",
-    scope: Scope::RunsRead,
+    scope: Some(Scope::RunsRead),
     query: &["status", "trigger", "from", "to", "limit", "page", "cursor"],
 };
 

@@ -7,7 +7,7 @@ use domain::problem::FieldErrors;
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "list-flows", method: "GET", path: "/api/flows", scope: Scope::FlowsRead, query: &["limit", "page", "cursor"] };
+    Endpoint { name: "list-flows", method: "GET", path: "/api/flows", scope: Some(Scope::FlowsRead), query: &["limit", "page", "cursor"] };
 
 /// Returns 200 with a page of flows.
 pub async fn handle(store: &(impl Flows + Organisations), request: ApiRequest) -> Result<ApiResponse, ApiError> {

@@ -10,7 +10,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "list-webhooks",
     method: "GET",
     path: "/api/webhooks",
-    scope: Scope::WebhooksManage,
+    scope: Some(Scope::WebhooksManage),
     query: &["limit", "page", "cursor"],
 };
 

@@ -7,7 +7,7 @@ use engine::OutputPurge;
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "purge-run-outputs", method: "DELETE", path: "/api/runs/{runId}/outputs", scope: Scope::RunsWrite, query: &[] };
+    Endpoint { name: "purge-run-outputs", method: "DELETE", path: "/api/runs/{runId}/outputs", scope: Some(Scope::RunsWrite), query: &[] };
 
 /// Returns 200 with the receipt: `runId`, `purgedAt`, the `steps` with what each had, and the number of `objects` and `bytes`. The same
 /// call again returns the same receipt. The run, its input and its decisions stay. Fails with 409 while the run is active.

@@ -11,7 +11,7 @@ use nodes::{Egress, UrlError};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "put-connection", method: "POST", path: "/api/service-connections", scope: Scope::ConnectionsWrite, query: &[] };
+    Endpoint { name: "put-connection", method: "POST", path: "/api/service-connections", scope: Some(Scope::ConnectionsWrite), query: &[] };
 
 /// The maximum size of the body, in bytes. Most of it is for the URL and the key.
 const MAX_BYTES: usize = 16 * 1024;

@@ -9,7 +9,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "redeliver-event",
     method: "POST",
     path: "/api/webhooks/{id}/deliveries/{deliveryId}/redeliver",
-    scope: Scope::WebhooksManage,
+    scope: Some(Scope::WebhooksManage),
     query: &[],
 };
 

@@ -8,7 +8,7 @@ use engine::{Engine, Ports};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "reject-run", method: "POST", path: "/api/runs/{runId}/reject", scope: Scope::RunsWrite, query: &[] };
+    Endpoint { name: "reject-run", method: "POST", path: "/api/runs/{runId}/reject", scope: Some(Scope::RunsWrite), query: &[] };
 
 /// Returns 200 with the run and the recorded decision. Exactly one decision wins: any other one fails with 409, and the same decision
 /// again by the same actor returns 200.

@@ -7,7 +7,7 @@ use engine::{Engine, Ports, RetryOptions};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "retry-run", method: "POST", path: "/api/runs/{runId}/retry", scope: Scope::RunsWrite, query: &[] };
+    Endpoint { name: "retry-run", method: "POST", path: "/api/runs/{runId}/retry", scope: Some(Scope::RunsWrite), query: &[] };
 
 /// Returns 202 with the new run, whose `retryOf` is the old one. It begins with the first step that did not succeed, or with
 /// `fromNodeId`, on the version of the old run, or on the newest version with `"flowVersion": "latest"`. `Idempotency-Key` works as in

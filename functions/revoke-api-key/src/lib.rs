@@ -7,7 +7,7 @@ use domain::ports::{ApiKeys, Clock};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "revoke-api-key", method: "DELETE", path: "/api/api-keys/{keyId}", scope: Scope::ApiManage, query: &[] };
+    Endpoint { name: "revoke-api-key", method: "DELETE", path: "/api/api-keys/{keyId}", scope: Some(Scope::ApiManage), query: &[] };
 
 /// Returns 200 with the key. It admits no request that begins afterwards. Revoking it again changes nothing: the actor and the time of
 /// the first revocation stay. A key may revoke itself.

@@ -9,7 +9,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "rotate-endpoint-secret",
     method: "POST",
     path: "/api/webhooks/{id}/rotate-secret",
-    scope: Scope::WebhooksManage,
+    scope: Some(Scope::WebhooksManage),
     query: &[],
 };
 

@@ -10,7 +10,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "rotate-trigger-secret",
     method: "POST",
     path: "/api/flows/{id}/rotate-webhook-secret",
-    scope: Scope::FlowsWrite,
+    scope: Some(Scope::FlowsWrite),
     query: &[],
 };
 

@@ -8,7 +8,7 @@ use engine::LongRetention;
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "set-retention", method: "PUT", path: "/api/org/retention", scope: Scope::ApiManage, query: &[] };
+    Endpoint { name: "set-retention", method: "PUT", path: "/api/org/retention", scope: Some(Scope::ApiManage), query: &[] };
 
 /// Returns 200 with what `GET` shows. The change applies to new steps at once, and a job applies it to existing runs. Outputs that were
 /// purged before do not come back. A change to the current value has no effect.

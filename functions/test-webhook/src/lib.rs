@@ -6,7 +6,7 @@ use domain::ports::{Clock, Deliveries, DeliveryQueue, Entropy, WebhookEndpoints}
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "test-webhook", method: "POST", path: "/api/webhooks/{id}/test", scope: Scope::WebhooksManage, query: &[] };
+    Endpoint { name: "test-webhook", method: "POST", path: "/api/webhooks/{id}/test", scope: Some(Scope::WebhooksManage), query: &[] };
 
 /// Returns 202 with the delivery. Like any other it is signed, repeated if necessary, and listed. The endpoint gets it whatever events it
 /// is registered for.

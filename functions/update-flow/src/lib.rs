@@ -8,7 +8,7 @@ use engine::FlowEditor;
 
 /// This endpoint. PUT does the same, for clients that cannot PATCH.
 pub const ENDPOINT: Endpoint =
-    Endpoint { name: "update-flow", method: "PATCH", path: "/api/flows/{id}", scope: Scope::FlowsWrite, query: &[] };
+    Endpoint { name: "update-flow", method: "PATCH", path: "/api/flows/{id}", scope: Some(Scope::FlowsWrite), query: &["dryRun"] };
 
 /// Returns 200 with the flow as it is now, and with its `webhookSecret` if it has just become a webhook trigger. Active runs stay on the
 /// version that they began with. Fails with 409 if another caller changes the flow at the same time.
@@ -18,6 +18,11 @@ pub async fn handle(
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
     let draft = Draft::parse_changes(&request.json_object(MAX_BODY_BYTES)?)?;
-    let updated = editor.update(entropy, &request.key.org, &request.flow_name()?, &draft).await?;
+    let name = request.flow_name()?;
+    if request.is_dry_run()? {
+        let checked = editor.check_update(entropy, &request.key.org, &name, draft).await?;
+        return Ok(ApiResponse::dry_run(named("flow", view::checked_flow(&checked.flow, &checked.version))));
+    }
+    let updated = editor.update(entropy, &request.key.org, &name, &draft).await?;
     Ok(ApiResponse::ok(named("flow", view::flow_with_spec(&updated.flow, &updated.version, updated.secret.as_ref()))))
 }

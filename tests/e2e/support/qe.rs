@@ -1,6 +1,6 @@
 //! The command line client, run as a shell runs it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -64,7 +64,19 @@ impl Qe {
     /// Runs it with this on its standard input.
     pub async fn run_with_input(&self, arguments: &[&str], input: &str) -> Ended {
         let mut command = Command::new(Self::binary());
-        command.args(arguments).envs(self.environment()).env_remove("CLICOLOR_FORCE");
+        command.args(arguments).envs(self.environment());
+        Self::ended(command, input).await
+    }
+
+    /// Runs it with a file of profiles, and without an address and a key in its environment.
+    pub async fn run_with_profiles(&self, profiles: &Path, arguments: &[&str], input: &str) -> Ended {
+        let mut command = Command::new(Self::binary());
+        command.args(arguments).env("QE_CONFIG", profiles).env_remove("QE_BASE_URL").env_remove("QE_API_KEY").env_remove("QE_PROFILE");
+        Self::ended(command, input).await
+    }
+
+    async fn ended(mut command: Command, input: &str) -> Ended {
+        command.env_remove("CLICOLOR_FORCE");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         // A command that does not read its input may have ended before it was written.

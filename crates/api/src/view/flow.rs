@@ -38,3 +38,10 @@ pub fn flow_with_spec(head: &Flow, version: &Version, secret: Option<&SecretStri
     }
     view
 }
+
+/// Returns a flow that was validated and not saved. It has no token: that of a new webhook trigger is made when the flow is saved.
+pub fn checked_flow(head: &Flow, version: &Version) -> Value {
+    let mut view = flow_with_spec(head, version, None);
+    set(&mut view, "webhookToken", Value::Null);
+    without_nulls(view)
+}

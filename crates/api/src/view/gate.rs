@@ -38,7 +38,7 @@ async fn approval(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Value, Por
         "flowId": gate.flow,
         "openedAt": gate.opened_at,
         "expiresAt": gate.deadline,
-        "votes": votes(gate),
+        "votes": votes(runs, now, gate).await?,
     });
     put_question(runs, now, &mut view, gate).await?;
     Ok(view)
@@ -64,7 +64,7 @@ pub(super) async fn put_gate(runs: &impl Runs, now: Time, view: &mut Value, gate
     set(view, "approvalId", json!(gate.id));
     set(view, "input", input);
     set(view, "expiresAt", json!(gate.deadline));
-    set(view, "votes", json!(votes(gate)));
+    set(view, "votes", votes(runs, now, gate).await?.into());
     if let Some(output) = output(runs, now, gate).await? {
         set(view, "output", output);
     }
@@ -82,11 +82,29 @@ pub(super) async fn output(runs: &impl Runs, now: Time, gate: &Gate) -> Result<O
     Ok(Some(view))
 }
 
-fn votes(gate: &Gate) -> Vec<Value> {
-    gate.votes
-        .iter()
-        .map(|vote| json!({"actor": vote.actor, "at": vote.at, "note": vote.note, "actionSha256": vote.action_sha256}))
-        .collect()
+/// Returns the votes. Each shows the action that it is for, or a reference to it, and the difference from the proposed action. A vote of
+/// an older deployment, which did not store edited actions, has neither.
+async fn votes(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Vec<Value>, PortError> {
+    let action = gate.voted_action();
+    let sha256 = action.sha256();
+    let mut views = Vec::new();
+    for vote in &gate.votes {
+        let mut view = json!({"actor": vote.actor, "at": vote.at, "note": vote.note, "actionSha256": vote.action_sha256});
+        if vote.action_sha256 == sha256 {
+            put_payload(runs, now, &mut view, "action", action).await?;
+            put_patch(&mut view, gate.voted_patch());
+        }
+        views.push(view);
+    }
+    Ok(views)
+}
+
+/// Adds a patch, or the reason why it is left out.
+fn put_patch(view: &mut Value, patch: Option<Value>) {
+    match patch {
+        Some(patch) => set(view, "patch", patch),
+        None => set(view, "patchOmitted", json!(format!("it has more than {MAX_PATCH_BYTES} bytes"))),
+    }
 }
 
 /// Returns the permanent record of a decision: the actor, the time, the proposed action, the decided one, and the difference. A patch of
@@ -103,15 +121,12 @@ async fn decision(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Option<Val
     });
     put_payload(runs, now, &mut view, "proposedAction", &gate.proposed_action).await?;
     put_payload(runs, now, &mut view, "decidedAction", &outcome.decided_action).await?;
-    match gate.patch() {
-        Some(patch) => set(&mut view, "patch", patch),
-        None => set(&mut view, "patchOmitted", json!(format!("it has more than {MAX_PATCH_BYTES} bytes"))),
-    }
+    put_patch(&mut view, gate.patch());
     Ok(Some(view))
 }
 
 /// Returns a run and a decision about it: the response to `approve` and `reject`. The decision is null while more approvals are needed.
 pub async fn decided(runs: &impl Runs, now: Time, decided_run: &Run, gate: &Gate) -> Result<Value, PortError> {
-    let decision = decision(runs, now, gate).await?;
-    Ok(json!({"run": run(decided_run), "nodeId": gate.node, "approvalId": gate.id, "votes": votes(gate), "decision": decision}))
+    let (decision, votes) = (decision(runs, now, gate).await?, votes(runs, now, gate).await?);
+    Ok(json!({"run": run(decided_run), "nodeId": gate.node, "approvalId": gate.id, "votes": votes, "decision": decision}))
 }

@@ -1,6 +1,6 @@
 //! API keys as their organisation sees them. The secret is shown once, in the response that creates the key.
 
-use domain::access::{ApiKey, Secret};
+use domain::access::{ApiKey, Environment, Secret};
 use serde_json::{Value, json};
 
 use crate::json_object::{set, without_nulls};
@@ -30,4 +30,13 @@ pub fn new_api_key(key: &ApiKey, secret: &Secret) -> Value {
     let mut view = api_key(key);
     set(&mut view, "key", secret.reveal().into());
     view
+}
+
+/// Returns the caller: its key without the secret, its organisation and its environment.
+pub fn caller(key: &ApiKey, environment: Environment) -> Value {
+    let environment = match environment {
+        Environment::Sandbox => "sandbox",
+        Environment::Live => "live",
+    };
+    json!({"orgId": key.org, "environment": environment, "apiKey": api_key(key)})
 }

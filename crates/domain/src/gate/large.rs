@@ -1,7 +1,9 @@
 //! The payloads of a gate that are kept in object storage because the record has no room for them.
 //!
-//! A record has room for 400 KB: 100 for the proposed action and its data, 100 for the decided action and the patch to it, and
-//! the rest for twenty votes with their notes.
+//! A record has room for 400 KB: 100 for the proposed action and its data, 100 for the edited or the decided action and the patch to it,
+//! and the rest for twenty votes with their notes. A gate never has an edited action and a decided one that is not the proposed one.
+
+use serde_json::Value;
 
 use super::record::{Gate, Outcome};
 use crate::json::canonical;
@@ -14,6 +16,8 @@ pub enum Part {
     ProposedAction,
     /// The data that the reviewer sees with it.
     Data,
+    /// The edited action that the votes are for.
+    EditedAction,
     /// The decided action, if it is not the proposed one.
     DecidedAction,
 }
@@ -24,9 +28,11 @@ impl Gate {
         let asked = [(Part::ProposedAction, Some(&self.proposed_action)), (Part::Data, self.data.as_ref())];
         let overridden = self.outcome.as_ref().filter(|outcome| !outcome.is_as_proposed());
         let decided = [(Part::DecidedAction, overridden.map(|outcome| &outcome.decided_action))];
-        let patch_bytes = self.outcome.as_ref().and_then(|outcome| outcome.patch.as_ref()).map_or(0, |patch| canonical(patch).len());
+        let edited = [(Part::EditedAction, self.edited.as_ref().map(|edited| &edited.action))];
+        let bytes = |patch: Option<&Value>| patch.map_or(0, |patch| canonical(patch).len());
         let mut offloaded = too_large(&asked, 0);
-        offloaded.extend(too_large(&decided, patch_bytes));
+        offloaded.extend(too_large(&edited, bytes(self.edited.as_ref().and_then(|edited| edited.patch.as_ref()))));
+        offloaded.extend(too_large(&decided, bytes(self.outcome.as_ref().and_then(|outcome| outcome.patch.as_ref()))));
         offloaded
     }
 
@@ -40,6 +46,11 @@ impl Gate {
                 self.proposed_action = payload;
             }
             (Part::Data, _) => self.data = Some(payload),
+            (Part::EditedAction, _) => {
+                if let Some(edited) = &mut self.edited {
+                    edited.action = payload;
+                }
+            }
             (Part::DecidedAction, Some(outcome)) => outcome.decided_action = payload,
             (Part::DecidedAction, None) => {}
         }

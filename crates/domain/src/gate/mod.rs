@@ -13,5 +13,5 @@ pub use action::{Action, ActionTooLarge, MAX_ACTION_BYTES};
 pub use large::Part;
 pub use patch::MAX_PATCH_BYTES;
 pub use question::{MAX_LABEL_BYTES, Question};
-pub use record::{Gate, Outcome, Vote};
+pub use record::{EditedAction, Gate, Outcome, Vote};
 pub use voting::{Ballot, BallotError, BallotOutcome};

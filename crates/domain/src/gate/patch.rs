@@ -6,6 +6,7 @@ use super::action::Action;
 use super::record::Gate;
 use crate::json::length_up_to;
 use crate::payload::{MAX_INLINE_BYTES, Payload};
+use crate::status::Verdict;
 
 /// A JSON Patch with more bytes than this is neither kept nor shown: a caller can compute it from the two actions.
 pub const MAX_PATCH_BYTES: usize = 100 * 1024;
@@ -15,13 +16,25 @@ impl Gate {
     /// has more than [`MAX_PATCH_BYTES`].
     pub fn patch(&self) -> Option<Value> {
         let outcome = self.outcome.as_ref()?;
-        if outcome.is_as_proposed() {
+        self.patch_to(&outcome.decided_action, outcome.patch.as_ref())
+    }
+
+    /// Returns the JSON Patch from the proposed action to the one that the votes are for; none if the patch has more than
+    /// [`MAX_PATCH_BYTES`].
+    pub fn voted_patch(&self) -> Option<Value> {
+        match &self.edited {
+            Some(edited) => self.patch_to(&edited.action, edited.patch.as_ref()),
+            None if self.outcome.as_ref().is_some_and(|outcome| outcome.verdict == Verdict::Approved) => self.patch(),
+            None => Some(json!([])),
+        }
+    }
+
+    /// Returns the patch from the proposed action to `action`. `kept` is the patch that was stored with it.
+    fn patch_to(&self, action: &Payload, kept: Option<&Value>) -> Option<Value> {
+        if action.sha256() == self.proposed_action.sha256() {
             return Some(json!([]));
         }
-        if outcome.patch.is_some() {
-            return outcome.patch.clone();
-        }
-        between(self.proposed_action.value()?, outcome.decided_action.value()?)
+        kept.cloned().or_else(|| between(self.proposed_action.value()?, action.value()?))
     }
 
     /// Returns the patch to `action` if it has to be kept: one of the two may be offloaded, and is not fetched again to show the patch.

@@ -38,6 +38,8 @@ pub struct Gate {
     pub deadline: Time,
     /// The approvals so far.
     pub votes: Vec<Vote>,
+    /// The edited action that the votes are for; none if they are for the proposed action. An approval moves it into the decision.
+    pub edited: Option<EditedAction>,
     /// The decision, if there is one.
     pub outcome: Option<Outcome>,
     /// When the gate was decided, or when its run ended without a decision.
@@ -57,6 +59,16 @@ pub struct Vote {
     pub note: Option<String>,
     /// The SHA-256 of the action that was approved: all votes must be for the same action.
     pub action_sha256: String,
+}
+
+/// An action that a reviewer has edited.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EditedAction {
+    /// The action.
+    pub action: Payload,
+    /// The JSON Patch (RFC 6902) from the proposed action, if one of the two may be offloaded: the patch is then not computed when it is
+    /// read.
+    pub patch: Option<Value>,
 }
 
 /// The permanent record of a decision.
@@ -108,6 +120,7 @@ impl Gate {
             opened_at: now,
             deadline: now.plus_seconds(question.timeout_seconds),
             votes: Vec::new(),
+            edited: None,
             outcome: None,
             closed_at: None,
             reused_from: None,
@@ -128,6 +141,15 @@ impl Gate {
     /// Returns whether the gate waits for a decision.
     pub fn is_open(&self) -> bool {
         self.closed_at.is_none()
+    }
+
+    /// Returns the action that the votes are for.
+    pub fn voted_action(&self) -> &Payload {
+        match (&self.edited, &self.outcome) {
+            (Some(edited), _) => &edited.action,
+            (None, Some(outcome)) if outcome.verdict == Verdict::Approved => &outcome.decided_action,
+            (None, _) => &self.proposed_action,
+        }
     }
 
     /// Returns the error message of a run that ends because this gate was not approved.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::action::Action;
-use super::record::{Gate, Outcome, Vote};
+use super::record::{EditedAction, Gate, Outcome, Vote};
 use crate::access::{Actor, Assignee};
 use crate::error::ApplicationError;
 use crate::flow::Approval;
@@ -19,6 +19,13 @@ pub enum Ballot {
     Approve {
         /// The action that replaces the proposed one, if the reviewer has edited it.
         action: Option<Action>,
+        /// The note for the record.
+        note: Option<String>,
+    },
+    /// The reviewer approves the action that the ballot names by its hash: the proposed one, or the one that earlier votes are for.
+    ApproveVoted {
+        /// The SHA-256 of the canonical JSON of the action, in lower-case hex.
+        sha256: String,
         /// The note for the record.
         note: Option<String>,
     },
@@ -56,8 +63,13 @@ pub enum BallotError {
     #[error("this approval is closed: {0}")]
     Closed(&'static str),
     /// Earlier votes are for another action.
-    #[error("others have approved a different action; all approvals must be for the same one")]
+    #[error(
+        "others have approved a different action; all approvals must be for the same one, which `votes` shows and `actionSha256` approves"
+    )]
     ActionDiffers,
+    /// The ballot names an action by a hash that is neither that of the proposed action nor that of the votes.
+    #[error("neither the proposed action nor the votes have this SHA-256")]
+    UnknownAction,
     /// The override breaks a rule of the flow.
     #[error("the override is not allowed")]
     OverrideNotAllowed(FieldErrors),
@@ -68,10 +80,22 @@ impl From<BallotError> for ApplicationError {
         let message = error.to_string();
         match error {
             BallotError::NotAssigned(_) | BallotError::StarterMayNot => Self::Forbidden(message),
-            BallotError::AlreadyDecided(_) | BallotError::Closed(_) | BallotError::ActionDiffers => Self::Conflict(message),
+            BallotError::AlreadyDecided(_) | BallotError::Closed(_) | BallotError::ActionDiffers | BallotError::UnknownAction => {
+                Self::Conflict(message)
+            }
             BallotError::OverrideNotAllowed(fields) => Self::Unprocessable { message, fields },
         }
     }
+}
+
+/// The action that a ballot is for.
+enum Choice {
+    /// The proposed action.
+    Proposed,
+    /// The action that has this hash.
+    Known(String),
+    /// Another action.
+    Edited(Action),
 }
 
 impl Gate {
@@ -91,34 +115,55 @@ impl Gate {
         if rules.require_different_actor && starters.contains(actor.id.as_str()) {
             return Err(BallotError::StarterMayNot);
         }
-        let (verdict, action, note) = match ballot {
-            Ballot::Approve { action, note } => (Verdict::Approved, action, note),
-            Ballot::Reject { note } => (Verdict::Rejected, None, note),
+        let (verdict, choice, note) = match ballot {
+            Ballot::Approve { action, note } => (Verdict::Approved, action.map_or(Choice::Proposed, Choice::Edited), note),
+            Ballot::ApproveVoted { sha256, note } => (Verdict::Approved, Choice::Known(sha256), note),
+            Ballot::Reject { note } => (Verdict::Rejected, Choice::Proposed, note),
         };
-        let proposed_sha256 = self.proposed_action.sha256();
-        let action_sha256 = action.as_ref().map_or_else(|| proposed_sha256.clone(), |action| action.sha256().to_owned());
-        // An action that is the proposed one, byte by byte, is not an override.
-        let action = action.filter(|_| action_sha256 != proposed_sha256);
+        let action_sha256 = match &choice {
+            Choice::Proposed => self.proposed_action.sha256(),
+            Choice::Known(sha256) => sha256.clone(),
+            Choice::Edited(action) => action.sha256().to_owned(),
+        };
         if let Some(repeated) = self.if_on_record(actor, verdict, &action_sha256)? {
             return Ok(repeated);
         }
         if now >= self.deadline {
             return Err(BallotError::Closed("its deadline has passed"));
         }
+        let edited = self.edited_by(rules, choice, &action_sha256)?;
         if verdict == Verdict::Approved {
-            if let Some(action) = &action {
-                self.check_override(rules, action.value()).map_err(BallotError::OverrideNotAllowed)?;
-            }
             if self.votes.iter().any(|vote| vote.action_sha256 != action_sha256) {
                 return Err(BallotError::ActionDiffers);
             }
             self.votes.push(Vote { actor: actor.id.clone(), at: now, note: note.clone(), action_sha256 });
             if self.votes.len() < rules.required_approvals as usize {
+                self.edited = edited;
                 return Ok(BallotOutcome::MoreNeeded);
             }
         }
-        self.close_with(verdict, Some(actor.id.clone()), action, note, now);
+        self.close_with(verdict, Some(actor.id.clone()), edited, note, now);
         Ok(BallotOutcome::Decided(verdict))
+    }
+
+    /// Returns the action of a ballot if it is not the proposed one, byte by byte. Fails if the flow does not allow it, and if the ballot
+    /// names an unknown one. An action that was voted for before was checked then.
+    fn edited_by(&self, rules: &Approval, choice: Choice, sha256: &str) -> Result<Option<EditedAction>, BallotError> {
+        if sha256 == self.proposed_action.sha256() {
+            return Ok(None);
+        }
+        match choice {
+            Choice::Proposed => Ok(None),
+            Choice::Known(_) => {
+                let voted = self.edited.clone().filter(|edited| edited.action.sha256() == sha256);
+                voted.map(Some).ok_or(BallotError::UnknownAction)
+            }
+            Choice::Edited(action) => {
+                self.check_override(rules, action.value()).map_err(BallotError::OverrideNotAllowed)?;
+                let patch = self.patch_to_keep(&action);
+                Ok(Some(EditedAction { action: Payload::from(action), patch }))
+            }
+        }
     }
 
     /// Compares the ballot with the record: the same again is `Repeated`, a contradiction is an error, a new ballot is none.
@@ -149,10 +194,16 @@ impl Gate {
         self.closed_at.get_or_insert(now);
     }
 
-    /// Records the decision. `action` is the override, if there is one.
-    fn close_with(&mut self, verdict: Verdict, actor: Option<String>, action: Option<Action>, note: Option<String>, now: Time) {
-        let patch = action.as_ref().and_then(|action| self.patch_to_keep(action));
-        let decided_action = action.map_or_else(|| self.proposed_action.clone(), Payload::from);
+    /// Records the decision. `edited` is the decided action, if it is not the proposed one.
+    fn close_with(&mut self, verdict: Verdict, actor: Option<String>, edited: Option<EditedAction>, note: Option<String>, now: Time) {
+        if verdict == Verdict::Approved {
+            // The decision has it from now on. After a rejection the votes still refer to it.
+            self.edited = None;
+        }
+        let (decided_action, patch) = match edited {
+            Some(edited) => (edited.action, edited.patch),
+            None => (self.proposed_action.clone(), None),
+        };
         self.outcome = Some(Outcome {
             verdict,
             actor,

@@ -32,6 +32,7 @@ pub fn gate_proposing(proposed: Value) -> Gate {
         opened_at: at(0),
         deadline: at(3_600),
         votes: Vec::new(),
+        edited: None,
         outcome: None,
         closed_at: None,
         reused_from: None,

@@ -1,7 +1,7 @@
 //! Several gates, several reviewers, other ways out.
 
 use domain::error::ApplicationError;
-use domain::gate::{BallotOutcome, Verdict};
+use domain::gate::{Ballot, BallotOutcome, Verdict};
 use domain::ports::{RunLists, Window};
 use domain::run::{Exit, NodeStatus, RunStatus};
 use serde_json::{Value, json};
@@ -127,6 +127,22 @@ fn exactly_one_of_two_reviewers_wins_and_the_winner_may_repeat() {
     }
     assert_eq!(world.effects.sent_to("pay").len(), 1);
     assert_eq!(world.effects.sent_to("pay")[0].body(), Some(&json!({"amount": 2})));
+}
+
+#[test]
+fn a_checked_decision_is_what_would_be_recorded_and_records_nothing() {
+    let flow = spec(&[gate("review", json!({"allowedEdits": ["/amount"]})), service("pay", json!({}))], "review>pay");
+    let (world, run) = opened(&flow);
+    let (before, open) = (world.run(run), world.gate(run, "review").unwrap());
+    let ada = actor("usr_ada");
+    let check = |ballot: Ballot| block_on(&world.clock, world.engine.check_decision(&world.org, &run, None, &ada, ballot));
+    assert_eq!(check(approve()).unwrap().counted, BallotOutcome::Decided(Verdict::Approved));
+    let refused = check(approve_as(json!({"amount": 2, "to": "usr_eve"}))).unwrap_err();
+    assert!(matches!(refused, ApplicationError::Unprocessable { .. }), "{refused}");
+    assert_eq!((world.run(run), world.gate(run, "review").unwrap()), (before, open));
+    assert_eq!(world.decide(run, "", &ada, approve()).unwrap().counted, BallotOutcome::Decided(Verdict::Approved));
+    let repeated = check(approve()).unwrap();
+    assert_eq!(repeated.counted, BallotOutcome::Repeated);
 }
 
 #[test]

@@ -23,7 +23,7 @@ use domain::ports::{
 };
 use domain::request::Request;
 use domain::run::Run;
-use domain::step::{ObjectRef, Payload, StepRecord};
+use domain::step::{ObjectRef, StepRecord};
 use domain::time::Time;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;

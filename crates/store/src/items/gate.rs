@@ -2,7 +2,7 @@
 
 use domain::access::Assignee;
 use domain::flow::NodeId;
-use domain::gate::{Gate, Outcome, Verdict, Vote};
+use domain::gate::{EditedAction, Gate, Outcome, Verdict, Vote};
 use domain::id::{ApprovalId, FlowId, OrgId, RunId};
 use domain::json::canonical;
 use domain::ports::PortError;
@@ -39,6 +39,13 @@ pub(crate) struct GateItem {
     deadline: Time,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     votes: Vec<VoteItem>,
+    /// The action that the votes are for, if it is not the proposed one. Items that were written before edited votes were kept have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    edited_action: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    edited_action_ref: Option<ObjectRef>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    edited_patch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<OutcomeItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +92,7 @@ impl GateItem {
     pub(crate) fn of(gate: &Gate) -> Self {
         let (proposed_action, proposed_action_ref) = split(Some(&gate.proposed_action));
         let (data, data_ref) = split(gate.data.as_ref());
+        let (edited_action, edited_action_ref) = split(gate.edited.as_ref().map(|edited| &edited.action));
         Self {
             pk: keys::run(&gate.run),
             sk: keys::gate(&gate.node),
@@ -111,6 +119,9 @@ impl GateItem {
                     action_sha256: vote.action_sha256.clone(),
                 })
                 .collect(),
+            edited_action,
+            edited_action_ref,
+            edited_patch: gate.edited.as_ref().and_then(|edited| edited.patch.as_ref()).map(canonical),
             outcome: gate.outcome.as_ref().map(OutcomeItem::of),
             closed_at: gate.closed_at,
             reused_from: gate.reused_from,
@@ -128,6 +139,8 @@ impl GateItem {
     pub(crate) fn into_gate(self) -> Result<Gate, PortError> {
         let proposed_action = join(self.proposed_action, self.proposed_action_ref)?;
         let proposed_action = proposed_action.ok_or_else(|| corrupt("a gate has no proposed action"))?;
+        let edited_patch = self.edited_patch.as_deref().map(from_text).transpose()?;
+        let edited = join(self.edited_action, self.edited_action_ref)?.map(|action| EditedAction { action, patch: edited_patch });
         let outcome = self.outcome.map(|outcome| outcome.into_outcome(&proposed_action)).transpose()?;
         Ok(Gate {
             id: self.id,
@@ -146,6 +159,7 @@ impl GateItem {
                 .into_iter()
                 .map(|vote| Vote { actor: vote.actor, at: vote.at, note: vote.note, action_sha256: vote.action_sha256 })
                 .collect(),
+            edited,
             outcome,
             closed_at: self.closed_at,
             reused_from: self.reused_from,

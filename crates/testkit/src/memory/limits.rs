@@ -9,6 +9,7 @@ use domain::ports::PortError;
 use domain::run::Run;
 use domain::step::{Payload, StepRecord};
 use domain::webhook::{Delivery, Endpoint, Endpoints, Event};
+use serde_json::Value;
 
 /// The most bytes that an item may have: the names and the values of its attributes.
 pub const MAX_ITEM_BYTES: usize = 400 * 1024;
@@ -61,6 +62,7 @@ pub fn gate_bytes(gate: &Gate) -> usize {
         + payload_bytes(Some(&gate.proposed_action))
         + payload_bytes(gate.data.as_ref())
         + gate.votes.iter().map(vote).sum::<usize>()
+        + gate.edited.as_ref().map_or(0, |edited| payload_bytes(Some(&edited.action)) + patch_bytes(edited.patch.as_ref()))
         + gate.outcome.as_ref().map_or(0, outcome_bytes)
 }
 
@@ -70,7 +72,11 @@ fn outcome_bytes(outcome: &Outcome) -> usize {
         + text_bytes(outcome.actor.as_ref())
         + text_bytes(outcome.note.as_ref())
         + payload_bytes(decided)
-        + outcome.patch.as_ref().map_or(0, |patch| canonical(patch).len())
+        + patch_bytes(outcome.patch.as_ref())
+}
+
+fn patch_bytes(patch: Option<&Value>) -> usize {
+    patch.map_or(0, |patch| canonical(patch).len())
 }
 
 /// Returns the size of the item of a step's record, in bytes.

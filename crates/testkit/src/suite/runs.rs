@@ -2,7 +2,7 @@
 
 use domain::access::Assignee;
 use domain::flow::{NodeId, Spec};
-use domain::gate::{Gate, Outcome, Verdict, Vote};
+use domain::gate::{EditedAction, Gate, Outcome, Verdict, Vote};
 use domain::json::sha256_hex;
 use domain::ports::{CommitError, Idempotency, RunLists, Runs};
 use domain::run::{
@@ -186,13 +186,15 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
         votes: vec![vote("usr_ada", Some("yes")), vote("usr_bob", None)],
         ..maker.gate(&run, "n2", at(2))
     };
+    let edited = EditedAction { action: Payload::of(json!({"amount": 9})), patch: Some(json!([{"op": "remove", "path": "/to"}])) };
+    let voted = Gate { node: node("n6"), edited: Some(edited), ..full.clone() };
     let overridden = decided(&full, Verdict::Approved, json!("something else"));
     let as_proposed = Gate { node: node("n3"), ..decided(&full, Verdict::Rejected, Value::clone(full.proposed_action.value().unwrap())) };
     let mut expired = Gate { node: node("n4"), ..full.clone() };
     expired.expire(at(9));
     let mut closed = Gate { node: node("n5"), reused_from: Some(run.id), ..full };
     closed.close(at(9));
-    let all = [bare, overridden, as_proposed, expired, closed];
+    let all = [bare, overridden, as_proposed, expired, closed, voted];
     let run = store.runs().commit(run, &all).await.unwrap();
     assert_eq!(store.runs().gates(&run).await.unwrap(), all);
     for gate in all {
