@@ -1,6 +1,7 @@
 //! Flows.
 
 use domain::flow::{Flow, Version};
+use domain::problem::FieldErrors;
 use domain::trigger::WebhookToken;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -35,6 +36,15 @@ pub fn flow_with_spec(head: &Flow, version: &Version, secret: Option<&SecretStri
     set(&mut view, "spec", version.spec.clone());
     if let Some(secret) = secret {
         set(&mut view, "webhookSecret", secret.expose_secret().into());
+    }
+    view
+}
+
+/// Returns a flow that was saved, under its name, and with `warnings` by path if there are any: what may make some of its runs fail.
+pub fn saved_flow(flow: Value, warnings: &FieldErrors) -> Value {
+    let mut view = json!({"flow": flow});
+    if !warnings.is_empty() {
+        set(&mut view, "warnings", json!(warnings.by_path()));
     }
     view
 }
