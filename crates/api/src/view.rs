@@ -15,7 +15,7 @@ mod webhook;
 
 pub use connection::{connection, health};
 pub use fit::MAX_BYTES;
-pub use flow::{checked_flow, flow, flow_with_spec};
+pub use flow::{checked_flow, flow, flow_with_spec, saved_flow};
 pub use gate::{approvals, decided};
 pub use key::{api_key, caller, new_api_key};
 pub use part::PARTS_OF_STEPS;

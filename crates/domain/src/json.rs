@@ -70,6 +70,30 @@ impl std::fmt::Debug for CanonicalJson {
     }
 }
 
+/// The most levels of arrays and objects that a JSON value may have which this system accepts or makes. Readers allow 127 levels, so that
+/// what is accepted can be wrapped in a record, an event or an answer and still be read by each of them.
+pub const MAX_DEPTH: usize = 64;
+
+/// The error for a JSON value that is nested too deeply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("has more than {MAX_DEPTH} levels of arrays and objects, the most that JSON may have here")]
+pub struct TooDeep;
+
+/// Fails if a value has more than [`MAX_DEPTH`] levels. Every value that comes in is checked by this: bodies, triggers, answers of
+/// services and models, filled-in templates, overrides.
+pub fn check_depth(value: &Value) -> Result<(), TooDeep> {
+    if depth_is_within(value, MAX_DEPTH) { Ok(()) } else { Err(TooDeep) }
+}
+
+/// Returns whether a value has at most this number of levels of arrays and objects. A scalar has none.
+pub fn depth_is_within(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels > 0 && items.iter().all(|item| depth_is_within(item, levels - 1)),
+        Value::Object(fields) => levels > 0 && fields.values().all(|item| depth_is_within(item, levels - 1)),
+        _ => true,
+    }
+}
+
 /// Returns the value as compact JSON with the keys of every object sorted. What is hashed, stored and sent is always this text,
 /// so that the SHA-256 in a decision can be compared with the bytes that a service received.
 pub fn canonical(value: &Value) -> String {

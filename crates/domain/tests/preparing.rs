@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 /// Prepares a node that follows `draft` (an `llm_step`) and `plain`, with this trigger.
 fn prepare_with(trigger: &Value, mut node: Value) -> Result<Work, Unprepared> {
     node["id"] = json!("x");
-    let draft = json!({"id": "draft", "type": "llm_step", "userPrompt": "Hello"});
+    let draft = json!({"id": "draft", "type": "llm_step", "userPrompt": "Hello", "outputSchema": {"type": "object"}});
     let spec = Spec::parse(&spec_json(&[draft, task("plain", json!({})), node], "draft>plain plain>x")).unwrap();
     let drafted = json!({"text": "t", "parsed": {"amount": 12.5, "text": "inner"}});
     let outputs = BTreeMap::from([
@@ -284,11 +284,11 @@ fn a_path_that_is_not_there_is_named_whatever_the_node() {
 
 #[test]
 fn an_output_that_was_never_put_out_is_missed_by_name() {
-    let spec = Spec::parse(&spec_json(&[task("a", json!({})), task("b", json!({"body": "${step.a.output.x}"}))], "a>b")).unwrap();
+    let spec = Spec::parse(&spec_json(&[task("a", json!({})), task("b", json!({"body": "${step.a.output.body.x}"}))], "a>b")).unwrap();
     let (trigger, outputs) = (json!({}), BTreeMap::new());
     let scope = TemplateContext { trigger: &trigger, outputs: &outputs, run_id: String::new(), trace_id: String::new() };
     let problem = spec.node(spec.position(&"b".parse().unwrap()).unwrap()).prepare(&scope).unwrap_err().to_string();
-    assert_eq!(problem, "`step.a.output.x` is not there (the node has put out nothing: it was skipped or failed)");
+    assert_eq!(problem, "`step.a.output.body.x` is not there (the node has put out nothing: it was skipped or failed)");
 }
 
 proptest! {

@@ -143,12 +143,12 @@ fn a_template_may_only_read_nodes_upstream() {
         let nodes = [task("a", json!({})), task("b", json!({})), task("c", json!({"body": {"deep": [1, text]}})), task("d", json!({}))];
         problems(&spec_json(&nodes, "a>b a>c b>d c>d"))
     };
-    assert_eq!(reads("${step.a.output.x} ${trigger.y} ${run.id}"), [""; 0]);
+    assert_eq!(reads("${step.a.output.body.x} ${trigger.y} ${run.id}"), [""; 0]);
     let at = "spec.nodes[2].body.deep[1]";
     assert_eq!(reads("${step.ghost.output}"), [format!("{at}: `${{step.ghost.output}}` names the node `ghost`, which does not exist")]);
     for other in ["b", "c", "d"] {
-        let text = format!("{at}: `${{step.{other}.output.x}}` names the node `{other}`, which is not upstream of `c`");
-        assert_eq!(reads(&format!("${{step.{other}.output.x}}")), [text]);
+        let text = format!("{at}: `${{step.{other}.output.body.x}}` names the node `{other}`, which is not upstream of `c`");
+        assert_eq!(reads(&format!("${{step.{other}.output.body.x}}")), [text]);
     }
 }
 
@@ -211,7 +211,7 @@ fn a_stored_spec_is_checked_by_every_rule_but_the_validity_of_its_schemas() {
 fn a_stored_spec_reads_as_it_was_parsed() {
     let nodes = [
         llm(json!({"id": "a", "outputSchema": {"type": "object"}})),
-        gate("b", json!({"overrideSchema": {"type": "object"}, "allowedEdits": ["/x"]})),
+        gate("b", json!({"overrideSchema": {"type": "object"}, "allowedEdits": ["/amount"]})),
     ];
     let spec = spec_json(&nodes, "a>b");
     assert_eq!(Spec::stored(&spec).unwrap(), Spec::parse(&spec).unwrap());

@@ -254,8 +254,8 @@ fn an_assignee_is_a_role_a_user_or_a_team() {
 
 #[test]
 fn allowed_edits_are_json_pointers() {
-    accepts(&gate("x", json!({"allowedEdits": ["", "/a", "/a/0/b", "/", "/a~0b~1c"]})));
-    let bad = json!({"allowedEdits": ["/fine", "amount", 3, "/a~2", "/a~"]});
+    accepts(&gate("x", json!({"proposedAction": "${trigger.action}", "allowedEdits": ["", "/a", "/a/0/b", "/", "/a~0b~1c"]})));
+    let bad = json!({"proposedAction": "${trigger.action}", "allowedEdits": ["/fine", "amount", 3, "/a~2", "/a~"]});
     let expected: Vec<String> =
         (1..5).map(|at| format!("allowedEdits[{at}]: must be a JSON Pointer such as `/amount` (RFC 6901)")).collect();
     assert_eq!(problems_of(&gate("x", bad)), expected);

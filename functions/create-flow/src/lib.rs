@@ -1,6 +1,6 @@
 //! `POST /api/flows`: saves a new flow with its first version.
 
-use api::{ApiError, ApiRequest, ApiResponse, Endpoint, named, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, view};
 use domain::access::Scope;
 use domain::flow::{Draft, MAX_BODY_BYTES};
 use domain::ports::{Clock, Entropy, Flows, Vault, WebhookTriggers};
@@ -19,10 +19,12 @@ pub async fn handle(
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
     let draft = Draft::parse_new(&request.json_object(MAX_BODY_BYTES)?)?;
+    let warnings = draft.warnings().clone();
     if request.is_dry_run()? {
         let checked = editor.check_create(entropy, request.key.org, draft).await?;
-        return Ok(ApiResponse::dry_run(named("flow", view::checked_flow(&checked.flow, &checked.version))));
+        return Ok(ApiResponse::dry_run(view::saved_flow(view::checked_flow(&checked.flow, &checked.version), &warnings)));
     }
     let created = editor.create(entropy, request.key.org, draft).await?;
-    Ok(ApiResponse::created(named("flow", view::flow_with_spec(&created.flow, &created.version, created.secret.as_ref()))))
+    let flow = view::flow_with_spec(&created.flow, &created.version, created.secret.as_ref());
+    Ok(ApiResponse::created(view::saved_flow(flow, &warnings)))
 }

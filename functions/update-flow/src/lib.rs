@@ -1,6 +1,6 @@
 //! `PATCH /api/flows/{id}`: changes the fields that are sent. A changed spec is a new version.
 
-use api::{ApiError, ApiRequest, ApiResponse, Endpoint, named, view};
+use api::{ApiError, ApiRequest, ApiResponse, Endpoint, view};
 use domain::access::Scope;
 use domain::flow::{Draft, MAX_BODY_BYTES};
 use domain::ports::{Clock, Entropy, Flows, Vault, WebhookTriggers};
@@ -18,11 +18,13 @@ pub async fn handle(
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
     let draft = Draft::parse_changes(&request.json_object(MAX_BODY_BYTES)?)?;
+    let warnings = draft.warnings().clone();
     let name = request.flow_name()?;
     if request.is_dry_run()? {
         let checked = editor.check_update(entropy, &request.key.org, &name, draft).await?;
-        return Ok(ApiResponse::dry_run(named("flow", view::checked_flow(&checked.flow, &checked.version))));
+        return Ok(ApiResponse::dry_run(view::saved_flow(view::checked_flow(&checked.flow, &checked.version), &warnings)));
     }
     let updated = editor.update(entropy, &request.key.org, &name, &draft).await?;
-    Ok(ApiResponse::ok(named("flow", view::flow_with_spec(&updated.flow, &updated.version, updated.secret.as_ref()))))
+    let flow = view::flow_with_spec(&updated.flow, &updated.version, updated.secret.as_ref());
+    Ok(ApiResponse::ok(view::saved_flow(flow, &warnings)))
 }

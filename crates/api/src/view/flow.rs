@@ -1,6 +1,7 @@
 //! Flows.
 
 use domain::flow::{Flow, Version};
+use domain::problem::FieldErrors;
 use domain::trigger::WebhookToken;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -44,4 +45,13 @@ pub fn checked_flow(head: &Flow, version: &Version) -> Value {
     let mut view = flow_with_spec(head, version, None);
     set(&mut view, "webhookToken", Value::Null);
     without_nulls(view)
+}
+
+/// Returns a flow that was saved, under its name, and with `warnings` by path if there are any: what may make some of its runs fail.
+pub fn saved_flow(flow: Value, warnings: &FieldErrors) -> Value {
+    let mut view = json!({"flow": flow});
+    if !warnings.is_empty() {
+        set(&mut view, "warnings", json!(warnings.by_path()));
+    }
+    view
 }

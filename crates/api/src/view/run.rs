@@ -36,6 +36,7 @@ pub fn run(run: &Run) -> Value {
         "startedAt": run.started_at,
         "finishedAt": run.finished_at,
         "error": run.error,
+        "warning": run.warning,
         "cancelledBy": run.cancellation.as_ref().map(|cancellation| &cancellation.actor),
         "cancelReason": run.cancellation.as_ref().and_then(|cancellation| cancellation.reason.as_ref()),
     }))

@@ -75,8 +75,10 @@ fn flow_of_run(version: &Version, label: Option<FlowLabel>) -> Value {
     }))
 }
 
-/// Returns the step whose output is the output of a run that succeeded: the flow's `output`, or else the last step.
+/// Returns the step whose output is the output of a run that succeeded: the flow's `output`, or else the last step. A flow whose `output`
+/// could not be made has none.
 fn last_done<'s, 'a>(run: &Run, steps: &'s [Step<'a>]) -> Option<&'s Step<'a>> {
+    let has_output = steps.iter().any(|step| step.id().is_internal());
     let done = steps.iter().filter(|step| run.status == RunStatus::Succeeded && step.state().status == NodeStatus::Succeeded);
-    done.max_by_key(|step| (step.id().is_internal(), step.completed_at()))
+    done.filter(|step| step.id().is_internal() == has_output).max_by_key(|step| step.completed_at())
 }

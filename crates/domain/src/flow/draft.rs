@@ -29,6 +29,7 @@ pub struct Draft {
     status: Option<FlowStatus>,
     trigger: TriggerDraft,
     spec: Option<Value>,
+    warnings: FieldErrors,
 }
 
 impl Draft {
@@ -42,8 +43,13 @@ impl Draft {
         Self::read(body, &[], false)
     }
 
+    /// Returns what may make some runs of the flow fail, each at its path. It does not keep the flow from being saved.
+    pub fn warnings(&self) -> &FieldErrors {
+        &self.warnings
+    }
+
     fn read(body: &Map<String, Value>, required: &[&'static str], is_new: bool) -> Result<Self, FieldErrors> {
-        let mut errors = FieldErrors::new();
+        let (mut errors, mut warnings) = (FieldErrors::new(), FieldErrors::new());
         let mut fields = ObjectReader::of_body(body, &mut errors);
         for name in required {
             fields.required(name);
@@ -68,11 +74,14 @@ impl Draft {
             let bytes = canonical(spec).len();
             if bytes > MAX_SPEC_BYTES {
                 fields.problem("spec", format!("has {bytes} bytes; a spec may have at most {MAX_SPEC_BYTES}"));
-            } else if let Err(problems) = Spec::parse(spec) {
-                fields.errors.extend(problems);
+            } else {
+                match Spec::parse_with_warnings(spec) {
+                    Ok((_, found)) => warnings = found,
+                    Err(problems) => fields.errors.extend(problems),
+                }
             }
         }
-        let draft = Self { slug, name, description, status, trigger, spec: spec.cloned() };
+        let draft = Self { slug, name, description, status, trigger, spec: spec.cloned(), warnings };
         fields.finish();
         errors.into_result(draft)
     }

@@ -12,8 +12,9 @@ use crate::name::NodeId;
 use crate::problem::FieldErrors;
 use crate::template::Template;
 
-/// Checks the parts of a spec against each other. Returns the spec if its graph could be built; it is valid if no error was added.
-pub(super) fn assemble(mut raw: RawSpec, errors: &mut FieldErrors) -> Option<Spec> {
+/// Checks the parts of a spec against each other. Returns the spec and the path of each node if its graph could be built; it is valid
+/// if no error was added.
+pub(super) fn assemble(mut raw: RawSpec, errors: &mut FieldErrors) -> Option<(Spec, Vec<String>)> {
     let mut positions = positions(&raw, errors);
     let mut links = Links::new(&raw, &positions, errors);
     let start = raw.start.as_ref().and_then(|id| links.find(id, "spec.startNodeId"));
@@ -42,7 +43,7 @@ pub(super) fn assemble(mut raw: RawSpec, errors: &mut FieldErrors) -> Option<Spe
         check_reach(&spec, &links, &paths, errors);
     }
     check_references(&spec, &paths, errors);
-    Some(spec)
+    Some((spec, paths))
 }
 
 fn positions(raw: &RawSpec, errors: &mut FieldErrors) -> BTreeMap<NodeId, NodeIx> {

@@ -1,5 +1,6 @@
 //! Flows: the head, which people name and activate, and the versioned spec that it points to.
 
+mod check;
 mod draft;
 mod due;
 mod edges;

@@ -12,9 +12,9 @@ use crate::name::NodeId;
 use crate::problem::FieldErrors;
 use crate::template::{Template, Text};
 
-/// Checks a JSON Schema, and fails with what is wrong with it. It is a parameter, so that a function which only reads specs that were
+/// Checks a JSON Schema, and returns what is wrong with it, each with its path below the schema. It is a parameter, so that a function which only reads specs that were
 /// checked when they were saved does not link a validator, which is 2 MB of binary.
-pub(super) type SchemaCheck = fn(&Value) -> Result<(), String>;
+pub(super) type SchemaCheck = fn(&Value) -> Vec<(String, String)>;
 
 /// Reads one object. A required field that is missing or wrong reads as `None` and adds an error.
 pub(super) struct ObjectReader<'a> {
@@ -44,7 +44,7 @@ impl<'a> ObjectReader<'a> {
 
     /// Reads a whole body: its fields have no path above them, and none of them is a schema.
     pub(super) fn of_body(object: &'a Map<String, Value>, errors: &'a mut FieldErrors) -> Self {
-        Self { path: String::new(), object, seen: BTreeSet::new(), schema_check: |_| Ok(()), errors }
+        Self { path: String::new(), object, seen: BTreeSet::new(), schema_check: |_| Vec::new(), errors }
     }
 
     pub(super) fn at(&self, name: &str) -> String {
@@ -187,13 +187,12 @@ impl<'a> ObjectReader<'a> {
             self.problem(name, "must be a JSON Schema: an object");
             return None;
         }
-        match (self.schema_check)(value) {
-            Ok(()) => Some(value.clone()),
-            Err(problem) => {
-                self.problem(name, format!("is not a valid JSON Schema: {problem}"));
-                None
-            }
+        let problems = (self.schema_check)(value);
+        let is_valid = problems.is_empty();
+        for (below, problem) in problems {
+            self.problem(&format!("{name}{below}"), problem);
         }
+        is_valid.then(|| value.clone())
     }
 
     /// Reads `fail` or `route_to:<node>`.

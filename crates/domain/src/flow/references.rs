@@ -11,14 +11,15 @@ pub(super) fn check_references(spec: &Spec, paths: &[String], errors: &mut Field
     for (at, (path, above)) in paths.iter().zip(&upstream).enumerate() {
         let node = spec.node(NodeIx::new(at));
         for (field, expression) in node.kind.expressions() {
-            let Some(name) = expression.node() else { continue };
-            let path = format!("{path}.{field}");
-            match spec.position(name) {
-                None => errors.add(path, format!("`${{{expression}}}` names the node `{name}`, which does not exist")),
-                Some(named) if !above.contains(&named) => {
-                    errors.add(path, format!("`${{{expression}}}` names the node `{name}`, which is not upstream of `{}`", node.id));
+            for name in expression.nodes() {
+                let path = format!("{path}.{field}");
+                match spec.position(name) {
+                    None => errors.add(path, format!("`${{{expression}}}` names the node `{name}`, which does not exist")),
+                    Some(named) if !above.contains(&named) => {
+                        errors.add(path, format!("`${{{expression}}}` names the node `{name}`, which is not upstream of `{}`", node.id));
+                    }
+                    Some(_) => {}
                 }
-                Some(_) => {}
             }
         }
     }

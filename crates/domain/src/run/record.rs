@@ -49,6 +49,8 @@ pub struct Run {
     pub finished_at: Option<Time>,
     /// Why the run fails. While the run is still active, it winds down and starts nothing more.
     pub error: Option<RunError>,
+    /// What went wrong in a run that succeeded all the same: its output could not be made after everything was done.
+    pub warning: Option<String>,
     /// Who cancelled the run, and why.
     pub cancellation: Option<Cancellation>,
     /// The states of the nodes.
@@ -77,8 +79,13 @@ pub struct RunError {
 impl RunError {
     /// Makes an error; a long message is cut.
     pub(super) fn new(node: Option<String>, message: &str) -> Self {
-        Self { node, message: message.chars().take(MAX_ERROR_CHARS).collect() }
+        Self { node, message: bounded(message) }
     }
+}
+
+/// Cuts a message to the length that a run stores.
+pub(super) fn bounded(message: &str) -> String {
+    message.chars().take(MAX_ERROR_CHARS).collect()
 }
 
 /// The cancellation of a run.
@@ -159,6 +166,7 @@ impl Run {
             status: RunStatus::Running,
             finished_at: None,
             error: None,
+            warning: None,
             cancellation: None,
             progress: Progress::new(spec.len()),
             execution: ExecutionState {

@@ -2,7 +2,7 @@
 
 use super::execution::PendingEffect;
 use super::plan::{Entry, entry};
-use super::record::{Cancellation, Run, RunError, TransitionError};
+use super::record::{Cancellation, Run, RunError, TransitionError, bounded};
 use super::state::NodeState;
 use crate::flow::{Exit, NodeIx, NodeKind, Route, Spec};
 use crate::status::{NodeStatus, RunStatus, Verdict};
@@ -74,20 +74,21 @@ impl Run {
         Ok(())
     }
 
-    /// Records that a node has failed for good. Its `onError` decides what follows.
+    /// Records that a node has failed for good. Its `onError` decides what follows. The node that makes the output of the run is an
+    /// exception: the run succeeds without an output, and with a warning.
     pub fn fail(&mut self, spec: &Spec, ix: NodeIx, message: &str, now: Time) -> Result<(), TransitionError> {
         self.may_work(spec, ix)?;
         let node = spec.node(ix);
         match node.on_error {
             Route::To(_) => self.leave(ix, NodeStatus::Failed, Exit::Error),
+            Route::Fail if node.id.is_internal() => {
+                // Everything that the flow does is done, and to fail now would make a retry repeat it.
+                self.leave(ix, NodeStatus::Failed, Exit::Normal);
+                self.warning = Some(bounded(&format!("the flow's output cannot be made: {message}")));
+            }
             Route::Fail => {
                 self.leave(ix, NodeStatus::Failed, Exit::Normal);
-                self.error.get_or_insert_with(|| {
-                    if node.id.is_internal() {
-                        return RunError::new(None, &format!("the flow's output cannot be made: {message}"));
-                    }
-                    RunError::new(Some(node.id.to_string()), message)
-                });
+                self.error.get_or_insert_with(|| RunError::new(Some(node.id.to_string()), message));
             }
         }
         self.update_status(spec, now);

@@ -1,27 +1,33 @@
-//! Expressions: paths into the data of a run.
+//! Expressions: paths into the data of a run, with alternatives.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::context::{FillError, TemplateContext};
+use super::path::{Path, Root};
+use super::{legacy, parse};
 use crate::name::NodeId;
 
-/// One path into the data of a run.
+/// One or more operands, separated by `??`. The value is that of the first operand that exists and is not null.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expression {
-    root: Root,
-    path: Vec<String>,
+    operands: Vec<Operand>,
+    /// What is wrong with the text, if only earlier versions accepted it: it is still read as it was then, and no longer saved.
+    pub(super) outdated: Option<&'static str>,
+    /// The text, as it is shown in errors and in the input of a decision.
+    text: String,
 }
 
+/// One alternative of an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Root {
-    Trigger,
-    Output(NodeId),
-    RunId,
-    TraceId,
+pub(crate) enum Operand {
+    /// A path into the data of the run.
+    Path(Path),
+    /// A string, a number, `true`, `false` or `null`.
+    Literal(Value),
 }
 
 /// The error for a text that is not an expression or a template.
@@ -36,123 +42,80 @@ pub enum BadTemplate {
     /// The node in `step.<node>` is not a node id.
     #[error("`{0}` names `{1}`, which cannot be a node id")]
     BadNode(String, String),
-}
-
-/// The error for a path that does not exist at run time.
-#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
-#[error("`{path}` is not there{hint}")]
-pub struct Missing {
-    path: String,
-    hint: &'static str,
-}
-
-/// The output of a node, as expressions read it.
-#[derive(Debug, Clone)]
-pub struct Output {
-    /// The value.
-    pub value: Arc<Value>,
-    /// On an `llm_step`, `output.x` falls back to `output.parsed.x`.
-    pub falls_back_to_parsed: bool,
-}
-
-/// The data that expressions can name.
-#[derive(Debug)]
-pub struct TemplateContext<'a> {
-    /// The input of the run.
-    pub trigger: &'a Value,
-    /// The outputs of the nodes that have one.
-    pub outputs: &'a BTreeMap<NodeId, Output>,
-    /// `${run.id}`.
-    pub run_id: String,
-    /// `${run.traceId}`.
-    pub trace_id: String,
+    /// The text has characters that an expression cannot have in this place.
+    #[error("`{0}` is no expression: {1}")]
+    Syntax(String, &'static str),
 }
 
 impl FromStr for Expression {
     type Err = BadTemplate;
 
     fn from_str(text: &str) -> Result<Self, BadTemplate> {
-        let unknown = || BadTemplate::UnknownPath(text.to_owned());
-        // `items[0].name` is read as `items.0.name`.
-        let dotted = text.trim().replace('[', ".").replace(']', "");
-        let mut segments = dotted.split('.').map(str::to_owned);
-        let root = match segments.next().as_deref() {
-            Some("trigger") => Root::Trigger,
-            Some("run") => match segments.next().as_deref() {
-                Some("id") => Root::RunId,
-                Some("traceId") => Root::TraceId,
-                _ => return Err(unknown()),
-            },
-            Some("step") => {
-                let name = segments.next().ok_or_else(unknown)?;
-                let node = name.parse().map_err(|_| BadTemplate::BadNode(text.to_owned(), name))?;
-                if segments.next().as_deref() != Some("output") {
-                    return Err(unknown());
+        let text = text.trim();
+        match parse::operands(text) {
+            Ok(operands) => Ok(Self { operands, outdated: None, text: text.to_owned() }),
+            Err(error) => match (legacy::path(text), error) {
+                (Ok(path), BadTemplate::Syntax(_, hint)) => {
+                    Ok(Self { operands: vec![Operand::Path(path)], outdated: Some(hint), text: text.to_owned() })
                 }
-                Root::Output(node)
-            }
-            _ => return Err(unknown()),
-        };
-        let path: Vec<String> = segments.collect();
-        let leads_nowhere = matches!(root, Root::RunId | Root::TraceId) && !path.is_empty();
-        if leads_nowhere || path.iter().any(String::is_empty) {
-            return Err(unknown());
+                (Ok(path), _) => Ok(Self { operands: vec![Operand::Path(path)], outdated: Some(parse::KEYS), text: text.to_owned() }),
+                (Err(_), error @ BadTemplate::Syntax(..)) if text.contains("??") || text.contains(['"', '\'']) => Err(error),
+                (Err(error), _) => Err(error),
+            },
         }
-        Ok(Self { root, path })
     }
 }
 
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.root {
-            Root::Trigger => f.write_str("trigger")?,
-            Root::Output(node) => write!(f, "step.{node}.output")?,
-            Root::RunId => f.write_str("run.id")?,
-            Root::TraceId => f.write_str("run.traceId")?,
-        }
-        self.path.iter().try_for_each(|segment| write!(f, ".{segment}"))
+        f.write_str(&self.text)
     }
 }
 
 impl Expression {
-    /// Returns the node whose output the expression reads.
-    pub fn node(&self) -> Option<&NodeId> {
-        match &self.root {
-            Root::Output(node) => Some(node),
-            _ => None,
-        }
+    /// Returns why the text can no longer be saved, if only earlier versions accepted it.
+    pub(crate) fn outdated(&self) -> Option<BadTemplate> {
+        self.outdated.map(|hint| BadTemplate::Syntax(self.text.clone(), hint))
+    }
+
+    /// Returns the alternatives, in their order.
+    pub(crate) fn operands(&self) -> &[Operand] {
+        &self.operands
+    }
+
+    /// Returns the nodes whose outputs the expression reads.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeId> {
+        self.paths().filter_map(Path::node)
     }
 
     /// Returns whether the expression reads the input of the run.
     pub fn reads_input(&self) -> bool {
-        self.root == Root::Trigger
+        self.paths().any(|path| path.root == Root::Trigger)
     }
 
-    /// Returns the value that the expression names. Fails if the path does not exist.
-    pub fn resolve(&self, context: &TemplateContext<'_>) -> Result<Value, Missing> {
-        let missing = |hint| Missing { path: self.to_string(), hint };
-        let found = match &self.root {
-            Root::RunId => return Ok(Value::from(context.run_id.as_str())),
-            Root::TraceId => return Ok(Value::from(context.trace_id.as_str())),
-            Root::Trigger => walk(context.trigger, &self.path),
-            Root::Output(node) => {
-                let output =
-                    context.outputs.get(node).ok_or_else(|| missing(" (the node has put out nothing: it was skipped or failed)"))?;
-                let fallback = || {
-                    let parsed = output.falls_back_to_parsed.then(|| output.value.get("parsed"))??;
-                    walk(parsed, &self.path)
-                };
-                walk(&output.value, &self.path).or_else(fallback)
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.operands.iter().filter_map(|operand| match operand {
+            Operand::Path(path) => Some(path),
+            Operand::Literal(_) => None,
+        })
+    }
+
+    /// Returns the value of the first operand that exists and is not null; null if one exists and all that exist are null. Fails if no
+    /// operand exists.
+    pub(crate) fn resolve<'v>(&'v self, context: &'v TemplateContext<'_>) -> Result<Cow<'v, Value>, FillError> {
+        let mut is_null = false;
+        let mut hint = "";
+        for operand in &self.operands {
+            let found = match operand {
+                Operand::Literal(value) => Ok(Cow::Borrowed(value)),
+                Operand::Path(path) => path.find(context),
+            };
+            match found {
+                Ok(value) if value.is_null() => is_null = true,
+                Ok(value) => return Ok(value),
+                Err(missing) => hint = missing,
             }
-        };
-        found.cloned().ok_or_else(|| missing(""))
+        }
+        if is_null { Ok(Cow::Owned(Value::Null)) } else { Err(FillError::Missing { path: self.text.clone(), hint }) }
     }
-}
-
-fn walk<'v>(from: &'v Value, path: &[String]) -> Option<&'v Value> {
-    path.iter().try_fold(from, |value, segment| match value {
-        Value::Object(fields) => fields.get(segment),
-        Value::Array(items) => items.get(segment.parse::<usize>().ok()?),
-        _ => None,
-    })
 }

@@ -180,7 +180,12 @@ impl EventData {
         });
         let Some(fields) = self.data.as_object_mut() else { return };
         match run.status {
-            RunStatus::Succeeded => self.put_steps(run, reading),
+            RunStatus::Succeeded => {
+                if let Some(warning) = &run.warning {
+                    fields.insert("warning".to_owned(), json!(warning));
+                }
+                self.put_steps(run, reading);
+            }
             RunStatus::Cancelled => {
                 let cancellation = run.cancellation.as_ref();
                 fields.insert("reason".to_owned(), json!(cancellation.and_then(|cancellation| cancellation.reason.as_ref())));

@@ -79,7 +79,7 @@ impl Dag {
     fn node(&self, node: usize) -> Value {
         let id = Self::id(node);
         // Every node hangs on the start.
-        let reads = if node == 0 { "${trigger.x}" } else { "${step.n0.output.x}" };
+        let reads = if node == 0 { "${trigger.x}" } else { "${step.n0.output ?? null}" };
         let mut value = match self.kinds[node] {
             Kind::Task => json!({"type": "http_request", "url": "https://example.com/", "body": reads}),
             Kind::Gate => json!({"type": "human_approval", "actionLabel": "Do it", "proposedAction": reads, "timeoutHours": 1}),

@@ -68,6 +68,8 @@ pub(crate) struct RunItem {
     generating: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kept_until: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
     /// The duration of the run in days. It is present only if the run has ended and its records have to be rescheduled. The event
     /// source mapping of `purge-outputs` looks for this attribute.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,6 +126,7 @@ impl RunItem {
             earlier_starters: run.retried.as_ref().map(|retried| retried.starters.clone()).unwrap_or_default(),
             started_at: run.started_at,
             error_node: run.error.as_ref().and_then(|error| error.node.clone()),
+            warning: run.warning.clone(),
             cancelled_by: run.cancellation.as_ref().map(|cancellation| cancellation.actor.clone()),
             cancel_reason: run.cancellation.as_ref().and_then(|cancellation| cancellation.reason.clone()),
             progress,
@@ -169,6 +172,7 @@ impl RunItem {
             status: status(&self.status)?,
             finished_at: row.finished_at,
             error: row.error.map(|message| RunError { node: self.error_node, message }),
+            warning: self.warning,
             cancellation: self.cancelled_by.map(|actor| Cancellation { actor, reason: self.cancel_reason }),
             progress: progress::decode(&self.progress, &self.marks).ok_or_else(|| corrupt(format!("progress `{}`", self.progress)))?,
             execution: ExecutionState {

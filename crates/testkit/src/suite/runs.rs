@@ -74,6 +74,7 @@ pub async fn a_run_reads_back_with_every_field(store: &impl Subject) {
             parked_until: time(60_000),
         },
         kept_until: time(999_000),
+        warning: Some("the flow's output cannot be made".to_owned()),
         ..bare.clone()
     };
     let committed = store.runs().commit(full.clone(), &[]).await.unwrap();
