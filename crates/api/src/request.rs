@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(form.json(1000).unwrap_err().status(), 415);
     }
 
-    fn with_header(name: &str, value: &str) -> Call {
+    fn with_header(name: &str, value: &str) -> ApiRequest {
         changed(|event| {
             event["headers"][name] = value.into();
             event["multiValueHeaders"][name] = serde_json::json!([value]);
