@@ -5,29 +5,15 @@ use api::view::{MAX_BYTES, approvals, part_of_step, run_with_steps};
 use domain::flow::{NodeId, Spec};
 use domain::json::{canonical, sha256_hex_of};
 use domain::ports::Runs;
-use domain::run::{Exit, NodeStatus, Run};
+use domain::run::Run;
 use domain::step::{Payload, ResponseHead, StepRecord};
 use serde_json::{Value, json};
-use testkit::build::{Maker, at, spec, task, transform};
+use testkit::build::{Maker, at, spec, step, task, transform};
 use testkit::{Deployment, block_on};
 
 fn record(deployment: &Deployment, run: &Run, node: &NodeId, input: Value, output: Value) {
-    let record = StepRecord {
-        run: run.id,
-        node: node.clone(),
-        kind: "http_request".to_owned(),
-        status: NodeStatus::Succeeded,
-        exit: Exit::Normal,
-        input: Some(Payload::of(input)),
-        output: Some(Payload::of(output)),
-        answer: Some(ResponseHead { status: 200, headers: json!({"x-long": "h".repeat(1_000)}) }),
-        error: None,
-        attempts: 1,
-        started_at: at(1),
-        completed_at: at(2),
-        reused_from: None,
-        purged: None,
-    };
+    let head = ResponseHead { status: 200, headers: json!({"x-long": "h".repeat(1_000)}) };
+    let record = StepRecord { input: Some(Payload::of(input)), answer: Some(head), ..step(run, node.as_str(), output) };
     block_on(&deployment.clock, deployment.store.record(run, record)).unwrap();
 }
 

@@ -2,10 +2,9 @@
 
 use domain::flow::Spec;
 use domain::ports::Runs;
-use domain::run::{Exit, NodeStatus};
 use domain::step::StepRecord;
 use serde_json::{Value, json};
-use testkit::build::{at, spec, transform};
+use testkit::build::{at, spec, step, transform};
 use testkit::{Deployment, block_on};
 
 #[test]
@@ -15,22 +14,7 @@ fn a_step_is_shown_after_those_that_led_to_it_whatever_the_clocks_say() {
     let run = deployment.run(deployment.start(json!({})));
     // The clock of the machine that executed `second` was behind.
     for (node, began) in [("first", 50), ("second", 10), ("third", 60), ("beside", 55)] {
-        let record = StepRecord {
-            run: run.id,
-            node: node.parse().unwrap(),
-            kind: "transform".to_owned(),
-            status: NodeStatus::Succeeded,
-            exit: Exit::Normal,
-            input: None,
-            output: None,
-            answer: None,
-            error: None,
-            attempts: 1,
-            started_at: at(began),
-            completed_at: at(began),
-            reused_from: None,
-            purged: None,
-        };
+        let record = StepRecord { started_at: at(began), completed_at: at(began), ..step(&run, node, json!(node)) };
         block_on(&deployment.clock, deployment.store.record(&run, record)).unwrap();
     }
 

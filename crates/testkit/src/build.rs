@@ -6,9 +6,9 @@ use domain::flow::{Flow, FlowStatus, FlowTrigger, Spec, Version};
 use domain::gate::{Action, Ballot, Gate};
 use domain::id::{ApprovalId, ConnectionId, FlowId, KeyId, OrgId, RunId};
 use domain::ports::Entropy;
-use domain::run::{NewRun, Run, Trigger};
+use domain::run::{Exit, NewRun, NodeStatus, Run, Trigger};
 use domain::secret::Sealed;
-use domain::step::Payload;
+use domain::step::{Payload, ResponseHead, StepRecord};
 use domain::time::Time;
 use serde_json::{Map, Value, json};
 
@@ -112,6 +112,27 @@ pub fn approve_as(action: Value) -> Ballot {
 /// Returns a rejection.
 pub fn reject(note: &str) -> Ballot {
     Ballot::Reject { note: Some(note.to_owned()) }
+}
+
+/// Returns the record of an `http_request` of a run that succeeded with this output. Tests that need another record change its fields, so
+/// that a new field of a record is added here alone.
+pub fn step(run: &Run, node: &str, output: Value) -> StepRecord {
+    StepRecord {
+        run: run.id,
+        node: node.parse().unwrap(),
+        kind: "http_request".to_owned(),
+        status: NodeStatus::Succeeded,
+        exit: Exit::Normal,
+        input: Some(Payload::of(json!({"url": "https://service.test/"}))),
+        output: Some(Payload::of(output)),
+        answer: Some(ResponseHead { status: 200, headers: json!({"content-type": "application/json"}) }),
+        error: None,
+        attempts: 1,
+        started_at: at(1),
+        completed_at: at(2),
+        reused_from: None,
+        purged: None,
+    }
 }
 
 /// Makes values that differ from each other, and that are the same for the same seed.

@@ -1,31 +1,16 @@
 //! Uploads whose record is not written.
 
 use domain::ports::{PortError, Runs};
-use domain::run::{Exit, NodeStatus, Run};
+use domain::run::Run;
 use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, ResponseHead, StepRecord};
 use serde_json::{Value, json};
-use testkit::build::{Maker, at, chain};
+use testkit::build::{Maker, at, chain, step};
 
 use crate::block_on;
 use crate::opened::open;
 
 fn step_of(run: &Run, output: &Value, headers: Value) -> StepRecord {
-    StepRecord {
-        run: run.id,
-        node: "n1".parse().unwrap(),
-        kind: "http_request".to_owned(),
-        status: NodeStatus::Succeeded,
-        exit: Exit::Normal,
-        input: None,
-        output: Some(Payload::of(output.clone())),
-        answer: Some(ResponseHead { status: 200, headers }),
-        error: None,
-        attempts: 1,
-        started_at: at(1),
-        completed_at: at(2),
-        reused_from: None,
-        purged: None,
-    }
+    StepRecord { answer: Some(ResponseHead { status: 200, headers }), ..step(run, "n1", output.clone()) }
 }
 
 fn run_and_output() -> (Run, Value, ObjectRef) {
@@ -44,8 +29,8 @@ fn an_upload_whose_record_can_never_be_written_is_deleted() {
         let store = open().await;
         let (run, output, object) = run_and_output();
         // It is larger than an item.
-        let step = step_of(&run, &output, json!({"x": "h".repeat(500_000)}));
-        assert!(matches!(store.runs.record(&run, step).await, Err(PortError::Rejected(_))));
+        let record = step_of(&run, &output, json!({"x": "h".repeat(500_000)}));
+        assert!(matches!(store.runs.record(&run, record).await, Err(PortError::Rejected(_))));
         assert!(matches!(store.runs.fetch(&object).await, Err(PortError::Unavailable(_))), "it was left behind");
     });
 }
@@ -56,14 +41,14 @@ fn an_upload_whose_record_may_have_been_written_stays() {
         let store = open().await;
         let (run, output, object) = run_and_output();
         store.metered.lose_answers_of(Some("PutItem"));
-        let step = step_of(&run, &output, json!({}));
-        assert!(matches!(store.runs.record(&run, step.clone()).await, Err(PortError::Unavailable(_))));
+        let record = step_of(&run, &output, json!({}));
+        assert!(matches!(store.runs.record(&run, record.clone()).await, Err(PortError::Unavailable(_))));
         store.metered.lose_answers_of(None);
-        let kept = store.runs.step(&run, &step.node, testkit::build::at(9)).await.unwrap().unwrap();
+        let kept = store.runs.step(&run, &record.node, at(9)).await.unwrap().unwrap();
         assert_eq!(kept.output, Some(Payload::Stored(object.clone())), "it had been written");
         assert_eq!(store.runs.fetch(&object).await.unwrap(), output);
         // The next invocation does the same, and finds the record.
-        assert_eq!(store.runs.record(&run, step).await.unwrap(), kept);
+        assert_eq!(store.runs.record(&run, record).await.unwrap(), kept);
         assert_eq!(store.runs.fetch(&object).await.unwrap(), output);
     });
 }
@@ -75,9 +60,9 @@ fn an_upload_that_was_refused_is_deleted_only_if_no_record_refers_to_it() {
         let (run, output, object) = run_and_output();
         let kept = store.runs.record(&run, step_of(&run, &output, json!({}))).await.unwrap();
         // This record cannot be written, and has the same bytes as the stored one, which refers to them.
-        let step = step_of(&run, &output, json!({"x": "h".repeat(500_000)}));
-        _ = store.runs.record(&run, step).await;
-        assert_eq!(store.runs.step(&run, &kept.node, testkit::build::at(9)).await.unwrap(), Some(kept));
+        let record = step_of(&run, &output, json!({"x": "h".repeat(500_000)}));
+        _ = store.runs.record(&run, record).await;
+        assert_eq!(store.runs.step(&run, &kept.node, at(9)).await.unwrap(), Some(kept));
         assert_eq!(store.runs.fetch(&object).await.unwrap(), output);
     });
 }

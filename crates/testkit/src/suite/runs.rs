@@ -8,11 +8,12 @@ use domain::ports::{CommitError, Idempotency, RunLists, Runs};
 use domain::run::{
     Cancellation, ExecutionState, Exit, NodeState, NodeStatus, PendingEffect, Progress, Retried, Run, RunError, RunStatus, Trigger,
 };
-use domain::step::{Payload, ResponseHead, StepRecord};
+use domain::step::{Payload, StepRecord};
 use domain::time::Time;
 use serde_json::{Value, json};
 
 use super::Subject;
+pub(super) use crate::build::step as step_of;
 use crate::build::{Maker, at, chain};
 
 pub(super) fn new_run(maker: &Maker) -> Run {
@@ -200,25 +201,6 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
     assert_eq!(store.runs().gates(&run).await.unwrap(), all);
     for gate in all {
         assert_eq!(store.runs().gate(&run, &gate.node).await.unwrap(), Some(gate));
-    }
-}
-
-pub(super) fn step_of(run: &Run, name: &str, output: Value) -> StepRecord {
-    StepRecord {
-        run: run.id,
-        node: node(name),
-        kind: "http_request".to_owned(),
-        status: NodeStatus::Succeeded,
-        exit: Exit::Normal,
-        input: Some(Payload::of(json!({"url": "https://service.test/"}))),
-        output: Some(Payload::of(output)),
-        answer: Some(ResponseHead { status: 200, headers: json!({"content-type": "application/json"}) }),
-        error: None,
-        attempts: 1,
-        started_at: at(1),
-        completed_at: at(2),
-        reused_from: None,
-        purged: None,
     }
 }
 
