@@ -26,5 +26,6 @@ fn a_record_that_cannot_be_read_goes_to_the_dead_letter_queue_at_once() {
     let (response, letters) = answer(|record| record["dynamodb"]["OldImage"]["status"]["S"] = "unheard-of".into());
     assert_eq!(response, json!({"batchItemFailures": []}));
     assert_eq!(letters.len(), 1);
-    assert_eq!((&letters[0]["worker"], &letters[0]["sk"]), (&json!("purge-outputs"), &json!("STEP#draft")));
+    let letter = letters.first().unwrap();
+    assert_eq!((&letter["worker"], &letter["sk"]), (&json!("purge-outputs"), &json!("STEP#draft")));
 }

@@ -4,7 +4,7 @@
 use domain::access::{ApiKey, Revocation};
 use domain::connection::Connection;
 use domain::flow::{CronTrigger, Flow, FlowLabel, FlowTrigger, Version};
-use domain::gate::{Gate, Verdict, Vote};
+use domain::gate::{EditedAction, Gate, Verdict, Vote};
 use domain::id::{EndpointId, EventId, FlowId, OrgId, RunId};
 use domain::json::sha256_hex;
 use domain::network::PrivateRange;
@@ -132,6 +132,7 @@ fn runs(maker: &Maker) -> Vec<Run> {
             progress: Progress::from_states(vec![done, NodeState { exit: Exit::Case(3), ..done }, done]),
             finished_at: Some(at(400_000)),
             kept_until: Some(at(90_000)),
+            warning: Some("the output cannot be made".to_owned()),
             execution: execution(3, None),
             ..bare(3)
         },
@@ -184,7 +185,8 @@ fn gates(maker: &Maker) -> Vec<Gate> {
         gate
     };
     let proposed = Value::clone(gate("x").proposed_action.value().unwrap());
-    let mut expired = gate("late");
+    let patch = Some(json!([{"op": "replace", "path": "/amount", "value": 80}]));
+    let mut expired = Gate { edited: Some(EditedAction { action: Payload::of(edited.clone()), patch }), ..gate("late") };
     expired.expire(at(4_000));
     let taken_over = Gate { reused_from: Some(run_id(0)), ..decided("again", Verdict::Rejected, &proposed) };
     vec![voted, decided("edited", Verdict::Approved, &edited), expired, taken_over]
