@@ -106,7 +106,7 @@ QUERY = re.compile(r"Endpoint \{.*?query: &\[(.*?)\],?\s*\}", re.DOTALL)
 
 
 @OPERATIONS
-def test_a_handler_declares_the_query_parameters_of_its_operation(operation):
+def test_a_handler_declares_the_query_parameters_of_its_operation(operation: Operation) -> None:
     """Admission refuses every other one, so `query` in ENDPOINT is the one place that a parameter is declared in."""
     declared = QUERY.search(source(routes()[operation.method, operation.path]))
     assert declared, "ENDPOINT declares no query parameters"
