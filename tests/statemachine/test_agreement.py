@@ -12,7 +12,9 @@ FUNCTIONS = {
     function["Metadata"]["BuildProperties"]["Binary"]: function["Properties"]
     for function in resources("AWS::Serverless::Function").values()
 }
-ENDPOINT = re.compile(r'Endpoint \{\s*name: "([^"]+)",\s*method: "([A-Z]+)",\s*path: "([^"]+)"(?:,\s*scope: (?:Some\(Scope::\w+\)|None))?,\s*query: &\[[^\]]*\],?\s*\}')
+ENDPOINT = re.compile(
+    r'Endpoint \{\s*name: "([^"]+)",\s*method: "([A-Z]+)",\s*path: "([^"]+)"(?:,\s*scope: (?:Some\(Scope::\w+\)|None))?,\s*query: &\[[^\]]*\],?\s*\}'
+)
 EVENTS = sorted(ROOT.glob("events/*/*.json"))
 
 
