@@ -27,7 +27,7 @@ fn drafted() -> (Deployment, RunId) {
 fn what_several_nodes_read_is_fetched_once_in_an_invocation() {
     let reads = json!({"body": {"a": "${step.big.output.text}", "i": "${trigger.text}"}});
     let nodes = [
-        task("big", json!({})),
+        service("big", json!({})),
         gate("review", json!({})),
         service("r1", reads.clone()),
         service("r2", reads.clone()),
@@ -88,6 +88,7 @@ fn the_same_large_override_again_is_the_same_decision_and_another_one_is_too_lat
 #[test]
 fn the_rules_of_an_override_hold_for_large_actions_too() {
     let mut flow = canonical();
+    flow["nodes"][0] = with(flow["nodes"][0].clone(), json!({"outputSchema": {"type": "object"}}));
     flow["nodes"][1] = with(flow["nodes"][1].clone(), json!({"allowedEdits": ["/n"]}));
     let world = Deployment::of(&flow);
     world.effects.answer("draft", Reply::parsed(&large("a")));

@@ -49,7 +49,7 @@ fn an_output_of_more_than_25_mb_fails_its_step() {
 fn a_large_output_lies_beside_the_record_and_is_read_downstream_and_after_a_crash() {
     for crash in [false, true] {
         let large = "x".repeat(200_000);
-        let world = Deployment::of(&spec(&[task("a", json!({})), service("b", json!({"body": "${step.a.output.text}"}))], "a>b"));
+        let world = Deployment::of(&spec(&[service("a", json!({})), service("b", json!({"body": "${step.a.output.text}"}))], "a>b"));
         world.effects.answer("a", Reply::output(json!({"text": large})));
         let run = world.start(json!({}));
         if crash {

@@ -22,7 +22,7 @@ fn day(number: u64) -> Time {
 /// `a`, then a wait, then `b`, which sends what `a` put out.
 fn waiting(days: u64) -> Value {
     let b = service("b", json!({"body": "${step.a.output.name}"}));
-    spec(&[task("a", json!({})), json!({"id": "rest", "type": "wait", "seconds": days * DAY}), b], "a>rest rest>b")
+    spec(&[service("a", json!({})), json!({"id": "rest", "type": "wait", "seconds": days * DAY}), b], "a>rest rest>b")
 }
 
 fn read(world: &Deployment, run: RunId, node: &str, now: Time) -> Option<StepRecord> {
@@ -111,7 +111,8 @@ fn a_run_of_more_than_a_day_has_its_records_rescheduled_at_its_end_and_a_shorter
 fn gates_that_wait_one_after_the_other_keep_what_is_behind_them_however_short_the_retention() {
     let ask = |id: &str| gate(id, json!({"timeoutHours": 100 * 24}));
     let b = service("b", json!({"body": "${step.a.output.name}"}));
-    let world = Deployment::of(&spec(&[task("a", json!({})), ask("one"), task("c", json!({})), ask("two"), b], "a>one one>c c>two two>b"));
+    let world =
+        Deployment::of(&spec(&[service("a", json!({})), ask("one"), task("c", json!({})), ask("two"), b], "a>one one>c c>two two>b"));
     world.store.keep_for_days(1);
     let run = world.start(json!({}));
     world.play();

@@ -3,15 +3,15 @@
 use domain::ports::Clock;
 use domain::run::{NodeStatus, RunStatus};
 use serde_json::{Value, json};
-use testkit::build::{at, decision, spec, task, transform};
+use testkit::build::{at, decision, service, spec, task, transform};
 use testkit::{Deployment, Reply};
 
 fn diamond() -> Value {
     spec(
         &[
             transform("start", &json!(1)),
-            task("left", json!({})),
-            task("right", json!({"retry": {"maxAttempts": 2, "initialDelaySeconds": 1}})),
+            service("left", json!({})),
+            service("right", json!({"retry": {"maxAttempts": 2, "initialDelaySeconds": 1}})),
             transform("join", &json!(["${step.left.output.name}", "${step.right.output.name}"])),
         ],
         "start>left start>right left>join right>join",

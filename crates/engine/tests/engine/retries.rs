@@ -85,7 +85,7 @@ fn an_error_can_be_routed_and_the_plain_way_is_skipped() {
 
 #[test]
 fn a_template_whose_value_is_not_there_fails_the_step_with_its_path() {
-    let world = Deployment::of(&spec(&[task("a", json!({})), service("b", json!({"body": "${step.a.output.no.such}"}))], "a>b"));
+    let world = Deployment::of(&spec(&[service("a", json!({})), service("b", json!({"body": "${step.a.output.no.such}"}))], "a>b"));
     let run = world.start(json!({}));
     let ended = world.play_to_end(run);
     assert_eq!(ended.status, RunStatus::Failed);
