@@ -1,6 +1,7 @@
 //! Validates what a model says, its answer or the arguments of a tool, against the flow's JSON Schema.
 
 use domain::ports::EffectError;
+use exact_json::{InexactNumber, ReadError};
 use jsonschema::Validator;
 use serde_json::Value;
 
@@ -24,14 +25,18 @@ pub(crate) fn validator(schema: &Value, field: &str) -> Result<Validator, Effect
 pub(crate) enum AnswerError {
     #[error("the model's answer is not JSON, as outputSchema demands ({why}): {quoted}")]
     NotJson { why: String, quoted: String },
+    #[error("the model's answer {0}")]
+    Number(InexactNumber),
     #[error("the model's answer does not satisfy outputSchema: {}", .0.join("; "))]
     Schema(Vec<String>),
 }
 
 /// Reads the JSON in an answer. Fails if it is not JSON or does not satisfy the schema.
 pub(crate) fn parse(text: &str, schema: &Validator) -> Result<Value, AnswerError> {
-    let value: Value = serde_json::from_str(without_code_fence(after_reasoning(text)))
-        .map_err(|why| AnswerError::NotJson { why: why.to_string(), quoted: cut(text.trim(), QUOTED_ANSWER) })?;
+    let value = exact_json::read(without_code_fence(after_reasoning(text)).as_bytes()).map_err(|why| match why {
+        ReadError::Number(number) => AnswerError::Number(number),
+        ReadError::Syntax(why) => AnswerError::NotJson { why: why.to_string(), quoted: cut(text.trim(), QUOTED_ANSWER) },
+    })?;
     let violations = violations(&value, schema);
     if violations.is_empty() { Ok(value) } else { Err(AnswerError::Schema(violations)) }
 }
@@ -118,6 +123,15 @@ mod tests {
         }
         assert_eq!(parsed(r#""</think>""#, &json!({})), Ok(json!("</think>")));
         assert!(parsed("<think>{\"a\":1}", &json!({})).unwrap_err().contains("is not JSON"));
+    }
+
+    #[test]
+    fn a_number_that_would_change_its_value_is_named_with_its_path() {
+        let error = parsed(r#"{"ids":[1,18446744073709551616]}"#, &json!({})).unwrap_err();
+        assert!(
+            error.starts_with("the model's answer has a number at `ids[1]` that would change its value: 18446744073709551616. "),
+            "{error}"
+        );
     }
 
     #[test]
