@@ -10,6 +10,7 @@ use super::voting::Ballot;
 use crate::flow::Approval;
 use crate::payload::Payload;
 use crate::problem::FieldErrors;
+use crate::schema::Schema;
 
 /// The field of the request that carries an override.
 const FIELD: &str = "proposedActionOverride";
@@ -53,10 +54,11 @@ impl Gate {
 }
 
 fn check_schema(schema: &Value, action: &Value, errors: &mut FieldErrors) {
-    match jsonschema::validator_for(schema) {
-        Ok(validator) => {
-            for problem in validator.iter_errors(action).take(MAX_PROBLEMS) {
-                errors.add(format!("{FIELD}{}", problem.instance_path()), bounded(problem.to_string()));
+    let violations = Schema::compile(schema).map_err(|bad| bad.to_string());
+    match violations.and_then(|schema| schema.violations(action, MAX_PROBLEMS).map_err(|too_much| too_much.to_string())) {
+        Ok(violations) => {
+            for violation in violations {
+                errors.add(format!("{FIELD}{}", violation.pointer), bounded(violation.message));
             }
         }
         Err(problem) => errors.add(FIELD, format!("the flow's overrideSchema cannot be used: {problem}")),

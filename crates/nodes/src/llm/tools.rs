@@ -13,9 +13,9 @@ use domain::flow::{ServiceSlug, Tool};
 use domain::json::canonical;
 use domain::network::PrivateNetworks;
 use domain::ports::{Connections, EffectError, Vault};
+use domain::schema::Schema;
 use domain::step::MAX_INLINE_BYTES;
 use exact_json::ReadError;
-use jsonschema::Validator;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -41,7 +41,7 @@ pub(crate) struct Tools<'a>(Vec<AvailableTool<'a>>);
 struct AvailableTool<'a> {
     name: String,
     tool: &'a Tool,
-    schema: Validator,
+    schema: Schema,
 }
 
 /// The result of one tool call.
