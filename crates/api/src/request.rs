@@ -172,8 +172,11 @@ pub(crate) fn json_of(bytes: &[u8]) -> Result<Option<Value>, ApiError> {
         return Ok(None);
     }
     exact_json::read(bytes).map(Some).map_err(|problem| match problem {
-        ReadError::Number(number) if !number.path.is_empty() => FieldErrors::one(&number.path, number.message()).into(),
-        problem => FieldErrors::one("body", problem).into(),
+        ReadError::Number(number) => {
+            let path = if number.path.is_empty() { "body" } else { number.path.as_str() };
+            FieldErrors::one(path, number.message()).into()
+        }
+        problem @ ReadError::Syntax(_) => FieldErrors::one("body", problem).into(),
     })
 }
 
