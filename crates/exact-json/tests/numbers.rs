@@ -1,5 +1,5 @@
 //! Numbers keep their value or are refused, and are compared by their value.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
+#![expect(clippy::panic, reason = "a test that cannot be set up should stop at once")]
 
 use exact_json::{Decimal, InexactNumber, ReadError, normal, read, same_value};
 use proptest::prelude::*;
