@@ -34,6 +34,20 @@ async fn the_same_key_and_body_give_the_same_run() {
 }
 
 #[tokio::test]
+async fn numbers_are_sent_as_they_came_and_are_compared_by_value() {
+    let stack = Stack::shared();
+    let flow = flow(&stack).await;
+    let body: Value = serde_json::from_str(r#"{"a": 1.0, "b": [0.1, 100.0, 12345678901234567890]}"#).unwrap();
+    let first = execute(&stack, &flow, "numbers", &body).await;
+    let run = crate::support::Run::of(&stack.ada, &first.data(202)["run"]);
+    run.wait("succeeded").await;
+    assert_eq!(stack.echo.only(&format!("/{}", flow.slug)).await.body().to_string(), body.to_string());
+    let again =
+        execute(&stack, &flow, "numbers", &serde_json::from_str(r#"{"a": 1, "b": [0.1, 100, 12345678901234567890]}"#).unwrap()).await;
+    assert_eq!(again.data(202)["run"]["id"], run.id);
+}
+
+#[tokio::test]
 async fn ten_calls_at_once_start_one_run() {
     let stack = Stack::shared();
     let flow = flow(&stack).await;

@@ -183,6 +183,9 @@ async fn a_body_that_is_not_json_is_refused() {
         let answer = send("application/json", broken.to_vec()).await;
         assert!(answer.field_error(400, "body").starts_with("is not JSON: "), "{broken:?}");
     }
+    for (body, path) in [(&b"{\"spec\":{\"nodes\":[1,18446744073709551616]}}"[..], "spec.nodes[1]"), (b"1e400", "body")] {
+        assert!(send("application/json", body.to_vec()).await.field_error(400, path).starts_with("would change its value: "), "{path}");
+    }
     for media in
         ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", "application/jsonp"]
     {

@@ -28,9 +28,9 @@ impl Draft {
             let edited = Editor::new().extension(".json").require_save(true).edit(&self.text);
             let edited = edited.map_err(|error| Failure::here(error.to_string()))?;
             self.text = edited.ok_or_else(|| Failure::here("the editor saved nothing, and nothing was sent"))?;
-            match serde_json::from_str(&self.text) {
+            match exact_json::read(self.text.as_bytes()) {
                 Ok(action) => return Ok(action),
-                Err(problem) if prompt::confirm(&format!("That is not JSON: {problem}. Edit it again?"))? => {}
+                Err(problem) if prompt::confirm(&format!("That {problem}. Edit it again?"))? => {}
                 Err(_) => {
                     self.keep()?;
                     return Err(Failure::here("nothing was sent"));

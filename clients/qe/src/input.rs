@@ -23,7 +23,7 @@ pub fn file(path: &Path) -> Result<Value, Failure> {
 }
 
 fn parse(text: &str, from: &str) -> Result<Value, Failure> {
-    serde_json::from_str(text).map_err(|problem| Failure::usage(format!("{from} is not JSON: {problem}")))
+    exact_json::read(text.as_bytes()).map_err(|problem| Failure::usage(format!("{from} {problem}")))
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
@@ -55,6 +55,8 @@ mod tests {
     fn invalid_json_is_reported_with_its_position() {
         assert_eq!(json("{").unwrap_err().to_string(), "the argument is not JSON: EOF while parsing an object at line 1 column 1");
         assert!(json("@/nowhere/at-all").unwrap_err().to_string().starts_with("/nowhere/at-all: "));
+        let rounded = json(r#"{"a": [18446744073709551616]}"#).unwrap_err();
+        assert!(rounded.to_string().starts_with("the argument has a number at `a[0]` that would change its value: "), "{rounded}");
         assert_eq!(json("{").unwrap_err().code, crate::failure::USAGE);
     }
 }

@@ -8,6 +8,7 @@ use domain::flow::{NodeId, ServiceSlug, Slug};
 use domain::id::{DeliveryId, EndpointId, FlowId, KeyId, RunId};
 use domain::ports::FlowName;
 use domain::problem::FieldErrors;
+use exact_json::ReadError;
 use lambda_http::http::HeaderMap;
 use lambda_http::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use lambda_http::{Request, RequestExt};
@@ -170,8 +171,13 @@ pub(crate) fn json_of(bytes: &[u8]) -> Result<Option<Value>, ApiError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
-    let value = serde_json::from_slice(bytes).map_err(|problem| FieldErrors::one("body", format!("is not JSON: {problem}")))?;
-    Ok(Some(value))
+    exact_json::read(bytes).map(Some).map_err(|problem| match problem {
+        ReadError::Number(number) => {
+            let path = if number.path.is_empty() { "body" } else { number.path.as_str() };
+            FieldErrors::one(path, number.message()).into()
+        }
+        problem @ ReadError::Syntax(_) => FieldErrors::one("body", problem).into(),
+    })
 }
 
 /// Reads the id or the slug of a flow.
@@ -272,6 +278,21 @@ mod tests {
             let error = sent(bytes).json(1000).unwrap_err();
             assert_eq!(error.status(), 400, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn a_number_that_would_change_its_value_is_refused_at_its_path() {
+        for (body, path) in [
+            (r#"{"amount": 18446744073709551616}"#, "amount"),
+            (r#"{"proposedActionOverride": {"items": [1, 1e400]}}"#, "proposedActionOverride.items[1]"),
+            ("1e400", "body"),
+        ] {
+            let refused = changed(|event| event["body"] = body.into()).json(1000).unwrap_err();
+            let problem = refused.body()["details"]["fieldErrors"][path][0].clone();
+            assert!(refused.status() == 400 && problem.as_str().unwrap().contains("would change its value"), "{body}: {problem}");
+        }
+        let kept = changed(|event| event["body"] = "[0.1, 100.0, 12345678901234567890]".into()).json(1000).unwrap().unwrap();
+        assert_eq!(kept.to_string(), "[0.1,100.0,12345678901234567890]");
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub mod problem;
 pub mod request;
 pub mod retention;
 pub mod run;
+pub mod schema;
 pub mod secret;
 pub mod signature;
 mod status;

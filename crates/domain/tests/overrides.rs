@@ -4,7 +4,7 @@
 mod common;
 
 use common::gates::{APPROVED, approve, approve_as, gate_proposing, output, payment, refused_paths, rules, vote};
-use domain::gate::{Action, ActionTooLarge, MAX_ACTION_BYTES};
+use domain::gate::{Action, ActionTooLarge, BallotOutcome, MAX_ACTION_BYTES};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -71,9 +71,15 @@ fn an_override_may_change_only_what_is_at_or_below_an_allowed_pointer() {
         (json!(["/amount"]), with("", "note"), vec!["/note"]),
         (json!(["/amount"]), without("", "amount"), vec![]),
         (json!(["/amount"]), change("/amount", json!(null)), vec![]),
-        // Nothing is allowed; numbers that only look alike are a change.
+        // Nothing is allowed; another spelling of a number is no change.
         (json!([]), change("/amount", json!(11)), vec!["/amount"]),
-        (json!([]), change("/amount", json!(10.0)), vec!["/amount"]),
+        (json!([]), change("/amount", json!("10")), vec!["/amount"]),
+        (json!([]), change("/amount", json!(10.0)), vec![]),
+        (
+            json!(["/to/name"]),
+            json!({"amount": 10.0, "amounts": [1.0, 2.0, 3.0], "a/b": 1.0, "to": {"name": "Eve", "iban": "DE02"}}),
+            vec![],
+        ),
         // Several at once.
         (json!(["/amount"]), json!({"amount": 1, "amounts": [1, 2, 3], "to": {"name": "Eve"}}), vec!["/a~1b", "/to/iban", "/to/name"]),
     ] {
@@ -86,6 +92,17 @@ fn an_override_may_change_only_what_is_at_or_below_an_allowed_pointer() {
             assert_eq!(refused_paths(&mut gate, &rules, action.clone()), expected, "{allowed} {action}");
         }
     }
+}
+
+#[test]
+fn an_action_with_other_spellings_of_its_numbers_is_the_proposed_action() {
+    let mut gate = gate_proposing(json!({"amount": 60, "rates": [0.5, 1e20]}));
+    let respelt = || json!({"amount": 60.0, "rates": [0.5, serde_json::from_str::<Value>("100000000000000000000").unwrap()]});
+    assert_eq!(vote(&mut gate, &rules(json!({"allowedEdits": []})), "usr_ada", approve_as(respelt())), APPROVED);
+    let outcome = gate.outcome.clone().unwrap();
+    assert_eq!((outcome.decided_sha256, gate.patch()), (outcome.proposed_sha256, Some(json!([]))));
+    assert_eq!(vote(&mut gate, &rules(json!({})), "usr_ada", approve_as(respelt())), Ok(BallotOutcome::Repeated));
+    assert_eq!(vote(&mut gate, &rules(json!({})), "usr_ada", approve()), Ok(BallotOutcome::Repeated));
 }
 
 #[test]

@@ -328,6 +328,39 @@ fn a_value_that_is_empty_cannot_stand_in_a_path() {
 }
 
 #[test]
+fn a_decision_finds_the_case_of_a_number_by_its_value() {
+    let find = |value: &str, cases: &[&str]| {
+        let pairs: Vec<(&str, &str)> = cases.iter().map(|case| (*case, "end")).collect();
+        let edges: Vec<Value> = cases.iter().map(|case| json!({"from": "d", "to": "end", "case": case})).collect();
+        let spec =
+            Spec::parse(&json!({"startNodeId": "d", "nodes": [decision("d", &pairs), task("end", json!({}))], "edges": edges})).unwrap();
+        let trigger = json!({"choice": serde_json::from_str::<Value>(value).unwrap()});
+        let (outputs, run_id) = (BTreeMap::new(), String::new());
+        let context = TemplateContext { trigger: &trigger, outputs: &outputs, run_id: run_id.clone(), trace_id: run_id };
+        match spec.node(spec.start()).prepare(&context) {
+            Ok(Work::Done { output, .. }) => output["selected"].as_str().unwrap().to_owned(),
+            other => panic!("{value}: {other:?}"),
+        }
+    };
+    for (value, case) in [
+        ("-0.0", "0"),
+        ("0.0", "0"),
+        ("1e15", "1000000000000000"),
+        ("1e20", "100000000000000000000"),
+        ("100000000000000000000", "100000000000000000000"),
+        ("-1e3", "-1000"),
+        ("12345678901234567890", "12345678901234567890"),
+        ("5", "5.0"),
+        ("1000", "1e3"),
+        ("2.50", "2.5"),
+    ] {
+        assert_eq!(find(value, &[case, "other"]), case);
+    }
+    // The case that is spelt like an integer goes first, as it did before cases were compared as numbers.
+    assert_eq!(find("5", &["5", "5.0"]), "5");
+}
+
+#[test]
 fn a_decision_takes_a_whole_number_for_what_it_is_however_it_is_written() {
     let spec = |value: &Value| {
         let nodes = [

@@ -22,6 +22,8 @@ use crate::run_context::{Load, RecordedStep, RunContext};
 /// A wait of up to this length is spent inside the invocation, in milliseconds: to park costs two state entries and an invocation, which
 /// is more than this much time of a small function.
 const SHORT_WAIT_MILLIS: u64 = 5_000;
+/// The longest time that one execution is parked, in seconds: Step Functions ends an execution after a year.
+const MAX_PARK_SECONDS: u64 = MAX_WAIT_HOURS as u64 * 3600;
 /// The time that a segment needs after its last request, in seconds: to record the result and to start the next segment.
 const MARGIN_SECONDS: u64 = 20;
 
@@ -247,11 +249,12 @@ impl Planning<'_> {
                 return true;
             }
             Ok(Work::Pause(pause)) => {
-                // A node that waits already keeps the time that it began with.
-                let due = self.draft.run.progress.get(ix).due.unwrap_or(match pause {
-                    Pause::Seconds(seconds) => now.plus_seconds(seconds),
-                    Pause::Until(at) => at.min(now.plus_seconds(u64::from(MAX_WAIT_HOURS) * 3600)),
-                });
+                let due = match pause {
+                    // A node that waits already keeps the time that it began with.
+                    Pause::Seconds(seconds) => self.draft.run.progress.get(ix).due.unwrap_or(now.plus_seconds(seconds)),
+                    // Not the time on record: earlier versions recorded one that was too early if the wait was longer than one execution.
+                    Pause::Until(at) => at,
+                };
                 if due > now {
                     return self.draft.run.pause(spec, ix, due, now).is_ok();
                 }
@@ -342,7 +345,8 @@ impl Planning<'_> {
         Ok(self.draft)
     }
 
-    /// Ends the segment, unless the run only has to wait for a short time.
+    /// Ends the segment, unless the run only has to wait for a short time. A wait that is longer than an execution may last is parked
+    /// again by the next segment.
     fn end_segment(&mut self) -> Result<(), PortError> {
         let (now, run) = (self.now(), &mut self.draft.run);
         // None of these can be refused, because the run has not ended.
@@ -350,7 +354,7 @@ impl Planning<'_> {
             _ if self.is_postponed => run.end_segment(None),
             Some(at) if can_sleep_until(self.situation, at) => Ok(()),
             // What is due already is no pause: the next segment goes on at once.
-            Some(at) => run.end_segment(Some(at).filter(|at| *at > now)),
+            Some(at) => run.end_segment(Some(at.min(now.plus_seconds(MAX_PARK_SECONDS))).filter(|at| *at > now)),
             None => return Err(PortError::Corrupt(format!("{} has nothing to do and nothing to wait for", run.id))),
         };
         Ok(())

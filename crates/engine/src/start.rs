@@ -9,6 +9,7 @@ use domain::ports::{Clock, CommitError, Entropy, Executions, Idempotency, PortEr
 use domain::problem::FieldErrors;
 use domain::run::{NewRun, Retried, Run, Trigger};
 use domain::time::Time;
+use exact_json::normal;
 use serde_json::Value;
 
 use crate::{Engine, Ports};
@@ -45,7 +46,7 @@ pub(crate) struct IdempotencyKey {
     /// The resource that the call is about; the same key may be used for another one.
     pub(crate) scope: String,
     pub(crate) key: String,
-    /// SHA-256 of the body. The same key with another hash is refused.
+    /// SHA-256 of the body, in which 1.0 is 1. The same key with another hash is refused.
     pub(crate) body_sha256: String,
     /// How long the key is remembered, in seconds.
     pub(crate) seconds: u64,
@@ -79,7 +80,7 @@ impl<P: Ports> Engine<P> {
         let key = idempotency_key.map(|key| IdempotencyKey {
             scope: flow.id.to_string(),
             key,
-            body_sha256: sha256_hex(&input),
+            body_sha256: sha256_hex(&normal(&input)),
             seconds: REMEMBER_SECONDS,
         });
         let request = NewRunRequest { flow, version: flow.version, spec: &spec, trigger, actor, retried: None, key };

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use exact_json::same_value;
 use serde_json::Value;
 
 use super::record::Gate;
+use super::voting::Ballot;
 use crate::flow::Approval;
+use crate::payload::Payload;
 use crate::problem::FieldErrors;
+use crate::schema::Schema;
 
 /// The field of the request that carries an override.
 const FIELD: &str = "proposedActionOverride";
@@ -16,6 +20,20 @@ const MAX_PROBLEMS: usize = 100;
 const MAX_COMPLAINT_BYTES: usize = 1_000;
 
 impl Gate {
+    /// Replaces the action of a ballot by the one that it repeats with other spellings of its numbers, such as 60.0 for 60: the proposed
+    /// action, or the one that the votes are for. What is executed then are the bytes that were shown.
+    pub(super) fn without_respelling(&self, ballot: Ballot) -> Ballot {
+        let Ballot::Approve { action: Some(action), note } = ballot else { return ballot };
+        let repeats = |known: &Payload| known.value().is_some_and(|value| same_value(value, action.value()));
+        if repeats(&self.proposed_action) {
+            Ballot::Approve { action: None, note }
+        } else if repeats(self.voted_action()) {
+            Ballot::ApproveVoted { sha256: self.voted_action().sha256(), note }
+        } else {
+            Ballot::Approve { action: Some(action), note }
+        }
+    }
+
     /// Checks an override against the rules of the flow. Fails with the problems, each at its path in the request.
     pub(super) fn check_override(&self, rules: &Approval, action: &Value) -> Result<(), FieldErrors> {
         let mut errors = FieldErrors::new();
@@ -36,10 +54,11 @@ impl Gate {
 }
 
 fn check_schema(schema: &Value, action: &Value, errors: &mut FieldErrors) {
-    match jsonschema::validator_for(schema) {
-        Ok(validator) => {
-            for problem in validator.iter_errors(action).take(MAX_PROBLEMS) {
-                errors.add(format!("{FIELD}{}", problem.instance_path()), bounded(problem.to_string()));
+    let violations = Schema::compile(schema).map_err(|bad| bad.to_string());
+    match violations.and_then(|schema| schema.violations(action, MAX_PROBLEMS).map_err(|too_much| too_much.to_string())) {
+        Ok(violations) => {
+            for violation in violations {
+                errors.add(format!("{FIELD}{}", violation.pointer), bounded(violation.message));
             }
         }
         Err(problem) => errors.add(FIELD, format!("the flow's overrideSchema cannot be used: {problem}")),
@@ -49,7 +68,7 @@ fn check_schema(schema: &Value, action: &Value, errors: &mut FieldErrors) {
 /// Returns the JSON Pointers at which `after` differs from `before` although `allowed` does not permit it. The two are compared place
 /// by place and not by a patch, because the paths in a patch shift with every removal before them.
 fn forbidden_edits(before: &Value, after: &Value, allowed: &[String], path: String) -> Vec<String> {
-    if before == after || allowed.contains(&path) {
+    if same_value(before, after) || allowed.contains(&path) {
         return Vec::new();
     }
     let keys: BTreeSet<String> = match (before, after) {

@@ -115,7 +115,7 @@ impl Gate {
         if rules.require_different_actor && starters.contains(actor.id.as_str()) {
             return Err(BallotError::StarterMayNot);
         }
-        let (verdict, choice, note) = match ballot {
+        let (verdict, choice, note) = match self.without_respelling(ballot) {
             Ballot::Approve { action, note } => (Verdict::Approved, action.map_or(Choice::Proposed, Choice::Edited), note),
             Ballot::ApproveVoted { sha256, note } => (Verdict::Approved, Choice::Known(sha256), note),
             Ballot::Reject { note } => (Verdict::Rejected, Choice::Proposed, note),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use exact_json::Decimal;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
@@ -121,13 +122,12 @@ fn decide(decision: &Decision, context: &TemplateContext<'_>) -> Result<Work, Un
             )));
         }
         // Models often write 5.0 where a case says 5: as a number it is the same.
-        Value::Number(number) => match number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 1e15) {
-            Some(whole) => format!("{whole:.0}"),
-            None => number.to_string(),
-        },
+        Value::Number(number) => Decimal::from(number).to_integer().unwrap_or_else(|| number.to_string()),
         scalar => scalar.to_string(),
     };
-    let selected = decision.cases.get_key_value(&text).map(|(case, _)| case).or(decision.default_case.as_ref());
+    let is_same_number = |case: &&String| matches!(&value, Value::Number(number) if Decimal::parse(case) == Some(Decimal::from(number)));
+    let selected = decision.cases.get_key_value(&text).map(|(case, _)| case);
+    let selected = selected.or_else(|| decision.cases.keys().find(is_same_number)).or(decision.default_case.as_ref());
     let position = selected.and_then(|case| decision.cases.keys().position(|name| name == case));
     let (Some(case), Some(position)) = (selected, position) else {
         let cases: Vec<_> = decision.cases.keys().map(String::as_str).collect();

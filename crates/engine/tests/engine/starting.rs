@@ -27,6 +27,16 @@ fn the_same_key_gives_the_first_run_again_and_another_body_is_a_conflict() {
 }
 
 #[test]
+fn a_body_whose_numbers_are_only_spelt_differently_is_the_same_body() {
+    let world = Deployment::of(&chain(1));
+    let body = |text: &str| serde_json::from_str(text).unwrap();
+    let first = world.execute(body(r#"{"a": 1.0, "b": [1e15, 0.5, -0.0]}"#), Some("k")).unwrap().unwrap();
+    let again = world.execute(body(r#"{"a": 1, "b": [1000000000000000, 0.50, 0]}"#), Some("k")).unwrap().unwrap();
+    assert_eq!((again.run.id, again.repeated), (first.run.id, true));
+    assert!(world.execute(body(r#"{"a": 1, "b": [1000000000000001, 0.5, 0]}"#), Some("k")).unwrap().is_err());
+}
+
+#[test]
 fn two_calls_with_one_key_at_the_same_time_start_one_run() {
     let world = Deployment::of(&chain(1));
     let faster = world.clone();

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::ports::EffectError;
 use domain::step::{MAX_OUTPUT_BYTES, ResponseHead};
+use exact_json::ReadError;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::{Value, json};
 
@@ -118,7 +119,8 @@ impl ReceivedResponse {
     }
 
     /// Returns the body as JSON: parsed if it is JSON, a string if it is other text, null if there is none. Binary is an object that
-    /// says so and holds the bytes in base64. Fails if the body cannot be decoded, or if its media type promises JSON and it is not.
+    /// says so and holds the bytes in base64. Fails if the body cannot be decoded, if its media type promises JSON and it is not, or
+    /// if it is JSON with a number that would change its value.
     pub(crate) fn body(&self) -> Result<Value, EffectError> {
         self.read_body().map_err(|why| self.unusable(&why))
     }
@@ -138,15 +140,22 @@ impl ReceivedResponse {
             if text.trim().is_empty() {
                 return Ok(Value::Null);
             }
-            return serde_json::from_str(text)
-                .map_err(|why| format!("its Content-Type promises JSON and its body is not JSON ({why}): {}", self.target.quote(text)));
+            return exact_json::read(text.as_bytes()).map_err(|why| match why {
+                ReadError::Syntax(why) => {
+                    format!("its Content-Type promises JSON and its body is not JSON ({why}): {}", self.target.quote(text))
+                }
+                ReadError::Number(number) => format!("its body {number}"),
+            });
         }
         // `text/plain` with `007` or `true` in it is text. Objects and arrays are parsed under any media type: too many services
         // send JSON as text.
         let is_structure = text.trim_start().starts_with(['{', '[']);
         let is_plain = self.media.essence.starts_with("text/") && !is_structure;
-        let parsed = if is_plain { None } else { serde_json::from_str(text).ok() };
-        Ok(parsed.unwrap_or_else(|| Value::from(text.as_str())))
+        match exact_json::read(text.as_bytes()) {
+            Ok(value) if !is_plain => Ok(value),
+            Err(ReadError::Number(number)) if !is_plain => Err(format!("its body {number}")),
+            _ => Ok(Value::from(text.as_str())),
+        }
     }
 
     fn media_name(&self) -> &str {
@@ -197,6 +206,19 @@ mod tests {
                 assert!(error.message.contains(body), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn a_number_that_would_change_its_value_fails_the_step_with_its_path() {
+        for media in ["application/json", "text/plain", ""] {
+            let error = received(media, br#"{"id": 12345678901234567890, "large": [18446744073709551616]}"#).body().unwrap_err();
+            assert!(
+                error.message.contains("its body has a number at `large[0]` that would change its value: 18446744073709551616"),
+                "{error}"
+            );
+            assert!(!error.retryable, "another attempt would get the same number");
+        }
+        assert_eq!(received("text/plain", b"18446744073709551616").body().unwrap(), json!("18446744073709551616"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Validates what a model says, its answer or the arguments of a tool, against the flow's JSON Schema.
 
 use domain::ports::EffectError;
-use jsonschema::Validator;
+use domain::schema::Schema;
+use exact_json::{InexactNumber, ReadError};
 use serde_json::Value;
 
 use crate::failure::{cut, permanent};
@@ -14,9 +15,9 @@ const MAX_VIOLATIONS: usize = 20;
 const QUOTED_ANSWER: usize = 200;
 
 /// Compiles a schema; `field` is the name of the flow's field that holds it. Fails if the schema is not valid.
-pub(crate) fn validator(schema: &Value, field: &str) -> Result<Validator, EffectError> {
+pub(crate) fn validator(schema: &Value, field: &str) -> Result<Schema, EffectError> {
     // Checked when the flow was saved; a later version of the library may judge it differently.
-    jsonschema::validator_for(schema).map_err(|why| permanent(format!("`{field}` is not a valid JSON Schema: {why}")))
+    Schema::compile(schema).map_err(|why| permanent(format!("`{field}` is not a valid JSON Schema: {why}")))
 }
 
 /// The model's answer is not what the flow asked for.
@@ -24,14 +25,18 @@ pub(crate) fn validator(schema: &Value, field: &str) -> Result<Validator, Effect
 pub(crate) enum AnswerError {
     #[error("the model's answer is not JSON, as outputSchema demands ({why}): {quoted}")]
     NotJson { why: String, quoted: String },
+    #[error("the model's answer {0}")]
+    Number(InexactNumber),
     #[error("the model's answer does not satisfy outputSchema: {}", .0.join("; "))]
     Schema(Vec<String>),
 }
 
 /// Reads the JSON in an answer. Fails if it is not JSON or does not satisfy the schema.
-pub(crate) fn parse(text: &str, schema: &Validator) -> Result<Value, AnswerError> {
-    let value: Value = serde_json::from_str(without_code_fence(after_reasoning(text)))
-        .map_err(|why| AnswerError::NotJson { why: why.to_string(), quoted: cut(text.trim(), QUOTED_ANSWER) })?;
+pub(crate) fn parse(text: &str, schema: &Schema) -> Result<Value, AnswerError> {
+    let value = exact_json::read(without_code_fence(after_reasoning(text)).as_bytes()).map_err(|why| match why {
+        ReadError::Number(number) => AnswerError::Number(number),
+        ReadError::Syntax(why) => AnswerError::NotJson { why: why.to_string(), quoted: cut(text.trim(), QUOTED_ANSWER) },
+    })?;
     let violations = violations(&value, schema);
     if violations.is_empty() { Ok(value) } else { Err(AnswerError::Schema(violations)) }
 }
@@ -49,23 +54,19 @@ pub(crate) fn after_reasoning(text: &str) -> &str {
     }
 }
 
-/// Returns what is wrong with a value, each violation with its JSON Pointer; an empty list if it satisfies the schema.
-pub(crate) fn violations(value: &Value, schema: &Validator) -> Vec<String> {
-    let mut errors = schema.iter_errors(value);
-    let mut violations: Vec<String> = errors
-        .by_ref()
-        .take(MAX_VIOLATIONS)
-        .map(|error| {
-            let path = error.instance_path().to_string();
-            let place = if path.is_empty() { "at the root".to_owned() } else { format!("at `{path}`") };
-            format!("{place}: {}", cut(&error.to_string(), QUOTED_VIOLATION))
-        })
-        .collect();
-    let more = errors.count();
-    if more > 0 {
-        violations.push(format!("and {more} more"));
-    }
-    violations
+/// Returns what is wrong with a value, each violation with its JSON Pointer; an empty list if it satisfies the schema. No more violations
+/// are computed than are listed.
+pub(crate) fn violations(value: &Value, schema: &Schema) -> Vec<String> {
+    let found = match schema.violations(value, MAX_VIOLATIONS + 1) {
+        Ok(found) => found,
+        Err(too_much) => return vec![too_much.to_string()],
+    };
+    let has_more = found.len() > MAX_VIOLATIONS;
+    let listed = found.into_iter().take(MAX_VIOLATIONS).map(|violation| {
+        let place = if violation.pointer.is_empty() { "at the root".to_owned() } else { format!("at `{}`", violation.pointer) };
+        format!("{place}: {}", cut(&violation.message, QUOTED_VIOLATION))
+    });
+    listed.chain(has_more.then(|| "and more".to_owned())).collect()
 }
 
 /// Returns the text inside a Markdown code fence if the whole text is one: many models wrap JSON in one although they are asked not to.
@@ -121,6 +122,15 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_would_change_its_value_is_named_with_its_path() {
+        let error = parsed(r#"{"ids":[1,18446744073709551616]}"#, &json!({})).unwrap_err();
+        assert!(
+            error.starts_with("the model's answer has a number at `ids[1]` that would change its value: 18446744073709551616. "),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn every_violation_is_listed_with_its_path() {
         let schema = json!({
             "type": "object",
@@ -140,7 +150,8 @@ mod tests {
     fn the_list_of_violations_is_bounded() {
         let answer = format!("[{}]", vec![format!("\"{}\"", "x".repeat(1000)); 50].join(","));
         let error = parsed(&answer, &json!({"items": {"type": "number"}})).unwrap_err();
-        assert!(error.ends_with("and 30 more"), "{error}");
+        assert!(error.ends_with("; and more"), "{error}");
+        assert_eq!(error.matches("is not of type").count(), MAX_VIOLATIONS);
         assert!(error.len() < 10_000);
     }
 }

@@ -13,8 +13,9 @@ use domain::flow::{ServiceSlug, Tool};
 use domain::json::canonical;
 use domain::network::PrivateNetworks;
 use domain::ports::{Connections, EffectError, Vault};
+use domain::schema::Schema;
 use domain::step::MAX_INLINE_BYTES;
-use jsonschema::Validator;
+use exact_json::ReadError;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -40,7 +41,7 @@ pub(crate) struct Tools<'a>(Vec<AvailableTool<'a>>);
 struct AvailableTool<'a> {
     name: String,
     tool: &'a Tool,
-    schema: Validator,
+    schema: Schema,
 }
 
 /// The result of one tool call.
@@ -133,7 +134,10 @@ impl AvailableTool<'_> {
         }
         // Some servers send an empty text for a function without parameters.
         let text = if text.trim().is_empty() { "{}" } else { text };
-        let arguments: Value = serde_json::from_str(text).map_err(|why| format!("the arguments are not JSON: {why}"))?;
+        let arguments = exact_json::read(text.as_bytes()).map_err(|why| match why {
+            ReadError::Syntax(why) => format!("the arguments are not JSON: {why}"),
+            ReadError::Number(number) => format!("the JSON of the arguments {number}"),
+        })?;
         let violations = violations(&arguments, &self.schema);
         if violations.is_empty() {
             Ok(arguments)
@@ -145,7 +149,7 @@ impl AvailableTool<'_> {
 
 /// Arguments that were not sent, as the record keeps them.
 fn as_written(text: &str) -> Value {
-    let parsed = if text.len() > MAX_RESULT_BYTES { None } else { serde_json::from_str(text).ok() };
+    let parsed = if text.len() > MAX_RESULT_BYTES { None } else { exact_json::read(text.as_bytes()).ok() };
     parsed.unwrap_or_else(|| Value::from(bounded(text.to_owned())))
 }
 
@@ -176,7 +180,7 @@ fn result_of_response(received: ReceivedResponse) -> (String, Option<u16>, Outco
         Ok("") => Value::Null,
         Ok(text) => {
             let text = received.target.clean(text);
-            serde_json::from_str(&text).unwrap_or(Value::String(text))
+            exact_json::read(text.as_bytes()).unwrap_or(Value::String(text))
         }
         Err(why) => Value::from(why),
     };

@@ -6,8 +6,8 @@
 use domain::network::PrivateNetworks;
 use domain::ports::{Connections, Effect, EffectError, Vault};
 use domain::request::LlmRequest;
+use domain::schema::Schema;
 use domain::step::ResponseHead;
-use jsonschema::Validator;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -51,7 +51,7 @@ struct Conversation<'a, C, V> {
     attempt: &'a Attempt<'a>,
     step: &'a LlmRequest,
     model: &'a Model,
-    schema: Option<Validator>,
+    schema: Option<Schema>,
     tools: Tools<'a>,
     messages: Vec<ChatMessage>,
     /// The step's `toolCalls`.
