@@ -176,7 +176,7 @@ pub(crate) fn json_of(bytes: &[u8]) -> Result<Option<Value>, ApiError> {
             let path = if number.path.is_empty() { "body" } else { number.path.as_str() };
             FieldErrors::one(path, number.message()).into()
         }
-        problem @ ReadError::Syntax(_) => FieldErrors::one("body", problem).into(),
+        problem @ (ReadError::Syntax(_) | ReadError::TooDeep) => FieldErrors::one("body", problem).into(),
     })
 }
 

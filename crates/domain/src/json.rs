@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
+pub use exact_json::{MAX_DEPTH, depth_is_within};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -67,30 +68,6 @@ impl PartialEq for CanonicalJson {
 impl std::fmt::Debug for CanonicalJson {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.value.fmt(f)
-    }
-}
-
-/// The most levels of arrays and objects that a JSON value may have which this system accepts or makes. Readers allow 127 levels, so that
-/// what is accepted can be wrapped in a record, an event or an answer and still be read by each of them.
-pub const MAX_DEPTH: usize = 64;
-
-/// The error for a JSON value that is nested too deeply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("has more than {MAX_DEPTH} levels of arrays and objects, the most that JSON may have here")]
-pub struct TooDeep;
-
-/// Fails if a value has more than [`MAX_DEPTH`] levels. Every value that comes in is checked by this: bodies, triggers, answers of
-/// services and models, filled-in templates, overrides.
-pub fn check_depth(value: &Value) -> Result<(), TooDeep> {
-    if depth_is_within(value, MAX_DEPTH) { Ok(()) } else { Err(TooDeep) }
-}
-
-/// Returns whether a value has at most this number of levels of arrays and objects. A scalar has none.
-pub fn depth_is_within(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(items) => levels > 0 && items.iter().all(|item| depth_is_within(item, levels - 1)),
-        Value::Object(fields) => levels > 0 && fields.values().all(|item| depth_is_within(item, levels - 1)),
-        _ => true,
     }
 }
 

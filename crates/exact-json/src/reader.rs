@@ -7,6 +7,9 @@ use serde_json::{Number, Value};
 
 use crate::decimal::Decimal;
 
+/// The most levels of arrays and objects that a JSON value may have which this system accepts or makes. Readers allow 127 levels, so that
+/// what is accepted can be wrapped in a record, an event or an answer and still be read by each of them.
+pub const MAX_DEPTH: usize = 64;
 /// A decimal of up to this many digits without an exponent is kept by a binary number of 64 bits (`DBL_DIG` of C).
 const SHORT_NUMBER: usize = 15;
 /// The most characters of a number or a path that an error quotes.
@@ -18,6 +21,9 @@ pub enum ReadError {
     /// The text is not JSON.
     #[error("is not JSON: {0}")]
     Syntax(#[from] serde_json::Error),
+    /// Arrays and objects are nested too deeply.
+    #[error("has more than {MAX_DEPTH} levels of arrays and objects, the most that JSON may have here")]
+    TooDeep,
     /// A number would change its value.
     #[error(transparent)]
     Number(#[from] InexactNumber),
@@ -47,9 +53,20 @@ impl InexactNumber {
     }
 }
 
-/// Reads a JSON text. Fails if it is not JSON, and with the path of the first number that would change its value.
+/// Returns whether a value has at most this number of levels of arrays and objects. A scalar has none.
+pub fn depth_is_within(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels > 0 && items.iter().all(|item| depth_is_within(item, levels - 1)),
+        Value::Object(fields) => levels > 0 && fields.values().all(|item| depth_is_within(item, levels - 1)),
+        _ => true,
+    }
+}
+
+/// Reads a JSON text that comes from outside. Fails if it is not JSON or has more than [`MAX_DEPTH`] levels, and with the path of the first
+/// number that would change its value.
 pub fn read(text: &[u8]) -> Result<Value, ReadError> {
     match serde_json::from_slice(text) {
+        Ok(value) if !depth_is_within(&value, MAX_DEPTH) => Err(ReadError::TooDeep),
         Ok(value) => match first_inexact(text) {
             None => Ok(value),
             Some(number) => Err(number.into()),

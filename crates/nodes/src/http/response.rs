@@ -144,7 +144,7 @@ impl ReceivedResponse {
                 ReadError::Syntax(why) => {
                     format!("its Content-Type promises JSON and its body is not JSON ({why}): {}", self.target.quote(text))
                 }
-                ReadError::Number(number) => format!("its body {number}"),
+                why @ (ReadError::Number(_) | ReadError::TooDeep) => format!("its body {why}"),
             });
         }
         // `text/plain` with `007` or `true` in it is text. Objects and arrays are parsed under any media type: too many services
@@ -153,7 +153,7 @@ impl ReceivedResponse {
         let is_plain = self.media.essence.starts_with("text/") && !is_structure;
         match exact_json::read(text.as_bytes()) {
             Ok(value) if !is_plain => Ok(value),
-            Err(ReadError::Number(number)) if !is_plain => Err(format!("its body {number}")),
+            Err(why @ (ReadError::Number(_) | ReadError::TooDeep)) if !is_plain => Err(format!("its body {why}")),
             _ => Ok(Value::from(text.as_str())),
         }
     }

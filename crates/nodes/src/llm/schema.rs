@@ -35,7 +35,9 @@ pub(crate) enum AnswerError {
 pub(crate) fn parse(text: &str, schema: &Schema) -> Result<Value, AnswerError> {
     let value = exact_json::read(without_code_fence(after_reasoning(text)).as_bytes()).map_err(|why| match why {
         ReadError::Number(number) => AnswerError::Number(number),
-        ReadError::Syntax(why) => AnswerError::NotJson { why: why.to_string(), quoted: cut(text.trim(), QUOTED_ANSWER) },
+        why @ (ReadError::Syntax(_) | ReadError::TooDeep) => {
+            AnswerError::NotJson { why: why.to_string(), quoted: cut(text.trim(), QUOTED_ANSWER) }
+        }
     })?;
     let violations = violations(&value, schema);
     if violations.is_empty() { Ok(value) } else { Err(AnswerError::Schema(violations)) }

@@ -136,7 +136,7 @@ impl AvailableTool<'_> {
         let text = if text.trim().is_empty() { "{}" } else { text };
         let arguments = exact_json::read(text.as_bytes()).map_err(|why| match why {
             ReadError::Syntax(why) => format!("the arguments are not JSON: {why}"),
-            ReadError::Number(number) => format!("the JSON of the arguments {number}"),
+            why @ (ReadError::Number(_) | ReadError::TooDeep) => format!("the JSON of the arguments {why}"),
         })?;
         let violations = violations(&arguments, &self.schema);
         if violations.is_empty() {
