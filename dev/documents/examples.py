@@ -54,5 +54,6 @@ def spec_around(node: dict[str, Any]) -> dict[str, Any]:
                 after.append(target["next"])
     routes = [node.get(field) for field in ("onError", "onReject", "onTimeout")]
     after += [route.removeprefix(ROUTE) for route in routes if isinstance(route, str) and route.startswith(ROUTE)]
-    others = [{"id": one, "type": "transform", "output": {}} for one in dict.fromkeys([*before, *after])]
+    # The output of a service is not known before it has answered, so any path of it may be read.
+    others = [{"id": one, "type": "service_call", "service": "custom:echo", "path": "/"} for one in dict.fromkeys([*before, *after])]
     return {"startNodeId": before[0] if before else name, "nodes": [node, *others], "edges": edges}

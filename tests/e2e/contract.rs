@@ -23,7 +23,7 @@ async fn the_document_is_served_without_a_key_and_names_every_route() {
         );
     }
     assert_eq!(stack.ada.page("/api/openapi.json", &[]).await.2, document.2, "a key makes no difference");
-    assert_eq!(stack.without_key.authorized_by("Bearer nonsense").page("/api/openapi.json?limit=x", &[]).await.2, document.2);
+    assert_eq!(stack.without_key.authorized_by("Bearer nonsense").page("/api/openapi.json", &[]).await.2, document.2);
 }
 
 #[tokio::test]

@@ -117,7 +117,9 @@ async fn two_approvals_are_by_two_people_for_the_same_action() {
     assert_eq!(again.data(200)["votes"], *votes, "a second vote by the same person does not count");
     assert_eq!(run.approve(&json!({})).await.error(409), "this approval was approved already");
     let other = run.by(&stack.grace).approve(&json!({})).await;
-    assert_eq!(other.error(409), "others have approved a different action; all approvals must be for the same one");
+    let message =
+        "others have approved a different action; all approvals must be for the same one, which `votes` shows and `actionSha256` approves";
+    assert_eq!(other.error(409), message);
     assert!(stack.echo.sent_to(&format!("/{}/execute", flow.slug)).await.is_empty());
     assert_eq!(run.view().await.step("review")["votes"], *votes);
 

@@ -65,7 +65,7 @@ async fn the_same_key_with_another_body_is_refused() {
     let stack = Stack::shared();
     let flow = flow(&stack).await;
     execute(&stack, &flow, "k", &json!({"n": 1})).await.data(202);
-    for body in [json!({"n": 2}), json!({}), json!(null), json!({"n": "1"}), json!({"n": 1.0})] {
+    for body in [json!({"n": 2}), json!({}), json!(null), json!({"n": "1"}), json!({"n": 1.5})] {
         assert_eq!(execute(&stack, &flow, "k", &body).await.error(409), "the Idempotency-Key was used with another body", "{body}");
     }
     assert_eq!(stack.ada.get(&format!("/api/flows/{}/runs", flow.id)).await.body["total"], 1);

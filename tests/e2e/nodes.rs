@@ -100,11 +100,11 @@ async fn a_missing_path_fails_the_step_and_is_named() {
         let two = |slug: &str| {
             let call = echo_call("call", &format!("/{slug}/call"), &json!({"to": template}));
             spec(
-                &[transform("first", &json!({"items": [1]})), call, transform("after", &json!(1))],
+                &[transform("first", &json!({"items": "${trigger.items}"})), call, transform("after", &json!(1))],
                 &[edge("first", "call"), edge("call", "after")],
             )
         };
-        let (flow, run) = stack.run(two, &json!({"customer": {}})).await;
+        let (flow, run) = stack.run(two, &json!({"customer": {}, "items": [1]})).await;
         let view = run.wait("failed").await;
         assert_eq!(view.error(), message);
         assert_eq!(view.run["error"]["nodeId"], "call");

@@ -202,7 +202,8 @@ async fn a_failed_delivery_waits_for_its_next_attempt_and_can_be_redelivered_at_
     assert_eq!((&failed["status"], &failed["lastStatusCode"]), (&json!("failed"), &json!(503)));
     assert!(failed["answer"].as_str().unwrap().contains("webhook.test"), "the echo service shows what it was sent");
     let at = |name: &str| failed[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
-    assert_eq!(at("nextAttemptAt").duration_since(at("lastAttemptAt")).as_secs(), 60);
+    let wait = at("nextAttemptAt").duration_since(at("lastAttemptAt")).as_secs();
+    assert!((54..=60).contains(&wait), "a minute, up to a tenth shorter: {wait} s");
 
     let first = stack.echo.only(&hook.path).await;
     stack.aws.bring_forward(first.body()["orgId"].as_str().unwrap(), &hook.id, asked["id"].as_str().unwrap()).await;

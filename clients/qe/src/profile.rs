@@ -124,8 +124,9 @@ fn list(all: &Profiles, json: bool) -> Result<(), Failure> {
 #[cfg(unix)]
 fn check_mode(path: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::PermissionsExt;
+    // The lowest six bits are the rights of the group and of others.
     let mode = std::fs::metadata(path)?.permissions().mode();
-    if mode & 0o077 == 0 {
+    if mode.trailing_zeros() >= 6 {
         return Ok(());
     }
     Err(Failure::usage(format!("{0} contains keys and other users can read it; run `chmod 600 {0}`", path.display())))

@@ -1,6 +1,7 @@
 //! Saved means that it can run: what no run could execute is refused at its path, with what to write instead, and what only some runs
 //! can execute is a warning.
 #![expect(clippy::needless_pass_by_value, reason = "`json!(…)` reads better without a `&`")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
 mod common;
 

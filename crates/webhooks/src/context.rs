@@ -1,5 +1,6 @@
 //! What the events of one batch have in common, so that it is read once for all of them.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::id::{OrgId, RunId};
@@ -23,8 +24,8 @@ impl BatchContext {
             }
         }
         for run in events.iter().flatten().map(DomainEvent::run) {
-            if !organisations.contains_key(&run) {
-                organisations.insert(run, organisation_of(runs, &run).await);
+            if let Entry::Vacant(unknown) = organisations.entry(run) {
+                unknown.insert(organisation_of(runs, &run).await);
             }
         }
         let known: BTreeSet<OrgId> = organisations.values().flatten().copied().collect();

@@ -22,9 +22,9 @@ pub async fn handle(
     let warnings = draft.warnings().clone();
     if request.is_dry_run()? {
         let checked = editor.check_create(entropy, request.key.org, draft).await?;
-        return Ok(ApiResponse::dry_run(view::saved_flow(view::checked_flow(&checked.flow, &checked.version), &warnings)));
+        return Ok(ApiResponse::dry_run(view::saved_flow(&view::checked_flow(&checked.flow, &checked.version), &warnings)));
     }
     let created = editor.create(entropy, request.key.org, draft).await?;
     let flow = view::flow_with_spec(&created.flow, &created.version, created.secret.as_ref());
-    Ok(ApiResponse::created(view::saved_flow(flow, &warnings)))
+    Ok(ApiResponse::created(view::saved_flow(&flow, &warnings)))
 }

@@ -27,13 +27,11 @@ pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, re
     let spec = spec_for(flows, &run).await?;
     let ix = spec.position(&node).ok_or(ApplicationError::NotFound("step"))?;
     let now = clock.now();
-    match view::part_of_step(runs, now, &run, &spec, ix, part).await? {
-        Some(found) => Ok(ApiResponse::ok(found)),
-        None => {
-            let purged = runs.step(&run, &node, now).await?.and_then(|record| record.purged).map(|purged| purged.at);
-            Err(ApplicationError::Absent(reason(part, &node, run.progress.get(ix).status, purged)).into())
-        }
+    if let Some(found) = view::part_of_step(runs, now, &run, &spec, ix, part).await? {
+        return Ok(ApiResponse::ok(found));
     }
+    let purged = runs.step(&run, &node, now).await?.and_then(|record| record.purged).map(|purged| purged.at);
+    Err(ApplicationError::Absent(reason(part, &node, run.progress.get(ix).status, purged)).into())
 }
 
 /// Returns the part of the step that the query names; without `of` it is the output.

@@ -1,5 +1,5 @@
 //! A batch as the stream delivers it.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
 use domain::id::{EndpointId, OrgId};
 use domain::ports::{Deliveries, WebhookEndpoints};

@@ -48,7 +48,7 @@ pub fn checked_flow(head: &Flow, version: &Version) -> Value {
 }
 
 /// Returns a flow that was saved, under its name, and with `warnings` by path if there are any: what may make some of its runs fail.
-pub fn saved_flow(flow: Value, warnings: &FieldErrors) -> Value {
+pub fn saved_flow(flow: &Value, warnings: &FieldErrors) -> Value {
     let mut view = json!({"flow": flow});
     if !warnings.is_empty() {
         set(&mut view, "warnings", json!(warnings.by_path()));

@@ -55,7 +55,7 @@ type Act = dyn Fn(&Site, Time) -> Answer;
 /// A call that a task waits for.
 #[derive(Clone)]
 pub struct Call {
-    /// BallotOutcome over the calls of the task.
+    /// The number of the call among the calls of the task.
     pub number: usize,
     pub name: &'static str,
     pub writes: bool,

@@ -124,7 +124,7 @@ async fn assert_reads_organisation(store: &Opened, samples: &Samples) {
     let window = Window { limit: 10, ..Window::default() };
     assert_eq!(table.organisation(&org).await.unwrap().as_ref(), Some(&samples.organisation));
     assert!(table.cursor_secret(&org).await.unwrap() == samples.organisation.cursor_secret);
-    assert_eq!(table.private_ranges(&org).await.unwrap(), [samples.range.clone()]);
+    assert_eq!(table.private_ranges(&org).await.unwrap(), [samples.range]);
     let job = RetentionJob { rev: 1, ..samples.job.clone() };
     assert_eq!(runs.retention_job(&org).await.unwrap(), Some(job));
     assert_eq!(runs.retention_jobs_owed().await.unwrap(), [org]);

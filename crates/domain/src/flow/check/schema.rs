@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// The keywords of JSON Schema that this check knows (drafts 4 to 2020-12), and those of OpenAPI that people use with it.
+/// The keywords of JSON Schema that this check knows (drafts 4 to 2020-12), and those of `OpenAPI` that people use with it.
 const KEYWORDS: &[&str] = &[
     "$anchor",
     "$comment",
@@ -98,14 +98,14 @@ const MAX_LEVELS: usize = 128;
 /// Checks a schema. Returns what is wrong with it, each with its path below the schema (`.properties.a`).
 pub(in crate::flow) fn check_schema(schema: &Value) -> Vec<(String, String)> {
     let mut problems = Vec::new();
-    misspelt(schema, String::new(), MAX_LEVELS, &mut problems);
+    misspelt(schema, "", MAX_LEVELS, &mut problems);
     if let Err(problem) = jsonschema::validator_for(schema) {
         problems.push((String::new(), format!("is not a valid JSON Schema: {problem} (at `{}`)", problem.instance_path())));
     }
     problems
 }
 
-fn misspelt(schema: &Value, path: String, levels: usize, problems: &mut Vec<(String, String)>) {
+fn misspelt(schema: &Value, path: &str, levels: usize, problems: &mut Vec<(String, String)>) {
     let (Some(fields), Some(levels)) = (schema.as_object(), levels.checked_sub(1)) else { return };
     for (key, value) in fields {
         let below = format!("{path}.{key}");
@@ -113,14 +113,14 @@ fn misspelt(schema: &Value, path: String, levels: usize, problems: &mut Vec<(Str
             match value {
                 Value::Array(parts) => {
                     for (at, part) in parts.iter().enumerate() {
-                        misspelt(part, format!("{below}[{at}]"), levels, problems);
+                        misspelt(part, &format!("{below}[{at}]"), levels, problems);
                     }
                 }
-                part => misspelt(part, below, levels, problems),
+                part => misspelt(part, &below, levels, problems),
             }
         } else if NAMED_SCHEMAS.contains(&key.as_str()) {
             for (name, part) in value.as_object().into_iter().flatten() {
-                misspelt(part, format!("{below}.{name}"), levels, problems);
+                misspelt(part, &format!("{below}.{name}"), levels, problems);
             }
         } else if !KEYWORDS.contains(&key.as_str())
             && let Some(meant) = KEYWORDS.iter().find(|keyword| is_close(key, keyword))

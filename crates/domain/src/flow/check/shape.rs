@@ -28,7 +28,7 @@ pub(super) fn check(spec: &Spec, paths: &[String], errors: &mut FieldErrors, war
                             .add(path(), format!("`${{{expression}}}` names a field of `{node}` that its outputSchema does not mention"));
                     }
                     Reach::Impossible => {
-                        errors.add(path(), format!("`${{{expression}}}` can never be read: {}", puts_out(node.as_str(), kind)))
+                        errors.add(path(), format!("`${{{expression}}}` can never be read: {}", puts_out(node.as_str(), kind)));
                     }
                 }
             }
@@ -83,8 +83,9 @@ fn of_output(spec: &Spec, kind: &NodeKind, segments: &[String], hops: usize) -> 
 fn of_llm(step: &LlmStep, segments: &[String]) -> Reach {
     let names: Vec<&str> = segments.iter().map(String::as_str).collect();
     let own = match names.as_slice() {
-        ["text" | "model" | "inferenceMs" | "parsed"] | ["tokens"] | ["tokens", "prompt" | "completion" | "total"] => Reach::Possible,
-        ["toolCalls", ..] => Reach::Possible,
+        ["text" | "model" | "inferenceMs" | "parsed" | "tokens"] | ["tokens", "prompt" | "completion" | "total"] | ["toolCalls", ..] => {
+            Reach::Possible
+        }
         _ => Reach::Impossible,
     };
     let Some(schema) = &step.output_schema else { return own };

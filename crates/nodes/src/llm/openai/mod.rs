@@ -58,14 +58,13 @@ impl Model {
             let call = StepRequest { method: "POST", url, headers: &BTreeMap::new(), credential, body: Some(&body) };
             let received = client.send(&NoPrivateNetworks, &attempt, call).await?;
             let next = refused_field(&received).and_then(|error| dialect.without_refused_field(&body, error));
-            match next.filter(|next| !tried.contains(next) && variant < MAX_VARIANTS) {
-                Some(next) => tried.push(next),
-                None => {
-                    if received.is_success() {
-                        *self.dialect.lock().unwrap_or_else(PoisonError::into_inner) = dialect;
-                    }
-                    return response::read(&received, &self.name, request);
+            if let Some(next) = next.filter(|next| !tried.contains(next) && variant < MAX_VARIANTS) {
+                tried.push(next);
+            } else {
+                if received.is_success() {
+                    *self.dialect.lock().unwrap_or_else(PoisonError::into_inner) = dialect;
                 }
+                return response::read(&received, &self.name, request);
             }
         }
     }
