@@ -86,7 +86,7 @@ fn ordinary_schemas_validate_large_values() {
     assert_eq!(violations(&tree, &deep), Ok(vec![]));
     // The schema of JSON Schema itself.
     let meta = json!({"properties": {"schema": {"$ref": "https://json-schema.org/draft/2020-12/schema"}}});
-    assert_eq!(violations(&meta, &json!({"schema": {"type": "strin"}})).map(|found| found.is_empty()), Ok(false));
+    assert_eq!(violations(&meta, &json!({"schema": {"type": "none"}})).map(|found| found.is_empty()), Ok(false));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use api::{ApiError, ApiRequest, ApiResponse, BodyFields, Endpoint, view};
 use domain::access::Scope;
+use domain::error::ApplicationError;
 use domain::gate::{Action, Ballot, MAX_ACTION_BYTES};
 use domain::ports::Clock;
 use domain::problem::FieldErrors;
@@ -37,7 +38,11 @@ fn ballot(body: &mut BodyFields) -> Result<Ballot, ApiError> {
     let action = action.map_err(|_| ApiError::TooLarge("override", MAX_ACTION_BYTES))?;
     let (sha256, note) = (body.sha256("actionSha256"), body.text("note"));
     match (action, sha256) {
-        (Some(_), Some(_)) => Err(FieldErrors::one("actionSha256", "cannot be combined with proposedActionOverride").into()),
+        (Some(_), Some(_)) => {
+            let fields = FieldErrors::one("actionSha256", "cannot be combined with proposedActionOverride");
+            let message = "the request names two actions; send one of them".to_owned();
+            Err(ApplicationError::Unprocessable { message, fields }.into())
+        }
         (None, Some(sha256)) => Ok(Ballot::ApproveVoted { sha256, note }),
         (action, None) => Ok(Ballot::Approve { action, note }),
     }
