@@ -95,7 +95,7 @@ async fn a_missing_path_fails_the_step_and_is_named() {
     let stack = Stack::shared();
     for (template, message) in [
         ("${trigger.customer.name}", "`trigger.customer.name` is not there"),
-        ("Dear ${step.first.output.items[3]}", "`step.first.output.items.3` is not there"),
+        ("Dear ${step.first.output.items[3]}", "`step.first.output.items[3]` is not there"),
     ] {
         let two = |slug: &str| {
             let call = echo_call("call", &format!("/{slug}/call"), &json!({"to": template}));

@@ -1,4 +1,4 @@
-//! What a crash left owing is paid.
+//! Dispatches the pending effects that a crash left.
 
 use domain::error::ApplicationError;
 use domain::id::RunId;
@@ -8,7 +8,7 @@ use domain::run::{PendingEffect, Run};
 use crate::{Engine, Ports};
 
 impl<P: Ports> Engine<P> {
-    /// Pays the debts of all runs in the outbox; gives how many were found. One that cannot be paid does not hold up the others.
+    /// Dispatches the pending effects of all runs in the outbox, and returns their number. One that fails does not hold up the others.
     pub async fn reconcile(&self, lists: &impl RunLists) -> Result<usize, ApplicationError> {
         let with_pending_effects = lists.with_pending_effects().await?;
         let mut failed = None;
@@ -28,8 +28,8 @@ impl<P: Ports> Engine<P> {
         }
     }
 
-    /// Carries out what `run` pending. Doing it twice is doing it once: executions have names, a bell rings once, and what wakes
-    /// up looks at the table.
+    /// Dispatches the pending effect of `run`. Doing it twice is harmless: executions have names, a task token works once, and a segment
+    /// that wakes up reads the table.
     pub(crate) async fn dispatch(&self, run: &Run) -> Result<(), PortError> {
         match (run.execution.pending, &run.execution.token) {
             (None, _) => Ok(()),

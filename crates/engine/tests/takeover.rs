@@ -19,7 +19,7 @@ fn a_run_goes_on_when_the_invocation_that_took_it_over_dies() {
         }
         None
     });
-    // The first one must not report success: nobody waits for the second, so nobody would invoke again.
+    // The first one must not report success: no execution waits for the second, so none would invoke again.
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
     let keys: Vec<_> = world.effects.sent_to("n1").into_iter().map(|sent| sent.context.idempotency_key).collect();
     assert!(keys.windows(2).all(|pair| pair.first() == pair.last()), "{keys:?}");

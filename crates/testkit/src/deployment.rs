@@ -1,4 +1,4 @@
-//! A whole deployment in memory: the real engine on these ports, and somebody who plays Step Functions and EventBridge.
+//! A whole deployment in memory: the real engine on these ports, and a player of Step Functions and EventBridge.
 
 use std::future::Future;
 
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::build::{Maker, actor, at};
 use crate::{Execution, Fate, Faults, ManualClock, Memory, RecordedExecutions, ScriptedEffects, SeededEntropy, Stage, block_on, run_until};
 
-/// How often Advance is invoked before its execution fails: once, and four retries (`statemachine/*.asl.json`).
+/// The number of invocations of Advance before its execution fails: once, and four retries (`statemachine/*.asl.json`).
 pub const ATTEMPTS: u32 = 5;
 
 /// What became of an invocation of the worker.
@@ -138,7 +138,7 @@ impl Deployment {
         self.call(self.engine.cancel(&self.org, &run, "usr_canceller", Some(reason.to_owned()))).unwrap()
     }
 
-    /// The worker that pays debts.
+    /// The worker that dispatches pending effects.
     pub fn reconcile(&self) -> Result<usize, ApplicationError> {
         self.call(self.engine.reconcile(&self.store)).unwrap()
     }
@@ -172,7 +172,7 @@ impl Deployment {
             Stage::Parked(until) if until <= self.clock.now() => self.executions.set_stage(name, Stage::Advance(0)),
             Stage::Advance(failures) => {
                 let invoked = self.invoke(execution.run, execution.segment);
-                // Somebody may have stopped it meanwhile.
+                // It may have been stopped meanwhile.
                 if self.executions.find(name).is_none_or(|now| now.is_over()) {
                     return true;
                 }
@@ -181,7 +181,7 @@ impl Deployment {
                     _ if failures + 1 < ATTEMPTS => self.executions.set_stage(name, Stage::Advance(failures + 1)),
                     _ => {
                         self.executions.set_stage(name, Stage::Failed);
-                        // EventBridge delivers until somebody has listened to the end.
+                        // EventBridge delivers until a delivery succeeds.
                         let settle = || self.call(self.engine.settle(&execution.run, execution.segment, "the execution failed"));
                         while !matches!(settle(), Some(Ok(_))) {}
                     }
@@ -221,7 +221,7 @@ impl Deployment {
         panic!("the executions do not come to rest");
     }
 
-    /// Lets time pass, and debts be paid, until the run has ended. A run that is stuck fails the test.
+    /// Lets time pass, and dispatches pending effects, until the run has ended. A run that is stuck fails the test.
     pub fn play_to_end(&self, run: RunId) -> Run {
         for _ in 0..1_000 {
             self.play();
@@ -234,7 +234,7 @@ impl Deployment {
         panic!("{run} does not come to an end: {:?}", self.run(run));
     }
 
-    /// To the next moment at which something happens by itself: a debt is paid, or a park is over.
+    /// To the next moment at which something happens by itself: a pending effect is dispatched, or a park is over.
     pub fn pass_time(&self, run: RunId) {
         if self.run(run).execution.pending.is_some() {
             self.clock.advance(300);

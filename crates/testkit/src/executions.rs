@@ -17,7 +17,7 @@ pub enum Stage {
     BeforePark,
     /// It waits for its token, until then at most.
     Parked(Time),
-    /// It is at Advance; so many invocations have failed.
+    /// It is at Advance; this number of invocations has failed.
     Advance(u32),
     /// It is over, and all is well.
     Succeeded,
@@ -57,7 +57,7 @@ impl Execution {
 #[derive(Debug, Clone, Default)]
 struct State {
     executions: Vec<Execution>,
-    rung: BTreeMap<String, usize>,
+    resumed: BTreeMap<String, usize>,
     starts: usize,
 }
 
@@ -94,12 +94,12 @@ impl RecordedExecutions {
         self.state().executions.iter().find(|execution| execution.name == name).cloned()
     }
 
-    /// How often a token was rung.
+    /// Returns the number of times that a token was resumed.
     pub fn resumes(&self, token: &str) -> usize {
-        self.state().rung.get(token).copied().unwrap_or(0)
+        self.state().resumed.get(token).copied().unwrap_or(0)
     }
 
-    /// How often `start` took effect or would have, repetitions included.
+    /// Returns the number of times that `start` took effect or would have, repetitions included.
     pub fn starts(&self) -> usize {
         self.state().starts
     }
@@ -133,8 +133,8 @@ impl RecordedExecutions {
 
     fn ring_now(&self, token: &str) {
         let mut state = self.state();
-        *state.rung.entry(token.to_owned()).or_default() += 1;
-        // A token that nobody waits for any more is no error.
+        *state.resumed.entry(token.to_owned()).or_default() += 1;
+        // A token that is no longer waited for is no error.
         let waiting = |execution: &&mut Execution| matches!(execution.stage, Stage::Parked(_)) && execution.token() == token;
         if let Some(execution) = state.executions.iter_mut().find(waiting) {
             execution.stage = Stage::Advance(0);

@@ -100,7 +100,7 @@ fn a_cancelled_run_goes_on_where_it_was_stopped() {
     world.cancel(before, "not now").unwrap();
     let run = again(&world, before);
     world.play();
-    assert_eq!(world.node(run, "ask").status, NodeStatus::AwaitingApproval, "nobody had decided");
+    assert_eq!(world.node(run, "ask").status, NodeStatus::AwaitingApproval, "there was no decision");
     world.decide(run, "", &actor("usr_ada"), testkit::build::approve()).unwrap();
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
     assert_eq!(world.effects.sent_to("b")[0].body(), Some(&json!({"n": 1})));
@@ -123,14 +123,14 @@ fn only_what_failed_or_was_cancelled_can_be_retried() {
     world.decide(run, "", &actor("usr_ada"), testkit::build::approve()).unwrap();
     world.play_to_end(run);
     refused("succeeded");
-    let nobody = world.call(world.engine.retry(
+    let foreign = world.call(world.engine.retry(
         &world.entropy,
         &testkit::build::Maker::new(9).org(),
         &run,
         &actor("usr_x"),
         RetryOptions::default(),
     ));
-    assert!(matches!(nobody, Some(Err(ApplicationError::NotFound("run")))));
+    assert!(matches!(foreign, Some(Err(ApplicationError::NotFound("run")))));
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn a_decision_that_comes_before_park_is_not_lost() {
     assert_eq!(world.executions.all()[1].stage, Stage::BeforePark);
     world.decide(run, "", &actor("usr_ada"), approve_as(json!({"amount": 3}))).unwrap();
     world.play();
-    assert_eq!(world.run(run).status, RunStatus::Succeeded, "nobody had to resume, and no time had to pass");
+    assert_eq!(world.run(run).status, RunStatus::Succeeded, "without a resume, and without a wait");
     assert_eq!(world.effects.sent_to("pay")[0].body(), Some(&json!({"amount": 3})));
 }
 

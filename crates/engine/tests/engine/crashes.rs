@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use testkit::build::{actor, approve_as, canonical, chain, gate, service, spec, task, transform};
 use testkit::{Deployment, Fate, Reply, block_on};
 
-/// What a run came to, as far as anybody outside can tell.
+/// The end of a run, as a caller can see it.
 #[derive(Debug, PartialEq)]
 struct End {
     status: RunStatus,
@@ -31,7 +31,7 @@ struct Story {
 /// A story in which one call was struck.
 struct Struck {
     /// Which call, and how; for the message of a failed test.
-    told: String,
+    label: String,
     world: Deployment,
     run: RunId,
 }
@@ -84,8 +84,8 @@ impl Story {
             let starting = calls.iter().position(|call| call.name == "start").unwrap() + 1;
             let struck = calls.get(starting + nth - 1);
             none_left = struck.is_none();
-            let told = format!("{fate:?} of call {nth} ({:?})", struck.map(|call| call.name));
-            Some(Struck { told, world, run })
+            let label = format!("{fate:?} of call {nth} ({:?})", struck.map(|call| call.name));
+            Some(Struck { label, world, run })
         })
     }
 
@@ -104,17 +104,17 @@ impl Story {
         let (expected, once) = (self.end(&world, run), world.effects.sent().len());
         for fate in FATES {
             let mut calls = 0;
-            for Struck { told, world, run } in self.struck_by(fate) {
+            for Struck { label, world, run } in self.struck_by(fate) {
                 calls += 1;
-                assert_eq!(self.end(&world, run), expected, "{told}");
+                assert_eq!(self.end(&world, run), expected, "{label}");
                 let sent = world.effects.sent();
-                assert!(sent.len() <= once + self.in_flight, "{told}: more was repeated than was in flight: {sent:?}");
+                assert!(sent.len() <= once + self.in_flight, "{label}: more was repeated than was in flight: {sent:?}");
                 for request in &sent {
                     let input = sha256_hex(&request.request.as_input());
                     let key = idempotency_key(&run, &request.name.parse().unwrap(), &input);
-                    assert_eq!(request.context.idempotency_key, key, "{told}");
+                    assert_eq!(request.context.idempotency_key, key, "{label}");
                 }
-                assert_eq!(block_on(&world.clock, world.store.with_pending_effects()).unwrap(), [], "{told}");
+                assert_eq!(block_on(&world.clock, world.store.with_pending_effects()).unwrap(), [], "{label}");
             }
             println!("{fate:?}: {calls} stories");
             assert!(calls > 10);
@@ -189,10 +189,10 @@ fn a_run_that_fails_in_one_of_two_branches_survives_everything() {
         };
         let story = Story { spec, answers, in_flight: 2 };
         for fate in FATES {
-            for Struck { told, world, run } in story.struck_by(fate) {
+            for Struck { label, world, run } in story.struck_by(fate) {
                 let end = story.end(&world, run);
-                assert_eq!(end.status, RunStatus::Failed, "{told}");
-                assert!(end.error.as_ref().is_some_and(|error| error.contains("trigger.is.not.there")), "{told}: {end:?}");
+                assert_eq!(end.status, RunStatus::Failed, "{label}");
+                assert!(end.error.as_ref().is_some_and(|error| error.contains("trigger.is.not.there")), "{label}: {end:?}");
             }
         }
     }

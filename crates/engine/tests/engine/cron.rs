@@ -197,7 +197,7 @@ fn executions_that_are_refused_are_started_again_in_the_same_tick() {
     assert_eq!(ticked(&world), Ticked { created: 61, ..Ticked::default() });
     assert_eq!(world.executions.all().len(), 61);
     assert!(world.executions.all().iter().all(|execution| execution.stage == Stage::Advance(0)));
-    // Nobody takes any: the runs owe them, and whoever pays debts finds them.
+    // No execution is taken: their starts stay pending, and `reconcile` finds them.
     let world = self::world();
     world.clock.set(at(900));
     world.faults.decide(|call| if call.name == "start" { Fate::FailBefore } else { Fate::Pass });

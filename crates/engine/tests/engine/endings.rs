@@ -18,7 +18,7 @@ fn a_run_that_is_cancelled_while_parked_executes_nothing_and_refuses_a_late_appr
     let cancellation = cancelled.cancellation.clone().unwrap();
     assert_eq!((cancellation.actor.as_str(), cancellation.reason.as_deref()), ("usr_canceller", Some("changed my mind")));
     assert_eq!(world.executions.find(&cancelled.execution_name()).unwrap().stage, Stage::Aborted);
-    assert!(!world.gate(run, "review").unwrap().is_open(), "nobody is asked for nothing");
+    assert!(!world.gate(run, "review").unwrap().is_open(), "the inbox shows no approval without a purpose");
 
     let late = world.decide(run, "review", &actor("usr_ada"), approve()).unwrap_err();
     assert!(matches!(late, ApplicationError::Conflict(_)), "{late:?}");

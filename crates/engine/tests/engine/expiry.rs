@@ -1,4 +1,4 @@
-//! Nobody decides in time, or somebody just does.
+//! A gate expires, or is decided at the last moment.
 
 use domain::gate::Verdict;
 use domain::ports::Clock;
@@ -52,7 +52,7 @@ fn an_expiry_can_be_routed() {
 #[test]
 fn a_timer_that_is_left_over_never_touches_a_decided_gate() {
     let (world, run) = parked(&either_way());
-    // The decision is recorded, and the bell is lost; then the time is up, an hour later.
+    // The decision is recorded, and the resume is lost; then the time is up, an hour later.
     world.faults.strike_call("resume", 1, testkit::Fate::FailBefore);
     world.decide(run, "", &actor("usr_ada"), approve_as(json!({"amount": 9}))).unwrap();
     world.faults.clear();
@@ -70,7 +70,7 @@ fn a_timer_that_is_left_over_never_touches_a_decided_gate() {
 }
 
 /// The reviewer's clock and the worker's need not agree: a decision a moment before the deadline may be written while the worker
-/// finds the gate overdue. Whoever writes first wins, and what is executed is what was decided.
+/// finds the gate overdue. The first write wins, and what is executed is what was decided.
 #[test]
 fn a_decision_that_beats_the_expiry_to_the_store_is_what_is_executed() {
     for written_before in ["commit", "gate"] {
@@ -94,7 +94,7 @@ fn a_decision_that_beats_the_expiry_to_the_store_is_what_is_executed() {
     }
 }
 
-/// The segment was woken by its timer, so nobody hears the bell that the decision pending.
+/// The segment was woken by its timer, so the resume of the decision has no receiver.
 #[test]
 fn a_rejection_that_beats_the_expiry_to_the_store_leaves_no_debt() {
     let (world, run) = parked(&spec(&[gate("review", json!({})), service("pay", json!({}))], "review>pay"));

@@ -1,4 +1,4 @@
-//! Outputs and actions that lie beside their records.
+//! Outputs and actions that are offloaded.
 
 use domain::gate::Part;
 use domain::id::RunId;
@@ -37,7 +37,7 @@ fn what_several_nodes_read_is_fetched_once_in_an_invocation() {
     world.effects.answer("big", Reply::output(large("b")));
     let run = world.start(large("i"));
     world.play();
-    assert_eq!(world.faults.count("fetch"), 0, "nobody has read it yet");
+    assert_eq!(world.faults.count("fetch"), 0, "it has not been read yet");
     world.decide(run, "", &actor("usr_ada"), approve()).unwrap();
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
     assert_eq!(world.faults.count("fetch"), 2, "the output once, and the input once");
@@ -51,7 +51,7 @@ fn a_large_override_is_executed_byte_for_byte() {
     let (world, run) = drafted();
     let edited = json!({"text": "ü\n\"".repeat(90_000), "n": 2.50, "z": {"b": null, "a": [1, {}]}});
     let decided = world.decide(run, "", &actor("usr_ada"), approve_as(edited.clone())).unwrap();
-    assert_eq!(decided.gate, world.gate(run, "review").unwrap(), "the caller is told what is on record");
+    assert_eq!(decided.gate, world.gate(run, "review").unwrap(), "the caller gets what is on record");
     assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
     let paid = world.effects.sent_to("pay");
     assert_eq!((paid.len(), paid[0].body()), (1, Some(&edited)));

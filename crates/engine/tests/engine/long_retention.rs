@@ -67,7 +67,10 @@ fn switched_on_it_keeps_what_is_there_and_what_comes_and_switched_off_neither() 
     work_to_the_end(&world);
     let done = job(&world);
     assert_eq!((done.runs_done, expiries(&world, old), expiries(&world, new)), (2, [None; 2], [None; 2]));
-    assert!(done.finished_at().unwrap() >= started.started_at.plus_seconds(17 * 60), "nobody is at work who has read the old setting");
+    assert!(
+        done.finished_at().unwrap() >= started.started_at.plus_seconds(17 * 60),
+        "no invocation that has read the old setting is at work"
+    );
     assert_eq!(switch(&world, true), Some(done), "it is on already");
 
     world.clock.set(at(300 * DAY));

@@ -1,4 +1,4 @@
-//! The engine on ports in memory: what happens to runs, told as sentences.
+//! The engine on ports in memory: tests that read as sentences about runs.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -11,7 +11,6 @@ mod again;
 mod canonical;
 mod crashes;
 mod cron;
-mod debts;
 mod endings;
 mod expiry;
 mod gates;
@@ -21,6 +20,7 @@ mod long_retention;
 mod outputs;
 mod ownership;
 mod parallel;
+mod pending_effects;
 mod retries;
 mod starting;
 mod waits;

@@ -43,7 +43,7 @@ fn an_invocation_that_is_overtaken_by_a_slower_one_stops_at_its_next_write() {
     });
     let invoked = world.invoke(run, 1);
     world.faults.clear();
-    // Nobody waits for the other one, so this one's state must look again.
+    // No execution waits for the other one, so the state of this one must be retried.
     assert!(matches!(invoked, Invoked::Failed(_)), "{invoked:?}");
     assert_eq!(world.effects.sent().len(), 1);
     let now = world.run(run);
@@ -63,8 +63,8 @@ fn an_invocation_of_a_segment_that_is_over_does_nothing() {
     assert_eq!(world.run(run), parked);
     // Nor does one of a segment or a run that does not exist.
     assert!(matches!(world.invoke(run, 7), Invoked::Done(Outcome::NotOurs)));
-    let nobody = domain::id::RunId::new(world.clock.now(), 5);
-    assert!(matches!(world.invoke(nobody, 1), Invoked::Done(Outcome::NotOurs)));
+    let unknown = domain::id::RunId::new(world.clock.now(), 5);
+    assert!(matches!(world.invoke(unknown, 1), Invoked::Done(Outcome::NotOurs)));
 }
 
 #[test]

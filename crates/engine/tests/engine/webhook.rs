@@ -62,7 +62,7 @@ fn only_what_is_signed_with_the_secret_of_that_very_token_is_admitted() {
     assert!(!hooked.admits(&hooked.token, b"{\"order\":7}", &good), "the same JSON in other bytes");
     assert!(!hooked.admits(&hooked.token, BODY, ""));
     assert!(!hooked.admits_signed_with(&SecretString::from("whsec_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")));
-    // What stands in for the secret of a token that nobody has opens nothing either.
+    // What stands in for the secret of an unknown token opens nothing either.
     let nobodys = sign(&SecretString::from("whsec_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), BODY);
     assert!(!hooked.admits(&WebhookToken::new([2, 1]), BODY, &nobodys));
 }

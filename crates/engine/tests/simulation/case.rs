@@ -33,13 +33,13 @@ pub enum Step {
     GoOn,
     /// The same; if none can, time passes until one can.
     GoOnOrWait,
-    /// So many seconds pass.
+    /// This number of seconds passes.
     Tick(u64),
-    /// Somebody does something.
+    /// A person acts.
     Act(Act),
 }
 
-/// So many calls after the trouble before.
+/// The number of calls after the trouble before.
 #[derive(Debug, Clone, Copy)]
 pub struct Trouble {
     pub after_calls: usize,
@@ -50,18 +50,18 @@ pub struct Trouble {
 pub enum What {
     /// The call itself goes wrong.
     Fate(Fate),
-    /// Somebody does something just then.
+    /// A person acts at that moment.
     Act(Act),
 }
 
-/// What somebody does, without asking whether it is a good moment.
+/// What a person does, without asking whether it is a good moment.
 #[derive(Debug, Clone, Copy)]
 pub enum Act {
     /// A reviewer decides a gate: mostly one that is open, chosen by `gate`. `slow`: by a clock that is behind.
     Decide { gate: u8, bob: bool, ballot: Says, slow: bool },
     /// The platform invokes once more, or takes an invocation for dead that is not.
     Invoke,
-    /// The debts are paid.
+    /// The pending effects are dispatched.
     Reconcile,
     /// News of the failure of an execution whose segment has long been left.
     SettleLate,

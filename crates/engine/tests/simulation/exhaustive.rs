@@ -22,7 +22,7 @@ fn ada_approves_and_bob_rejects() -> Vec<Reviewer> {
     vec![reviewer("usr_ada", "review", approve_as(json!({"amount": 2}))), reviewer("usr_bob", "review", reject("no"))]
 }
 
-/// The canonical run, with a gate that lets pass what nobody has decided in time.
+/// The canonical run, with a gate whose expiry is routed on.
 fn paid_if_nobody_objects() -> Value {
     let mut spec = canonical();
     spec["nodes"][1] = with(spec["nodes"][1].clone(), json!({"onTimeout": "route_to:pay"}));
@@ -56,7 +56,7 @@ fn side_by_side(name: &'static str, bob: Ballot) -> Scenario {
     plain(name, two_gates(), vec![reviewer("usr_ada", "left", approve()), reviewer("usr_bob", "right", bob)])
 }
 
-/// Somebody may cancel, and the clock may pass a deadline at any moment; nothing goes wrong.
+/// A canceller may act, and the clock may pass a deadline at any moment; nothing goes wrong.
 fn plain(name: &'static str, spec: Value, reviewers: Vec<Reviewer>) -> Scenario {
     Scenario {
         name,
@@ -76,7 +76,7 @@ fn plain(name: &'static str, spec: Value, reviewers: Vec<Reviewer>) -> Scenario 
 /// What `make test` explores. The first two are the combination that matters most; the others add, to as much of it as fits
 /// into seconds, what else can happen. A row is complete: everything in it may happen, together and at any moment.
 ///
-/// | scenario               | reviewers      | cancel | expiry | crash | lost answer | 2nd invocation | debt paid early |
+/// | scenario               | reviewers      | cancel | expiry | crash | lost answer | 2nd invocation | early dispatch |
 /// |------------------------|----------------|--------|--------|-------|-------------|----------------|-----------------|
 /// | canonical              | 2, against     | yes    | yes    | 1     |             |                |                 |
 /// | two gates              | 2, a gate each | yes    | yes    | 1     |             |                |                 |

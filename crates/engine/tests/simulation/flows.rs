@@ -21,11 +21,11 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct NodePlan {
     pub kind: Kind,
-    /// The node before it: so many nodes back, and one more.
+    /// The node before it: this number of nodes back, and one more.
     pub parent: u8,
     /// Another one.
     pub second: Option<u8>,
-    /// Where its policies lead, if not to `fail`: so many nodes on, and one more.
+    /// Where its policies lead, if not to `fail`: this number of nodes on, and one more.
     pub on_error: Option<u8>,
     pub on_reject: Option<u8>,
     pub on_timeout: Option<u8>,

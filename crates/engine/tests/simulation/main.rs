@@ -3,8 +3,8 @@
 //!
 //! **By chance** ([`random`]): flows of up to nine nodes of all types, with branches, joins, gates, waits, retries and policies.
 //! Any call of any port may fail, lose its answer, be sent twice, or take the process down before or after it took effect: reads,
-//! writes, and requests to the world alike. In the middle of any call reviewers decide, also by a clock that is behind, somebody
-//! cancels, an invocation is doubled, debts are paid, old news arrives. What breaks an invariant shrinks to a small flow with
+//! writes, and requests to the world alike. In the middle of any call reviewers decide, also by a clock that is behind, a person
+//! cancels, an invocation is doubled, pending effects are dispatched, old news arrives. What breaks an invariant shrinks to a small flow with
 //! little happening to it, and `SEED=…` runs it alone. `make simulate SEEDS=1000000` tries more.
 //!
 //! **In every order** ([`exhaustive`]): small scenarios, explored to the last state. A choice point is every call of a port by

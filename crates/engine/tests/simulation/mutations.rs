@@ -6,16 +6,16 @@ use crate::exhaustive::scenario;
 use crate::random::try_seed;
 use crate::search::explore;
 
-/// So many seeds at most until a broken promise is noticed.
+/// The number of seeds within which a broken promise must be noticed.
 const SEEDS: u64 = 5_000;
 
-/// What each weakness is to be caught by: in which scenario, explored to the end, and as what.
+/// What each broken guarantee is to be caught by: in which scenario, explored to the end, and as what.
 const CAUGHT: [(BrokenGuarantee, &str, &str); 7] = [
     // The condition of Park dropped: a decision arrives before the wait is durable, and is slept on.
     (BrokenGuarantee::ParksAnyway, "canonical", "I4: a wake-up was lost"),
     // Two invocations record the same step, and the second overwrites what others may have read.
     (BrokenGuarantee::OverwritesSteps, "doubled", "I6: the record of draft has changed"),
-    // No optimistic write: whoever read before the cancellation writes over it.
+    // No optimistic write: a reader from before the cancellation writes over it.
     (BrokenGuarantee::IgnoresRev, "canonical", "I2: a run that had ended has changed"),
     // The owner's condition dropped: an invocation that has lost the run starts what the other one has started.
     (BrokenGuarantee::IgnoresTakeover, "doubled", "I6: draft was sent 2 times"),
@@ -29,10 +29,12 @@ const CAUGHT: [(BrokenGuarantee, &str, &str); 7] = [
 
 #[test]
 fn a_broken_promise_is_found_in_every_order_of_events() {
-    for (weakness, name, what) in CAUGHT {
-        let Err(broken) = explore(&scenario(name), Some(weakness)) else { panic!("{weakness:?} was not noticed in `{name}`") };
-        println!("{weakness:?}, in `{name}`: {broken}");
-        assert!(broken.what.contains(what), "{weakness:?} was noticed as: {}", broken.what);
+    for (broken_guarantee, name, what) in CAUGHT {
+        let Err(broken) = explore(&scenario(name), Some(broken_guarantee)) else {
+            panic!("{broken_guarantee:?} was not noticed in `{name}`")
+        };
+        println!("{broken_guarantee:?}, in `{name}`: {broken}");
+        assert!(broken.what.contains(what), "{broken_guarantee:?} was noticed as: {}", broken.what);
     }
 }
 
@@ -40,12 +42,14 @@ fn a_broken_promise_is_found_in_every_order_of_events() {
 /// invocation that lost the run to a dead one does no harm by writing on.
 #[test]
 fn a_broken_promise_is_found_by_chance_and_shrinks_to_a_small_flow() {
-    for weakness in BrokenGuarantee::ALL.into_iter().filter(|weakness| *weakness != BrokenGuarantee::IgnoresTakeover) {
-        let broken = (0..SEEDS).find_map(|seed| try_seed(seed, Some(weakness)).err());
-        let Some(broken) = broken else { panic!("{weakness:?} was not noticed by {SEEDS} seeds") };
+    for broken_guarantee in
+        BrokenGuarantee::ALL.into_iter().filter(|broken_guarantee| *broken_guarantee != BrokenGuarantee::IgnoresTakeover)
+    {
+        let broken = (0..SEEDS).find_map(|seed| try_seed(seed, Some(broken_guarantee)).err());
+        let Some(broken) = broken else { panic!("{broken_guarantee:?} was not noticed by {SEEDS} seeds") };
         let (nodes, troubles) = (broken.case.nodes.len(), broken.case.troubles.len());
         let headline = broken.what.lines().next().unwrap_or_default();
-        println!("{weakness:?}, seed {}: {nodes} nodes, {troubles} troubles: {headline:.120}", broken.seed);
+        println!("{broken_guarantee:?}, seed {}: {nodes} nodes, {troubles} troubles: {headline:.120}", broken.seed);
         assert!(nodes <= 4 && troubles <= 3, "it did not shrink: {broken}");
     }
 }

@@ -31,12 +31,12 @@ pub struct Observer {
     spec: Arc<Spec>,
     reading: Arc<Reading>,
     sends: BTreeMap<String, Sends>,
-    /// How often a repetition of a node can be explained: by a failure, or by a disturbance while it was under way.
+    /// The number of repetitions of a node that can be explained: by a failure, or by a disturbance while it was under way.
     explained: BTreeMap<String, usize>,
     doubles_next: bool,
-    /// How often the client library has repeated a request by itself.
+    /// The number of times that the client library has repeated a request by itself.
     doubled: BTreeMap<String, usize>,
-    /// Gates whose decision somebody was told is theirs.
+    /// Gates whose decision was acknowledged to a reviewer.
     decided: BTreeSet<String>,
     cancelled: bool,
     outcomes: BTreeMap<String, Arc<Outcome>>,
@@ -101,16 +101,16 @@ impl Observer {
         self.doubles_next = true;
     }
 
-    /// Somebody is told that their ballot decided a gate.
+    /// A reviewer gets the answer that their ballot decided a gate.
     pub fn decided(&mut self, store: &Memory, gate: &str, actor: &str, verdict: Verdict) {
         assert_ne!(verdict, Verdict::Expired, "I3: a ballot expired {gate}");
         assert!(self.decided.insert(gate.to_owned()), "I3: {gate} was decided twice");
         let outcome = store.stored_gate(&self.run, gate).unwrap().outcome;
         let on_record = outcome.map(|outcome| (outcome.verdict, outcome.actor));
-        assert_eq!(on_record, Some((verdict, Some(actor.to_owned()))), "I3: {actor} was told that {gate} is {verdict}");
+        assert_eq!(on_record, Some((verdict, Some(actor.to_owned()))), "I3: {actor} got the answer that {gate} is {verdict}");
     }
 
-    /// Somebody is told that the run is cancelled.
+    /// A canceller gets the answer that the run is cancelled.
     pub fn cancelled(&mut self, store: &Memory) {
         assert_eq!(self.stored(store).status, RunStatus::Cancelled, "I2: a cancellation that was confirmed is lost");
         self.cancelled = true;
@@ -177,7 +177,7 @@ impl Observer {
             let first = self.records.entry(node.clone()).or_insert_with(|| Arc::new(record.clone()));
             assert_eq!(**first, record, "I6: the record of {node} has changed");
         }
-        // Nobody drives it and nobody is to wake it: then there must be nothing to do but wait for a person or a clock. (An
+        // No invocation drives it and none is to wake it: then there must be nothing to do but wait for a person or a clock. (An
         // invocation whose time is up parks the run until now: that clock wakes it at once.)
         let clock_wakes_it = run.execution.parked_until.is_some_and(|until| until <= now);
         if !run.has_ended() && run.execution.owner.is_none() && run.execution.pending.is_none() && !clock_wakes_it {

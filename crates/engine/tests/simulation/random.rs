@@ -56,14 +56,14 @@ pub fn case_of(seed: u64) -> Case {
 }
 
 /// Plays the case of a seed. If it breaks an invariant, it is made as small as it gets and still breaks one.
-pub fn try_seed(seed: u64, weakness: Option<BrokenGuarantee>) -> Result<RunStatus, Box<Broken>> {
+pub fn try_seed(seed: u64, broken_guarantee: Option<BrokenGuarantee>) -> Result<RunStatus, Box<Broken>> {
     let mut runner = runner(seed);
     let tree = cases().new_tree(&mut runner).unwrap();
     let case = tree.current();
-    if let Ok(status) = attempt(|| play(&case, weakness)) {
+    if let Ok(status) = attempt(|| play(&case, broken_guarantee)) {
         return Ok(status);
     }
-    match runner.run_one(tree, |case| attempt(|| play(&case, weakness)).map(drop).map_err(TestCaseError::fail)) {
+    match runner.run_one(tree, |case| attempt(|| play(&case, broken_guarantee)).map(drop).map_err(TestCaseError::fail)) {
         Err(TestError::Fail(why, case)) => Err(Box::new(Broken { seed, what: why.message().to_owned(), spec: flow(&case.nodes), case })),
         other => panic!("seed {seed} failed, and then it did not: {other:?}"),
     }
@@ -79,12 +79,12 @@ struct Play {
 
 /// Plays a case to the end of its run, and of another one that repeats it if it did not succeed. Panics when an invariant is
 /// broken.
-pub fn play(case: &Case, weakness: Option<BrokenGuarantee>) -> RunStatus {
+pub fn play(case: &Case, broken_guarantee: Option<BrokenGuarantee>) -> RunStatus {
     let spec = flow(&case.nodes);
     let mut world = Deployment::of(&spec);
     world.invocation_seconds = case.invocation_seconds;
-    if let Some(weakness) = weakness {
-        world.store.break_guarantee(weakness);
+    if let Some(broken_guarantee) = broken_guarantee {
+        world.store.break_guarantee(broken_guarantee);
     }
     world.faults.strike_call("start", 1, case.launch);
     // Whatever the caller hears: the run is there.
@@ -116,7 +116,7 @@ pub fn play(case: &Case, weakness: Option<BrokenGuarantee>) -> RunStatus {
     play.look();
     play.observer().at_the_end(&play.world.store);
     // A store that breaks its promises has had its chance to be noticed.
-    if weakness.is_none() && ended.status != RunStatus::Succeeded {
+    if broken_guarantee.is_none() && ended.status != RunStatus::Succeeded {
         play.again(&spec, case);
     }
     // The script holds the world that holds the script.
@@ -165,7 +165,7 @@ impl Play {
         self.world.faults.decide(move |call| {
             play.look();
             since += 1;
-            // Not while the process is dying: whoever acts would take note of that death as its own.
+            // Not while the process is dying: the actor would count that death as its own.
             if play.world.faults.has_crashed() {
                 return Fate::Pass;
             }

@@ -15,13 +15,13 @@ use crate::observer::Observer;
 use crate::site::{Facts, Site};
 use crate::tasks::{Ending, Reviewer, Tasks, Who};
 
-/// Who may act, and how often things may go wrong.
+/// The actors, and the number of troubles.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     pub name: &'static str,
     pub spec: Value,
     pub reviewers: Vec<Reviewer>,
-    /// Whether somebody may cancel.
+    /// Whether the run may be cancelled.
     pub cancel: bool,
     /// Whether the clock may pass a deadline at any moment; if not, it does when nothing else can happen.
     pub early_clock: bool,
@@ -29,11 +29,11 @@ pub struct Scenario {
     pub crashes: usize,
     /// How many writes and effects may lose their answer.
     pub losses: usize,
-    /// How often a debt may be paid before anybody needs it.
+    /// The number of dispatches before they are needed.
     pub early_payments: usize,
     /// How many invocations there may be for which no execution waits.
     pub duplicates: usize,
-    /// How often an execution invokes before it fails.
+    /// The number of invocations of an execution before it fails.
     pub attempts: u32,
     /// Whether a call of the API that begins anew after a refused write is taken to remember nothing.
     pub forget: bool,
@@ -106,7 +106,7 @@ struct Change {
     now: Time,
     /// Where the caller stands then; none if it has ended.
     moment: Option<usize>,
-    /// The segment whose failure somebody has taken note of.
+    /// The segment whose failure was settled.
     settled: Option<u32>,
 }
 
@@ -124,10 +124,10 @@ struct Search<'s> {
 }
 
 /// Explores a scenario to its end. Err: something is broken.
-pub fn explore(scenario: &Scenario, weakness: Option<BrokenGuarantee>) -> Result<Explored, Broken> {
+pub fn explore(scenario: &Scenario, broken_guarantee: Option<BrokenGuarantee>) -> Result<Explored, Broken> {
     let world = Deployment::of(&scenario.spec);
-    if let Some(weakness) = weakness {
-        world.store.break_guarantee(weakness);
+    if let Some(broken_guarantee) = broken_guarantee {
+        world.store.break_guarantee(broken_guarantee);
     }
     let run = world.start(json!({"ticket": "T-1"}));
     let observer = Observer::new(&scenario.spec, run);

@@ -46,7 +46,7 @@ impl Site {
         Self { store: self.store.copy(), executions: self.executions.copy(), observer: RefCell::new(self.observer.borrow().clone()) }
     }
 
-    /// Tells it from all others.
+    /// Distinguishes it from all others.
     pub fn mark(&self) -> u64 {
         let mut mark = Mark::default();
         self.store.write_down(&mut mark).unwrap();

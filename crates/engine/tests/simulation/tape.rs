@@ -32,7 +32,7 @@ use testkit::{Memory, Reply, Sent};
 
 use crate::site::{Mark, Site};
 
-/// An answer, of whatever type the call has, and a mark by which it is told from others.
+/// An answer, of whatever type the call has, and a mark that distinguishes it from others.
 #[derive(Clone)]
 pub struct Answer {
     value: Rc<dyn Any>,
@@ -44,7 +44,7 @@ impl Answer {
         Self { mark: Mark::of(&value), value: Rc::new(value) }
     }
 
-    /// Whether a write was refused because somebody else had written.
+    /// Whether a write was refused because of another write.
     pub fn is_refused_write(&self) -> bool {
         matches!(self.value.downcast_ref::<Result<Run, CommitError>>(), Some(Err(CommitError::Changed)))
     }
@@ -224,7 +224,7 @@ pub fn replay<T>(library: &Memory, begun: Time, heard: &[Heard], task: impl FnOn
     ended.map_or_else(|| Stand::At(tape.reel.borrow().waits.values().map(|(call, _)| call.clone()).collect()), Stand::Ended)
 }
 
-/// What a task has heard, told apart from everything else that it could have heard.
+/// What a task has received, distinguished from everything else that it could have received.
 pub type Next = HashMap<(usize, u64, Time), usize>;
 
 impl Runs for Tape {

@@ -16,15 +16,15 @@ use crate::tape::{Answer, Call, Heard, Next, Stand, Tape, replay};
 /// How long an invocation may take, in seconds.
 const INVOCATION_SECONDS: u64 = 900;
 
-/// Somebody who acts.
+/// An actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Who {
-    /// The invocation for which the execution of a segment waits, after so many that failed.
+    /// The invocation for which the execution of a segment waits, after this number of failed ones.
     Worker {
         segment: u32,
         failures: u32,
     },
-    /// An invocation for which nobody waits.
+    /// An invocation that no execution waits for.
     Duplicate {
         segment: u32,
         number: usize,
@@ -34,11 +34,11 @@ pub enum Who {
     Canceller,
     /// Hears that the execution of a segment has failed.
     Settler(u32),
-    /// Pays debts.
+    /// Dispatches pending effects.
     Reconciler,
 }
 
-/// What somebody was told in the end.
+/// The final answer that an actor got.
 #[derive(Debug, Clone)]
 pub enum Ending {
     /// An invocation, and whether it succeeded.
@@ -98,7 +98,7 @@ impl Tasks {
         self.moments[moment].ending.as_ref()
     }
 
-    /// Somebody begins to act.
+    /// An actor begins to act.
     pub fn begin(&mut self, who: Who, now: Time) -> usize {
         if let Some(moment) = self.begun.get(&(who, now)) {
             return *moment;
@@ -139,7 +139,7 @@ impl Tasks {
         self.moments.len() - 1
     }
 
-    /// The engine's own future for what somebody does.
+    /// The engine's own future for what an actor does.
     fn task(&self, who: Who, now: Time, tape: Tape) -> LocalBoxFuture<'static, Ending> {
         let (run, org) = (self.run, self.org);
         let engine = Engine::new(tape.clone(), tape.clone(), tape.clone(), tape.clone());

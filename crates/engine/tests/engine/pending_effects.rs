@@ -12,7 +12,7 @@ fn waiting() -> (Deployment, domain::id::RunId) {
     (world, run)
 }
 
-fn owed(world: &Deployment) -> usize {
+fn pending(world: &Deployment) -> usize {
     block_on(&world.clock, world.store.with_pending_effects()).unwrap().len()
 }
 
@@ -27,7 +27,7 @@ fn a_first_segment_that_was_not_started_is_started() {
     assert_eq!(world.reconcile().unwrap(), 1);
     world.play();
     assert_eq!(world.run(run).status, RunStatus::Succeeded);
-    assert_eq!(owed(&world), 0);
+    assert_eq!(pending(&world), 0);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_next_segment_that_was_not_started_is_started() {
     assert_eq!(world.reconcile().unwrap(), 1);
     assert_eq!(world.executions.all()[1].stage, Stage::BeforePark);
     world.play();
-    assert_eq!(owed(&world), 0, "Park took the debt away");
+    assert_eq!(pending(&world), 0, "Park cleared the pending effect");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn the_retry_of_a_worker_that_died_before_it_started_the_next_segment_starts_it(
     world.faults.strike_call("start", 1, Fate::CrashBefore);
     world.play();
     assert_eq!(world.run(run).status, RunStatus::AwaitingApproval);
-    assert!(world.run(run).execution.token.is_some(), "parked, and nobody had to reconcile");
+    assert!(world.run(run).execution.token.is_some(), "parked without a reconciliation");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_worker_that_hears_its_own_write_refused_still_starts_the_next_segment() {
     world.faults.strike_call("commit", 1, Fate::Twice);
     world.play();
     assert_eq!(world.run(run).execution.segment, 2);
-    assert!(world.run(run).execution.token.is_some(), "parked, and nobody had to reconcile");
+    assert!(world.run(run).execution.token.is_some(), "parked without a reconciliation");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_bell_that_was_not_rung_is_rung() {
     assert_eq!(world.reconcile().unwrap(), 1);
     assert_eq!(world.executions.resumes(&token), 1);
     world.play();
-    assert_eq!(owed(&world), 0);
+    assert_eq!(pending(&world), 0);
     assert_eq!(world.run(run).status, RunStatus::Succeeded);
 }
 
@@ -89,7 +89,7 @@ fn a_decision_on_a_run_whose_segment_was_never_started_starts_it() {
     assert_eq!((world.run(run).execution.pending, world.run(run).execution.token.clone()), (Some(PendingEffect::SendTaskSuccess), None));
     world.reconcile().unwrap();
     world.play();
-    assert_eq!((world.run(run).status, owed(&world)), (RunStatus::Succeeded, 0));
+    assert_eq!((world.run(run).status, pending(&world)), (RunStatus::Succeeded, 0));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_run_that_a_rejection_ended_pays_its_debt_too() {
         world.play();
         world.reconcile().unwrap();
         world.play();
-        assert_eq!((world.run(run).status, owed(&world)), (RunStatus::Failed, 0), "{fate:?}");
+        assert_eq!((world.run(run).status, pending(&world)), (RunStatus::Failed, 0), "{fate:?}");
         assert!(world.executions.all().iter().all(testkit::Execution::is_over), "nothing is left parked");
     }
 }
@@ -129,7 +129,7 @@ fn an_ended_run_does_not_owe_for_ever_when_nothing_is_left_to_wake() {
         world.reconcile().unwrap();
         world.play();
     }
-    assert_eq!(owed(&world), 0);
+    assert_eq!(pending(&world), 0);
 }
 
 #[test]
@@ -141,12 +141,12 @@ fn one_debt_that_cannot_be_paid_does_not_hold_up_the_others() {
     }
     assert_eq!(world.executions.starts(), 0);
     world.faults.strike_call("start", 1, Fate::FailBefore);
-    assert!(world.reconcile().is_err(), "somebody should hear of it");
+    assert!(world.reconcile().is_err(), "the failure is reported");
     assert_eq!(world.executions.all().len(), 2);
     world.faults.clear();
     world.reconcile().unwrap();
     world.play();
-    assert_eq!(owed(&world), 0);
+    assert_eq!(pending(&world), 0);
 }
 
 #[test]
