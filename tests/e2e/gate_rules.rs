@@ -148,7 +148,7 @@ async fn the_second_reviewer_sees_the_edited_action_and_approves_it_by_its_hash(
     let unknown = grace.approve(&json!({"actionSha256": "0".repeat(64)})).await;
     assert_eq!(unknown.error(409), "neither the proposed action nor the votes have this SHA-256");
     let both = grace.approve(&json!({"actionSha256": vote["actionSha256"], "proposedActionOverride": edited})).await;
-    assert_eq!(both.faulty_fields(400), ["actionSha256"]);
+    assert_eq!(both.faulty_fields(422), ["actionSha256"]);
     assert_eq!(grace.approve(&json!({"actionSha256": "40"})).await.faulty_fields(400), ["actionSha256"]);
     let second = grace.approve(&json!({"actionSha256": vote["actionSha256"]})).await;
     assert_eq!(second.data(200)["decision"]["decidedAction"], edited);
