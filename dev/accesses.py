@@ -125,9 +125,11 @@ def _leading_keys(request: dict[str, Any]) -> list[str]:
 def _names(request: dict[str, Any], expression: str) -> list[str]:
     names = request.get("ExpressionAttributeNames", {})
     text = request.get(expression, "")
-    # A name before a bracket is the name of a function.
+    # A name before a bracket is the name of a function, and a name after a dot is within the attribute before it, which IAM does not see.
     words = [
-        word.group() for word in NAME.finditer(text) if not text[word.end() :].lstrip().startswith("(") or word.group().upper() in WORDS
+        word.group()
+        for word in NAME.finditer(text)
+        if (not text[word.end() :].lstrip().startswith("(") or word.group().upper() in WORDS) and not text[: word.start()].endswith(".")
     ]
     keywords = WORDS | {"AND", "OR", "NOT", "BETWEEN", "IN"}
     return [names.get(word, word) for word in words if not word.startswith(":") and word.upper() not in keywords]

@@ -75,7 +75,7 @@ def seen() -> Seen:
                 note(f"{operation.id} {exchange.status}: {name} is not a number", exchange)
         schema = operation.body_schema()
         if exchange.status < 300 and schema and exchange.sent_body and exchange.sent_body.strip():
-            for problem in check(schema, json.loads(exchange.sent_body), strict=False):
+            for problem in check(schema, json.loads(exchange.sent_body.removeprefix("\ufeff")), strict=False):
                 note(f"{operation.id} took a body that the document forbids: {problem}", exchange)
     assert counts, "there are recordings, but no exchange in them"
     return {problem: (count, examples[problem]) for problem, count in found.items()}, counts

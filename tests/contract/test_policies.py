@@ -65,12 +65,12 @@ NEVER_ASKED = {
     (
         "publish-events",
         "sqs:SendMessage",
-        "queue/${AWS::StackName}-PublishDeadLetters-*",
+        "${PublishDeadLetters.Arn}",
     ): "a record of the stream that can never be read (its own tests)",
     (
         "purge-outputs",
         "sqs:SendMessage",
-        "queue/${AWS::StackName}-PurgeDeadLetters-*",
+        "${PurgeDeadLetters.Arn}",
     ): "a record of the stream that can never be read (its own tests)",
     ("purge-outputs", "dynamodb:Query", "table"): "a run that lasted more than a day",
     ("purge-outputs", "dynamodb:UpdateItem", "table"): "a run that lasted more than a day",
