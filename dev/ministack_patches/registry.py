@@ -5,12 +5,14 @@ from . import (
     execution_start,
     function_output,
     gateway_responses,
+    redelivery,
     runtime_api,
     schedule_ticks,
     stream_batch_failures,
     table_settings,
     task_timeout_path,
     time_to_live,
+    vanished_execution,
 )
 from .target import Patch
 
@@ -19,6 +21,9 @@ PATCHES: tuple[Patch, ...] = (
     task_timeout_path,
     table_settings,
     time_to_live,
+    # Faults, which are off unless `make chaos` asks for them. What comes twice is not a report of failures.
+    redelivery,
+    vanished_execution,
     stream_batch_failures,
     gateway_responses,
     # Where MiniStack waits instead of working.

@@ -1,8 +1,10 @@
 """An HTTP client for the demo and the checks: it sends and reads JSON, uses no proxy and returns errors with their status."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from typing import Any
 
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -12,12 +14,14 @@ class Unreachable(Exception):
     """The server did not answer."""
 
 
-def call(method: str, url: str, body: Any = None, key: str | None = None, timeout: float = 35) -> tuple[int, Any]:
+def call(
+    method: str, url: str, body: Any = None, key: str | None = None, *, timeout: float = 35, headers: Mapping[str, str] | None = None
+) -> tuple[int, Any]:
     """Sends a request with `body` as JSON; returns the status, also one from 400 on, and the parsed body.
 
-    `key` is the API key, `timeout` is in seconds. Raises Unreachable if there is no answer.
+    `key` is the API key, `timeout` is in seconds, `headers` come on top. Raises Unreachable if there is no answer.
     """
-    request = urllib.request.Request(url, method=method)
+    request = urllib.request.Request(url, headers=dict(headers or {}), method=method)
     request.add_header("Accept", "application/json")
     if key:
         request.add_header("Authorization", f"Bearer {key}")
@@ -29,7 +33,7 @@ def call(method: str, url: str, body: Any = None, key: str | None = None, timeou
             return response.status, _parsed(response.read())
     except urllib.error.HTTPError as answer:
         return answer.code, _parsed(answer.read())
-    except OSError as problem:
+    except (OSError, http.client.HTTPException) as problem:
         raise Unreachable(str(getattr(problem, "reason", problem))) from None
 
 

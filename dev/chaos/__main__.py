@@ -1,0 +1,164 @@
+"""`python dev/chaos`: starts a stack of its own, runs flows while everything fails, and says what was lost, doubled, stuck or wrong."""
+
+import os
+import random
+import sys
+import threading
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chaos.accounting import Account, Records, account
+from chaos.faults import Faults
+from chaos.load import Caller, Started, in_thread, wait_for
+from chaos.options import FAULTS, Options, parse
+from chaos.sabotage import unnoticed
+from chaos.site import Site
+from stack.console import StackError, Stage, bold, fail, say
+from stack.lifecycle import bring_up, stop_everything
+from stack.seed import require_env
+from stack.settings import ROOT, Settings
+from stack.temporary import free_ports
+
+DIRECTORY = ".dev-chaos"
+SHOWN = 20  # findings of each kind
+# How long after the end of the last run its events may still come: their deliveries have attempts a minute apart.
+EVENT_PATIENCE_SECONDS = 180
+
+
+def main() -> int:
+    """Runs the chaos that the arguments describe and returns the exit code: 0 only if nothing was lost, doubled, stuck, wrong or failed."""
+    options = parse(sys.argv[1:])
+    if not Path("/proc/self/environ").exists():
+        say("Skipped: function processes are found through /proc, which only Linux has.")
+        return 0
+    say(bold(f"Seed {options.seed}: {options.runs} runs, trouble for {options.seconds} s. `{options.command()}` runs it again."))
+    for name in FAULTS:
+        say(f"  {'on ' if options.has(name) else 'off'}  {name}: {FAULTS[name]}")
+    settings = replace(Settings.from_environment(), dev_dir=ROOT / DIRECTORY, port=free_ports())
+    site = Site(options)
+    threading.Thread(target=site.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()
+    try:
+        return _on_a_stack(options, settings, site)
+    except StackError as problem:
+        fail(str(problem))
+    except (BotoCoreError, ClientError) as problem:
+        fail(f"MiniStack refused a call: {problem}. Its log says more: {DIRECTORY}/ministack.log")
+    except KeyboardInterrupt:
+        say("\nStopped.")
+    finally:
+        stop_everything(settings)
+        site.server_close()
+    return 1
+
+
+def _on_a_stack(options: Options, settings: Settings, site: Site) -> int:
+    stop_everything(settings)
+    control = settings.dev_dir / "redelivery.json"
+    control.unlink(missing_ok=True)
+    # The processes of the stack inherit the first; the model of the flows is the site.
+    os.environ["STACK_REDELIVERY"] = str(control)
+    os.environ["LLM_BASE_URL"] = f"{site.url}/v1"
+    os.environ["LLM_MODELS"] = '{"quantum-ai:default":"scripted"}'
+    os.environ.pop("LLM_API_KEY", None)
+    bring_up(settings)
+    caller = Caller(require_env(settings), options.seed)
+    site.secret, clock_flow = caller.prepare(site.url)
+    faults = Faults(options, settings, caller, clock_flow, control)
+    runs = [caller.plan(number) for number in range(options.runs)]
+
+    ends, recovery = _load(options, caller, faults, site, runs)
+    _wait_for_events(caller, site, runs)
+    faults.end()
+    records = _records(caller, faults, site, runs, clock_flow)
+    found = account(records)
+    found.stuck += ends + [f"a fault stopped working: {problem}" for problem in faults.problems]
+    _print_troubles(faults, site, caller)
+    _print(found, recovery)
+    missed = unnoticed(records, options.seed)
+    say(f"  the accounting notices an effect that is lost, doubled or altered in these records: {'; '.join(missed) or 'yes'}")
+    if found.is_clean and not missed:
+        return 0
+    fail(f"`{options.command()}` runs the same troubles again; {DIRECTORY}/ministack.log has the log of the functions.")
+    return 1
+
+
+def _load(options: Options, caller: Caller, faults: Faults, site: Site, runs: list[Started]) -> tuple[list[str], float]:
+    """Runs the load and the troubles. Returns what did not end, and how many seconds after the troubles the last run ended."""
+    stage = Stage("Chaos")
+    problems: list[str] = []
+    starts = sorted(random.Random(options.seed + 2).uniform(0, options.seconds * 0.9) for _ in runs)  # noqa: S311
+    begin = time.monotonic()
+    site.troubled = True
+    faults.begin()
+    threads = []
+    for run, at in zip(runs, starts, strict=True):
+        time.sleep(max(0.0, begin + at - time.monotonic()))
+        threads.append(in_thread(partial(caller.live, run), problems))
+        stage.still(f"{len(threads)} runs started, {sum(run.ended for run in runs)} ended")
+    time.sleep(max(0.0, begin + options.seconds - time.monotonic()))
+    site.troubled = False
+    faults.calm()
+    calm = time.monotonic()
+    stage.done(f"{len(runs)} runs started, {sum(run.ended for run in runs)} ended; the troubles are over")
+    wait_for(threads, options.patience)
+    caller.stopped.set()
+    recovery = time.monotonic() - calm
+    wait_for(threads, 60)
+    caller.stopped.clear()
+    return problems, recovery
+
+
+def _wait_for_events(caller: Caller, site: Site, runs: list[Started]) -> None:
+    """Waits until every run that succeeded has its last event, or until the time is up."""
+    deadline = time.monotonic() + EVENT_PATIENCE_SECONDS
+    awaited = {name for run in runs for name in run.runs if caller.status(name) == "succeeded"}
+    while time.monotonic() < deadline:
+        _, events = site.records()
+        seen = {(event.run, event.name) for event in events if event.accepted}
+        if all((run, f"flow.run.{name}") in seen for run in awaited for name in ("started", "awaiting_approval", "succeeded")):
+            break
+        time.sleep(1)
+    time.sleep(3)  # for what comes a second time
+
+
+def _records(caller: Caller, faults: Faults, site: Site, runs: list[Started], clock_flow: str) -> Records:
+    sent, events = site.records()
+    ticked = caller.scheduled(clock_flow)
+    return Records(
+        starts={run.key: frozenset(run.runs) for run in runs},
+        listed=frozenset(row["id"] for row in caller.listed("chaos")),
+        runs=tuple(seen for run in runs for seen in caller.seen(run, sent)),
+        sent=sent,
+        events=tuple(event for event in events if any(event.run in run.runs for run in runs)),
+        due=tuple(faults.due),
+        ticked=tuple(due for _, due in ticked),
+    )
+
+
+def _print_troubles(faults: Faults, site: Site, caller: Caller) -> None:
+    say()
+    say(bold("What happened"))
+    for name, count in sorted((faults.done + site.troubles).items()):
+        say(f"  {count:5}  {name}")
+    say(f"  {caller.repeated_calls:5}  calls of the API that were answered with a server error or not at all, and repeated")
+
+
+def _print(found: Account, recovery: float) -> None:
+    say()
+    say(bold(f"{found.effects} effects; {found.repeated} requests repeated one under its Idempotency-Key"))
+    kinds = {"lost": found.lost, "doubled": found.doubled, "stuck": found.stuck, "wrong bytes": found.wrong, "failed runs": found.failed}
+    for name, findings in kinds.items():
+        say(f"  {name:<12} {len(findings)}")
+        for finding in findings[:SHOWN]:
+            say(f"    {finding}")
+    say(f"  recovery     {recovery:.1f} s from the end of the troubles to the end of the last run")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
