@@ -6,14 +6,15 @@ export PORT PYTHON
 
 STACK := .venv/bin/python dev/stack
 PYTEST := .venv/bin/python -m pytest -p dev.skipped
-# A stack of its own, whatever else runs.
+# Stacks of their own, whatever else runs.
 BENCH := DEV_DIR=.dev-bench PORT=24566 .venv/bin/python dev/bench
+CHAOS := .venv/bin/python dev/chaos $(SEED:%=--seed %) $(FAULTS:%=--faults %) $(RUNS:%=--runs %) $(SECONDS:%=--seconds %)
 TEST_REQUIREMENTS := dev/requirements.txt tests/statemachine/requirements.txt tests/contract/requirements.txt
-STACK_DIRS := .dev .dev-test .dev-bench .dev-fuzz .dev-examples
+STACK_DIRS := .dev .dev-test .dev-bench .dev-fuzz .dev-examples .dev-chaos
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run up demo down status simulate record-examples bench build fmt clean
+.PHONY: help run up demo down status simulate chaos record-examples bench build fmt clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-25s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +41,7 @@ status: .venv/.stack ## Say what is running
 # that fails does not keep the others from running. What cannot run here is skipped, and the summary says why.
 
 SUITES := lint-spelling lint-unused-dependencies lint-licences lint-advisories lint-python lint-state-machines lint-openapi \
-    lint-template test-rust test-doctests test-python test-state-machines test-contract
+    lint-template test-rust test-doctests test-python test-state-machines test-contract test-chaos
 # These share one temporary stack in `make test`; each of them by itself starts its own.
 STACK_SUITES := test-demo test-docs test-samples test-e2e test-answers test-fuzz
 .PHONY: test summary contract-fuzz $(SUITES) $(STACK_SUITES)
@@ -114,6 +115,9 @@ test-state-machines: .venv/.tests ## Run the state machines and the template on 
 test-contract: .venv/.tests ## Hold openapi.yaml against the template, the sources and the sample events
 	@$(PYTEST) tests/contract --ignore tests/contract/test_answers.py --ignore tests/contract/test_policies.py
 
+test-chaos: .venv/.tests ## The short form of `make chaos`, on a stack of its own: one to two minutes
+	@if [ -e /proc/self/environ ]; then $(CHAOS) --short; else $(call skip,it finds the processes of functions through /proc: Linux alone has that); fi
+
 test-demo: .venv/.tests ## Show the demo, on a stack of its own
 	@$(TEMPORARY) $(STACK) demo
 
@@ -147,6 +151,9 @@ contract-fuzz: ## The same with many more requests and another seed
 
 simulate: ## Run the simulation on more seeds: make simulate SEEDS=1000000 (DEEP=1: explore more, too)
 	SEEDS=$(or $(SEEDS),100000) cargo test -p engine --test simulation -- --nocapture
+
+chaos: .venv/.tests ## Let everything fail around runs under load: make chaos RUNS=60 SECONDS=120 SEED=7 FAULTS=kill,model
+	@$(CHAOS)
 
 record-examples: .venv/.tests ## Take the examples of openapi.yaml anew, from the end-to-end tests
 	@$(STACK) exec --dir .dev-examples -- sh -c '$(MAKE_COMMAND) --no-print-directory test-e2e && .venv/bin/python tests/contract/examples.py'

@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from stack.deploy import STACK, client
 from stack.seed import require_env
 from stack.settings import Settings
@@ -45,10 +47,12 @@ class Faults:
         self._random = random.Random(options.seed + 1)  # noqa: S311 (a repeatable choice, no secret)
         self._troubled, self._ticking = threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
+        # Making a client takes longer than a call, and clients may be shared by threads.
+        self._aws = {name: client(settings, name) for name in ("dynamodb", "lambda", "sqs", "stepfunctions")}
 
     def begin(self) -> None:
         """Starts all faults that are on, and the ticks, which run one at a time if their fault is off."""
-        queues = client(self._settings, "sqs")
+        queues = self._aws["sqs"]
         url = next(url for url in queues.list_queues()["QueueUrls"] if "Deliveries" in url and "DeadLetters" not in url)
         queues.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
         self._troubled.set()
@@ -105,13 +109,14 @@ class Faults:
 
     def _invoke(self, name: str) -> None:
         # It may be killed on the way: the next tick is the retry.
-        client(self._settings, "lambda").invoke(FunctionName=f"{STACK}-{name}", Payload=b"{}")
+        with suppress(ClientError):
+            self._aws["lambda"].invoke(FunctionName=f"{STACK}-{name}", Payload=b"{}")
 
     def _make_due(self) -> None:
         """Sets the next due time of the scheduled flow to a minute in the past, each time a later one."""
         minute = datetime.now(timezone.utc).replace(second=0, microsecond=0) - timedelta(days=1) + timedelta(minutes=len(self.due))
         due = minute.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        table = client(self._settings, "dynamodb")
+        table = self._aws["dynamodb"]
         key = {"pk": {"S": f"ORG#{self._env['QE_ORG']}#FLOW#{self._clock_flow}"}, "sk": {"S": "FLOW"}}
         item = table.get_item(TableName=self._env["TABLE_NAME"], Key=key, ConsistentRead=True)["Item"]
         rest = item["outboxSk"]["S"].partition("#")[2]
@@ -124,17 +129,15 @@ class Faults:
         self.due.append(due)
 
     def _vanish(self) -> None:
-        """Makes the execution of one run that waits for a person disappear, with its task token."""
-        machines = client(self._settings, "stepfunctions")
+        """Makes the execution of one run that waits disappear, with its task token."""
+        machines = self._aws["stepfunctions"]
         running = machines.list_executions(stateMachineArn=self._env["RESUME_STATE_MACHINE_ARN"], statusFilter="RUNNING")["executions"]
         if not running:
             return
         execution = self._random.choice(running)
         run = execution["name"].rpartition("-")[0]
         key = {"pk": {"S": f"RUN#{run}"}, "sk": {"S": "RUN"}}
-        item: dict[str, Any] = client(self._settings, "dynamodb").get_item(TableName=self._env["TABLE_NAME"], Key=key, ConsistentRead=True)[
-            "Item"
-        ]
+        item: dict[str, Any] = self._aws["dynamodb"].get_item(TableName=self._env["TABLE_NAME"], Key=key, ConsistentRead=True)["Item"]
         if token := item.get("token", {}).get("S"):
             machines.stop_execution(executionArn=execution["executionArn"], error=VANISHED, cause=token)
             self.done["executions that vanished"] += 1

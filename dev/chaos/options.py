@@ -12,7 +12,7 @@ FAULTS = {
     "redeliver": "batches of the stream and of the queue come twice, late and in another order",
     "ticks": "two ticks of each schedule run at once",
     "endpoint": "the webhook endpoint refuses the first attempt of some deliveries, and the next is due a minute later",
-    "vanish": "executions that wait for a person are gone, and no event says so",
+    "vanish": "executions of runs that wait are gone, and no event says so",
 }
 # What is repeated only after a minute, and what the engine does not recover from by itself, is not for every `make test`.
 SHORT_FAULTS = tuple(name for name in FAULTS if name not in ("endpoint", "vanish"))

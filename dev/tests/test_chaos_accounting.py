@@ -1,6 +1,5 @@
 """What the accounting of `make chaos` finds, and that it finds it also in records with thousands of entries."""
 
-import random
 from dataclasses import replace
 
 import pytest
@@ -25,7 +24,9 @@ def good(runs: int = 1, repeats: int = 0) -> Records:
         listed=frozenset(names),
         runs=tuple(RunSeen(name, "succeeded", "", expected[name]) for name in names),
         sent=tuple(sent),
-        events=tuple(EventSeen(name, event, f"evt_{name}_{event}", b"{}", signed=True, accepted=True) for name in names for event in EVENTS),
+        events=tuple(
+            EventSeen(name, event, f"evt_{name}_{event}", b"{}", signed=True, accepted=True) for name in names for event in EVENTS
+        ),
         due=("09:00", "09:01"),
         ticked=("09:00", "09:01"),
     )
@@ -143,7 +144,7 @@ def test_each_due_time_starts_one_run() -> None:
 
 @pytest.mark.parametrize("seed", range(50))
 def test_every_way_to_spoil_the_records_is_noticed(seed: int) -> None:
-    runs = random.Random(seed).randint(1, 40)
+    runs = seed % 8 * 6 + 1
     assert unnoticed(good(runs=runs, repeats=seed % 4), seed) == []
 
 
