@@ -13,8 +13,9 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chaos.accounting import Account, Records, account
+from chaos.accounting import ENDED, Account, Records, RunSeen, account
 from chaos.faults import Faults
+from chaos.flow import SLUG
 from chaos.load import Caller, Started, in_thread, wait_for
 from chaos.options import FAULTS, Options, parse
 from chaos.sabotage import unnoticed
@@ -26,9 +27,10 @@ from stack.settings import ROOT, Settings
 from stack.temporary import free_ports
 
 DIRECTORY = ".dev-chaos"
+STARTING = 0.5  # the share of the time of the troubles in which runs are started; the rest is for them to get on
 SHOWN = 20  # findings of each kind
-# How long after the end of the last run its events may still come: their deliveries have attempts a minute apart.
-EVENT_PATIENCE_SECONDS = 180
+# How long after the end of the last run its events may still come, in seconds: the attempts of a delivery are minutes apart.
+PATIENCE_SECONDS = 240
 
 
 def main() -> int:
@@ -73,7 +75,7 @@ def _on_a_stack(options: Options, settings: Settings, site: Site) -> int:
     runs = [caller.plan(number) for number in range(options.runs)]
 
     ends, recovery = _load(options, caller, faults, site, runs)
-    _wait_for_events(caller, site, runs)
+    _wait_for_the_rest(caller, faults, site, runs, clock_flow)
     faults.end()
     records = _records(caller, faults, site, runs, clock_flow)
     found = account(records)
@@ -92,7 +94,7 @@ def _load(options: Options, caller: Caller, faults: Faults, site: Site, runs: li
     """Runs the load and the troubles. Returns what did not end, and how many seconds after the troubles the last run ended."""
     stage = Stage("Chaos")
     problems: list[str] = []
-    starts = sorted(random.Random(options.seed + 2).uniform(0, options.seconds * 0.9) for _ in runs)  # noqa: S311
+    starts = sorted(random.Random(options.seed + 2).uniform(0, options.seconds * STARTING) for _ in runs)  # noqa: S311
     begin = time.monotonic()
     site.troubled = True
     faults.begin()
@@ -114,30 +116,42 @@ def _load(options: Options, caller: Caller, faults: Faults, site: Site, runs: li
     return problems, recovery
 
 
-def _wait_for_events(caller: Caller, site: Site, runs: list[Started]) -> None:
-    """Waits until every run that succeeded has its last event, or until the time is up."""
-    deadline = time.monotonic() + EVENT_PATIENCE_SECONDS
-    awaited = {name for run in runs for name in run.runs if caller.status(name) == "succeeded"}
+def _wait_for_the_rest(caller: Caller, faults: Faults, site: Site, runs: list[Started], clock_flow: str) -> None:
+    """Waits until every due time has its run and every run that succeeded has its events, or until the time is up."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    stage = Stage("Events")
     while time.monotonic() < deadline:
-        _, events = site.records()
-        seen = {(event.run, event.name) for event in events if event.accepted}
-        if all((run, f"flow.run.{name}") in seen for run in awaited for name in ("started", "awaiting_approval", "succeeded")):
-            break
-        time.sleep(1)
+        if not faults.due or caller.last_due(clock_flow) == faults.due[-1]:
+            seen, _ = _runs(caller, site, runs, clock_flow)
+            accepted = {(event.run, event.name) for event in site.records()[1] if event.accepted}
+            awaited = {(run.id, name) for run in seen if run.status == "succeeded" for name in run.events}
+            # A run that was stuck before stays so; those of the schedule may have started just now.
+            if awaited <= accepted and all(run.status in ENDED or run.expected for run in seen):
+                break
+        stage.still("waiting for the last events and due times")
+        time.sleep(2)
     time.sleep(3)  # for what comes a second time
+    stage.done("nothing is outstanding" if time.monotonic() < deadline else "something is outstanding")
+
+
+def _runs(caller: Caller, site: Site, runs: list[Started], clock_flow: str) -> tuple[list[RunSeen], list[str]]:
+    """Returns all runs as the API shows them, and the due times of those that the schedule has started."""
+    sent, _ = site.records()
+    scheduled = caller.scheduled(clock_flow)
+    return [seen for run in runs for seen in caller.seen(run, sent)] + [run for run, _ in scheduled], [due for _, due in scheduled]
 
 
 def _records(caller: Caller, faults: Faults, site: Site, runs: list[Started], clock_flow: str) -> Records:
+    seen, ticked = _runs(caller, site, runs, clock_flow)
     sent, events = site.records()
-    ticked = caller.scheduled(clock_flow)
     return Records(
         starts={run.key: frozenset(run.runs) for run in runs},
-        listed=frozenset(row["id"] for row in caller.listed("chaos")),
-        runs=tuple(seen for run in runs for seen in caller.seen(run, sent)),
+        listed=frozenset(row["id"] for row in caller.listed(SLUG)),
+        runs=tuple(seen),
         sent=sent,
-        events=tuple(event for event in events if any(event.run in run.runs for run in runs)),
+        events=events,
         due=tuple(faults.due),
-        ticked=tuple(due for _, due in ticked),
+        ticked=tuple(ticked),
     )
 
 

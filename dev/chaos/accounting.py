@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 ENDED = ("succeeded", "failed", "cancelled")
 EVENTS = ("flow.run.started", "flow.run.awaiting_approval", "flow.run.succeeded")
+EVENTS_WITHOUT_APPROVAL = (EVENTS[0], EVENTS[2])
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class RunSeen:
     status: str
     error: str = ""
     expected: Mapping[str, bytes] = field(default_factory=dict)  # the body of each step that calls the service
+    events: tuple[str, ...] = EVENTS  # the events of the run if it succeeds
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,11 @@ def _events(records: Records, found: Account) -> None:
             found.wrong.append(f"the event {event.id} ({event.name}) of {event.run} has a wrong signature")
     for run in records.runs:
         if run.status == "succeeded":
-            found.lost += [f"{run.id} succeeded, and its event {name} never arrived" for name in EVENTS if (run.id, name) not in accepted]
+            found.lost += [
+                f"{run.id} succeeded, and its event {name} never arrived" for name in run.events if (run.id, name) not in accepted
+            ]
+    known = {run.id for run in records.runs}
+    found.doubled += [f"{name} of {run} came, which nobody had started" for run, name in ids if run not in known]
     found.doubled += [f"{name} of {run} came as {len(of)} events" for (run, name), of in ids.items() if len(of) > 1]
     found.wrong += [f"the event {event} came with different bytes" for event, of in bodies.items() if len(of) > 1]
 

@@ -10,7 +10,7 @@ from typing import Any
 from stack.console import StackError
 from stack.http_client import Unreachable, call
 
-from .accounting import ENDED, RunSeen, Sent
+from .accounting import ENDED, EVENTS_WITHOUT_APPROVAL, RunSeen, Sent
 from .flow import EFFECTS, SERVICE, SLUG, expected, flow, scheduled_flow
 
 PAUSE_SECONDS = 0.3
@@ -128,10 +128,16 @@ class Caller:
                 return rows
             cursor = f"&cursor={following}"
 
-    def scheduled(self, flow_id: str) -> list[tuple[str, str]]:
-        """Returns the status and the due time of each run that the schedule has started."""
+    def scheduled(self, flow_id: str) -> list[tuple[RunSeen, str]]:
+        """Returns each run that the schedule has started, and the due time that it was started for."""
         runs = [self._expect("GET", f"/api/runs/{row['id']}")["run"] for row in self.listed(flow_id)]
-        return [(str(run["status"]), str(run["input"]["scheduledAt"])) for run in runs]
+        return [
+            (
+                RunSeen(run["id"], run["status"], str(run.get("error") or ""), events=EVENTS_WITHOUT_APPROVAL),
+                str(run["input"]["scheduledAt"]),
+            )
+            for run in runs
+        ]
 
     def seen(self, run: Started, sent: tuple[Sent, ...]) -> list[RunSeen]:
         """Returns how the runs of a start ended, and what their steps must have sent."""

@@ -16,7 +16,7 @@ FAULTS = {
 }
 # What is repeated only after a minute, and what the engine does not recover from by itself, is not for every `make test`.
 SHORT_FAULTS = tuple(name for name in FAULTS if name not in ("endpoint", "vanish"))
-SHORT_RUNS, SHORT_SECONDS = 12, 30
+SHORT_RUNS, SHORT_SECONDS = 16, 45
 
 
 @dataclass(frozen=True)

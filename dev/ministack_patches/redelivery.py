@@ -5,7 +5,8 @@ messages of a queue come in any order.
 MiniStack: delivers every batch once, in order, so a function that relies on that passes every test.
 Patched: only if STACK_REDELIVERY names a file when the stack starts, and only while that file exists. A share of the batches is then
 delivered twice, some of them at the same time; an older batch comes again before a newer one; and the messages of a queue are shuffled.
-The file has the seed and the share as JSON: `{"seed": 7, "share": 0.3}`. `make chaos` writes it.
+The file has the seed and the share as JSON: `{"seed": 7, "share": 0.3}`. `make chaos` writes it. Beside it, in a file that ends in `.log`,
+is a line for each delivery that came on top.
 """
 
 import contextvars
@@ -57,9 +58,14 @@ class Redelivery:
             before = [self._random.choice(earlier)] if earlier and self._random.random() < share else []
             twice = self._random.random() < share
             earlier.append(event)
+            self._note(["an older batch again"] * len(before) + ["a batch twice"] * twice)
             if kind == QUEUE:
                 event = {**event, "Records": self._random.sample(event["Records"], len(event["Records"]))}
         return before, event, twice
+
+    def _note(self, what: list[str]) -> None:
+        with self._control.with_suffix(".log").open("a") as log:
+            log.writelines(f"{line}\n" for line in what)
 
     def _settings(self) -> dict[str, Any] | None:
         try:

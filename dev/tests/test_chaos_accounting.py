@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chaos.accounting import EVENTS, EventSeen, Records, RunSeen, Sent, account
+from chaos.accounting import EVENTS, EVENTS_WITHOUT_APPROVAL, EventSeen, Records, RunSeen, Sent, account
 from chaos.sabotage import WAYS, unnoticed
 
 NODES = ("charge", "notify", "settle")
@@ -157,3 +157,18 @@ def test_an_accounting_that_notices_nothing_is_itself_noticed(monkeypatch: pytes
 def test_records_with_nothing_to_spoil_prove_nothing() -> None:
     empty = Records({}, frozenset(), (), (), ())
     assert unnoticed(empty, 1) == [f"{way}: there is nothing to spoil" for way in WAYS]
+
+
+def test_an_event_of_a_run_that_nobody_started_is_doubled() -> None:
+    records = good()
+    stray = replace(records.events[0], run="run_9", id="evt_9")
+    assert account(replace(records, events=(*records.events, stray))).doubled == [
+        "flow.run.started of run_9 came, which nobody had started"
+    ]
+
+
+def test_a_run_without_an_approval_has_no_event_of_one() -> None:
+    records = good()
+    quiet = replace(records.runs[0], events=EVENTS_WITHOUT_APPROVAL)
+    events = tuple(event for event in records.events if event.name in EVENTS_WITHOUT_APPROVAL)
+    assert account(replace(records, runs=(quiet,), events=events)).is_clean

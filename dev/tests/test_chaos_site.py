@@ -92,7 +92,7 @@ def test_an_event_is_recorded_with_whether_its_signature_is_right(start: Start) 
 def test_the_command_runs_the_same_troubles_again() -> None:
     options = parse(["--short", "--seed", "7"])
     assert options.faults == set(SHORT_FAULTS)
-    assert options.command() == "make chaos SEED=7 RUNS=12 SECONDS=30 FAULTS=kill,model,service,redeliver,ticks"
+    assert options.command() == "make chaos SEED=7 RUNS=16 SECONDS=45 FAULTS=kill,model,service,redeliver,ticks"
     assert parse([]).faults == set(FAULTS)
     with pytest.raises(SystemExit):
         parse(["--faults", "earthquake"])
