@@ -13,7 +13,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chaos.accounting import ENDED, Account, Records, RunSeen, account
+from chaos.accounting import ENDED, EVENTS_WITHOUT_APPROVAL, Account, Records, RunSeen, account
 from chaos.faults import Faults
 from chaos.flow import SLUG
 from chaos.load import Caller, Started, in_thread, wait_for
@@ -125,8 +125,8 @@ def _wait_for_the_rest(caller: Caller, faults: Faults, site: Site, runs: list[St
             seen, _ = _runs(caller, site, runs, clock_flow)
             accepted = {(event.run, event.name) for event in site.records()[1] if event.accepted}
             awaited = {(run.id, name) for run in seen if run.status == "succeeded" for name in run.events}
-            # A run that was stuck before stays so; those of the schedule may have started just now.
-            if awaited <= accepted and all(run.status in ENDED or run.expected for run in seen):
+            # The runs of the schedule may have started just now. Any other that has not ended by now is stuck.
+            if awaited <= accepted and all(run.status in ENDED for run in seen if run.events == EVENTS_WITHOUT_APPROVAL):
                 break
         stage.still("waiting for the last events and due times")
         time.sleep(2)
