@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -27,7 +28,7 @@ from stack.settings import ROOT, Settings
 from stack.temporary import free_ports
 
 DIRECTORY = ".dev-chaos"
-STARTING = 0.5  # the share of the time of the troubles in which runs are started; the rest is for them to get on
+STARTING = 0.75  # the share of the time of the troubles in which runs are started; the rest is for them to get on
 SHOWN = 20  # findings of each kind
 # How long after the end of the last run its events may still come, in seconds: the attempts of a delivery are minutes apart.
 PATIENCE_SECONDS = 240
@@ -36,6 +37,7 @@ PATIENCE_SECONDS = 240
 def main() -> int:
     """Runs the chaos that the arguments describe and returns the exit code: 0 only if nothing was lost, doubled, stuck, wrong or failed."""
     options = parse(sys.argv[1:])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the stack is to be stopped then too
     if not Path("/proc/self/environ").exists():
         say("Skipped: function processes are found through /proc, which only Linux has.")
         return 0
@@ -74,14 +76,17 @@ def _on_a_stack(options: Options, settings: Settings, site: Site) -> int:
     faults = Faults(options, settings, caller, clock_flow, control)
     runs = [caller.plan(number) for number in range(options.runs)]
 
-    ends, recovery = _load(options, caller, faults, site, runs)
+    problems, calm = _load(options, caller, faults, site, runs)
+    recovered = max([calm, *(run.ended_at for run in runs if run.ended_at)]) - calm
     _wait_for_the_rest(caller, faults, site, runs, clock_flow)
+    complete = time.monotonic() - calm
     faults.end()
     records = _records(caller, faults, site, runs, clock_flow)
     found = account(records)
-    found.stuck += ends + [f"a fault stopped working: {problem}" for problem in faults.problems]
+    found.stuck += problems + [f"a fault stopped working: {problem}" for problem in faults.problems]
     _print_troubles(faults, site, caller)
-    _print(found, recovery)
+    _print(found)
+    say(f"  recovery     {recovered:.1f} s from the end of the troubles to the end of the last run, {complete:.1f} s to its last event")
     missed = unnoticed(records, options.seed)
     say(f"  the accounting notices an effect that is lost, doubled or altered in these records: {'; '.join(missed) or 'yes'}")
     if found.is_clean and not missed:
@@ -91,7 +96,7 @@ def _on_a_stack(options: Options, settings: Settings, site: Site) -> int:
 
 
 def _load(options: Options, caller: Caller, faults: Faults, site: Site, runs: list[Started]) -> tuple[list[str], float]:
-    """Runs the load and the troubles. Returns what did not end, and how many seconds after the troubles the last run ended."""
+    """Runs the load and the troubles. Returns what the caller could not do, and when the troubles were over, on the monotonic clock."""
     stage = Stage("Chaos")
     problems: list[str] = []
     starts = sorted(random.Random(options.seed + 2).uniform(0, options.seconds * STARTING) for _ in runs)  # noqa: S311
@@ -102,18 +107,21 @@ def _load(options: Options, caller: Caller, faults: Faults, site: Site, runs: li
     for run, at in zip(runs, starts, strict=True):
         time.sleep(max(0.0, begin + at - time.monotonic()))
         threads.append(in_thread(partial(caller.live, run), problems))
-        stage.still(f"{len(threads)} runs started, {sum(run.ended for run in runs)} ended")
+        stage.still(f"{len(threads)} runs started, {_ended(runs)} ended")
     time.sleep(max(0.0, begin + options.seconds - time.monotonic()))
     site.troubled = False
     faults.calm()
     calm = time.monotonic()
-    stage.done(f"{len(runs)} runs started, {sum(run.ended for run in runs)} ended; the troubles are over")
+    stage.done(f"{len(runs)} runs started, {_ended(runs)} ended; the troubles are over")
     wait_for(threads, options.patience)
     caller.stopped.set()
-    recovery = time.monotonic() - calm
     wait_for(threads, 60)
     caller.stopped.clear()
-    return problems, recovery
+    return problems, calm
+
+
+def _ended(runs: list[Started]) -> int:
+    return sum(run.ended_at is not None for run in runs)
 
 
 def _wait_for_the_rest(caller: Caller, faults: Faults, site: Site, runs: list[Started], clock_flow: str) -> None:
@@ -163,7 +171,7 @@ def _print_troubles(faults: Faults, site: Site, caller: Caller) -> None:
     say(f"  {caller.repeated_calls:5}  calls of the API that were answered with a server error or not at all, and repeated")
 
 
-def _print(found: Account, recovery: float) -> None:
+def _print(found: Account) -> None:
     say()
     say(bold(f"{found.effects} effects; {found.repeated} requests repeated one under its Idempotency-Key"))
     kinds = {"lost": found.lost, "doubled": found.doubled, "stuck": found.stuck, "wrong bytes": found.wrong, "failed runs": found.failed}
@@ -171,7 +179,6 @@ def _print(found: Account, recovery: float) -> None:
         say(f"  {name:<12} {len(findings)}")
         for finding in findings[:SHOWN]:
             say(f"    {finding}")
-    say(f"  recovery     {recovery:.1f} s from the end of the troubles to the end of the last run")
 
 
 if __name__ == "__main__":
