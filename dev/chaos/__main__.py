@@ -83,6 +83,8 @@ def _on_a_stack(options: Options, settings: Settings, site: Site) -> int:
     faults.end()
     records = _records(caller, faults, site, runs, clock_flow)
     found = account(records)
+    if not options.has("kill"):
+        found.failed += found.given_up
     found.stuck += problems + [f"a fault stopped working: {problem}" for problem in faults.problems]
     _print_troubles(faults, site, caller)
     _print(found)
@@ -174,7 +176,14 @@ def _print_troubles(faults: Faults, site: Site, caller: Caller) -> None:
 def _print(found: Account) -> None:
     say()
     say(bold(f"{found.effects} effects; {found.repeated} requests repeated one under its Idempotency-Key"))
-    kinds = {"lost": found.lost, "doubled": found.doubled, "stuck": found.stuck, "wrong bytes": found.wrong, "failed runs": found.failed}
+    kinds = {
+        "lost": found.lost,
+        "doubled": found.doubled,
+        "stuck": found.stuck,
+        "wrong bytes": found.wrong,
+        "failed runs": found.failed,
+        "given up": found.given_up,
+    }
     for name, findings in kinds.items():
         say(f"  {name:<12} {len(findings)}")
         for finding in findings[:SHOWN]:

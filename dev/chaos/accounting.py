@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 ENDED = ("succeeded", "failed", "cancelled")
 EVENTS = ("flow.run.started", "flow.run.awaiting_approval", "flow.run.succeeded")
+# How the error of a run begins whose function was killed at every attempt of one execution.
+GIVEN_UP = "the execution that drove the run ended as FAILED"
 EVENTS_WITHOUT_APPROVAL = (EVENTS[0], EVENTS[2])
 
 
@@ -66,6 +68,7 @@ class Account:
     stuck: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)  # no finding: an execution has five attempts, and killing it five times ends the run
     effects: int = 0
     repeated: int = 0  # requests under a key that had been sent before, which is what the key is for
 
@@ -85,6 +88,8 @@ def account(records: Records) -> Account:
     for run in records.runs:
         if run.status not in ENDED:
             found.stuck.append(f"{run.id} is still {run.status}")
+        elif run.error.startswith(GIVEN_UP):
+            found.given_up.append(f"{run.id}: {run.error}")
         elif run.status != "succeeded":
             found.failed.append(f"{run.id} is {run.status}: {run.error or 'it does not say why'}")
     return found

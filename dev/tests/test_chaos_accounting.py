@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chaos.accounting import EVENTS, EVENTS_WITHOUT_APPROVAL, EventSeen, Records, RunSeen, Sent, account
+from chaos.accounting import EVENTS, EVENTS_WITHOUT_APPROVAL, GIVEN_UP, EventSeen, Records, RunSeen, Sent, account
 from chaos.sabotage import WAYS, unnoticed
 
 NODES = ("charge", "notify", "settle")
@@ -172,3 +172,11 @@ def test_a_run_without_an_approval_has_no_event_of_one() -> None:
     quiet = replace(records.runs[0], events=EVENTS_WITHOUT_APPROVAL)
     events = tuple(event for event in records.events if event.name in EVENTS_WITHOUT_APPROVAL)
     assert account(replace(records, runs=(quiet,), events=events)).is_clean
+
+
+def test_a_run_whose_execution_was_killed_at_every_attempt_is_given_up_and_not_stuck() -> None:
+    records = with_run(good(), "failed", f"{GIVEN_UP}: Runtime.ExitError")
+    found = account(replace(records, sent=(), events=()))
+    assert found.given_up == [f"run_0: {GIVEN_UP}: Runtime.ExitError"]
+    assert found.is_clean
+    assert account(replace(records, sent=(*records.sent, replace(records.sent[0], key="another")))).doubled
