@@ -4,6 +4,7 @@
 use std::error::Error;
 
 use clap::Parser;
+use domain::access::RecordedActor;
 use domain::flow::{Slug, Spec};
 use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{Clock, Entropy, Runs};
@@ -77,7 +78,8 @@ fn ended(cli: &Cli, spec: &Spec, trigger: Trigger, end: End, now: Time) -> Resul
         flow_label: None,
         flow_version: 1,
         trigger,
-        started_by: "usr_ada".to_owned(),
+        started_by: RecordedActor::named("usr_ada"),
+        trigger_changers: std::collections::BTreeSet::new(),
         retried: None,
         trace_id: format!("{:032x}", OsEntropy.random()),
     };

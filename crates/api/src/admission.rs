@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::future::Future;
 
-use domain::access::{Limits, Minute, SECRET_MARK, Secret, Usage};
+use domain::access::{Caller, Limits, Minute, SECRET_MARK, Secret, Usage};
 use domain::ports::{Admission, Clock, Keys};
 use domain::time::Time;
 use lambda_http::http::HeaderMap;
@@ -73,11 +73,12 @@ impl<K: Keys, C: Clock> KeyAdmission<K, C> {
             }
             Admission::Admitted(key, found) => {
                 *usage = Some(found);
-                if let Some(scope) = self.endpoint.scope.filter(|scope| !key.allows(*scope)) {
-                    return Err(ApiError::MissingScope(scope));
+                let caller = Caller::of_key(key, secret.environment());
+                if let Some(missing) = self.endpoint.missing_scope(&caller) {
+                    return Err(ApiError::MissingScope(missing));
                 }
                 check_query(&request, self.endpoint.query)?;
-                Ok(ApiRequest::new(key, secret.environment(), request))
+                Ok(ApiRequest::new(caller, request))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a function declares about its endpoint.
 
-use domain::access::{Bucket, Scope};
+use domain::access::{Bucket, Caller, Scope};
 
 /// An endpoint that takes an API key.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +17,17 @@ pub struct Endpoint {
     pub query: &'static [&'static str],
 }
 
+/// The endpoints that a caller with `approvals:decide` may call besides those that require it: this scope is enough to see approvals and to
+/// decide them, and for nothing else.
+const FOR_REVIEWERS: [&str; 3] = ["list-approvals", "approve-run", "reject-run"];
+
 impl Endpoint {
+    /// Returns the scope that the caller would need and lacks; none if it may call.
+    pub(crate) fn missing_scope(&self, caller: &Caller) -> Option<Scope> {
+        let decides = || FOR_REVIEWERS.contains(&self.name) && caller.allows(Scope::ApprovalsDecide);
+        self.scope.filter(|scope| !caller.allows(*scope) && !decides())
+    }
+
     /// Returns the rate limit bucket that calls of this endpoint count against.
     pub fn bucket(&self) -> Bucket {
         // A call that needs no scope counts as a call about runs: no key has a bucket of its own for it.

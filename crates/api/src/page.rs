@@ -39,7 +39,7 @@ impl<'a, O: Organisations> Paging<'a, O> {
         };
         let limit = number("limit", 1..=MAX_LIMIT, errors).unwrap_or(DEFAULT_LIMIT);
         let page = number("page", 1..=usize::MAX, errors);
-        let org = request.key.org;
+        let org = request.caller.org;
         let binding = format!("{org} {list}");
         let sealed = request.query_as("cursor", errors, |text| SealedCursor::read(text).ok_or_else(|| NO_CURSOR.to_owned()));
         let mut position = None;

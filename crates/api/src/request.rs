@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use domain::access::{ApiKey, Environment};
+use domain::access::Caller;
 use domain::error::ApplicationError;
 use domain::flow::{NodeId, ServiceSlug, Slug};
 use domain::id::{DeliveryId, EndpointId, FlowId, KeyId, RunId};
@@ -23,16 +23,14 @@ const MAX_KEY_CHARS: usize = 255;
 /// A request that is authenticated and authorised.
 #[derive(Debug)]
 pub struct ApiRequest {
-    /// The caller's key: its organisation, actor and grants.
-    pub key: ApiKey,
-    /// The environment of the caller's key. Keys that it creates are for the same environment.
-    pub environment: Environment,
+    /// The caller: its organisation, actor and grants.
+    pub caller: Caller,
     request: Request,
 }
 
 impl ApiRequest {
-    pub(crate) fn new(key: ApiKey, environment: Environment, request: Request) -> Self {
-        Self { key, environment, request }
+    pub(crate) fn new(caller: Caller, request: Request) -> Self {
+        Self { caller, request }
     }
 
     /// Returns the flow named by `{id}`: an id or a slug. Fails with 404 if the text cannot name one.
@@ -188,14 +186,14 @@ fn flow_name(text: &str) -> Option<FlowName> {
 
 #[cfg(test)]
 mod tests {
-    use testkit::build::{Maker, actor};
+    use testkit::build::{Maker, actor, caller};
 
     use super::*;
 
     fn request(event: &str) -> ApiRequest {
         let maker = Maker::new(1);
         let key = maker.key(maker.org(), actor("usr_ada"), &[]);
-        ApiRequest::new(key, Environment::Sandbox, lambda_http::request::from_str(event).unwrap())
+        ApiRequest::new(caller(key), lambda_http::request::from_str(event).unwrap())
     }
 
     /// A sample event, changed by `change`.

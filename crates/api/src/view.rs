@@ -4,6 +4,7 @@ mod connection;
 mod fit;
 mod flow;
 mod gate;
+mod identity;
 mod key;
 mod part;
 mod payload;

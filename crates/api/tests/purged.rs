@@ -9,7 +9,7 @@ use domain::ports::{Clock, Outputs, Runs};
 use domain::retention::{Purge, PurgeReason};
 use domain::run::RunStatus;
 use serde_json::{Value, json};
-use testkit::build::{chain, transform, with};
+use testkit::build::{actor, chain, transform, with};
 use testkit::{Deployment, Reply, block_on};
 
 fn ended(spec: &Value) -> (Deployment, domain::id::RunId) {
@@ -58,7 +58,7 @@ fn a_run_of_a_flow_with_an_output_shows_when_that_was_purged() {
     let flow = json!({"startNodeId": "a", "nodes": [transform("a", &json!(1))], "edges": [], "output": {"all": "${step.a.output}"}});
     let (deployment, run) = ended(&with(flow, json!({})));
     assert_eq!(shown(&deployment, run)["output"], json!({"all": 1}));
-    let purge = done(&deployment, deployment.outputs.purge(&deployment.org, &run, "usr_ada"));
+    let purge = done(&deployment, deployment.outputs.purge(&deployment.org, &run, &actor("usr_ada")));
     let after = shown(&deployment, run);
     assert_eq!((after["outputPurgedAt"].clone(), after.get("output")), (json!(purge.at), None));
     assert_eq!(after["steps"][0]["purged"]["by"], "usr_ada");
@@ -73,7 +73,7 @@ fn the_receipt_of_a_purge_counts_the_purged_payloads() {
     };
     let records = done(&deployment, deployment.store.steps(&deployment.run(run), deployment.clock.now()));
     let all: u64 = records.iter().map(bytes).sum();
-    let purge: Purge = done(&deployment, deployment.outputs.purge(&deployment.org, &run, "usr_ada"));
+    let purge: Purge = done(&deployment, deployment.outputs.purge(&deployment.org, &run, &actor("usr_ada")));
     let view = view::purge(&purge);
     assert_eq!((&view["runId"], &view["objects"], &view["bytes"]), (&json!(run), &json!(1), &json!(all)));
     assert_eq!(view["steps"].as_array().unwrap().iter().map(|step| step["nodeId"].clone()).collect::<Vec<_>>(), ["n1", "n2"]);

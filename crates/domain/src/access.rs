@@ -1,5 +1,7 @@
 //! Who calls, and what a caller may do: keys, scopes, actors and limits.
 
+mod actor;
+mod caller;
 mod limit;
 mod new_key;
 mod secret;
@@ -13,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::id::{KeyId, OrgId};
 use crate::time::Time;
 
+pub use actor::{ADMIN_TOOL, Actor, Identity, KeyIdentity, Login, RecordedActor};
+pub use caller::{Caller, Credential};
 pub use limit::{Bucket, Class, Limits, Minute, OwnLimits, Usage};
 pub use new_key::{BadActor, NewKey, parse_actor};
 pub(crate) use secret::base32;
@@ -37,11 +41,15 @@ pub enum Scope {
     WebhooksManage,
     /// Manage keys and the organisation.
     ApiManage,
+    /// See approvals and decide them, and nothing else.
+    ApprovalsDecide,
+    /// Make keys for other actors, and manage how people sign in.
+    ActorsManage,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::FlowsRead,
         Self::FlowsWrite,
         Self::RunsRead,
@@ -50,6 +58,8 @@ impl Scope {
         Self::ConnectionsWrite,
         Self::WebhooksManage,
         Self::ApiManage,
+        Self::ApprovalsDecide,
+        Self::ActorsManage,
     ];
 
     /// Returns the name of the scope in the public contract.
@@ -63,6 +73,8 @@ impl Scope {
             Self::ConnectionsWrite => "service-connections:write",
             Self::WebhooksManage => "webhooks:manage",
             Self::ApiManage => "api:manage",
+            Self::ApprovalsDecide => "approvals:decide",
+            Self::ActorsManage => "actors:manage",
         }
     }
 }
@@ -73,7 +85,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A scope as a key holds it: a single scope, or an old wildcard.
+/// A scope as a caller holds it: a single scope, or an old wildcard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grant {
     /// Exactly this scope.
@@ -86,10 +98,12 @@ pub enum Grant {
 
 impl Grant {
     fn allows(self, scope: Scope) -> bool {
-        match self {
-            Self::One(granted) => granted == scope,
-            Self::Read => scope.name().ends_with(":read"),
-            Self::Write => scope.name().ends_with(":write"),
+        match (self, scope) {
+            // Whoever may start and cancel runs has always been allowed to decide them.
+            (Self::One(Scope::RunsWrite) | Self::Write, Scope::ApprovalsDecide) => true,
+            (Self::One(granted), _) => granted == scope,
+            (Self::Read, _) => scope.name().ends_with(":read"),
+            (Self::Write, _) => scope.name().ends_with(":write"),
         }
     }
 
@@ -124,17 +138,6 @@ impl fmt::Display for Grant {
             Self::Write => "write",
         })
     }
-}
-
-/// The actor of a request: a person (`usr_…`) or a service, as the key names them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor {
-    /// The name that audit records carry.
-    pub id: String,
-    /// Roles, for `role:…` assignments.
-    pub roles: BTreeSet<String>,
-    /// Teams, for `team:…` assignments.
-    pub teams: BTreeSet<String>,
 }
 
 /// Who may decide a gate: `role:…`, `user:…` or `team:…`.
@@ -211,7 +214,7 @@ pub struct ApiKey {
     pub org: OrgId,
     /// The name that people use.
     pub name: String,
-    /// The actor of requests with this key.
+    /// The actor of requests with this key. Its identity is that of the key.
     pub actor: Actor,
     /// What the key may do.
     pub grants: BTreeSet<Grant>,
@@ -253,11 +256,19 @@ mod tests {
     use super::*;
 
     fn key(grants: &[&str]) -> ApiKey {
+        let id = KeyId::new(Time::from_millis(0), 1);
+        let identity = Identity::ApiKey(KeyIdentity { key_id: id, key_name: "test".into(), key_created_by: "usr_root".into() });
         ApiKey {
-            id: KeyId::new(Time::from_millis(0), 1),
+            id,
             org: OrgId::new(Time::from_millis(0), 1),
             name: "test".into(),
-            actor: Actor { id: "usr_ada".into(), roles: ["lead".into()].into(), teams: ["pay".into()].into() },
+            actor: Actor {
+                id: "usr_ada".into(),
+                roles: ["lead".into()].into(),
+                teams: ["pay".into()].into(),
+                principals: ["usr_ada".into()].into(),
+                identity,
+            },
             grants: grants.iter().map(|text| text.parse().unwrap()).collect(),
             limits: OwnLimits::default(),
             created_by: "usr_root".into(),
@@ -272,9 +283,11 @@ mod tests {
         for scope in Scope::ALL {
             assert!(key(&[scope.name()]).allows(scope));
             assert_eq!(key(&["read"]).allows(scope), scope.name().ends_with("read"));
-            assert_eq!(key(&["write"]).allows(scope), scope.name().ends_with("write"));
+            let decides = scope == Scope::ApprovalsDecide;
+            assert_eq!(key(&["write"]).allows(scope), scope.name().ends_with("write") || decides);
             for other in Scope::ALL.into_iter().filter(|other| *other != scope) {
-                assert!(!key(&[scope.name()]).allows(other));
+                let includes = (scope, other) == (Scope::RunsWrite, Scope::ApprovalsDecide);
+                assert_eq!(key(&[scope.name()]).allows(other), includes, "{scope} for {other}");
             }
         }
         assert!("flows".parse::<Grant>().is_err());

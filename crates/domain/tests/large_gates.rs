@@ -3,8 +3,7 @@
 
 mod common;
 
-use common::at;
-use domain::access::Actor;
+use common::{actor_in, at};
 use domain::flow::{Approval, NodeKind, Spec};
 use domain::gate::{Action, Ballot, BallotError, BallotOutcome, Gate, MAX_PATCH_BYTES, Part, Verdict};
 use domain::id::{ApprovalId, FlowId, OrgId, RunId};
@@ -63,7 +62,7 @@ fn offload(gate: &mut Gate) -> Vec<Part> {
 }
 
 fn approve(gate: &mut Gate, rules: &Approval, action: Option<Value>) -> Result<BallotOutcome, BallotError> {
-    let ada = Actor { id: "usr_ada".into(), roles: [].into(), teams: [].into() };
+    let ada = actor_in("usr_ada", &[], &[]);
     gate.vote(rules, &[].into(), &ada, Ballot::Approve { action: action.map(|action| Action::new(action).unwrap()), note: None }, at(10))
 }
 
@@ -139,7 +138,7 @@ fn a_large_edited_action_is_offloaded_and_moves_into_the_decision() {
     assert_eq!(offload(&mut gate), [Part::ProposedAction, Part::EditedAction]);
     let patch = json!([{"op": "replace", "path": "/n", "value": 2}]);
     assert_eq!(gate.voted_patch(), Some(patch.clone()));
-    let bob = Actor { id: "usr_bob".into(), roles: [].into(), teams: [].into() };
+    let bob = actor_in("usr_bob", &[], &[]);
     let ballot = Ballot::ApproveVoted { sha256: gate.votes[0].action_sha256.clone(), note: None };
     assert_eq!(gate.vote(&two, &[].into(), &bob, ballot, at(11)), Ok(BallotOutcome::Decided(Verdict::Approved)));
     assert_eq!((gate.patch(), gate.fits(), &gate.edited), (Some(patch), true, &None), "nothing is fetched for it");

@@ -104,7 +104,7 @@ fn a_receipt_knows_what_the_payloads_were_and_has_none() {
         reused_from: None,
         purged: None,
     };
-    let receipt = record.clone().without_payloads(at(9), PurgeReason::Requested("usr_ada".to_owned()));
+    let receipt = record.clone().without_payloads(at(9), PurgeReason::Requested { by: "usr_ada".to_owned(), identity: None });
     let purged = receipt.purged.as_deref().unwrap();
     let facts: Vec<_> = purged.payloads().map(|gone| (gone.bytes, gone.sha256.as_str(), gone.stored)).collect();
     let sha256 = sha256_hex(&input);

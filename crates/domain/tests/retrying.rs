@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use common::dag::dags;
 use common::{Story, decision, gate, spec_json, task};
+use domain::access::RecordedActor;
 use domain::flow::{NodeId, NodeKind, Spec};
 use domain::gate::Verdict;
 use domain::json::sha256_hex;
@@ -136,7 +137,7 @@ fn happen(story: &mut Story, choices: &[u8]) {
         outcome.unwrap();
     }
     // Refused: it has ended by itself.
-    _ = story.run.cancel("usr_eve", None, story.now);
+    _ = story.run.cancel(RecordedActor::named("usr_eve"), None, story.now);
 }
 
 /// Takes over what can be taken over, as the engine does: one node after the other.

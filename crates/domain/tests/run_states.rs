@@ -4,6 +4,7 @@
 mod common;
 
 use common::{OWNER, Story, at, gate, task};
+use domain::access::RecordedActor;
 use domain::gate::Verdict;
 use domain::run::{ExecutionState, Exit, NodeStatus, PendingEffect, RunStatus, TransitionError};
 use serde_json::json;
@@ -38,7 +39,7 @@ fn state(name: &str) -> Story {
         "failed" => _ = story.run_through("begin").start("work").fail("work"),
         "cancelled" => {
             story.run_through("begin").start("work").open("gate");
-            story.run.cancel("usr_ada", None, story.now).unwrap();
+            story.run.cancel(RecordedActor::named("usr_ada"), None, story.now).unwrap();
         }
         other => panic!("no state is called {other}"),
     }
@@ -69,7 +70,7 @@ fn act(story: &mut Story, action: &str) -> Result<(), TransitionError> {
         "approve" => story.try_decide("gate", Verdict::Approved),
         "reject" => story.try_decide("gate", Verdict::Rejected),
         "expire" => story.try_decide("gate", Verdict::Expired),
-        "cancel" => story.run.cancel("usr_eve", Some("why not".to_owned()), story.now),
+        "cancel" => story.run.cancel(RecordedActor::named("usr_eve"), Some("why not".to_owned()), story.now),
         "abandon its segment" => story.run.abandon(segment, "the execution failed", story.now),
         "abandon an earlier segment" => story.run.abandon(segment - 1, "the execution failed", story.now),
         "abandon a later segment" => story.run.abandon(segment + 1, "the execution failed", story.now),
@@ -300,7 +301,7 @@ fn a_cancel_clears_what_is_owed_names_who_and_why_and_calls_every_open_node_off(
     for name in ["new", "working", "asking", "parked", "failing"] {
         let mut story = state(name);
         let before = story.run.progress.clone();
-        story.run.cancel("usr_ada", Some("wrong customer".into()), at(9)).unwrap();
+        story.run.cancel(RecordedActor::named("usr_ada"), Some("wrong customer".into()), at(9)).unwrap();
         assert_eq!((story.run.status, story.run.finished_at), (RunStatus::Cancelled, Some(at(9))), "{name}");
         let cancellation = story.run.cancellation.clone().unwrap();
         assert_eq!((cancellation.actor.as_str(), cancellation.reason.as_deref()), ("usr_ada", Some("wrong customer")));
@@ -323,7 +324,7 @@ fn a_cancel_clears_what_is_owed_names_who_and_why_and_calls_every_open_node_off(
 fn a_cancel_of_a_decided_run_leaves_no_pending_effect() {
     let mut story = state("parked");
     story.decide("gate", Verdict::Approved);
-    story.run.cancel("usr_ada", None, at(1)).unwrap();
+    story.run.cancel(RecordedActor::named("usr_ada"), None, at(1)).unwrap();
     assert_eq!((story.run.status, story.run.execution.pending), (RunStatus::Cancelled, None));
 }
 

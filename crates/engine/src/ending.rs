@@ -1,5 +1,6 @@
 //! Ends a run from outside: a caller cancels it, or its execution has failed.
 
+use domain::access::Actor;
 use domain::error::ApplicationError;
 use domain::id::{OrgId, RunId};
 use domain::ports::{Clock, CommitError, Executions, PortError, Runs, UpdateError, optimistic_update};
@@ -10,14 +11,14 @@ use crate::{Engine, Ports};
 impl<P: Ports> Engine<P> {
     /// Cancels a run: after this has returned no further node starts. Cancelling a cancelled run changes nothing and is no error. Fails
     /// with `Conflict` if the run has ended otherwise.
-    pub async fn cancel(&self, org: &OrgId, id: &RunId, actor: &str, reason: Option<String>) -> Result<Run, ApplicationError> {
+    pub async fn cancel(&self, org: &OrgId, id: &RunId, actor: &Actor, reason: Option<String>) -> Result<Run, ApplicationError> {
         let cancelled = optimistic_update("the run", async || {
             let before = self.run_of(org, id).await?;
             if before.status == RunStatus::Cancelled {
                 return Ok((before, false));
             }
             let mut run = before.clone();
-            run.cancel(actor, reason.clone(), self.clock.now())?;
+            run.cancel(actor.recorded(), reason.clone(), self.clock.now())?;
             Ok((self.commit_end(&before, run).await?, true))
         });
         let (run, is_new) = cancelled.await?;

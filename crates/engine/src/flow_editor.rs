@@ -1,5 +1,6 @@
 //! Creates and changes flows, together with the secrets of their webhook triggers.
 
+use domain::access::Actor;
 use domain::error::ApplicationError;
 use domain::flow::{Draft, Flow, Version};
 use domain::id::{FlowId, OrgId};
@@ -31,10 +32,12 @@ pub struct EditedFlow {
 
 impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
     /// Creates a flow with its first version. Fails with `Invalid` if the draft is not valid, and with `Conflict` if the slug is taken.
-    pub async fn create(&self, entropy: &impl Entropy, org: OrgId, draft: Draft) -> Result<EditedFlow, ApplicationError> {
+    pub async fn create(&self, entropy: &impl Entropy, org: OrgId, actor: &Actor, draft: Draft) -> Result<EditedFlow, ApplicationError> {
         let now = self.secrets.clock.now();
         let id = FlowId::new(now, entropy.random());
-        let (flow, version) = draft.into_flow(id, org, new_token(entropy), now).map_err(ApplicationError::Invalid)?;
+        let (mut flow, mut version) = draft.into_flow(id, org, new_token(entropy), now).map_err(ApplicationError::Invalid)?;
+        flow.note_change(None, actor);
+        version.created_by = Some(actor.recorded());
         let token = flow.trigger.webhook_token();
         let secret = match token {
             Some(token) => Some(self.secrets.create(entropy, &flow, token).await?),
@@ -57,10 +60,18 @@ impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
 
     /// Validates a new flow and saves nothing: the result is what [`create`](Self::create) would return, without a secret. Fails as `create`
     /// does. The id and the token are not those of a later `create`.
-    pub async fn check_create(&self, entropy: &impl Entropy, org: OrgId, draft: Draft) -> Result<EditedFlow, ApplicationError> {
+    pub async fn check_create(
+        &self,
+        entropy: &impl Entropy,
+        org: OrgId,
+        actor: &Actor,
+        draft: Draft,
+    ) -> Result<EditedFlow, ApplicationError> {
         let now = self.secrets.clock.now();
         let id = FlowId::new(now, entropy.random());
-        let (flow, version) = draft.into_flow(id, org, new_token(entropy), now).map_err(ApplicationError::Invalid)?;
+        let (mut flow, mut version) = draft.into_flow(id, org, new_token(entropy), now).map_err(ApplicationError::Invalid)?;
+        flow.note_change(None, actor);
+        version.created_by = Some(actor.recorded());
         match self.flows.flow(&org, &FlowName::Slug(flow.slug.clone())).await? {
             Some(_) => Err(slug_is_taken(&flow)),
             None => Ok(EditedFlow { flow, version, secret: None }),
@@ -73,12 +84,12 @@ impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
         &self,
         entropy: &impl Entropy,
         org: &OrgId,
+        actor: &Actor,
         name: &FlowName,
         draft: Draft,
     ) -> Result<EditedFlow, ApplicationError> {
         let (before, current) = self.load(org, name).await?;
-        let changed = draft.applied_to(&before, &current, new_token(entropy), self.secrets.clock.now());
-        let (flow, version) = changed.map_err(ApplicationError::Invalid)?;
+        let (flow, version) = self.change(draft, actor, (&before, &current), new_token(entropy))?;
         Ok(EditedFlow { flow, version: version.unwrap_or(current), secret: None })
     }
 
@@ -102,6 +113,7 @@ impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
         &self,
         entropy: &impl Entropy,
         org: &OrgId,
+        actor: &Actor,
         name: &FlowName,
         draft: &Draft,
     ) -> Result<EditedFlow, ApplicationError> {
@@ -123,8 +135,7 @@ impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
                 let message = "the flow was changed by somebody else at the same time; read it again".to_owned();
                 return Err(ApplicationError::Conflict(message).into());
             }
-            let changed = draft.clone().applied_to(&before, &current, token.clone(), self.secrets.clock.now());
-            let (flow, version) = changed.map_err(ApplicationError::Invalid)?;
+            let (flow, version) = self.change(draft.clone(), actor, (&before, &current), token.clone())?;
             let (old, new) = (before.trigger.webhook_token(), flow.trigger.webhook_token());
             if new == Some(&token) && secret.is_none() {
                 secret = Some(self.secrets.create(entropy, &flow, &token).await?);
@@ -140,6 +151,20 @@ impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
         });
         let (flow, version) = updated.await?;
         Ok(EditedFlow { flow, version, secret })
+    }
+
+    /// Returns the flow with the changes of a draft, and a new version if the spec differs.
+    fn change(
+        &self,
+        draft: Draft,
+        actor: &Actor,
+        (before, current): (&Flow, &Version),
+        fresh: WebhookToken,
+    ) -> Result<(Flow, Option<Version>), ApplicationError> {
+        let changed = draft.applied_to(before, current, fresh, self.secrets.clock.now());
+        let (mut flow, version) = changed.map_err(ApplicationError::Invalid)?;
+        flow.note_change(Some(before), actor);
+        Ok((flow, version.map(|version| Version { created_by: Some(actor.recorded()), ..version })))
     }
 
     async fn load(&self, org: &OrgId, name: &FlowName) -> Result<(Flow, Version), ApplicationError> {

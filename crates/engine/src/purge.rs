@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use domain::access::Actor;
 use domain::error::ApplicationError;
 use domain::flow::NodeId;
 use domain::id::{OrgId, RunId};
@@ -31,13 +32,13 @@ pub struct OutputPurge<R, C> {
 impl<R: Runs + Outputs, C: Clock> OutputPurge<R, C> {
     /// Purges the outputs of a run that has ended. Its input, its decisions and the run itself stay. Fails with `Conflict` if the run is
     /// still active.
-    pub async fn purge(&self, org: &OrgId, id: &RunId, actor: &str) -> Result<Purge, ApplicationError> {
+    pub async fn purge(&self, org: &OrgId, id: &RunId, actor: &Actor) -> Result<Purge, ApplicationError> {
         let run = run_of(&self.runs, org, id).await?;
         if !run.has_ended() {
             return Err(ApplicationError::Conflict(format!("the run is {}; its outputs can be purged once it has ended", run.status)));
         }
         let at = self.clock.now();
-        let request = PurgeRequest { run: run.id, org: run.org, by: actor.to_owned(), at };
+        let request = PurgeRequest { run: run.id, org: run.org, by: actor.id.clone(), identity: Some(actor.identity.clone()), at };
         let noted = self.runs.request_purge(&request, at.plus_seconds(LATEST_RECORD_SECONDS)).await?;
         let receipts = self.purge_records(&run, &noted).await?;
         Ok(Purge { run: run.id, at: noted.at, receipts })
@@ -67,7 +68,7 @@ impl<R: Runs + Outputs, C: Clock> OutputPurge<R, C> {
 
     async fn purge_records(&self, run: &Run, request: &PurgeRequest) -> Result<Vec<StepRecord>, PortError> {
         let records = self.runs.steps(run, self.clock.now()).await?;
-        let reason = || PurgeReason::Requested(request.by.clone());
+        let reason = || PurgeReason::Requested { by: request.by.clone(), identity: request.identity.clone().map(Box::new) };
         let receipts: Vec<_> = records.into_iter().map(|record| record.without_payloads(request.at, reason())).collect();
         self.runs.delete_objects(run, None).await?;
         self.put_receipts(&receipts).await?;

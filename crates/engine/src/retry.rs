@@ -61,7 +61,16 @@ impl<P: Ports> Engine<P> {
             body_sha256: sha256_hex(&body),
             seconds: REMEMBER_SECONDS,
         });
-        let request = NewRunRequest { flow: &flow, version, spec: &spec, trigger: earlier.trigger, actor, retried: Some(retried), key };
+        let request = NewRunRequest {
+            flow: &flow,
+            version,
+            spec: &spec,
+            trigger: earlier.trigger,
+            starter: actor.recorded(),
+            trigger_changers: earlier.trigger_changers,
+            retried: Some(retried),
+            key,
+        };
         self.create_and_start(entropy, request, &input).await
     }
 

@@ -1,6 +1,8 @@
 //! Creates runs and starts their first segments.
 
-use domain::access::Actor;
+use std::collections::BTreeSet;
+
+use domain::access::{Actor, RecordedActor};
 use domain::error::ApplicationError;
 use domain::flow::{Flow, FlowStatus, Spec};
 use domain::id::RunId;
@@ -65,7 +67,9 @@ pub(crate) struct NewRunRequest<'a> {
     pub(crate) version: u32,
     pub(crate) spec: &'a Spec,
     pub(crate) trigger: Trigger,
-    pub(crate) actor: &'a Actor,
+    pub(crate) starter: RecordedActor,
+    /// The principals of whoever has last changed the trigger that starts the run, or its secret.
+    pub(crate) trigger_changers: BTreeSet<String>,
     pub(crate) retried: Option<Retried>,
     /// The caller's Idempotency-Key.
     pub(crate) key: Option<IdempotencyKey>,
@@ -83,7 +87,16 @@ impl<P: Ports> Engine<P> {
             body_sha256: sha256_hex(&normal(&input)),
             seconds: REMEMBER_SECONDS,
         });
-        let request = NewRunRequest { flow, version: flow.version, spec: &spec, trigger, actor, retried: None, key };
+        let request = NewRunRequest {
+            flow,
+            version: flow.version,
+            spec: &spec,
+            trigger,
+            starter: actor.recorded(),
+            trigger_changers: BTreeSet::new(),
+            retried: None,
+            key,
+        };
         self.create_and_start(entropy, request, &input).await
     }
 
@@ -94,7 +107,7 @@ impl<P: Ports> Engine<P> {
         request: NewRunRequest<'_>,
         input: &Value,
     ) -> Result<Started, ApplicationError> {
-        let NewRunRequest { flow, version, spec, trigger, actor, retried, key } = request;
+        let NewRunRequest { flow, version, spec, trigger, starter, trigger_changers, retried, key } = request;
         if flow.status != FlowStatus::Active {
             let message = format!("the flow is {}; only an active flow runs", flow.status);
             return Err(ApplicationError::Unprocessable { message, fields: FieldErrors::new() });
@@ -115,7 +128,8 @@ impl<P: Ports> Engine<P> {
             flow_label: Some(flow.label()),
             flow_version: version,
             trigger,
-            started_by: actor.id.clone(),
+            started_by: starter,
+            trigger_changers,
             retried,
             trace_id: new_trace_id(entropy),
         };

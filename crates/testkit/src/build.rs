@@ -1,6 +1,6 @@
 //! Builders of flows, runs, actors and keys for tests.
 
-use domain::access::{Actor, ApiKey, Grant, OwnLimits};
+use domain::access::{ADMIN_TOOL, Actor, ApiKey, Caller, Environment, Grant, Identity, KeyIdentity, Login, OwnLimits, RecordedActor};
 use domain::connection::{Carrier, Connection, ConnectionKey};
 use domain::flow::{Flow, FlowStatus, FlowTrigger, Spec, Version};
 use domain::gate::{Action, Ballot, Gate};
@@ -94,9 +94,50 @@ pub fn canonical() -> Value {
     )
 }
 
-/// Returns an actor without roles or teams.
+/// Returns an actor without roles or teams, who has a key.
 pub fn actor(id: &str) -> Actor {
-    Actor { id: id.to_owned(), roles: std::collections::BTreeSet::new(), teams: std::collections::BTreeSet::new() }
+    actor_in(id, &[], &[])
+}
+
+/// Returns an actor with roles and teams, who has a key.
+pub fn actor_in(id: &str, roles: &[&str], teams: &[&str]) -> Actor {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    Actor {
+        id: id.to_owned(),
+        roles: names(roles),
+        teams: names(teams),
+        principals: names(&[id]),
+        identity: key_identity(KeyId::new(at(0), 1), "A key", ADMIN_TOOL),
+    }
+}
+
+/// Returns an actor without roles or teams, who has signed in.
+pub fn person(id: &str) -> Actor {
+    let login = Login {
+        name: Some(format!("The person {id}")),
+        mail: Some(format!("{id}@example.org")),
+        issuer: "https://login.example.org".to_owned(),
+        subject: id.to_owned(),
+        authenticated_at: at(0),
+        amr: vec!["pwd".to_owned()],
+    };
+    Actor { identity: Identity::Login(login), ..actor(id) }
+}
+
+fn key_identity(key_id: KeyId, name: &str, created_by: &str) -> Identity {
+    Identity::ApiKey(KeyIdentity { key_id, key_name: name.to_owned(), key_created_by: created_by.to_owned() })
+}
+
+/// Returns the key with an actor whose identity and principals are those that follow from its other fields.
+pub fn as_itself(key: ApiKey) -> ApiKey {
+    let identity = key_identity(key.id, &key.name, &key.created_by);
+    let principals = Actor::principals_of_key(&key.actor.id, &key.created_by);
+    ApiKey { actor: Actor { identity, principals, ..key.actor }, ..key }
+}
+
+/// Returns the caller who has sent `key`.
+pub fn caller(key: ApiKey) -> Caller {
+    Caller::of_key(key, Environment::Sandbox)
 }
 
 /// Returns an approval.
@@ -176,8 +217,11 @@ impl Maker {
             version: 1,
             created_at: now,
             updated_at: now,
+            updated_by: None,
+            trigger_changed_by: None,
         };
-        let version = Version { flow: id, org, number: 1, slug: flow.slug.clone(), name: flow.name.clone(), spec, created_at: now };
+        let (slug, name) = (flow.slug.clone(), flow.name.clone());
+        let version = Version { flow: id, org, number: 1, slug, name, spec, created_at: now, created_by: None };
         (flow, version)
     }
 
@@ -191,7 +235,8 @@ impl Maker {
             flow_label: None,
             flow_version: 1,
             trigger: Trigger::Manual,
-            started_by: "usr_starter".to_owned(),
+            started_by: RecordedActor::named("usr_starter"),
+            trigger_changers: std::collections::BTreeSet::new(),
             retried: None,
             trace_id: format!("{:032x}", self.entropy.random()),
         };
@@ -243,17 +288,17 @@ impl Maker {
     /// Returns a key with these scopes.
     pub fn key(&self, org: OrgId, actor: Actor, scopes: &[&str]) -> ApiKey {
         let grants = scopes.iter().map(|scope| scope.parse::<Grant>().unwrap()).collect();
-        ApiKey {
+        as_itself(ApiKey {
             id: KeyId::new(at(0), self.entropy.random()),
             org,
             name: "A key".to_owned(),
             actor,
             grants,
             limits: OwnLimits::default(),
-            created_by: "usr_root".to_owned(),
+            created_by: ADMIN_TOOL.to_owned(),
             valid_until: None,
             revoked: None,
             last_used_at: None,
-        }
+        })
     }
 }

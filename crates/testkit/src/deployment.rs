@@ -135,7 +135,7 @@ impl Deployment {
 
     /// `POST cancel`.
     pub fn cancel(&self, run: RunId, reason: &str) -> Result<Run, ApplicationError> {
-        self.call(self.engine.cancel(&self.org, &run, "usr_canceller", Some(reason.to_owned()))).unwrap()
+        self.call(self.engine.cancel(&self.org, &run, &actor("usr_canceller"), Some(reason.to_owned()))).unwrap()
     }
 
     /// The worker that dispatches pending effects.

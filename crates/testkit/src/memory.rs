@@ -236,8 +236,9 @@ impl State {
             return Err(CommitError::Changed);
         }
         let input = self.offload(run, "@input", Payload::of(input.clone()));
-        self.origins.insert(run.id, RunOrigin { input, flow_label: run.flow_label.clone() });
-        let stored = Run { flow_label: None, ..run.clone() };
+        self.origins
+            .insert(run.id, RunOrigin { input, flow_label: run.flow_label.clone(), starter_identity: run.starter_identity.clone() });
+        let stored = Run { flow_label: None, starter_identity: None, ..run.clone() };
         self.runs.insert(run.id, stored.clone());
         self.show(|| StreamChange::Run { before: None, after: Box::new(stored) });
         if let (Some(name), Some(key)) = (name, key) {

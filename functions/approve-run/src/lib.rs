@@ -23,7 +23,7 @@ pub async fn handle(engine: &Engine<impl Ports>, request: ApiRequest) -> Result<
     let ballot = ballot(&mut body)?;
     let node = body.node("nodeId");
     body.finish()?;
-    let (org, actor) = (&request.key.org, &request.key.actor);
+    let (org, actor) = (&request.caller.org, &request.caller.actor);
     if request.is_dry_run()? {
         let checked = engine.check_decision(org, &run, node.as_ref(), actor, ballot).await?;
         return Ok(ApiResponse::dry_run(view::decided(&engine.runs, engine.clock.now(), &checked.run, &checked.gate).await?));

@@ -15,6 +15,6 @@ pub async fn handle(engine: &Engine<impl Ports>, request: ApiRequest) -> Result<
     let mut body = BodyFields::of(&request)?;
     let reason = body.text("reason");
     body.finish()?;
-    let run = engine.cancel(&request.key.org, &run, &request.key.actor.id, reason).await?;
+    let run = engine.cancel(&request.caller.org, &run, &request.caller.actor, reason).await?;
     Ok(ApiResponse::ok(named("run", view::run(&run))))
 }

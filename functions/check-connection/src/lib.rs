@@ -25,7 +25,7 @@ pub async fn handle(
     clock: &impl Clock,
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
-    let org = request.key.org;
+    let org = request.caller.org;
     let connection = store.connection(&org, &request.service_slug()?).await?.ok_or(ApplicationError::NotFound("service connection"))?;
     let health = check_health(outbound, store, vault, &org, &connection).await?;
     let now = clock.now();

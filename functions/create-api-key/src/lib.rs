@@ -18,8 +18,8 @@ const MAX_BYTES: usize = 16 * 1024;
 pub async fn handle(keys: &impl ApiKeys, clock: &impl Clock, entropy: &impl Entropy, request: ApiRequest) -> Result<ApiResponse, ApiError> {
     let now = clock.now();
     let new = NewKey::parse(&request.json_object(MAX_BYTES)?, now)?;
-    let key = new.made_by(&request.key, KeyId::new(now, entropy.random()))?;
-    let secret = Secret::new(request.environment, [entropy.random(), entropy.random()]);
+    let key = new.made_by(&request.caller, KeyId::new(now, entropy.random()))?;
+    let secret = Secret::new(request.caller.environment, [entropy.random(), entropy.random()]);
     match keys.create_key(&key, &secret.sha256()).await {
         Ok(()) => Ok(ApiResponse::created(named("apiKey", view::new_api_key(&key, &secret)))),
         // The random numbers repeated those of another key. The caller tries again and gets new ones.

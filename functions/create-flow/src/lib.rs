@@ -21,10 +21,10 @@ pub async fn handle(
     let draft = Draft::parse_new(&request.json_object(MAX_BODY_BYTES)?)?;
     let warnings = draft.warnings().clone();
     if request.is_dry_run()? {
-        let checked = editor.check_create(entropy, request.key.org, draft).await?;
+        let checked = editor.check_create(entropy, request.caller.org, &request.caller.actor, draft).await?;
         return Ok(ApiResponse::dry_run(view::saved_flow(&view::checked_flow(&checked.flow, &checked.version), &warnings)));
     }
-    let created = editor.create(entropy, request.key.org, draft).await?;
+    let created = editor.create(entropy, request.caller.org, &request.caller.actor, draft).await?;
     let flow = view::flow_with_spec(&created.flow, &created.version, created.secret.as_ref());
     Ok(ApiResponse::created(view::saved_flow(&flow, &warnings)))
 }

@@ -24,13 +24,13 @@ pub async fn handle(
     (clock, entropy): (&impl Clock, &impl Entropy),
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
-    let org = request.key.org;
+    let org = request.caller.org;
     let body = request.json_object(MAX_BYTES)?;
     let judged = check_url(table, egress, &org, body.get("url").and_then(|url| url.as_str())).await?;
     let new = NewEndpoint::parse(&body, |_| judged)?;
     let id = EndpointId::new(clock.now(), entropy.random());
     let (secret, sealed) = webhooks::create_secret(vault, &org, &id, [entropy.random(), entropy.random()]).await?;
-    let endpoint = new.made(id, sealed, &request.key.actor.id);
+    let endpoint = new.made(id, sealed, &request.caller.actor.id);
     webhooks::update_endpoints(table, &org, |endpoints| endpoints.add(endpoint.clone())).await?;
     Ok(ApiResponse::created(named("webhook", view::webhook_with_secret(&endpoint, &secret))))
 }

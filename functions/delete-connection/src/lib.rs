@@ -17,7 +17,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
 /// Returns 200 with the connection as it was. Steps that call the service fail in every run that starts afterwards, and in active runs
 /// from their next invocation on.
 pub async fn handle(connections: &impl ConnectionBook, request: ApiRequest) -> Result<ApiResponse, ApiError> {
-    let deleted = connections.delete_connection(&request.key.org, &request.service_slug()?).await?;
+    let deleted = connections.delete_connection(&request.caller.org, &request.service_slug()?).await?;
     let connection = deleted.ok_or(ApplicationError::NotFound("service connection"))?;
     Ok(ApiResponse::ok(named("connection", view::connection(&connection))))
 }

@@ -11,6 +11,6 @@ pub const ENDPOINT: Endpoint =
 /// Returns 200 with the webhook as it was. No attempt begins after the response, not even for deliveries in the queue.
 pub async fn handle(table: &impl WebhookEndpoints, request: ApiRequest) -> Result<ApiResponse, ApiError> {
     let id = request.webhook_id()?;
-    let gone = webhooks::update_endpoints(table, &request.key.org, |endpoints| endpoints.remove(&id)).await?;
+    let gone = webhooks::update_endpoints(table, &request.caller.org, |endpoints| endpoints.remove(&id)).await?;
     Ok(ApiResponse::ok(named("webhook", view::webhook(&gone))))
 }

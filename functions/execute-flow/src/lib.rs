@@ -20,8 +20,8 @@ const MAX_INPUT_BYTES: usize = 5 * 1024 * 1024;
 pub async fn handle(engine: &Engine<impl Ports>, entropy: &impl Entropy, request: ApiRequest) -> Result<ApiResponse, ApiError> {
     let input = request.json(MAX_INPUT_BYTES)?.unwrap_or_else(|| json!({}));
     let idempotency_key = request.idempotency_key()?;
-    let flow = engine.flows.flow(&request.key.org, &request.flow_name()?).await?.ok_or(ApplicationError::NotFound("flow"))?;
-    let launch = Launch { flow: &flow, trigger: Trigger::Manual, actor: &request.key.actor, input, idempotency_key };
+    let flow = engine.flows.flow(&request.caller.org, &request.flow_name()?).await?.ok_or(ApplicationError::NotFound("flow"))?;
+    let launch = Launch { flow: &flow, trigger: Trigger::Manual, actor: &request.caller.actor, input, idempotency_key };
     let started = engine.start(entropy, launch).await?;
     Ok(ApiResponse::accepted(named("run", view::run(&started.run))))
 }

@@ -8,5 +8,5 @@ pub const ENDPOINT: Endpoint = Endpoint { name: "get-caller", method: "GET", pat
 /// Returns 200 with the caller's key, its organisation and its environment. The secret is not in it.
 #[expect(clippy::unused_async, reason = "a handler is asynchronous")]
 pub async fn handle(request: ApiRequest) -> Result<ApiResponse, ApiError> {
-    Ok(ApiResponse::ok(view::caller(&request.key, request.environment)))
+    Ok(ApiResponse::ok(view::caller(&request.caller)))
 }

@@ -14,6 +14,6 @@ pub async fn handle(
     editor: &FlowEditor<impl Flows, impl WebhookTriggers, impl Vault, impl Clock>,
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
-    let found = editor.read(&request.key.org, &request.flow_name()?).await?;
+    let found = editor.read(&request.caller.org, &request.flow_name()?).await?;
     Ok(ApiResponse::ok(named("flow", view::flow_with_spec(&found.flow, &found.version, found.secret.as_ref()))))
 }

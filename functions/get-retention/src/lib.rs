@@ -14,6 +14,6 @@ pub async fn handle(
     retention: &LongRetention<impl Outputs + RetentionJobs, impl Clock>,
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
-    let (long, job) = retention.get(&request.key.org).await?;
+    let (long, job) = retention.get(&request.caller.org).await?;
     Ok(ApiResponse::ok(view::retention(long, job.as_ref())))
 }

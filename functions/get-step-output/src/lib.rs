@@ -22,7 +22,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
 /// of the step in the same way. Fails with 404 for an unknown run or node, and for a step that does not have the part (yet).
 pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, request: ApiRequest) -> Result<ApiResponse, ApiError> {
     let part = part(&request)?;
-    let run = runs.load(&request.run_id()?).await?.filter(|run| run.org == request.key.org).ok_or(ApplicationError::NotFound("run"))?;
+    let run = runs.load(&request.run_id()?).await?.filter(|run| run.org == request.caller.org).ok_or(ApplicationError::NotFound("run"))?;
     let node = request.node_id()?;
     let spec = spec_for(flows, &run).await?;
     let ix = spec.position(&node).ok_or(ApplicationError::NotFound("step"))?;

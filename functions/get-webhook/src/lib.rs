@@ -11,6 +11,6 @@ pub const ENDPOINT: Endpoint =
 /// Returns 200 with the webhook.
 pub async fn handle(table: &impl WebhookEndpoints, request: ApiRequest) -> Result<ApiResponse, ApiError> {
     let id = request.webhook_id()?;
-    let endpoints = table.endpoints(&request.key.org).await?;
+    let endpoints = table.endpoints(&request.caller.org).await?;
     Ok(ApiResponse::ok(named("webhook", view::webhook(endpoints.get(&id)?))))
 }

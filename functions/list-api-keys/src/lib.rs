@@ -19,6 +19,6 @@ pub async fn handle(keys: &(impl ApiKeys + Organisations), request: ApiRequest) 
     let mut errors = FieldErrors::new();
     let paging = Paging::of(&request, &format!("{} newest first", ENDPOINT.path), keys, &mut errors).await?;
     errors.into_result(())?;
-    let page = keys.api_keys(&request.key.org, &paging.window).await?;
+    let page = keys.api_keys(&request.caller.org, &paging.window).await?;
     paging.respond(&page, view::api_key).await
 }

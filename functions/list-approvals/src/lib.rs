@@ -48,9 +48,9 @@ pub async fn handle(
     let paging = Paging::of(&request, &list_name(flow, &request), store, &mut errors).await?;
     errors.into_result(())?;
     let accept = |gate: &Gate| {
-        flow.is_none_or(|flow| gate.flow == flow) && assignee.as_ref().is_none_or(|filter| filter.includes(gate, &request.key.actor))
+        flow.is_none_or(|flow| gate.flow == flow) && assignee.as_ref().is_none_or(|filter| filter.includes(gate, &request.caller.actor))
     };
-    let page = store.open_gates(&request.key.org, &accept, &paging.window).await?;
+    let page = store.open_gates(&request.caller.org, &accept, &paging.window).await?;
     let rows = view::approvals(runs, clock.now(), &page.rows).await?;
     paging.respond(&Page { rows, next: page.next, total: page.total, unreadable: page.unreadable }, Value::clone).await
 }
@@ -65,14 +65,14 @@ fn assignee_filter(request: &ApiRequest, errors: &mut FieldErrors) -> Option<Ass
 /// Returns the id of the flow in the query. Fails with 404 if there is no such flow.
 async fn flow_filter(store: &impl Flows, request: &ApiRequest, errors: &mut FieldErrors) -> Result<Option<FlowId>, ApiError> {
     let Some(name) = request.query_flow("flow", errors) else { return Ok(None) };
-    let flow = store.flow(&request.key.org, &name).await?.ok_or(ApplicationError::NotFound("flow"))?;
+    let flow = store.flow(&request.caller.org, &name).await?.ok_or(ApplicationError::NotFound("flow"))?;
     Ok(Some(flow.id))
 }
 
 /// Returns the text that a cursor of this list is bound to.
 fn list_name(flow: Option<FlowId>, request: &ApiRequest) -> String {
     let flow = flow.map_or_else(|| "any flow".to_owned(), |flow| flow.to_string());
-    format!("{} oldest first, of {flow}, for {}", ENDPOINT.path, assignee_text(request.query("assignee"), &request.key.actor))
+    format!("{} oldest first, of {flow}, for {}", ENDPOINT.path, assignee_text(request.query("assignee"), &request.caller.actor))
 }
 
 /// Returns the assignee as a cursor is bound to it. The meaning of `me` depends on the actor, and on its roles and teams.

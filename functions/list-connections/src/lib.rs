@@ -19,6 +19,6 @@ pub async fn handle(connections: &(impl ConnectionBook + Organisations), request
     let mut errors = FieldErrors::new();
     let paging = Paging::of(&request, &format!("{} newest first", ENDPOINT.path), connections, &mut errors).await?;
     errors.into_result(())?;
-    let page = connections.connections(&request.key.org, &paging.window).await?;
+    let page = connections.connections(&request.caller.org, &paging.window).await?;
     paging.respond(&page, view::connection).await
 }

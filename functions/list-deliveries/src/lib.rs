@@ -21,7 +21,7 @@ pub async fn handle(
     clock: &impl Clock,
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
-    let (org, id) = (request.key.org, request.webhook_id()?);
+    let (org, id) = (request.caller.org, request.webhook_id()?);
     table.endpoints(&org).await?.get(&id)?;
     let mut errors = FieldErrors::new();
     let paging = Paging::of(&request, &format!("deliveries to {id} newest first"), table, &mut errors).await?;

@@ -19,7 +19,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
 
 /// Returns 200 with a page of summaries.
 pub async fn handle(store: &(impl Flows + Organisations + RunLists), request: ApiRequest) -> Result<ApiResponse, ApiError> {
-    let flow = store.flow(&request.key.org, &request.flow_name()?).await?.ok_or(ApplicationError::NotFound("flow"))?;
+    let flow = store.flow(&request.caller.org, &request.flow_name()?).await?.ok_or(ApplicationError::NotFound("flow"))?;
     let mut errors = FieldErrors::new();
     let time = |text: &str| text.parse::<Time>().map_err(|problem| problem.to_string());
     let filter = RunFilter {

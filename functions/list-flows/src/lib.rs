@@ -14,6 +14,6 @@ pub async fn handle(store: &(impl Flows + Organisations), request: ApiRequest) -
     let mut errors = FieldErrors::new();
     let paging = Paging::of(&request, &format!("{} newest first", ENDPOINT.path), store, &mut errors).await?;
     errors.into_result(())?;
-    let page = store.flows(&request.key.org, &paging.window).await?;
+    let page = store.flows(&request.caller.org, &paging.window).await?;
     paging.respond(&page, view::flow).await
 }

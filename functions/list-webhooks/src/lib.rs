@@ -19,6 +19,6 @@ pub async fn handle(table: &(impl WebhookEndpoints + Organisations), request: Ap
     let mut errors = FieldErrors::new();
     let paging = Paging::of(&request, &format!("{} newest first", ENDPOINT.path), table, &mut errors).await?;
     errors.into_result(())?;
-    let endpoints = table.endpoints(&request.key.org).await?;
+    let endpoints = table.endpoints(&request.caller.org).await?;
     paging.respond(&endpoints.page(&paging.window), view::webhook).await
 }

@@ -12,6 +12,6 @@ pub const ENDPOINT: Endpoint =
 /// Returns 200 with the receipt: `runId`, `purgedAt`, the `steps` with what each had, and the number of `objects` and `bytes`. The same
 /// call again returns the same receipt. The run, its input and its decisions stay. Fails with 409 while the run is active.
 pub async fn handle(purge: &OutputPurge<impl Runs + Outputs, impl Clock>, request: ApiRequest) -> Result<ApiResponse, ApiError> {
-    let purge = purge.purge(&request.key.org, &request.run_id()?, &request.key.actor.id).await?;
+    let purge = purge.purge(&request.caller.org, &request.run_id()?, &request.caller.actor).await?;
     Ok(ApiResponse::ok(view::purge(&purge)))
 }

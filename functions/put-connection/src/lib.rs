@@ -30,7 +30,7 @@ pub async fn handle(
     entropy: &impl Entropy,
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
-    let org = request.key.org;
+    let org = request.caller.org;
     let new = NewConnection::parse(&request.json_object(MAX_BYTES)?)?;
     egress.check_url(store, &org, &new.base_url).await.map_err(|error| match error {
         UrlError::NotAllowed(why) => FieldErrors::one("baseUrl", why).into(),

@@ -21,6 +21,6 @@ pub async fn handle(
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
     let (id, delivery) = (request.webhook_id()?, request.delivery_id()?);
-    let delivery = webhooks::redeliver(table, queue, clock, &request.key.org, &id, &delivery).await?;
+    let delivery = webhooks::redeliver(table, queue, clock, &request.caller.org, &id, &delivery).await?;
     Ok(ApiResponse::accepted(named("delivery", view::delivery(&delivery))))
 }

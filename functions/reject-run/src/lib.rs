@@ -17,6 +17,6 @@ pub async fn handle(engine: &Engine<impl Ports>, request: ApiRequest) -> Result<
     let mut body = BodyFields::of(&request)?;
     let (node, note) = (body.node("nodeId"), body.text("note"));
     body.finish()?;
-    let decided = engine.decide(&request.key.org, &run, node.as_ref(), &request.key.actor, Ballot::Reject { note }).await?;
+    let decided = engine.decide(&request.caller.org, &run, node.as_ref(), &request.caller.actor, Ballot::Reject { note }).await?;
     Ok(ApiResponse::ok(view::decided(&engine.runs, engine.clock.now(), &decided.run, &decided.gate).await?))
 }

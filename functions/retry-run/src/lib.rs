@@ -20,6 +20,6 @@ pub async fn handle(engine: &Engine<impl Ports>, entropy: &impl Entropy, request
     let on_latest_version = body.word("flowVersion", &["latest"]).is_some();
     body.finish()?;
     let options = RetryOptions { from, on_latest_version, idempotency_key };
-    let started = engine.retry(entropy, &request.key.org, &run, &request.key.actor, options).await?;
+    let started = engine.retry(entropy, &request.caller.org, &run, &request.caller.actor, options).await?;
     Ok(ApiResponse::accepted(named("run", view::run(&started.run))))
 }

@@ -12,7 +12,7 @@ pub const ENDPOINT: Endpoint =
 /// Returns 200 with the key. It admits no request that begins afterwards. Revoking it again changes nothing: the actor and the time of
 /// the first revocation stay. A key may revoke itself.
 pub async fn handle(keys: &impl ApiKeys, clock: &impl Clock, request: ApiRequest) -> Result<ApiResponse, ApiError> {
-    let revocation = Revocation { at: clock.now(), by: request.key.actor.id.clone() };
-    let key = keys.revoke_key(&request.key.org, &request.key_id()?, &revocation).await?.ok_or(ApplicationError::NotFound("API key"))?;
+    let revocation = Revocation { at: clock.now(), by: request.caller.actor.id.clone() };
+    let key = keys.revoke_key(&request.caller.org, &request.key_id()?, &revocation).await?.ok_or(ApplicationError::NotFound("API key"))?;
     Ok(ApiResponse::ok(named("apiKey", view::api_key(&key))))
 }

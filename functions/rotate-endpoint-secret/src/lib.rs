@@ -22,7 +22,7 @@ pub async fn handle(
     entropy: &impl Entropy,
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
-    let (org, id) = (request.key.org, request.webhook_id()?);
+    let (org, id) = (request.caller.org, request.webhook_id()?);
     // An unknown id fails before KMS is called.
     table.endpoints(&org).await?.get(&id)?;
     let (secret, sealed) = webhooks::create_secret(vault, &org, &id, [entropy.random(), entropy.random()]).await?;

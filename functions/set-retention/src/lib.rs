@@ -20,6 +20,6 @@ pub async fn handle(
     let long = body.switch("longRetention");
     body.finish()?;
     let long = long.ok_or_else(|| FieldErrors::one("longRetention", "must be true or false"))?;
-    let (long, job) = retention.set(&request.key.org, long).await?;
+    let (long, job) = retention.set(&request.caller.org, long).await?;
     Ok(ApiResponse::ok(view::retention(long, job.as_ref())))
 }

@@ -17,6 +17,6 @@ pub async fn handle(
     entropy: &impl Entropy,
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
-    let delivery = webhooks::test(table, queue, clock, &request.key.org, &request.webhook_id()?, entropy.random()).await?;
+    let delivery = webhooks::test(table, queue, clock, &request.caller.org, &request.webhook_id()?, entropy.random()).await?;
     Ok(ApiResponse::accepted(named("delivery", view::delivery(&delivery))))
 }

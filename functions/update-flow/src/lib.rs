@@ -21,10 +21,10 @@ pub async fn handle(
     let warnings = draft.warnings().clone();
     let name = request.flow_name()?;
     if request.is_dry_run()? {
-        let checked = editor.check_update(entropy, &request.key.org, &name, draft).await?;
+        let checked = editor.check_update(entropy, &request.caller.org, &request.caller.actor, &name, draft).await?;
         return Ok(ApiResponse::dry_run(view::saved_flow(&view::checked_flow(&checked.flow, &checked.version), &warnings)));
     }
-    let updated = editor.update(entropy, &request.key.org, &name, &draft).await?;
+    let updated = editor.update(entropy, &request.caller.org, &request.caller.actor, &name, &draft).await?;
     let flow = view::flow_with_spec(&updated.flow, &updated.version, updated.secret.as_ref());
     Ok(ApiResponse::ok(view::saved_flow(&flow, &warnings)))
 }

@@ -6,6 +6,7 @@ use domain::trigger::WebhookToken;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use super::identity::put_identity;
 use crate::json_object::{set, without_nulls};
 
 /// Returns a flow without its spec: a row of a list.
@@ -27,6 +28,8 @@ pub fn flow(flow: &Flow) -> Value {
         "version": flow.version,
         "createdAt": flow.created_at,
         "updatedAt": flow.updated_at,
+        "updatedBy": flow.updated_by.as_ref().map(|actor| &actor.id),
+        "updatedByIdentity": flow.updated_by.as_ref().and_then(|actor| actor.identity.as_ref()),
     }))
 }
 
@@ -34,6 +37,10 @@ pub fn flow(flow: &Flow) -> Value {
 pub fn flow_with_spec(head: &Flow, version: &Version, secret: Option<&SecretString>) -> Value {
     let mut view = flow(head);
     set(&mut view, "spec", version.spec.clone());
+    if let Some(actor) = &version.created_by {
+        set(&mut view, "versionCreatedBy", json!(actor.id));
+        put_identity(&mut view, "versionCreatedByIdentity", actor.identity.as_ref());
+    }
     if let Some(secret) = secret {
         set(&mut view, "webhookSecret", secret.expose_secret().into());
     }

@@ -7,6 +7,7 @@ use domain::time::Time;
 use serde_json::{Value, json};
 
 use super::fit::shrink;
+use super::identity::put_identity;
 use super::part::url_of_part;
 use super::payload::put_payload;
 use super::run::run;
@@ -90,6 +91,7 @@ async fn votes(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Vec<Value>, P
     let mut views = Vec::new();
     for vote in &gate.votes {
         let mut view = json!({"actor": vote.actor, "at": vote.at, "note": vote.note, "actionSha256": vote.action_sha256});
+        put_identity(&mut view, "identity", vote.identity.as_ref());
         if vote.action_sha256 == sha256 {
             put_payload(runs, now, &mut view, "action", action).await?;
             put_patch(&mut view, gate.voted_patch());
@@ -119,6 +121,7 @@ async fn decision(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Option<Val
         "proposedSha256": outcome.proposed_sha256,
         "decidedSha256": outcome.decided_sha256,
     });
+    put_identity(&mut view, "identity", outcome.identity.as_ref());
     put_payload(runs, now, &mut view, "proposedAction", &gate.proposed_action).await?;
     put_payload(runs, now, &mut view, "decidedAction", &outcome.decided_action).await?;
     put_patch(&mut view, gate.patch());

@@ -1,6 +1,6 @@
 //! API keys as their organisation sees them. The secret is shown once, in the response that creates the key.
 
-use domain::access::{ApiKey, Environment, Secret};
+use domain::access::{ApiKey, Caller, Environment, Secret};
 use serde_json::{Value, json};
 
 use crate::json_object::{set, without_nulls};
@@ -32,11 +32,11 @@ pub fn new_api_key(key: &ApiKey, secret: &Secret) -> Value {
     view
 }
 
-/// Returns the caller: its key without the secret, its organisation and its environment.
-pub fn caller(key: &ApiKey, environment: Environment) -> Value {
-    let environment = match environment {
+/// Returns the caller: its organisation and its environment, and its key without the secret, if it was a key.
+pub fn caller(caller: &Caller) -> Value {
+    let environment = match caller.environment {
         Environment::Sandbox => "sandbox",
         Environment::Live => "live",
     };
-    json!({"orgId": key.org, "environment": environment, "apiKey": api_key(key)})
+    without_nulls(json!({"orgId": caller.org, "environment": environment, "apiKey": caller.key().map(api_key)}))
 }

@@ -9,11 +9,13 @@ use crate::json_object::without_nulls;
 /// Returns what remains of a step's payloads after a purge.
 pub(super) fn purged(purged: &Purged) -> Value {
     let gone = |gone: &Option<Gone>| gone.as_ref().map(|gone| json!({"bytes": gone.bytes, "sha256": gone.sha256}));
-    let (reason, by) = match &purged.reason {
-        PurgeReason::Expired => ("expired", None),
-        PurgeReason::Requested(by) => ("requested", Some(by)),
+    let (reason, by, identity) = match &purged.reason {
+        PurgeReason::Expired => ("expired", None, None),
+        PurgeReason::Requested { by, identity } => ("requested", Some(by), identity.as_deref()),
     };
-    without_nulls(json!({"at": purged.at, "reason": reason, "by": by, "input": gone(&purged.input), "output": gone(&purged.output)}))
+    without_nulls(
+        json!({"at": purged.at, "reason": reason, "by": by, "identity": identity, "input": gone(&purged.input), "output": gone(&purged.output)}),
+    )
 }
 
 /// Returns whether outputs are kept without a time limit, and the progress of the job that applies the last change.

@@ -32,12 +32,14 @@ pub fn run(run: &Run) -> Value {
         "trigger": run.trigger,
         "traceId": run.trace_id,
         "startedBy": run.started_by,
+        "startedByIdentity": run.starter_identity,
         "retryOf": run.retried.as_ref().map(|retried| retried.of),
         "startedAt": run.started_at,
         "finishedAt": run.finished_at,
         "error": run.error,
         "warning": run.warning,
         "cancelledBy": run.cancellation.as_ref().map(|cancellation| &cancellation.actor),
+        "cancelledByIdentity": run.cancellation.as_ref().and_then(|cancellation| cancellation.identity.as_ref()),
         "cancelReason": run.cancellation.as_ref().and_then(|cancellation| cancellation.reason.as_ref()),
     }))
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::fit::shrink;
 use super::gate;
+use super::identity::put_identity;
 use super::part::{OMITTED_PARTS, url_of_part};
 use super::payload::put_payload;
 use super::step::Step;
@@ -36,6 +37,7 @@ pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Ve
     steps.sort_by_key(|step| begun.get(&step.ix).map_or((true, None), |at| (false, Some(*at))));
     let mut view = super::run::run(run);
     let origin = runs.origin(run).await?;
+    put_identity(&mut view, "startedByIdentity", origin.starter_identity.as_ref());
     put_payload(runs, now, &mut view, "input", &origin.input).await?;
     match last_done(run, &steps) {
         Some(Step { gate: Some(gate), .. }) => {
@@ -71,6 +73,8 @@ fn flow_of_run(version: &Version, label: Option<FlowLabel>) -> Value {
         "name": name,
         "description": description,
         "version": version.number,
+        "versionCreatedBy": version.created_by.as_ref().map(|actor| &actor.id),
+        "versionCreatedByIdentity": version.created_by.as_ref().and_then(|actor| actor.identity.as_ref()),
         "spec": version.spec,
     }))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::{Actor, ApiKey, Grant, OwnLimits};
+use super::{Actor, ApiKey, Caller, Grant, Identity, KeyIdentity, OwnLimits};
 use crate::body_fields::BodyFields;
 use crate::error::ApplicationError;
 use crate::id::KeyId;
@@ -24,8 +24,12 @@ const MAX_SCOPES: usize = 20;
 pub struct NewKey {
     /// The name that people use.
     pub name: String,
-    /// The actor of requests with this key.
-    pub actor: Actor,
+    /// The name of the actor of requests with this key.
+    pub actor: String,
+    /// The roles of the actor.
+    pub roles: BTreeSet<String>,
+    /// The teams of the actor.
+    pub teams: BTreeSet<String>,
     /// What the key may do, in the order of the request.
     pub grants: Vec<Grant>,
     /// The time from which the key is refused.
@@ -54,7 +58,9 @@ impl NewKey {
         let valid_until = fields.time_ahead("expiresAt", now);
         let key = Self {
             name: name.unwrap_or_default(),
-            actor: Actor { id: actor.unwrap_or_default(), roles: roles.into_iter().collect(), teams: teams.into_iter().collect() },
+            actor: actor.unwrap_or_default(),
+            roles: roles.into_iter().collect(),
+            teams: teams.into_iter().collect(),
             grants: grants.unwrap_or_default(),
             valid_until,
         };
@@ -63,7 +69,7 @@ impl NewKey {
 
     /// Returns the key in the organisation of `maker`. Fails if it has a scope that the maker's own key lacks; an old wildcard counts as all
     /// scopes that it covers. Names, actors and roles are not restricted: a key with `api:manage` may choose them.
-    pub fn made_by(self, maker: &ApiKey, id: KeyId) -> Result<ApiKey, ApplicationError> {
+    pub fn made_by(self, maker: &Caller, id: KeyId) -> Result<ApiKey, ApplicationError> {
         let mut fields = FieldErrors::new();
         for (at, grant) in self.grants.iter().enumerate() {
             for missing in grant.scopes().filter(|scope| !maker.allows(*scope)) {
@@ -73,14 +79,17 @@ impl NewKey {
         if !fields.is_empty() {
             return Err(ApplicationError::Unprocessable { message: "a key cannot give scopes that it does not have".to_owned(), fields });
         }
+        let created_by = maker.actor.id.clone();
+        let identity = KeyIdentity { key_id: id, key_name: self.name.clone(), key_created_by: created_by.clone() };
+        let principals = maker.actor.principals.iter().chain([&self.actor]).cloned().collect();
         Ok(ApiKey {
             id,
             org: maker.org,
             name: self.name,
-            actor: self.actor,
+            actor: Actor { id: self.actor, roles: self.roles, teams: self.teams, principals, identity: Identity::ApiKey(identity) },
             grants: self.grants.into_iter().collect::<BTreeSet<_>>(),
             limits: OwnLimits::default(),
-            created_by: maker.actor.id.clone(),
+            created_by,
             valid_until: self.valid_until,
             revoked: None,
             last_used_at: None,
@@ -111,7 +120,7 @@ fn parse_group(text: &str) -> Result<String, String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::Scope;
+    use super::super::{Environment, Scope};
     use super::*;
     use crate::id::OrgId;
 
@@ -123,13 +132,21 @@ mod tests {
         NewKey::parse(body.as_object().unwrap(), now())
     }
 
-    fn maker(scopes: &[&str]) -> ApiKey {
+    fn maker(scopes: &[&str]) -> Caller {
         let body = json!({"name": "Maker", "scopes": scopes, "actor": "usr_ada"});
+        let id = KeyId::new(now(), 1);
+        let identity = KeyIdentity { key_id: id, key_name: "Root".to_owned(), key_created_by: "runs-admin".to_owned() };
         let all = ApiKey {
-            id: KeyId::new(now(), 1),
+            id,
             org: OrgId::new(now(), 1),
             name: "Root".to_owned(),
-            actor: Actor { id: "usr_root".to_owned(), roles: BTreeSet::new(), teams: BTreeSet::new() },
+            actor: Actor {
+                id: "usr_root".to_owned(),
+                roles: BTreeSet::new(),
+                teams: BTreeSet::new(),
+                principals: Actor::principals_of_key("usr_root", "runs-admin"),
+                identity: Identity::ApiKey(identity),
+            },
             grants: Scope::ALL.into_iter().map(Grant::One).collect(),
             limits: OwnLimits { reads: Some(1), writes: Some(1) },
             created_by: "runs-admin".to_owned(),
@@ -137,7 +154,8 @@ mod tests {
             revoked: None,
             last_used_at: None,
         };
-        read(&body).unwrap().made_by(&all, KeyId::new(now(), 2)).unwrap()
+        let all = Caller::of_key(all, Environment::Sandbox);
+        Caller::of_key(read(&body).unwrap().made_by(&all, KeyId::new(now(), 2)).unwrap(), Environment::Sandbox)
     }
 
     #[test]

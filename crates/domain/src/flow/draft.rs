@@ -107,6 +107,8 @@ impl Draft {
             version: 1,
             created_at: now,
             updated_at: now,
+            updated_by: None,
+            trigger_changed_by: None,
         };
         let version = version_of(&flow, spec, now);
         Ok((flow, version))
@@ -154,5 +156,14 @@ fn text(fields: &mut ObjectReader<'_>, name: &'static str, max_chars: usize) -> 
 }
 
 fn version_of(flow: &Flow, spec: Value, now: Time) -> Version {
-    Version { flow: flow.id, org: flow.org, number: flow.version, slug: flow.slug.clone(), name: flow.name.clone(), spec, created_at: now }
+    Version {
+        flow: flow.id,
+        org: flow.org,
+        number: flow.version,
+        slug: flow.slug.clone(),
+        name: flow.name.clone(),
+        spec,
+        created_at: now,
+        created_by: None,
+    }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::spec::Spec;
+use crate::access::RecordedActor;
 use crate::error::PortError;
 use crate::id::{FlowId, OrgId};
 use crate::name::Slug;
@@ -25,6 +26,8 @@ pub struct Version {
     pub spec: Value,
     /// When the version was saved.
     pub created_at: Time,
+    /// The actor who saved the version. A version that was saved before this was kept has none.
+    pub created_by: Option<RecordedActor>,
 }
 
 impl Version {

@@ -1,9 +1,11 @@
 //! The record of a gate.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::question::Question;
-use crate::access::Assignee;
+use crate::access::{Actor, Assignee, Identity};
 use crate::id::{ApprovalId, FlowId, OrgId, RunId};
 use crate::name::NodeId;
 use crate::payload::Payload;
@@ -53,6 +55,10 @@ pub struct Gate {
 pub struct Vote {
     /// The actor who approved.
     pub actor: String,
+    /// The principals of the actor; empty if its name is the only one.
+    pub principals: BTreeSet<String>,
+    /// How it was known who the actor is. A vote that an earlier version stored has none.
+    pub identity: Option<Identity>,
     /// When the actor approved.
     pub at: Time,
     /// The note of the actor.
@@ -78,6 +84,10 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// The actor who decided; none if the gate expired.
     pub actor: Option<String>,
+    /// The principals of the actor; empty if its name is the only one.
+    pub principals: BTreeSet<String>,
+    /// How it was known who the actor is. A decision that an earlier version stored has none.
+    pub identity: Option<Identity>,
     /// When it was decided.
     pub decided_at: Time,
     /// The note of the actor.
@@ -90,6 +100,13 @@ pub struct Outcome {
     pub decided_sha256: String,
     /// The JSON Patch (RFC 6902) between the two, if one of them may be offloaded: the patch is then not computed when it is read.
     pub patch: Option<Value>,
+}
+
+impl Vote {
+    /// Returns whether `actor` is the person who approved.
+    pub fn is_of(&self, actor: &Actor) -> bool {
+        actor.same_person(&self.actor, &self.principals)
+    }
 }
 
 impl Outcome {

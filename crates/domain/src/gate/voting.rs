@@ -112,7 +112,7 @@ impl Gate {
         if let Some(assignee) = self.assign_to.as_ref().filter(|assignee| !assignee.includes(actor)) {
             return Err(BallotError::NotAssigned(assignee.clone()));
         }
-        if rules.require_different_actor && starters.contains(actor.id.as_str()) {
+        if rules.require_different_actor && actor.principals.iter().any(|principal| starters.contains(principal.as_str())) {
             return Err(BallotError::StarterMayNot);
         }
         let (verdict, choice, note) = match self.without_respelling(ballot) {
@@ -136,13 +136,20 @@ impl Gate {
             if self.votes.iter().any(|vote| vote.action_sha256 != action_sha256) {
                 return Err(BallotError::ActionDiffers);
             }
-            self.votes.push(Vote { actor: actor.id.clone(), at: now, note: note.clone(), action_sha256 });
+            self.votes.push(Vote {
+                actor: actor.id.clone(),
+                principals: actor.recorded_principals(),
+                identity: Some(actor.identity.clone()),
+                at: now,
+                note: note.clone(),
+                action_sha256,
+            });
             if self.votes.len() < rules.required_approvals as usize {
                 self.edited = edited;
                 return Ok(BallotOutcome::MoreNeeded);
             }
         }
-        self.close_with(verdict, Some(actor.id.clone()), edited, note, now);
+        self.close_with(verdict, Some(actor), edited, note, now);
         Ok(BallotOutcome::Decided(verdict))
     }
 
@@ -169,15 +176,15 @@ impl Gate {
     /// Compares the ballot with the record: the same again is `Repeated`, a contradiction is an error, a new ballot is none.
     fn if_on_record(&self, actor: &Actor, verdict: Verdict, action_sha256: &str) -> Result<Option<BallotOutcome>, BallotError> {
         if let Some(outcome) = &self.outcome {
-            let voted = outcome.actor.as_ref() == Some(&actor.id)
-                || (verdict == Verdict::Approved && self.votes.iter().any(|vote| vote.actor == actor.id));
+            let decided = outcome.actor.as_ref().is_some_and(|id| actor.same_person(id, &outcome.principals));
+            let voted = decided || (verdict == Verdict::Approved && self.votes.iter().any(|vote| vote.is_of(actor)));
             let same = voted && outcome.verdict == verdict && outcome.decided_sha256 == action_sha256;
             return if same { Ok(Some(BallotOutcome::Repeated)) } else { Err(BallotError::AlreadyDecided(outcome.verdict)) };
         }
         if !self.is_open() {
             return Err(BallotError::Closed("its run has ended"));
         }
-        match self.votes.iter().find(|vote| vote.actor == actor.id) {
+        match self.votes.iter().find(|vote| vote.is_of(actor)) {
             Some(vote) if verdict == Verdict::Approved && vote.action_sha256 == action_sha256 => Ok(Some(BallotOutcome::Repeated)),
             Some(_) if verdict == Verdict::Approved => Err(BallotError::AlreadyDecided(Verdict::Approved)),
             _ => Ok(None),
@@ -195,7 +202,7 @@ impl Gate {
     }
 
     /// Records the decision. `edited` is the decided action, if it is not the proposed one.
-    fn close_with(&mut self, verdict: Verdict, actor: Option<String>, edited: Option<EditedAction>, note: Option<String>, now: Time) {
+    fn close_with(&mut self, verdict: Verdict, actor: Option<&Actor>, edited: Option<EditedAction>, note: Option<String>, now: Time) {
         if verdict == Verdict::Approved {
             // The decision has it from now on. After a rejection the votes still refer to it.
             self.edited = None;
@@ -206,7 +213,9 @@ impl Gate {
         };
         self.outcome = Some(Outcome {
             verdict,
-            actor,
+            actor: actor.map(|actor| actor.id.clone()),
+            principals: actor.map(Actor::recorded_principals).unwrap_or_default(),
+            identity: actor.map(|actor| actor.identity.clone()),
             decided_at: now,
             note,
             proposed_sha256: self.proposed_action.sha256(),

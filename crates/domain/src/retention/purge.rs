@@ -1,5 +1,6 @@
 //! A purge that a caller requests, and its result.
 
+use crate::access::Identity;
 use crate::id::{OrgId, RunId};
 use crate::step::StepRecord;
 use crate::time::Time;
@@ -11,8 +12,10 @@ pub struct PurgeRequest {
     pub run: RunId,
     /// The organisation of the run.
     pub org: OrgId,
-    /// The actor of the key that requested it.
+    /// The actor who requested it.
     pub by: String,
+    /// How it was known who the actor is.
+    pub identity: Option<Identity>,
     /// When it was requested.
     pub at: Time,
 }

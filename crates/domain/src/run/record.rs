@@ -1,12 +1,13 @@
 //! The record of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::execution::{ExecutionState, PendingEffect};
 use super::retried::Retried;
 use super::state::Progress;
+use crate::access::{Identity, RecordedActor};
 use crate::error::ApplicationError;
 use crate::flow::{FlowLabel, Spec};
 use crate::id::{FlowId, OrgId, RunId};
@@ -37,6 +38,12 @@ pub struct Run {
     pub trigger: Trigger,
     /// The actor who started the run.
     pub started_by: String,
+    /// The principals of the actor who started the run; empty if its name is the only one.
+    pub starter_principals: BTreeSet<String>,
+    /// How it was known who started the run. Only a run that is being created has it, for the reason that `flow_label` has.
+    pub starter_identity: Option<Identity>,
+    /// The principals of whoever had last changed the trigger that started the run, or its secret.
+    pub trigger_changers: BTreeSet<String>,
     /// The run that this run repeats, if it is a retry.
     pub retried: Option<Retried>,
     /// The trace id that every outbound call of the run carries: 32 hex digits, as in the W3C trace context.
@@ -93,6 +100,8 @@ pub(super) fn bounded(message: &str) -> String {
 pub struct Cancellation {
     /// The actor who cancelled the run.
     pub actor: String,
+    /// How it was known who cancelled the run.
+    pub identity: Option<Identity>,
     /// The reason that the actor gave.
     pub reason: Option<String>,
 }
@@ -141,7 +150,9 @@ pub struct NewRun {
     /// What starts the run.
     pub trigger: Trigger,
     /// The actor who starts the run.
-    pub started_by: String,
+    pub started_by: RecordedActor,
+    /// The principals of whoever has last changed the trigger that starts the run, or its secret.
+    pub trigger_changers: BTreeSet<String>,
     /// The run that the new run repeats, if it is a retry.
     pub retried: Option<Retried>,
     /// The trace id: 32 hex digits.
@@ -159,7 +170,10 @@ impl Run {
             flow_label: new.flow_label,
             flow_version: new.flow_version,
             trigger: new.trigger,
-            started_by: new.started_by,
+            started_by: new.started_by.id,
+            starter_principals: new.started_by.principals,
+            starter_identity: new.started_by.identity,
+            trigger_changers: new.trigger_changers,
             retried: new.retried,
             trace_id: new.trace_id,
             started_at: now,

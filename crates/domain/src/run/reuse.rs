@@ -24,10 +24,10 @@ impl Run {
         self.retried.as_ref().map_or(self.id, |retried| retried.root)
     }
 
-    /// Returns the actors who started this run and the runs that it repeats.
+    /// Returns the actors who started this run and the runs that it repeats, with all their principals.
     pub fn starters(&self) -> BTreeSet<&str> {
-        let earlier = self.retried.iter().flat_map(|retried| retried.starters.iter().map(String::as_str));
-        earlier.chain([self.started_by.as_str()]).collect()
+        let earlier = self.retried.iter().flat_map(|retried| &retried.starters);
+        earlier.chain(&self.starter_principals).chain([&self.started_by]).map(String::as_str).collect()
     }
 }
 

@@ -4,6 +4,7 @@ use super::execution::PendingEffect;
 use super::plan::{Entry, entry};
 use super::record::{Cancellation, Run, RunError, TransitionError, bounded};
 use super::state::NodeState;
+use crate::access::RecordedActor;
 use crate::flow::{Exit, NodeIx, NodeKind, Route, Spec};
 use crate::status::{NodeStatus, RunStatus, Verdict};
 use crate::time::Time;
@@ -152,9 +153,9 @@ impl Run {
     }
 
     /// Cancels the run. After this write no node starts.
-    pub fn cancel(&mut self, actor: &str, reason: Option<String>, now: Time) -> Result<(), TransitionError> {
+    pub fn cancel(&mut self, actor: RecordedActor, reason: Option<String>, now: Time) -> Result<(), TransitionError> {
         self.must_be_active()?;
-        self.cancellation = Some(Cancellation { actor: actor.to_owned(), reason });
+        self.cancellation = Some(Cancellation { actor: actor.id, identity: actor.identity, reason });
         self.end(RunStatus::Cancelled, now);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The receipt of a step: what is left of its payloads after they were purged.
 
 use super::StepRecord;
+use crate::access::Identity;
 use crate::payload::Payload;
 use crate::time::Time;
 
@@ -9,8 +10,13 @@ use crate::time::Time;
 pub enum PurgeReason {
     /// Their retention ended.
     Expired,
-    /// The actor of this name requested it.
-    Requested(String),
+    /// An actor requested it.
+    Requested {
+        /// The name of the actor.
+        by: String,
+        /// How it was known who the actor is.
+        identity: Option<Box<Identity>>,
+    },
 }
 
 /// A payload that was purged.

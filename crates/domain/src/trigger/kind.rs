@@ -36,6 +36,16 @@ impl FlowTrigger {
         }
     }
 
+    /// Returns whether `other` starts runs for the same reason. It does not matter when a schedule is due next.
+    pub fn starts_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Cron(one), Self::Cron(other)) => {
+                (&one.expression, &one.timezone, one.enabled) == (&other.expression, &other.timezone, other.enabled)
+            }
+            (one, other) => one == other,
+        }
+    }
+
     /// Returns the token of the webhook, if the trigger is one.
     pub fn webhook_token(&self) -> Option<&WebhookToken> {
         if let Self::Webhook(token) = self { Some(token) } else { None }

@@ -151,6 +151,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::access::RecordedActor;
     use crate::flow::{NodeIx, Spec};
     use crate::id::FlowId;
     use crate::run::{Exit, NewRun, Trigger};
@@ -172,7 +173,8 @@ mod tests {
             flow_label: None,
             flow_version: 1,
             trigger: Trigger::Manual,
-            started_by: "usr_ada".to_owned(),
+            started_by: RecordedActor::named("usr_ada"),
+            trigger_changers: std::collections::BTreeSet::new(),
             retried: None,
             trace_id: "0".repeat(32),
         };
@@ -211,7 +213,7 @@ mod tests {
         let (spec, run, draft) = started_run();
         let mut cancelled = run.clone();
         cancelled.start(&spec, draft, at(5)).unwrap();
-        cancelled.cancel("usr_ada", None, at(6)).unwrap();
+        cancelled.cancel(RecordedActor::named("usr_ada"), None, at(6)).unwrap();
         assert!(cancelled.generating.is_empty());
         let end = events_between(&run, &cancelled);
         assert_eq!(end.iter().map(|(name, _)| *name).collect::<Vec<_>>(), [names::RUN_CANCELLED]);

@@ -7,7 +7,7 @@ use domain::id::{ApprovalId, FlowId, OrgId, RunId};
 use domain::step::Payload;
 use serde_json::{Value, json};
 
-use super::at;
+use super::{actor_in, at};
 
 pub const STARTER: &str = "usr_starter";
 
@@ -58,7 +58,7 @@ pub fn decided(gate: &Gate) -> Value {
 }
 
 pub fn actor(id: &str) -> Actor {
-    Actor { id: id.into(), roles: ["lead".to_owned()].into(), teams: ["payments".to_owned()].into() }
+    actor_in(id, &["lead"], &["payments"])
 }
 
 pub fn approve() -> Ballot {

@@ -7,9 +7,10 @@ pub mod gates;
 pub mod model;
 pub mod specs;
 
+use domain::access::{Actor, Identity, KeyIdentity, RecordedActor};
 use domain::flow::{NodeIx, NodeKind, Spec};
 use domain::gate::Verdict;
-use domain::id::{FlowId, OrgId, RunId};
+use domain::id::{FlowId, KeyId, OrgId, RunId};
 use domain::run::{Exit, NewRun, NodeState, NodeStatus, Plan, Run, TransitionError, Trigger};
 use domain::time::Time;
 use serde_json::{Value, json};
@@ -75,7 +76,8 @@ pub fn new_run(spec: &Spec) -> Run {
         flow_label: None,
         flow_version: 1,
         trigger: Trigger::Manual,
-        started_by: "usr_starter".to_owned(),
+        started_by: RecordedActor::named("usr_starter"),
+        trigger_changers: std::collections::BTreeSet::new(),
         retried: None,
         trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
     };
@@ -245,4 +247,11 @@ impl Story {
         self.now = at(seconds);
         self
     }
+}
+
+/// Returns an actor with roles and teams, who has a key.
+pub fn actor_in(id: &str, roles: &[&str], teams: &[&str]) -> Actor {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let key = KeyIdentity { key_id: KeyId::new(at(0), 1), key_name: "A key".to_owned(), key_created_by: "runs-admin".to_owned() };
+    Actor { id: id.to_owned(), roles: names(roles), teams: names(teams), principals: names(&[id]), identity: Identity::ApiKey(key) }
 }

@@ -1,5 +1,6 @@
 //! A model of a run that does not use the planning of the domain, to compare a run with after every event.
 
+use domain::access::RecordedActor;
 use domain::flow::{NodeIx, NodeKind, Spec};
 use domain::gate::Verdict;
 use domain::run::{Exit, NodeStatus, PendingEffect, Plan, Run, RunStatus, TransitionError};
@@ -265,7 +266,7 @@ impl ModelledRun {
                 }
             }
             Event::Cancel => {
-                self.run.cancel("usr_x", None, now)?;
+                self.run.cancel(RecordedActor::named("usr_x"), None, now)?;
                 self.end(RunStatus::Cancelled);
             }
             Event::Abandon => {
@@ -365,7 +366,7 @@ impl ModelledRun {
         prop_assert_eq!(run.claim("early", self.run.execution.segment - 1), Err(TransitionError::Superseded));
         if let Some(ended) = self.ended {
             let refusal = Err(TransitionError::Ended(ended));
-            prop_assert_eq!(run.cancel("x", None, now), refusal.clone());
+            prop_assert_eq!(run.cancel(RecordedActor::named("x"), None, now), refusal.clone());
             prop_assert_eq!(run.abandon(self.run.execution.segment, "x", now), refusal.clone());
             prop_assert_eq!(run.end_segment(None), refusal.clone());
             prop_assert_eq!(run.must_be_driven_by("x"), refusal);

@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 
+use domain::access::RecordedActor;
 use domain::error::ApplicationError;
 use domain::flow::Flow;
 use domain::id::{FlowId, OrgId, RunId};
@@ -166,7 +167,8 @@ impl<T: Flows + CronFlows, E: Executions, C: Clock> Scheduler<T, E, C> {
             flow_label: Some(flow.label()),
             flow_version: flow.version,
             trigger: Trigger::Cron,
-            started_by: ACTOR.to_owned(),
+            started_by: RecordedActor::named(ACTOR),
+            trigger_changers: flow.trigger_changed_by.as_ref().map(RecordedActor::all_principals).unwrap_or_default(),
             retried: None,
             trace_id: new_trace_id(entropy),
         };

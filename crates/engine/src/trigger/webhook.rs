@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::access::Actor;
+use domain::access::RecordedActor;
 use domain::error::ApplicationError;
 use domain::flow::{Flow, FlowStatus};
 use domain::ports::{Clock, CommitError, Entropy, FlowName, Flows, PortError, Vault, WebhookTriggers, spec_of};
@@ -146,9 +146,17 @@ impl<P: Ports> Engine<P> {
             body_sha256: String::new(),
             seconds: REMEMBER_SECONDS,
         });
-        let actor = Actor { id: ACTOR.to_owned(), roles: BTreeSet::new(), teams: BTreeSet::new() };
-        let request =
-            NewRunRequest { flow, version: flow.version, spec: &spec, trigger: Trigger::Webhook, actor: &actor, retried: None, key };
+        let (starter, trigger_changers) = (RecordedActor::named(ACTOR), BTreeSet::new());
+        let request = NewRunRequest {
+            flow,
+            version: flow.version,
+            spec: &spec,
+            trigger: Trigger::Webhook,
+            starter,
+            trigger_changers,
+            retried: None,
+            key,
+        };
         self.create_and_start(entropy, request, &input).await
     }
 }

@@ -48,7 +48,7 @@ fn purged(world: &Deployment, run: RunId, node: &str) -> Purged {
 }
 
 fn purge(world: &Deployment, run: RunId, by: &str) -> Result<Purge, ApplicationError> {
-    world.call(world.outputs.purge(&world.org, &run, by)).unwrap()
+    world.call(world.outputs.purge(&world.org, &run, &actor(by))).unwrap()
 }
 
 /// A chain of three whose first output is large, at its end.
@@ -212,7 +212,8 @@ fn a_purge_takes_what_steps_had_and_leaves_the_run_its_input_and_its_decisions()
     let first = purge(&world, run, "usr_ada").unwrap();
     assert_eq!(first.at, world.clock.now());
     assert_eq!(first.receipts.iter().map(|receipt| receipt.node.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-    assert_eq!(purged(&world, run, "a").reason, PurgeReason::Requested("usr_ada".to_owned()));
+    let identity = Some(Box::new(actor("usr_ada").identity));
+    assert_eq!(purged(&world, run, "a").reason, PurgeReason::Requested { by: "usr_ada".to_owned(), identity });
     let left = world.store.object_keys();
     assert!(left.len() == 1 && left[0].contains("@input"), "{left:?}");
     assert_eq!((world.run(run), world.gate(run, "ask")), (before, gate));
@@ -220,7 +221,7 @@ fn a_purge_takes_what_steps_had_and_leaves_the_run_its_input_and_its_decisions()
     world.clock.advance(60);
     assert_eq!(purge(&world, run, "usr_bob").unwrap(), first, "the same receipt");
     let other = testkit::build::Maker::new(9).org();
-    assert!(matches!(world.call(world.outputs.purge(&other, &run, "usr_x")), Some(Err(ApplicationError::NotFound("run")))));
+    assert!(matches!(world.call(world.outputs.purge(&other, &run, &actor("usr_x"))), Some(Err(ApplicationError::NotFound("run")))));
 }
 
 #[test]
@@ -228,7 +229,7 @@ fn a_purge_that_dies_anywhere_is_finished_by_whoever_pays_debts() {
     for crash_at in 1..=12 {
         let (world, run) = ended();
         world.faults.strike(crash_at, Fate::CrashAfter);
-        let answered = world.call(world.outputs.purge(&world.org, &run, "usr_ada"));
+        let answered = world.call(world.outputs.purge(&world.org, &run, &actor("usr_ada")));
         world.faults.clear();
         world.clock.advance(16 * 60);
         let looked_at = world.call(world.outputs.purge_due()).unwrap().unwrap();

@@ -91,6 +91,7 @@ fn a_run_keeps_the_version_it_began_with() {
     let run = world.start(json!({}));
     let next = Flow { version: 2, updated_at: world.clock.now(), ..world.flow.clone() };
     let version = Version {
+        created_by: None,
         flow: next.id,
         org: next.org,
         number: 2,

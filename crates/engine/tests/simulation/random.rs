@@ -192,7 +192,7 @@ impl Play {
         match act {
             Act::Decide { gate, bob, ballot, slow } => self.decide(gate, bob, ballot, slow),
             Act::Cancel => {
-                if let Some(Ok(_)) = world.call(world.engine.cancel(&world.org, &run, "usr_canceller", None)) {
+                if let Some(Ok(_)) = world.call(world.engine.cancel(&world.org, &run, &actor("usr_canceller"), None)) {
                     self.observer().cancelled(self.store());
                 }
             }

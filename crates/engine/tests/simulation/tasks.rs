@@ -10,6 +10,7 @@ use engine::{Engine, Invocation};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use testkit::Memory;
+use testkit::build::actor;
 
 use crate::tape::{Answer, Call, Heard, Next, Stand, Tape, replay};
 
@@ -160,7 +161,7 @@ impl Tasks {
                 .boxed_local()
             }
             Who::Canceller => {
-                async move { Ending::Cancelled(engine.cancel(&org, &run, "usr_canceller", None).await.is_ok()) }.boxed_local()
+                async move { Ending::Cancelled(engine.cancel(&org, &run, &actor("usr_canceller"), None).await.is_ok()) }.boxed_local()
             }
             Who::Settler(segment) => {
                 async move { Ending::Settled(engine.settle(&run, segment, "the execution failed").await.is_ok()) }.boxed_local()

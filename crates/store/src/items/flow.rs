@@ -1,5 +1,6 @@
 //! The items of a flow: its head, its versions, its slug.
 
+use domain::access::RecordedActor;
 use domain::flow::{CronTrigger, Flow, FlowStatus, FlowTrigger, Slug, TriggerType, Version};
 use domain::id::{FlowId, OrgId};
 use domain::json::canonical;
@@ -29,6 +30,12 @@ pub(crate) struct FlowItem {
     outbox_pk: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_sk: Option<String>,
+    /// Who changed the flow last. The index does not project it, and items of earlier versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    updated_by: Option<RecordedActor>,
+    /// Who changed the trigger last; absent where `updated_by` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trigger_changed_by: Option<RecordedActor>,
 }
 
 /// The row of a flow in the index `lists`, which projects this one attribute. What the keys of the row say is not repeated.
@@ -67,6 +74,8 @@ impl FlowItem {
             list_row: FlowRow::of(flow),
             outbox_pk: next.map(|_| keys::cron(&flow.id)),
             outbox_sk: next.map(|next| keys::cron_due(next, &flow.org, &flow.id)),
+            updated_by: flow.updated_by.clone(),
+            trigger_changed_by: flow.trigger_changed_by.clone(),
         }
     }
 
@@ -85,6 +94,8 @@ impl FlowItem {
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            updated_by: self.updated_by,
+            trigger_changed_by: self.trigger_changed_by,
         })
     }
 }
@@ -137,6 +148,9 @@ pub(crate) struct VersionItem {
     slug: Slug,
     name: String,
     created_at: Time,
+    /// Only in the first item of a version. Versions of earlier deployments do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_by: Option<RecordedActor>,
     spec: String,
 }
 
@@ -161,6 +175,7 @@ impl VersionItem {
                 slug: version.slug.clone(),
                 name: version.name.clone(),
                 created_at: version.created_at,
+                created_by: version.created_by.clone().filter(|_| parts.is_empty()),
                 spec: spec.to_owned(),
             });
             rest = after;
@@ -180,6 +195,7 @@ impl VersionItem {
             name: first.name,
             spec: from_text(&text)?,
             created_at: first.created_at,
+            created_by: first.created_by,
         }))
     }
 }

@@ -1,6 +1,8 @@
 //! The item of a gate, with its decision. It never expires.
 
-use domain::access::Assignee;
+use std::collections::BTreeSet;
+
+use domain::access::{Assignee, Identity};
 use domain::flow::NodeId;
 use domain::gate::{EditedAction, Gate, Outcome, Verdict, Vote};
 use domain::id::{ApprovalId, FlowId, OrgId, RunId};
@@ -62,6 +64,10 @@ pub(crate) struct GateItem {
 #[serde(rename_all = "camelCase")]
 struct VoteItem {
     actor: String,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    principals: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<Identity>,
     at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
@@ -74,6 +80,10 @@ struct OutcomeItem {
     verdict: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     actor: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    principals: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<Identity>,
     decided_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
@@ -114,6 +124,8 @@ impl GateItem {
                 .iter()
                 .map(|vote| VoteItem {
                     actor: vote.actor.clone(),
+                    principals: vote.principals.clone(),
+                    identity: vote.identity.clone(),
                     at: vote.at,
                     note: vote.note.clone(),
                     action_sha256: vote.action_sha256.clone(),
@@ -157,7 +169,14 @@ impl GateItem {
             votes: self
                 .votes
                 .into_iter()
-                .map(|vote| Vote { actor: vote.actor, at: vote.at, note: vote.note, action_sha256: vote.action_sha256 })
+                .map(|vote| Vote {
+                    actor: vote.actor,
+                    principals: vote.principals,
+                    identity: vote.identity,
+                    at: vote.at,
+                    note: vote.note,
+                    action_sha256: vote.action_sha256,
+                })
                 .collect(),
             edited,
             outcome,
@@ -173,6 +192,8 @@ impl OutcomeItem {
         Self {
             verdict: outcome.verdict.to_string(),
             actor: outcome.actor.clone(),
+            principals: outcome.principals.clone(),
+            identity: outcome.identity.clone(),
             decided_at: outcome.decided_at,
             note: outcome.note.clone(),
             decided_action,
@@ -188,6 +209,8 @@ impl OutcomeItem {
         Ok(Outcome {
             verdict: Verdict::from_name(&self.verdict).ok_or_else(|| corrupt(format!("verdict `{}`", self.verdict)))?,
             actor: self.actor,
+            principals: self.principals,
+            identity: self.identity,
             decided_at: self.decided_at,
             note: self.note,
             decided_action: decided_action.unwrap_or_else(|| proposed_action.clone()),

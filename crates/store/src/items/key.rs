@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::access::{Actor, ApiKey, Minute, OwnLimits, Revocation};
+use domain::access::{Actor, ApiKey, Identity, KeyIdentity, Minute, OwnLimits, Revocation};
 use domain::id::{KeyId, OrgId};
 use domain::ports::PortError;
 use domain::time::Time;
@@ -31,6 +31,9 @@ pub(crate) struct KeyItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     writes_a_minute: Option<u32>,
     created_by: String,
+    /// Only if they are more than the actor and `createdBy`: the maker of the key was a key made for another name itself.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    principals: BTreeSet<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     valid_until: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,6 +59,10 @@ impl KeyItem {
             reads_a_minute: key.limits.reads,
             writes_a_minute: key.limits.writes,
             created_by: key.created_by.clone(),
+            principals: Some(&key.actor.principals)
+                .filter(|principals| **principals != Actor::principals_of_key(&key.actor.id, &key.created_by))
+                .cloned()
+                .unwrap_or_default(),
             valid_until: key.valid_until,
             revoked_at: key.revoked.as_ref().map(|revocation| revocation.at),
             revoked_by: key.revoked.as_ref().map(|revocation| revocation.by.clone()),
@@ -64,11 +71,14 @@ impl KeyItem {
     }
 
     pub(crate) fn into_key(self) -> Result<ApiKey, PortError> {
+        let identity = KeyIdentity { key_id: self.id, key_name: self.name.clone(), key_created_by: self.created_by.clone() };
+        let principals = if self.principals.is_empty() { Actor::principals_of_key(&self.actor, &self.created_by) } else { self.principals };
+        let identity = Identity::ApiKey(identity);
         Ok(ApiKey {
             id: self.id,
             org: self.org,
             name: self.name,
-            actor: Actor { id: self.actor, roles: self.roles, teams: self.teams },
+            actor: Actor { id: self.actor, roles: self.roles, teams: self.teams, principals, identity },
             grants: self.scopes.iter().map(|scope| scope.parse().map_err(corrupt)).collect::<Result<_, _>>()?,
             limits: OwnLimits { reads: self.reads_a_minute, writes: self.writes_a_minute },
             created_by: self.created_by,

@@ -1,5 +1,6 @@
 //! The item of a request to purge the outputs of a run. It is in the index `outbox` until the run was purged a second time.
 
+use domain::access::Identity;
 use domain::id::{OrgId, RunId};
 use domain::retention::PurgeRequest;
 use domain::time::Time;
@@ -15,6 +16,8 @@ pub(crate) struct PurgeItem {
     run: RunId,
     org: OrgId,
     by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<Identity>,
     at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_pk: Option<String>,
@@ -30,6 +33,7 @@ impl PurgeItem {
             run: request.run,
             org: request.org,
             by: request.by.clone(),
+            identity: request.identity.clone(),
             at: request.at,
             outbox_pk: Some(keys::PURGES.to_owned()),
             outbox_sk: Some(keys::purge_due(again_at, &request.run)),
@@ -37,6 +41,6 @@ impl PurgeItem {
     }
 
     pub(crate) fn into_request(self) -> PurgeRequest {
-        PurgeRequest { run: self.run, org: self.org, by: self.by, at: self.at }
+        PurgeRequest { run: self.run, org: self.org, by: self.by, identity: self.identity, at: self.at }
     }
 }

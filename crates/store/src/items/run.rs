@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use domain::access::Identity;
 use domain::flow::{FlowLabel, NodeId, Slug};
 use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{Idempotency, PortError, RunOrigin, RunSummary};
@@ -32,6 +33,11 @@ pub(crate) struct RunItem {
     status: String,
     trigger: String,
     started_by: String,
+    /// Only if the actor has more principals than its name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    starter_principals: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    trigger_changers: BTreeSet<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_root: Option<RunId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,6 +49,8 @@ pub(crate) struct RunItem {
     error_node: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cancelled_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    canceller_identity: Option<Identity>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cancel_reason: Option<String>,
     progress: String,
@@ -121,6 +129,8 @@ impl RunItem {
             status: run.status.to_string(),
             trigger: run.trigger.to_string(),
             started_by: run.started_by.clone(),
+            starter_principals: run.starter_principals.clone(),
+            trigger_changers: run.trigger_changers.clone(),
             retry_root: run.retried.as_ref().map(|retried| retried.root),
             retry_from: run.retried.as_ref().and_then(|retried| retried.from.clone()),
             earlier_starters: run.retried.as_ref().map(|retried| retried.starters.clone()).unwrap_or_default(),
@@ -128,6 +138,7 @@ impl RunItem {
             error_node: run.error.as_ref().and_then(|error| error.node.clone()),
             warning: run.warning.clone(),
             cancelled_by: run.cancellation.as_ref().map(|cancellation| cancellation.actor.clone()),
+            canceller_identity: run.cancellation.as_ref().and_then(|cancellation| cancellation.identity.clone()),
             cancel_reason: run.cancellation.as_ref().and_then(|cancellation| cancellation.reason.clone()),
             progress,
             marks,
@@ -161,6 +172,9 @@ impl RunItem {
             flow_version: row.flow_version,
             trigger: trigger(&self.trigger)?,
             started_by: self.started_by,
+            starter_principals: self.starter_principals,
+            starter_identity: None,
+            trigger_changers: self.trigger_changers,
             retried: row.retry_of.map(|of| Retried {
                 of,
                 root: self.retry_root.unwrap_or(of),
@@ -173,7 +187,11 @@ impl RunItem {
             finished_at: row.finished_at,
             error: row.error.map(|message| RunError { node: self.error_node, message }),
             warning: self.warning,
-            cancellation: self.cancelled_by.map(|actor| Cancellation { actor, reason: self.cancel_reason }),
+            cancellation: self.cancelled_by.map(|actor| Cancellation {
+                actor,
+                identity: self.canceller_identity,
+                reason: self.cancel_reason,
+            }),
             progress: progress::decode(&self.progress, &self.marks).ok_or_else(|| corrupt(format!("progress `{}`", self.progress)))?,
             execution: ExecutionState {
                 segment: self.segment,
@@ -242,6 +260,9 @@ pub(crate) struct InputItem {
     flow_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     flow_description: Option<String>,
+    /// How it was known who started the run. Items of earlier versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    starter_identity: Option<Identity>,
 }
 
 impl InputItem {
@@ -249,13 +270,21 @@ impl InputItem {
         let (input, input_ref) = split(Some(input));
         let label = run.flow_label.clone();
         let (flow_name, flow_description) = label.map(|label| (label.name, label.description)).unzip();
-        Self { pk: keys::run(&run.id), sk: keys::INPUT.to_owned(), input, input_ref, flow_name, flow_description }
+        Self {
+            pk: keys::run(&run.id),
+            sk: keys::INPUT.to_owned(),
+            input,
+            input_ref,
+            flow_name,
+            flow_description,
+            starter_identity: run.starter_identity.clone(),
+        }
     }
 
     pub(crate) fn into_origin(self) -> Result<RunOrigin, PortError> {
         let input = join(self.input, self.input_ref)?.ok_or_else(|| corrupt("an input without a value"))?;
         let flow_label = self.flow_name.map(|name| FlowLabel { name, description: self.flow_description.unwrap_or_default() });
-        Ok(RunOrigin { input, flow_label })
+        Ok(RunOrigin { input, flow_label, starter_identity: self.starter_identity })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The record of a step.
 
+use domain::access::Identity;
 use domain::flow::NodeId;
 use domain::id::RunId;
 use domain::json::canonical;
@@ -59,6 +60,8 @@ struct PurgedItem {
     /// The actor who requested the purge. It is absent if the record expired.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<Box<Identity>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     input: Option<PayloadReceipt>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,22 +88,24 @@ impl PayloadReceipt {
 
 impl PurgedItem {
     fn of(purged: &Purged) -> Self {
-        let by = match &purged.reason {
-            PurgeReason::Expired => None,
-            PurgeReason::Requested(by) => Some(by.clone()),
+        let (by, identity) = match &purged.reason {
+            PurgeReason::Expired => (None, None),
+            PurgeReason::Requested { by, identity } => (Some(by.clone()), identity.clone()),
         };
         Self {
             at: purged.at,
             by,
+            identity,
             input: purged.input.as_ref().map(PayloadReceipt::of),
             output: purged.output.as_ref().map(PayloadReceipt::of),
         }
     }
 
     fn into_purged(self) -> Purged {
+        let identity = self.identity;
         Purged {
             at: self.at,
-            reason: self.by.map_or(PurgeReason::Expired, PurgeReason::Requested),
+            reason: self.by.map_or(PurgeReason::Expired, |by| PurgeReason::Requested { by, identity }),
             input: self.input.map(PayloadReceipt::into_gone),
             output: self.output.map(PayloadReceipt::into_gone),
         }

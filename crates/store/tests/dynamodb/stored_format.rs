@@ -167,7 +167,7 @@ async fn assert_reads_runs(store: &Opened, samples: &Samples, version: &str) {
     let written = written_runs(samples);
     for ((run, input), sample) in written.iter().zip(&samples.inputs).zip(&samples.runs) {
         assert_eq!(runs.load(&run.id).await.unwrap().as_ref(), Some(run), "{version}");
-        let origin = RunOrigin { input: Payload::of(input.clone()), flow_label: sample.flow_label.clone() };
+        let origin = RunOrigin { input: Payload::of(input.clone()), flow_label: sample.flow_label.clone(), starter_identity: None };
         assert_eq!(runs.origin(run).await.unwrap(), origin, "{version}");
     }
     let listed = table.runs_of(&written[0].flow, &RunFilter::default(), &window).await.unwrap().rows;

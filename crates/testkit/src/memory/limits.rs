@@ -3,6 +3,7 @@
 //! The sizes are estimates from below: what can be long is counted exactly, and what is always short as a constant. A test of
 //! `store` compares them with the items that the real store writes.
 
+use domain::access::Identity;
 use domain::gate::{Gate, Outcome, Vote};
 use domain::json::canonical;
 use domain::ports::PortError;
@@ -48,7 +49,8 @@ pub(super) fn check(items: &[usize]) -> Result<(), PortError> {
 /// Returns the size of a run's item, in bytes.
 pub fn run_bytes(run: &Run) -> usize {
     let error = run.error.as_ref().map_or(0, |error| error.message.len() + error.node.as_ref().map_or(0, String::len));
-    let cancellation = run.cancellation.as_ref().map_or(0, |by| by.actor.len() + text_bytes(by.reason.as_ref()));
+    let cancellation =
+        run.cancellation.as_ref().map_or(0, |by| by.actor.len() + identity_bytes(by.identity.as_ref()) + text_bytes(by.reason.as_ref()));
     let starters = run.retried.as_ref().map_or(0, |retried| retried.starters.iter().map(String::len).sum());
     let generating: usize = run.generating.keys().map(|node| node.as_str().len() + 30).sum();
     RUN_BYTES + run.started_by.len() + error + cancellation + starters + generating + run.progress.states().len()
@@ -56,7 +58,7 @@ pub fn run_bytes(run: &Run) -> usize {
 
 /// Returns the size of a gate's item, in bytes.
 pub fn gate_bytes(gate: &Gate) -> usize {
-    let vote = |vote: &Vote| VOTE_BYTES + vote.actor.len() + text_bytes(vote.note.as_ref());
+    let vote = |vote: &Vote| VOTE_BYTES + vote.actor.len() + identity_bytes(vote.identity.as_ref()) + text_bytes(vote.note.as_ref());
     GATE_BYTES
         + gate.action_label.len()
         + payload_bytes(Some(&gate.proposed_action))
@@ -70,6 +72,7 @@ fn outcome_bytes(outcome: &Outcome) -> usize {
     let decided = Some(&outcome.decided_action).filter(|_| !outcome.is_as_proposed());
     OUTCOME_BYTES
         + text_bytes(outcome.actor.as_ref())
+        + identity_bytes(outcome.identity.as_ref())
         + text_bytes(outcome.note.as_ref())
         + payload_bytes(decided)
         + patch_bytes(outcome.patch.as_ref())
@@ -106,6 +109,16 @@ pub fn endpoints_bytes(endpoints: &Endpoints) -> usize {
 
 fn payload_bytes(payload: Option<&Payload>) -> usize {
     payload.map_or(0, |payload| payload.value().map_or(OBJECT_BYTES, |_| payload.bytes()))
+}
+
+fn identity_bytes(identity: Option<&Identity>) -> usize {
+    match identity {
+        None => 0,
+        Some(Identity::ApiKey(key)) => 80 + key.key_name.len() + key.key_created_by.len(),
+        Some(Identity::Login(login)) => {
+            80 + text_bytes(login.name.as_ref()) + text_bytes(login.mail.as_ref()) + login.issuer.len() + login.subject.len()
+        }
+    }
 }
 
 fn text_bytes(text: Option<&String>) -> usize {

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Subject;
 use super::payloads::of_bytes;
 use super::runs::{created, new_run, node, step_of};
-use crate::build::{Maker, at};
+use crate::build::{Maker, actor, at};
 
 const DAY: u64 = 24 * 3600;
 /// The retention of the stores under test, in days.
@@ -136,7 +136,9 @@ pub async fn a_receipt_replaces_its_record_for_good(store: &impl Subject) {
     let maker = Maker::new(34);
     let run = created(store, new_run(&maker)).await;
     let record = store.runs().record(&run, step_of(&run, "n1", json!("secret"))).await.unwrap();
-    let receipt = record.clone().without_payloads(at(50), PurgeReason::Requested("usr_ada".to_owned()));
+    let receipt = record
+        .clone()
+        .without_payloads(at(50), PurgeReason::Requested { by: "usr_ada".to_owned(), identity: Some(Box::new(actor("usr_ada").identity)) });
     store.runs().put_receipt(&receipt).await.unwrap();
     store.runs().put_receipt(&record.clone().without_payloads(at(60), PurgeReason::Expired)).await.unwrap();
     assert_eq!(store.runs().record(&run, record.clone()).await.unwrap(), receipt);
@@ -190,7 +192,8 @@ pub async fn a_purge_is_requested_once_and_found_when_it_is_due(store: &impl Sub
     let execution = ExecutionState { pending: None, ..run.execution.clone() };
     let run = store.runs().commit(Run { status: RunStatus::Failed, finished_at: Some(at(9)), execution, ..run }, &[]).await.unwrap();
     assert_eq!(store.runs().purge_request(&run.id).await.unwrap(), None);
-    let first = PurgeRequest { run: run.id, org: run.org, by: "usr_ada".to_owned(), at: at(100) };
+    let first =
+        PurgeRequest { run: run.id, org: run.org, by: "usr_ada".to_owned(), identity: Some(actor("usr_ada").identity), at: at(100) };
     assert_eq!(store.runs().request_purge(&first, at(200)).await.unwrap(), first);
     let second = PurgeRequest { by: "usr_bob".to_owned(), at: at(150), ..first.clone() };
     assert_eq!(store.runs().request_purge(&second, at(250)).await.unwrap(), first);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Subject;
 use super::runs::{new_run, step_of};
-use crate::build::{Maker, at, chain};
+use crate::build::{Maker, actor, at, chain};
 
 /// Returns a value whose canonical text has exactly this number of bytes.
 pub(super) fn of_bytes(bytes: usize) -> Value {
@@ -40,11 +40,16 @@ pub async fn inputs_read_back_whatever_their_type(store: &impl Subject) {
 pub async fn a_run_keeps_the_name_of_its_flow(store: &impl Subject) {
     let maker = Maker::new(51);
     let label = FlowLabel { name: "Refunds \u{2192} ü".to_owned(), description: "d".repeat(4_000) };
-    let run = Run { flow_label: Some(label.clone()), ..maker.run(maker.org(), maker.flow_id(), &chain(1), at(0)) };
+    let run = Run {
+        flow_label: Some(label.clone()),
+        starter_identity: Some(actor("usr_starter").identity),
+        ..maker.run(maker.org(), maker.flow_id(), &chain(1), at(0))
+    };
     store.runs().create(&run, &json!({"a": 1}), None).await.unwrap();
     let origin = store.runs().origin(&run).await.unwrap();
     assert_eq!((origin.flow_label, origin.input), (Some(label), Payload::of(json!({"a": 1}))));
-    assert_eq!(store.runs().load(&run.id).await.unwrap(), Some(Run { flow_label: None, ..run }));
+    assert_eq!(origin.starter_identity, run.starter_identity);
+    assert_eq!(store.runs().load(&run.id).await.unwrap(), Some(Run { flow_label: None, starter_identity: None, ..run }));
     let unnamed = maker.run(maker.org(), maker.flow_id(), &chain(1), at(0));
     store.runs().create(&unnamed, &json!({}), None).await.unwrap();
     assert_eq!(store.runs().origin(&unnamed).await.unwrap().flow_label, None);

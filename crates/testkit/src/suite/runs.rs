@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::Subject;
 pub(super) use crate::build::step as step_of;
-use crate::build::{Maker, at, chain};
+use crate::build::{Maker, actor, at, chain, person};
 
 pub(super) fn new_run(maker: &Maker) -> Run {
     maker.run(maker.org(), maker.flow_id(), &chain(3), at(0))
@@ -65,7 +65,11 @@ pub async fn a_run_reads_back_with_every_field(store: &impl Subject) {
         status: RunStatus::Cancelled,
         finished_at: time(9_999),
         error: Some(RunError { node: Some("n2".to_owned()), message: "broken: \"ü\"\n".to_owned() }),
-        cancellation: Some(Cancellation { actor: "usr_ada".to_owned(), reason: Some("changed my mind".to_owned()) }),
+        cancellation: Some(Cancellation {
+            actor: "usr_ada".to_owned(),
+            identity: Some(actor("usr_ada").identity),
+            reason: Some("changed my mind".to_owned()),
+        }),
         progress: Progress::from_states(states),
         execution: ExecutionState {
             segment: 12,
@@ -85,7 +89,7 @@ pub async fn a_run_reads_back_with_every_field(store: &impl Subject) {
     let without_names = Run {
         retried: committed.retried.clone().map(|retried| Retried { from: None, ..retried }),
         error: Some(RunError { node: None, message: "cut off".to_owned() }),
-        cancellation: Some(Cancellation { actor: "usr_ada".to_owned(), reason: None }),
+        cancellation: Some(Cancellation { actor: "usr_ada".to_owned(), identity: None, reason: None }),
         execution: ExecutionState { pending: Some(PendingEffect::StartExecution), ..committed.execution.clone() },
         ..committed
     };
@@ -120,6 +124,8 @@ pub(super) fn decided(gate: &Gate, verdict: Verdict, action: Value) -> Gate {
     let outcome = Outcome {
         verdict,
         actor: Some("usr_ada".to_owned()),
+        principals: ["usr_ada".to_owned(), "usr_root".to_owned()].into(),
+        identity: Some(person("usr_ada").identity),
         decided_at: at(60),
         note: Some("fine".to_owned()),
         proposed_sha256: gate.proposed_action.sha256(),
@@ -155,7 +161,14 @@ pub async fn a_decided_gate_is_never_overwritten(store: &impl Subject) {
     let open = maker.gate(&run, "n1", at(1));
     let run = store.runs().commit(run, std::slice::from_ref(&open)).await.unwrap();
     // Votes may be added while it is open.
-    let vote = Vote { actor: "usr_bob".to_owned(), at: at(2), note: None, action_sha256: open.proposed_action.sha256() };
+    let vote = Vote {
+        actor: "usr_bob".to_owned(),
+        principals: std::collections::BTreeSet::new(),
+        identity: None,
+        at: at(2),
+        note: None,
+        action_sha256: open.proposed_action.sha256(),
+    };
     let voted = Gate { votes: vec![vote], ..open.clone() };
     let run = store.runs().commit(run, std::slice::from_ref(&voted)).await.unwrap();
     assert_eq!(store.runs().gate(&run, &open.node).await.unwrap(), Some(voted.clone()));
@@ -176,6 +189,8 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
     let bare = maker.gate(&run, "n1", at(1));
     let vote = |actor: &str, note: Option<&str>| Vote {
         actor: actor.to_owned(),
+        principals: note.map(|_| [actor.to_owned(), "usr_root".to_owned()].into()).unwrap_or_default(),
+        identity: note.map(|_| person(actor).identity),
         at: at(3),
         note: note.map(str::to_owned),
         action_sha256: "ab".repeat(32),

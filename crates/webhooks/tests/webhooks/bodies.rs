@@ -185,7 +185,7 @@ fn a_payload_that_was_purged_before_its_event_holds_nothing_up() {
     let run = stack.deployment.start(json!({"text": "y".repeat(300_000)}));
     stack.deployment.play_to_end(run);
     let org = stack.deployment.run(run).org;
-    stack.deployment.call(stack.deployment.outputs.purge(&org, &run, "usr_ada")).unwrap().unwrap();
+    stack.deployment.call(stack.deployment.outputs.purge(&org, &run, &testkit::build::actor("usr_ada"))).unwrap().unwrap();
     stack.publish_all();
     assert_eq!(stack.data("generation.completed")["tokens"], json!(null));
     assert_eq!(stack.data("flow.run.succeeded")["runId"], json!(run));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
-use domain::access::{Actor, ApiKey, Environment, Grant, OwnLimits, Scope, Secret};
+use domain::access::{ADMIN_TOOL, Actor, ApiKey, Environment, Grant, Identity, KeyIdentity, OwnLimits, Scope, Secret};
 use domain::id::KeyId;
 use domain::ports::{ApiKeys as _, Entropy as _, Organisations as _};
 use domain::time::Time;
@@ -16,14 +16,22 @@ use crate::cli::KeyOptions;
 pub async fn create(table: &Table, options: KeyOptions, now: Time) -> Result<String, Box<dyn Error>> {
     let environment = if options.environment == "live" { Environment::Live } else { Environment::Sandbox };
     let secret = Secret::new(environment, [OsEntropy.random(), OsEntropy.random()]);
+    let id = KeyId::new(now, OsEntropy.random());
+    let identity = KeyIdentity { key_id: id, key_name: options.name.clone(), key_created_by: ADMIN_TOOL.to_owned() };
     let key = ApiKey {
-        id: KeyId::new(now, OsEntropy.random()),
+        id,
         org: options.org,
         name: options.name,
-        actor: Actor { id: options.actor, roles: options.roles.into_iter().collect(), teams: options.teams.into_iter().collect() },
+        actor: Actor {
+            principals: Actor::principals_of_key(&options.actor, ADMIN_TOOL),
+            id: options.actor,
+            roles: options.roles.into_iter().collect(),
+            teams: options.teams.into_iter().collect(),
+            identity: Identity::ApiKey(identity),
+        },
         grants: grants(options.scopes),
         limits: OwnLimits { reads: options.reads_per_minute, writes: options.writes_per_minute },
-        created_by: "runs-admin".to_owned(),
+        created_by: ADMIN_TOOL.to_owned(),
         valid_until: options.expires_at,
         revoked: None,
         last_used_at: None,

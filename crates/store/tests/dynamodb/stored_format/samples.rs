@@ -19,7 +19,7 @@ use domain::step::{MAX_INLINE_BYTES, Payload, ResponseHead, StepRecord};
 use domain::trigger::{WebhookToken, WebhookTrigger};
 use domain::webhook::{Delivery, DeliveryStatus, Endpoint, Endpoints, Event};
 use serde_json::{Value, json};
-use testkit::build::{Maker, actor, at, canonical, chain};
+use testkit::build::{Maker, actor, as_itself, at, canonical, chain};
 
 /// All samples.
 pub struct Samples {
@@ -152,7 +152,7 @@ fn runs(maker: &Maker) -> Vec<Run> {
             status: RunStatus::Cancelled,
             trigger: Trigger::Cron,
             progress: states(done, NodeState { status: NodeStatus::Skipped, attempts: 0, ..done }),
-            cancellation: Some(Cancellation { actor: "usr_ada".to_owned(), reason: Some("a mistake".to_owned()) }),
+            cancellation: Some(Cancellation { actor: "usr_ada".to_owned(), identity: None, reason: Some("a mistake".to_owned()) }),
             retried: Some(Retried { of: run_id(4), root: run_id(3), from: Some(id("review")), starters: ["usr_bob".to_owned()].into() }),
             finished_at: Some(at(10)),
             execution: execution(1, None),
@@ -166,7 +166,14 @@ fn gates(maker: &Maker) -> Vec<Gate> {
     let gate =
         |node: &str| Gate { proposed_action: Payload::of(json!({"amount": 12.5, "to": ["ü", null]})), ..maker.gate(&run, node, at(5)) };
     let action_sha256 = gate("review").proposed_action.sha256();
-    let vote = Vote { actor: "usr_bob".to_owned(), at: at(6), note: Some("fine".to_owned()), action_sha256 };
+    let vote = Vote {
+        actor: "usr_bob".to_owned(),
+        principals: std::collections::BTreeSet::new(),
+        identity: None,
+        at: at(6),
+        note: Some("fine".to_owned()),
+        action_sha256,
+    };
     let voted = Gate { data: Some(Payload::of(json!([1, 2]))), assign_to: Some(id("role:reviewer")), votes: vec![vote], ..gate("review") };
     let edited = json!({"amount": 80});
     let decided = |node: &str, verdict: Verdict, action: &Value| {
@@ -175,6 +182,8 @@ fn gates(maker: &Maker) -> Vec<Gate> {
         gate.outcome = Some(domain::gate::Outcome {
             verdict,
             actor: Some("usr_ada".to_owned()),
+            principals: std::collections::BTreeSet::new(),
+            identity: None,
             decided_at: at(60),
             note: Some("partly".to_owned()),
             proposed_sha256: gate.proposed_action.sha256(),
@@ -222,8 +231,12 @@ fn steps() -> (Vec<StepRecord>, StepRecord) {
         ..step.clone()
     };
     let gone = |bytes, is_stored| Some(Gone { bytes, sha256: "ab".repeat(32), stored: is_stored });
-    let purged =
-        Purged { at: at(500), reason: PurgeReason::Requested("usr_ada".to_owned()), input: gone(7, false), output: gone(204_800, true) };
+    let purged = Purged {
+        at: at(500),
+        reason: PurgeReason::Requested { by: "usr_ada".to_owned(), identity: None },
+        input: gone(7, false),
+        output: gone(204_800, true),
+    };
     let receipt = StepRecord { run: run_id(4), input: None, output: None, answer: None, purged: Some(Box::new(purged)), ..step.clone() };
     (vec![step, stored, failed], receipt)
 }
@@ -264,7 +277,9 @@ impl Samples {
         let event_id: EventId = id("evt_01M85EXE14SECWM1TBH3987TE1");
         let event = Event::new(event_id, "order.paid", org(), at(5), json!({"ü": [1, 2.5]}));
         let key = maker.key(org(), actor("usr_ada"), &["runs:read", "runs:write"]);
-        let key = ApiKey { id: id("key_01M85EXE14SECWM1TBH3987TK1"), valid_until: Some(at(9_000)), ..key };
+        let key =
+            ApiKey { id: id("key_01M85EXE14SECWM1TBH3987TK1"), created_by: "usr_root".to_owned(), valid_until: Some(at(9_000)), ..key };
+        let key = as_itself(key);
         let revoked = ApiKey {
             id: id("key_01M85EXE14SECWM1TBH3987TK2"),
             revoked: Some(Revocation { at: at(3), by: "usr_root".to_owned() }),
@@ -311,7 +326,7 @@ impl Samples {
             gates: gates(&maker),
             steps,
             receipt,
-            purge: PurgeRequest { run: run_id(4), org: org(), by: "usr_ada".to_owned(), at: at(400) },
+            purge: PurgeRequest { run: run_id(4), org: org(), by: "usr_ada".to_owned(), identity: None, at: at(400) },
             keys: vec![(key, "ef".repeat(32)), (revoked, "fe".repeat(32))],
             connections: vec![connection, bare],
             deliveries: deliveries(&event, endpoint.id),
