@@ -41,12 +41,13 @@ pub(super) fn is_composite(spec: &Spec, expression: &Expression) -> bool {
     let [Operand::Path(path)] = expression.operands() else { return false };
     let Some(ix) = path.node().and_then(|node| spec.position(node)) else { return false };
     let names: Vec<&str> = path.segments.iter().map(String::as_str).collect();
-    match (&spec.node(ix).kind, names.as_slice()) {
-        (NodeKind::Llm(_), [] | ["tokens" | "toolCalls"]) | (NodeKind::Http(_), [] | ["headers"]) => true,
-        (NodeKind::Decision(_) | NodeKind::Sink(_) | NodeKind::Wait(_) | NodeKind::Approval(_), []) => true,
-        (NodeKind::Transform(Template::Array(_) | Template::Object(_)), []) => true,
-        _ => false,
-    }
+    matches!(
+        (&spec.node(ix).kind, names.as_slice()),
+        (NodeKind::Llm(_), [] | ["tokens" | "toolCalls"])
+            | (NodeKind::Http(_), [] | ["headers"])
+            | (NodeKind::Decision(_) | NodeKind::Sink(_) | NodeKind::Wait(_) | NodeKind::Approval(_), [])
+            | (NodeKind::Transform(Template::Array(_) | Template::Object(_)), [])
+    )
 }
 
 /// Returns in words what a node puts out.
