@@ -4,6 +4,7 @@
 //! item, and `keys` makes the keys of the table and of its indexes. `docs/stored-format.md` describes the format.
 
 mod admission;
+mod approvals;
 mod api_keys;
 mod changes;
 mod collection;

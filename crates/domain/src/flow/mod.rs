@@ -1,6 +1,7 @@
 //! Flows: the head, which people name and activate, and the versioned spec that it points to.
 
 mod check;
+mod destination;
 mod draft;
 mod due;
 mod edges;
@@ -20,6 +21,7 @@ mod version;
 
 pub use crate::name::{BadName, NodeId, ServiceSlug, Slug};
 pub use crate::trigger::{CronTrigger, FlowTrigger, TriggerType};
+pub use destination::{BaseUrls, Destination};
 pub use draft::{Draft, MAX_BODY_BYTES};
 pub use due::DueRun;
 pub use exit::Exit;
