@@ -73,4 +73,3 @@ pub enum ApplicationError {
     #[error(transparent)]
     Port(#[from] PortError),
 }
-

@@ -4,8 +4,8 @@
 //! item, and `keys` makes the keys of the table and of its indexes. `docs/stored-format.md` describes the format.
 
 mod admission;
-mod approvals;
 mod api_keys;
+mod approvals;
 mod changes;
 mod collection;
 mod connections;

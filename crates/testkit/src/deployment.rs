@@ -134,7 +134,13 @@ impl Deployment {
     }
 
     /// `POST approve` or `POST reject` on what the target names.
-    pub fn decide_on(&self, run: RunId, target: &DecisionTarget, actor: &Actor, ballot: Ballot) -> Result<DecisionResult, ApplicationError> {
+    pub fn decide_on(
+        &self,
+        run: RunId,
+        target: &DecisionTarget,
+        actor: &Actor,
+        ballot: Ballot,
+    ) -> Result<DecisionResult, ApplicationError> {
         self.call(self.engine.decide(&self.org, &run, target, actor, ballot)).unwrap()
     }
 

@@ -27,7 +27,9 @@ pub async fn handle(engine: &Engine<impl Ports>, request: ApiRequest) -> Result<
     let (org, actor) = (&request.caller.org, &request.caller.actor);
     if request.is_dry_run()? {
         let checked = engine.check_decision(org, &run, &target, actor, ballot).await?;
-        return Ok(ApiResponse::dry_run(view::decided(&engine.runs, engine.clock.now(), &checked.run, &checked.gate, &checked.destinations).await?));
+        return Ok(ApiResponse::dry_run(
+            view::decided(&engine.runs, engine.clock.now(), &checked.run, &checked.gate, &checked.destinations).await?,
+        ));
     }
     let decided = engine.decide(org, &run, &target, actor, ballot).await?;
     Ok(ApiResponse::ok(view::decided(&engine.runs, engine.clock.now(), &decided.run, &decided.gate, &decided.destinations).await?))

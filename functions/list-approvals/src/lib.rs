@@ -57,7 +57,8 @@ pub async fn handle(
     errors.into_result(())?;
     let now = clock.now();
     let accept = |gate: &Gate| {
-        flow.is_none_or(|flow| gate.flow == flow) && assignee.as_ref().is_none_or(|filter| filter.includes(gate, &request.caller.actor, now))
+        flow.is_none_or(|flow| gate.flow == flow)
+            && assignee.as_ref().is_none_or(|filter| filter.includes(gate, &request.caller.actor, now))
     };
     let page = store.open_gates(&request.caller.org, &accept, &paging.window).await?;
     let mut unreadable = page.unreadable;

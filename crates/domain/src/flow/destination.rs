@@ -218,7 +218,8 @@ impl Spec {
         let mut using = BTreeSet::new();
         for ix in self.order() {
             let reads = |expression: &Expression| {
-                reads_action(expression, gate) || expression.nodes().filter_map(|node| self.position(node)).any(|node| using.contains(&node))
+                reads_action(expression, gate)
+                    || expression.nodes().filter_map(|node| self.position(node)).any(|node| using.contains(&node))
             };
             if self.node(ix).kind.expressions().into_iter().any(|(_, expression)| reads(expression)) {
                 using.insert(ix);

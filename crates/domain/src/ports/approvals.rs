@@ -74,12 +74,7 @@ impl KnownVersions {
 }
 
 /// Returns the approval of an organisation that has this id, open or decided: by three reads, whatever the number of approvals.
-pub async fn find_approval(
-    runs: &impl Runs,
-    flows: &impl Flows,
-    org: &OrgId,
-    id: &ApprovalId,
-) -> Result<Option<FoundApproval>, PortError> {
+pub async fn find_approval(runs: &impl Runs, flows: &impl Flows, org: &OrgId, id: &ApprovalId) -> Result<Option<FoundApproval>, PortError> {
     if let Some(place) = id.place()
         && let Some(run) = runs.load(&place.run).await?.filter(|run| run.org == *org)
     {

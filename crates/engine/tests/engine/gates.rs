@@ -1,7 +1,7 @@
 //! Several gates, several reviewers, other ways out.
 
 use domain::error::ApplicationError;
-use domain::gate::{DecisionTarget, Ballot, BallotOutcome, Verdict};
+use domain::gate::{Ballot, BallotOutcome, DecisionTarget, Verdict};
 use domain::ports::{RunLists, Window};
 use domain::run::{Exit, NodeStatus, RunStatus};
 use serde_json::{Value, json};
@@ -136,7 +136,8 @@ fn a_checked_decision_is_what_would_be_recorded_and_records_nothing() {
     let (world, run) = opened(&flow);
     let (before, open) = (world.run(run), world.gate(run, "review").unwrap());
     let ada = actor("usr_ada");
-    let check = |ballot: Ballot| block_on(&world.clock, world.engine.check_decision(&world.org, &run, &DecisionTarget::default(), &ada, ballot));
+    let check =
+        |ballot: Ballot| block_on(&world.clock, world.engine.check_decision(&world.org, &run, &DecisionTarget::default(), &ada, ballot));
     assert_eq!(check(approve()).unwrap().counted, BallotOutcome::Decided(Verdict::Approved));
     let refused = check(approve_as(json!({"amount": 2, "to": "usr_eve"}))).unwrap_err();
     assert!(matches!(refused, ApplicationError::Unprocessable { .. }), "{refused}");

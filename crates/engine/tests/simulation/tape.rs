@@ -19,9 +19,8 @@ use domain::flow::{Flow, NodeId, ServiceSlug, Version};
 use domain::gate::Gate;
 use domain::id::{ApprovalId, FlowId, OrgId, RunId};
 use domain::ports::{
-    Connections,
-    CallContext, Clock, CommitError, Effect, EffectError, Effects, Entropy, Executions, FlowName, Flows, Idempotency, Page, PortError,
-    RunFilter, RunLists, RunOrigin, RunSummary, Runs, Window,
+    CallContext, Clock, CommitError, Connections, Effect, EffectError, Effects, Entropy, Executions, FlowName, Flows, Idempotency, Page,
+    PortError, RunFilter, RunLists, RunOrigin, RunSummary, Runs, Window,
 };
 use domain::request::Request;
 use domain::run::Run;

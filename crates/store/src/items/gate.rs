@@ -230,9 +230,9 @@ impl GateItem {
             basis: Basis {
                 flow_version: self.flow_version,
                 round: self.round.unwrap_or(1),
-                base_urls: self.flow_version.map(|_| {
-                    self.base_urls.into_iter().map(|(service, url)| (service, Some(url).filter(|url| !url.is_empty()))).collect()
-                }),
+                base_urls: self
+                    .flow_version
+                    .map(|_| self.base_urls.into_iter().map(|(service, url)| (service, Some(url).filter(|url| !url.is_empty()))).collect()),
                 barred: self.barred,
                 earlier: self.earlier.map(|earlier| EarlierDecision { run: earlier.run, changed: earlier.changed }),
             },

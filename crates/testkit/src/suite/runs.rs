@@ -198,7 +198,8 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
         note: note.map(str::to_owned),
         action_sha256: "ab".repeat(32),
     };
-    let base_urls = BTreeMap::from([("custom:bank".parse().unwrap(), Some("https://bank.test".to_owned())), ("aml".parse().unwrap(), None)]);
+    let base_urls =
+        BTreeMap::from([("custom:bank".parse().unwrap(), Some("https://bank.test".to_owned())), ("aml".parse().unwrap(), None)]);
     let basis = Basis {
         flow_version: Some(7),
         round: 2,
