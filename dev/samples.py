@@ -48,6 +48,7 @@ STEPS_IN_ORDER = (
     Step("execute-flow/in-base64", 202),
     Step("get-run/awaiting-approval", 200, run_is=WAITS),
     Step("list-approvals/mine", 200),
+    Step("get-approval/open", 200),
     Step("get-step-output/of-a-draft", 200),
     Step("get-step-output/input-of-a-draft", 200),
     Step("advance-run/first-segment", DONE),

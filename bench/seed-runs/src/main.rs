@@ -71,7 +71,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 fn ended(cli: &Cli, spec: &Spec, trigger: Trigger, end: End, now: Time) -> Result<Run, Box<dyn Error>> {
     let new = NewRun {
-        id: RunId::new(now, OsEntropy.random()),
+        id: RunId::fresh(now, OsEntropy.random()),
         org: cli.org,
         flow: cli.flow,
         flow_slug: cli.slug.clone(),

@@ -1,6 +1,8 @@
 //! The small bodies of actions on runs.
 
 use domain::flow::NodeId;
+use domain::gate::DecisionTarget;
+use domain::id::ApprovalId;
 use domain::problem::FieldErrors;
 use serde_json::{Map, Value};
 
@@ -80,6 +82,23 @@ impl BodyFields {
         let text = self.text(name)?;
         match text.parse() {
             Ok(node) => Some(node),
+            Err(problem) => {
+                self.errors.add(name, problem);
+                None
+            }
+        }
+    }
+
+    /// Takes what a body says of the approval that it means: `approvalId`, `nodeId` and `shownSha256`.
+    pub fn decision_target(&mut self) -> DecisionTarget {
+        DecisionTarget { node: self.node("nodeId"), approval: self.approval("approvalId"), shown_sha256: self.sha256("shownSha256") }
+    }
+
+    /// Takes the id of an approval.
+    fn approval(&mut self, name: &str) -> Option<ApprovalId> {
+        let text = self.text(name)?;
+        match text.parse() {
+            Ok(approval) => Some(approval),
             Err(problem) => {
                 self.errors.add(name, problem);
                 None

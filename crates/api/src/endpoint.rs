@@ -19,7 +19,7 @@ pub struct Endpoint {
 
 /// The endpoints that a caller with `approvals:decide` may call besides those that require it: this scope is enough to see approvals and to
 /// decide them, and for nothing else.
-const FOR_REVIEWERS: [&str; 3] = ["list-approvals", "approve-run", "reject-run"];
+const FOR_REVIEWERS: [&str; 4] = ["list-approvals", "get-approval", "approve-run", "reject-run"];
 
 impl Endpoint {
     /// Returns the scope that the caller would need and lacks; none if it may call.

@@ -2,9 +2,12 @@
 
 use domain::access::{Scope, Usage};
 use domain::error::ApplicationError;
+use domain::gate::NotBound;
 use domain::ports::PortError;
 use domain::problem::FieldErrors;
 use serde_json::{Value, json};
+
+use crate::json_object::set;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +64,7 @@ impl ApiError {
                 ApplicationError::Invalid(_) => 400,
                 ApplicationError::Forbidden(_) => 403,
                 ApplicationError::NotFound(_) | ApplicationError::Absent(_) => 404,
-                ApplicationError::Conflict(_) | ApplicationError::SeveralGates(_) => 409,
+                ApplicationError::Conflict(_) | ApplicationError::NotBound(_) => 409,
                 ApplicationError::Unprocessable { .. } => 422,
                 ApplicationError::Port(PortError::Unavailable(_)) => 503,
                 ApplicationError::Port(PortError::Corrupt(_) | PortError::Rejected(_)) => 500,
@@ -76,7 +79,7 @@ impl ApiError {
             Self::RateLimited(usage) => json!({"error": text, "bucket": usage.bucket.to_string(), "limit": usage.limit}),
             Self::Application(ApplicationError::Invalid(fields)) => with_fields(&text, fields),
             Self::Application(ApplicationError::Unprocessable { fields, .. }) if !fields.is_empty() => with_fields(&text, fields),
-            Self::Application(ApplicationError::SeveralGates(nodes)) => json!({"error": text, "openNodeIds": nodes}),
+            Self::Application(ApplicationError::NotBound(reason)) => not_bound(reason),
             Self::Application(ApplicationError::Port(PortError::Unavailable(_))) => {
                 json!({"error": "a service behind this one did not answer; try again"})
             }
@@ -84,6 +87,25 @@ impl ApiError {
             _ => json!({"error": text}),
         }
     }
+}
+
+/// Returns the envelope of a decision that is refused, with what has changed and what is open.
+fn not_bound(reason: &NotBound) -> Value {
+    let open = reason.open.iter().map(|approval| {
+        json!({
+            "approvalId": approval.id,
+            "nodeId": approval.node,
+            "actionLabel": approval.action_label,
+            "round": approval.round,
+            "shownSha256": approval.shown_sha256,
+        })
+    });
+    let nodes: Vec<_> = reason.open.iter().map(|approval| &approval.node).collect();
+    let mut body = json!({"error": reason.message, "openApprovals": open.collect::<Vec<_>>(), "openNodeIds": nodes});
+    if !reason.changed.is_empty() {
+        set(&mut body, "changed", json!(reason.changed));
+    }
+    body
 }
 
 fn with_fields(text: &str, fields: &FieldErrors) -> Value {

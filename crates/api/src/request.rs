@@ -5,7 +5,7 @@ use std::str::FromStr;
 use domain::access::Caller;
 use domain::error::ApplicationError;
 use domain::flow::{NodeId, ServiceSlug, Slug};
-use domain::id::{DeliveryId, EndpointId, FlowId, KeyId, RunId};
+use domain::id::{ApprovalId, DeliveryId, EndpointId, FlowId, KeyId, RunId};
 use domain::ports::FlowName;
 use domain::problem::FieldErrors;
 use exact_json::ReadError;
@@ -41,6 +41,11 @@ impl ApiRequest {
     /// Returns the id of the run named by `{runId}`. Fails with 404 if the text is not such an id.
     pub fn run_id(&self) -> Result<RunId, ApplicationError> {
         self.path_parameter("runId").parse().map_err(|_| ApplicationError::NotFound("run"))
+    }
+
+    /// Returns the id of the approval named by `{approvalId}`. Fails with 404 if the text is not such an id.
+    pub fn approval_id(&self) -> Result<ApprovalId, ApplicationError> {
+        self.path_parameter("approvalId").parse().map_err(|_| ApplicationError::NotFound("approval"))
     }
 
     /// Returns the id of the API key named by `{keyId}`. Fails with 404 if the text is not such an id.

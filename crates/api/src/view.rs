@@ -1,5 +1,6 @@
 //! The JSON that callers see.
 
+mod approval;
 mod connection;
 mod fit;
 mod flow;
@@ -14,10 +15,11 @@ mod run_with_steps;
 mod step;
 mod webhook;
 
+pub use approval::{ShownApproval, Viewer, approval, approvals};
 pub use connection::{connection, health};
 pub use fit::MAX_BYTES;
 pub use flow::{checked_flow, flow, flow_with_spec, saved_flow};
-pub use gate::{approvals, decided};
+pub use gate::decided;
 pub use key::{api_key, caller, new_api_key};
 pub use part::PARTS_OF_STEPS;
 pub use retention::{purge, retention};

@@ -1,14 +1,14 @@
 //! A run of any size is shown in at most 5 MB, and every part that is left out can be fetched.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
 
-use api::view::{MAX_BYTES, approvals, part_of_step, run_with_steps};
+use api::view::{MAX_BYTES, ShownApproval, Viewer, approvals, part_of_step, run_with_steps};
 use domain::flow::{NodeId, Spec};
 use domain::json::{canonical, sha256_hex_of};
-use domain::ports::Runs;
+use domain::ports::{Runs, latest_version};
 use domain::run::Run;
 use domain::step::{Payload, ResponseHead, StepRecord};
 use serde_json::{Value, json};
-use testkit::build::{Maker, at, spec, step, task, transform};
+use testkit::build::{Maker, actor, at, spec, step, task, transform};
 use testkit::{Deployment, block_on};
 
 fn record(deployment: &Deployment, run: &Run, node: &NodeId, input: Value, output: Value) {
@@ -100,7 +100,12 @@ fn a_page_of_the_inbox_is_bounded_and_the_parts_that_it_leaves_out_can_be_fetche
         block_on(&deployment.clock, deployment.store.commit(run, std::slice::from_ref(&gate))).unwrap();
         gates.push(gate);
     }
-    let rows = block_on(&deployment.clock, approvals(&deployment.store, at(9), &gates)).unwrap();
+    let ada = actor("usr_ada");
+    let viewer = Viewer { actor: &ada, missing_scope: None };
+    let version = block_on(&deployment.clock, latest_version(&deployment.store, &deployment.flow)).unwrap();
+    let (spec, barred) = (version.parsed_spec().unwrap(), std::collections::BTreeSet::new());
+    let shown: Vec<_> = gates.iter().map(|gate| ShownApproval { gate, version: &version, spec: &spec, barred: &barred }).collect();
+    let rows = block_on(&deployment.clock, approvals(&deployment.store, at(9), viewer, &shown)).unwrap();
     assert!(json!({"data": rows}).to_string().len() <= MAX_BYTES);
     assert!(rows[0]["dataRef"]["expiresAt"].is_string(), "it is in object storage: {}", rows[0]["dataRef"]);
     for (row, gate) in rows.iter().zip(&gates) {

@@ -1,6 +1,6 @@
 //! Errors of the ports and of the application. They know no HTTP: `api` maps each to a status, in one place.
 
-use crate::name::NodeId;
+use crate::gate::NotBound;
 use crate::problem::FieldErrors;
 
 /// The error of a call of a port.
@@ -58,9 +58,9 @@ pub enum ApplicationError {
     /// The state of the resource does not allow it.
     #[error("{0}")]
     Conflict(String),
-    /// Several gates are open, and the request does not name one.
-    #[error("several approvals are open; say which with nodeId: {}", names(.0))]
-    SeveralGates(Vec<NodeId>),
+    /// The request to decide an approval does not say, or no longer says, which one it means.
+    #[error("{}", .0.message)]
+    NotBound(Box<NotBound>),
     /// A rule of the flow or of the organisation does not allow it.
     #[error("{message}")]
     Unprocessable {
@@ -72,8 +72,4 @@ pub enum ApplicationError {
     /// A dependency failed.
     #[error(transparent)]
     Port(#[from] PortError),
-}
-
-fn names(nodes: &[NodeId]) -> String {
-    nodes.iter().map(NodeId::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -89,6 +89,58 @@ impl<K> Id<K> {
     }
 }
 
+/// The number of bits of an id of a run that are always zero, and in an id of an approval say which approval of the run it is: the highest
+/// ones of the random part, which are three characters of the text. The other 65 bits are random, for each millisecond.
+const PLACE_BITS: u32 = 15;
+const PLACE_SHIFT: u32 = 80 - PLACE_BITS;
+const PLACE_MASK: u128 = ((1 << PLACE_BITS) - 1) << PLACE_SHIFT;
+/// The number of those bits that count the rounds.
+const ROUND_BITS: u32 = 7;
+/// The most rounds that an id of an approval can count.
+pub const MAX_ROUNDS: u32 = 1 << ROUND_BITS;
+
+impl RunId {
+    /// Makes the id of a new run at `now` from a random number. Its approvals have ids from which the run is found, see
+    /// [`ApprovalId::of_run`].
+    pub fn fresh(now: Time, random: u128) -> Self {
+        Self::new(now, random & !PLACE_MASK)
+    }
+}
+
+/// The place of an approval: its run, the position of its node in the spec, and its round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApprovalPlace {
+    /// The run.
+    pub run: RunId,
+    /// The position of the node in `spec.nodes`, from 0.
+    pub position: usize,
+    /// The round, from 1.
+    pub round: u32,
+}
+
+impl ApprovalId {
+    /// Returns the id of the approval that a run opens at the node at `position` in this round (from 1). It is always the same, and
+    /// [`place`](Self::place) leads back. None if the id of the run has no room for it, because an earlier version made it.
+    pub fn of_run(run: &RunId, position: usize, round: u32) -> Option<Self> {
+        let bits = u128::from(run.ulid);
+        // The position is counted from 1, so that no approval has the ULID of its run.
+        let position = u128::try_from(position).ok()? + 1;
+        let round = u128::from(round.checked_sub(1).filter(|round| *round < MAX_ROUNDS)?);
+        let is_free = bits & PLACE_MASK == 0 && position < 1 << (PLACE_BITS - ROUND_BITS);
+        is_free.then(|| Self::from_ulid(Ulid::from(bits | ((position << ROUND_BITS | round) << PLACE_SHIFT))))
+    }
+
+    /// Returns the place that the id names if [`of_run`](Self::of_run) has made it. An id that was made otherwise names a place, too, at
+    /// which there is no approval with this id.
+    pub fn place(&self) -> Option<ApprovalPlace> {
+        let bits = u128::from(self.ulid);
+        let place = (bits & PLACE_MASK) >> PLACE_SHIFT;
+        let position = usize::try_from(place >> ROUND_BITS).ok()?.checked_sub(1)?;
+        let round = u32::try_from(place & u128::from(MAX_ROUNDS - 1)).ok()? + 1;
+        Some(ApprovalPlace { run: RunId::from_ulid(Ulid::from(bits & !PLACE_MASK)), position, round })
+    }
+}
+
 /// The error for a text that is not an id of the expected kind.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("must be `{prefix}_` and a ULID")]
@@ -172,6 +224,25 @@ mod tests {
         assert!(id.to_string().parse::<FlowId>().is_err());
         assert!(id.to_string().to_lowercase().parse::<RunId>().is_err());
         assert_eq!(id.created_at(), Time::from_millis(1_700_000_000_000));
+    }
+
+    #[test]
+    fn an_approval_leads_back_to_its_run_and_no_two_of_a_run_are_the_same() {
+        let run = RunId::fresh(Time::from_millis(1_700_000_000_000), u128::MAX);
+        let mut seen = std::collections::BTreeSet::new();
+        for position in [0, 1, 199, 254] {
+            for round in [1, 2, MAX_ROUNDS] {
+                let id = ApprovalId::of_run(&run, position, round).unwrap();
+                assert_eq!(id.place(), Some(ApprovalPlace { run, position, round }));
+                assert_eq!(id.to_string().parse::<ApprovalId>(), Ok(id));
+                assert_eq!(id.created_at(), run.created_at());
+                assert!(seen.insert(id));
+            }
+        }
+        assert_eq!(ApprovalId::of_run(&run, 255, 1), None);
+        assert_eq!((ApprovalId::of_run(&run, 0, 0), ApprovalId::of_run(&run, 0, MAX_ROUNDS + 1)), (None, None));
+        let by_an_earlier_version = RunId::new(run.created_at(), u128::MAX);
+        assert_eq!(ApprovalId::of_run(&by_an_earlier_version, 0, 1), None);
     }
 
     #[test]

@@ -47,6 +47,7 @@ fn gate(proposed: Value, data: Option<Value>) -> Gate {
         outcome: None,
         closed_at: None,
         reused_from: None,
+        basis: domain::gate::Basis::default(),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use domain::access::Actor;
 use domain::error::ApplicationError;
-use domain::flow::{NodeId, NodeIx, NodeKind, Spec};
-use domain::gate::{Ballot, BallotOutcome, Gate, Part};
-use domain::id::{OrgId, RunId};
+use domain::flow::{Destination, NodeId, NodeIx, NodeKind, Spec};
+use domain::gate::{Ballot, BallotError, BallotOutcome, DecisionTarget, Gate, NotBound, OpenApproval, Part};
+use domain::id::{ApprovalId, OrgId, RunId};
 use domain::ports::{Clock, Executions, PortError, Runs, UpdateError, optimistic_update, spec_for};
+use domain::problem::FieldErrors;
 use domain::run::{NodeStatus, PendingEffect, Run};
 use domain::step::Payload;
 
@@ -21,17 +22,20 @@ pub struct DecisionResult {
     pub gate: Gate,
     /// How the ballot was counted.
     pub counted: BallotOutcome,
+    /// What the approval lets happen.
+    pub destinations: Vec<Destination>,
 }
 
 impl<P: Ports> Engine<P> {
-    /// Counts a ballot on a gate of a run: the gate at `node`, or the only open one. Fails with `SeveralGates` if `node` is missing and
-    /// several are open, with `Forbidden` if the actor may not decide, and with `Conflict` if another decision was first or the run has
-    /// ended.
+    /// Counts a ballot on the approval of a run that `target` names. A target that names none decides only if the flow has a single
+    /// approval that was opened once, so that a repetition can never decide another one. Fails with `NotBound` if it is not clear which
+    /// one is meant, or if what is shown is not what the target says; with `Forbidden` if the actor may not decide; with `NotBound` or
+    /// `Conflict` if another decision was first or the run has ended.
     pub async fn decide(
         &self,
         org: &OrgId,
         id: &RunId,
-        node: Option<&NodeId>,
+        target: &DecisionTarget,
         actor: &Actor,
         ballot: Ballot,
     ) -> Result<DecisionResult, ApplicationError> {
@@ -42,7 +46,7 @@ impl<P: Ports> Engine<P> {
                 Some(spec) => spec,
                 empty => empty.insert(spec_for(&self.flows, &run).await?),
             };
-            self.count_and_commit(run, spec, node, actor, ballot.clone()).await
+            self.count_and_commit(run, spec, target, actor, ballot.clone()).await
         });
         let decided = decided.await?;
         self.resume(&decided.run).await;
@@ -55,13 +59,13 @@ impl<P: Ports> Engine<P> {
         &self,
         org: &OrgId,
         id: &RunId,
-        node: Option<&NodeId>,
+        target: &DecisionTarget,
         actor: &Actor,
         ballot: Ballot,
     ) -> Result<DecisionResult, ApplicationError> {
         let run = self.run_of(org, id).await?;
         let spec = spec_for(&self.flows, &run).await?;
-        self.count(run, &spec, node, actor, ballot).await
+        self.count(run, &spec, target, actor, ballot).await
     }
 
     /// Counts a ballot on the run as it was loaded, and writes the result.
@@ -69,13 +73,13 @@ impl<P: Ports> Engine<P> {
         &self,
         before: Run,
         spec: &Spec,
-        node: Option<&NodeId>,
+        target: &DecisionTarget,
         actor: &Actor,
         ballot: Ballot,
     ) -> Result<DecisionResult, UpdateError> {
-        let DecisionResult { run, gate, counted } = self.count(before.clone(), spec, node, actor, ballot).await?;
+        let DecisionResult { run, gate, counted, destinations } = self.count(before.clone(), spec, target, actor, ballot).await?;
         if counted == BallotOutcome::Repeated {
-            return Ok(DecisionResult { run, gate, counted });
+            return Ok(DecisionResult { run, gate, counted, destinations });
         }
         let gate = self.runs.offload(&run, gate).await?;
         let mut gates = vec![gate.clone()];
@@ -83,7 +87,7 @@ impl<P: Ports> Engine<P> {
             self.close_gates(&before, &mut gates, self.clock.now()).await?;
         }
         let run = self.runs.commit(run, &gates).await?;
-        Ok(DecisionResult { run, gate, counted })
+        Ok(DecisionResult { run, gate, counted, destinations })
     }
 
     /// Counts a ballot on the run as it was loaded.
@@ -91,24 +95,37 @@ impl<P: Ports> Engine<P> {
         &self,
         mut run: Run,
         spec: &Spec,
-        node: Option<&NodeId>,
+        target: &DecisionTarget,
         actor: &Actor,
         ballot: Ballot,
     ) -> Result<DecisionResult, ApplicationError> {
-        let mut gate = self.find_gate(&run, spec, node).await?;
+        let mut gate = self.find_gate(&run, spec, target).await?;
         let (ix, NodeKind::Approval(rules)) = position(spec, &gate.node)? else {
             return Err(ApplicationError::NotFound("approval"));
         };
         let now = self.clock.now();
         let proposed = self.fetch_proposed_action(&mut gate, &ballot).await?;
-        let counted = gate.vote(rules, &run.starters(), actor, ballot, now)?;
+        let counted = match gate.vote(rules, &run.starters(), actor, ballot, now) {
+            Ok(counted) => counted,
+            Err(error @ (BallotError::AlreadyDecided(_) | BallotError::Closed(_))) => {
+                return Err(self.with_open_approvals(&run, spec, error.into()).await?);
+            }
+            Err(error) => return Err(error.into()),
+        };
         gate.put(Part::ProposedAction, proposed);
+        if let (BallotOutcome::Decided(_), shown) = (counted, gate.shown_sha256(spec))
+            && let Some(outcome) = &mut gate.outcome
+        {
+            // All that is shown stays as it is while the approval is open, so this is what the reviewer was shown.
+            outcome.shown_sha256 = shown;
+        }
         match counted {
             BallotOutcome::Repeated => {}
             BallotOutcome::MoreNeeded => run.must_take_votes()?,
             BallotOutcome::Decided(verdict) => run.decide(spec, ix, verdict, &gate.failure_message(), now)?,
         }
-        Ok(DecisionResult { run, gate, counted })
+        let destinations = gate.destinations(spec);
+        Ok(DecisionResult { run, gate, counted, destinations })
     }
 
     /// Fetches the proposed action if the ballot brings another one to compare it with. Returns the payload as it was stored, so that the
@@ -132,20 +149,112 @@ impl<P: Ports> Engine<P> {
         }
     }
 
-    async fn find_gate(&self, run: &Run, spec: &Spec, node: Option<&NodeId>) -> Result<Gate, ApplicationError> {
-        if let Some(node) = node {
-            return self.runs.gate(run, node).await?.ok_or(ApplicationError::NotFound("approval"));
-        }
-        let open: Vec<NodeIx> = run.progress.with_status(NodeStatus::AwaitingApproval).collect();
-        match open.as_slice() {
-            [only] => self.runs.gate(run, &spec.node(*only).id).await?.ok_or(ApplicationError::NotFound("approval")),
-            // No gate is open. The latest gate shows whether this ballot is a repetition, or why it comes too late.
-            [] => {
-                let latest = self.runs.gates(run).await?.into_iter().max_by_key(|gate| gate.closed_at);
-                latest.ok_or_else(|| ApplicationError::Conflict(format!("the run is {} and no approval is open", run.status)))
+    /// Returns the gate that the target means. Fails if that is not clear, and if what is shown of it is not what the target says.
+    async fn find_gate(&self, run: &Run, spec: &Spec, target: &DecisionTarget) -> Result<Gate, ApplicationError> {
+        let gate = match (&target.approval, &target.node, &target.shown_sha256) {
+            (Some(id), node, _) => {
+                let gate = self.gate_by_id(run, spec, id).await?;
+                if node.as_ref().is_some_and(|node| gate.node != *node) {
+                    let fields = FieldErrors::one("nodeId", format!("is not the node of this approval, which is `{}`", gate.node));
+                    let message = "the request names two approvals; send the id alone".to_owned();
+                    return Err(ApplicationError::Unprocessable { message, fields });
+                }
+                gate
             }
-            several => Err(ApplicationError::SeveralGates(several.iter().map(|ix| spec.node(*ix).id.clone()).collect())),
+            (None, Some(node), shown) => {
+                let gate = self.runs.gate(run, node).await?.ok_or(ApplicationError::NotFound("approval"))?;
+                if shown.is_none() && gate.basis.round > 1 {
+                    let message = "this approval was opened more than once; say which with approvalId".to_owned();
+                    return Err(self.not_bound(run, spec, message, Vec::new()).await?);
+                }
+                gate
+            }
+            (None, None, Some(shown)) => {
+                let gates = self.runs.gates(run).await?;
+                let found = gates.into_iter().find(|gate| gate.shown_sha256(spec).as_ref() == Some(shown));
+                match found {
+                    Some(gate) => gate,
+                    None => return Err(self.changed(run, spec, None, shown).await?),
+                }
+            }
+            (None, None, None) => return self.only_gate(run, spec).await,
+        };
+        match &target.shown_sha256 {
+            Some(shown) if gate.shown_sha256(spec).as_ref() != Some(shown) => Err(self.changed(run, spec, Some(&gate), shown).await?),
+            _ => Ok(gate),
         }
+    }
+
+    /// Returns the gate of the run that has this id.
+    async fn gate_by_id(&self, run: &Run, spec: &Spec, id: &ApprovalId) -> Result<Gate, ApplicationError> {
+        let place = id.place().filter(|place| place.run == run.id);
+        if let Some(node) = place.and_then(|place| spec.at(place.position))
+            && let Some(gate) = self.runs.gate(run, &node.id).await?.filter(|gate| gate.id == *id)
+        {
+            return Ok(gate);
+        }
+        // An earlier version made the id, or it is not one of this run.
+        let gates = self.runs.gates(run).await?;
+        gates.into_iter().find(|gate| gate.id == *id).ok_or(ApplicationError::NotFound("approval"))
+    }
+
+    /// Returns the gate of a run whose flow has a single approval, if that was opened once.
+    async fn only_gate(&self, run: &Run, spec: &Spec) -> Result<Gate, ApplicationError> {
+        let approvals: Vec<&NodeId> =
+            spec.order().map(|ix| spec.node(ix)).filter(|node| matches!(node.kind, NodeKind::Approval(_))).map(|node| &node.id).collect();
+        let not_open = || ApplicationError::Conflict(format!("the run is {} and no approval is open", run.status));
+        match approvals.as_slice() {
+            [] => Err(not_open()),
+            [only] => match self.runs.gate(run, only).await? {
+                None => Err(not_open()),
+                Some(gate) if gate.basis.round == 1 => Ok(gate),
+                Some(_) => {
+                    let message = "this approval was opened more than once; say which with approvalId".to_owned();
+                    Err(self.not_bound(run, spec, message, Vec::new()).await?)
+                }
+            },
+            several => {
+                let open: Vec<NodeIx> = run.progress.with_status(NodeStatus::AwaitingApproval).collect();
+                let names = open.iter().map(|ix| spec.node(*ix).id.as_str()).collect::<Vec<_>>().join(", ");
+                let message = match open.as_slice() {
+                    [] => format!("the flow has {} approvals, of which none is open; say which with nodeId", several.len()),
+                    [_] => format!("the flow has {} approvals; say which with nodeId: {names}", several.len()),
+                    _ => format!("several approvals are open; say which with nodeId: {names}"),
+                };
+                Err(self.not_bound(run, spec, message, Vec::new()).await?)
+            }
+        }
+    }
+
+    /// Returns the error for a decision that is bound to something else than what `gate` shows, or than any gate of the run shows.
+    async fn changed(&self, run: &Run, spec: &Spec, gate: Option<&Gate>, shown: &str) -> Result<ApplicationError, PortError> {
+        let gates = self.runs.gates(run).await?;
+        let seen = gates.iter().filter_map(|gate| gate.shown(spec)).find(|seen| seen.sha256() == shown);
+        let now = gate.and_then(|gate| gate.shown(spec));
+        let changed = match (now, seen) {
+            (Some(now), Some(seen)) => now.changes_since(&seen),
+            _ => Vec::new(),
+        };
+        let changed = if changed.is_empty() { vec!["shownSha256".to_owned()] } else { changed };
+        let message = "this is not what the approval shows; read it again, and decide what is shown then".to_owned();
+        self.not_bound(run, spec, message, changed).await
+    }
+
+    async fn not_bound(&self, run: &Run, spec: &Spec, message: String, changed: Vec<String>) -> Result<ApplicationError, PortError> {
+        let gates = self.runs.gates(run).await?;
+        // A gate whose run has just ended is closed by the same write.
+        let mut open: Vec<&Gate> = gates.iter().filter(|gate| gate.is_open()).collect();
+        open.sort_by_key(|gate| spec.position(&gate.node));
+        let open = open.into_iter().map(|gate| OpenApproval::of(gate, spec)).collect();
+        Ok(ApplicationError::NotBound(Box::new(NotBound { message, changed, open })))
+    }
+
+    /// Adds to a refusal which approvals of the run are open, if any are.
+    async fn with_open_approvals(&self, run: &Run, spec: &Spec, error: ApplicationError) -> Result<ApplicationError, PortError> {
+        if run.progress.with_status(NodeStatus::AwaitingApproval).next().is_none() {
+            return Ok(error);
+        }
+        self.not_bound(run, spec, error.to_string(), Vec::new()).await
     }
 }
 

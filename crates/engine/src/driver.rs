@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::flow::{NodeIx, NodeKind, Spec};
-use domain::ports::{Clock, CommitError, Effects, Entropy, Executions, PortError, Runs};
+use domain::flow::{BaseUrls, NodeIx, NodeKind, Spec};
+use domain::ports::{Clock, CommitError, Connections, Effects, Entropy, Executions, PortError, Runs};
 use domain::request::Request;
 use domain::run::{Run, TransitionError};
 use domain::step::Payload;
@@ -152,6 +152,14 @@ impl<'e, P: Ports, E: Effects, N: Entropy> Driver<'e, P, E, N> {
                 let gate = runs.gate(&self.run, node(ix)).await?;
                 let missing = || PortError::Corrupt(format!("{} waits at {}, which has no gate", self.run.id, node(ix)));
                 self.context.gates.insert(ix, gate.ok_or_else(missing)?);
+            }
+            Load::BaseUrls(ix) => {
+                let mut base_urls = BaseUrls::new();
+                for service in self.spec.services_after(ix) {
+                    let connection = self.engine.flows.connection(&self.run.org, service).await?;
+                    base_urls.insert(service.clone(), connection.map(|connection| connection.base_url));
+                }
+                self.context.base_urls.insert(ix, base_urls);
             }
             Load::EarlierStep(ix) => {
                 if let Some(earlier) = self.earlier

@@ -239,6 +239,9 @@ impl Planning<'_> {
             return false;
         }
         let node = spec.node(ix);
+        if matches!(node.kind, NodeKind::Approval(_)) && !self.has(Load::BaseUrls(ix)) {
+            return false;
+        }
         let result = match node.prepare(&context.template_context(&self.draft.run)) {
             Ok(Work::Request(request)) => {
                 self.plan_request(ix, request);
@@ -286,8 +289,9 @@ impl Planning<'_> {
     }
 
     fn open_gate(&mut self, ix: NodeIx, question: Question) {
-        let Situation { spec, now, .. } = *self.situation;
-        let gate = Gate::open(&self.draft.run, &spec.node(ix).id, question, now);
+        let Situation { spec, context, now, .. } = *self.situation;
+        let base_urls = context.base_urls.get(&ix).cloned().unwrap_or_default();
+        let gate = Gate::open(&self.draft.run, spec, ix, question, base_urls, now);
         if self.draft.run.open_gate(spec, ix, gate.deadline, now).is_ok() {
             self.draft.new_gates.push(gate);
         }
@@ -303,7 +307,7 @@ impl Planning<'_> {
         let exit = earlier.exit_of(&spec.node(ix).id);
         let is_taken_over = self.draft.run.take_over_gate(spec, ix, exit, now).is_ok();
         if is_taken_over {
-            self.draft.new_gates.push(gate.clone().taken_over_by(&self.draft.run));
+            self.draft.new_gates.push(gate.clone().taken_over_by(&self.draft.run, ix));
         }
         is_taken_over
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::flow::{Node, NodeId, NodeIx, NodeKind, Spec};
+use domain::flow::{BaseUrls, Node, NodeId, NodeIx, NodeKind, Spec};
 use domain::gate::Gate;
 use domain::ports::{PortError, Runs};
 use domain::run::{NodeStatus, Run};
@@ -23,6 +23,8 @@ pub(crate) enum Load {
     Step(NodeIx),
     /// The gate of a node.
     Gate(NodeIx),
+    /// The base URLs of the services that the steps after a gate may call.
+    BaseUrls(NodeIx),
     /// The record of the step in the earlier run that this run repeats.
     EarlierStep(NodeIx),
     /// The gate of the node in the earlier run that this run repeats.
@@ -48,6 +50,8 @@ pub(crate) struct RunContext {
     /// Nodes whose attempt has failed since the run was last written, and when the next attempt is due.
     pub(crate) retries: BTreeMap<NodeIx, Time>,
     pub(crate) gates: BTreeMap<NodeIx, Gate>,
+    /// The base URLs of the services that the steps after a gate may call, by the gate that is about to open.
+    pub(crate) base_urls: BTreeMap<NodeIx, BaseUrls>,
     pub(crate) earlier_steps: BTreeMap<NodeIx, StepRecord>,
     pub(crate) earlier_gates: BTreeMap<NodeIx, Gate>,
 }
@@ -113,6 +117,7 @@ impl RunContext {
     pub(crate) fn forget_written(&mut self) {
         self.steps.clear();
         self.retries.clear();
+        self.base_urls.clear();
         self.earlier_steps.clear();
         self.earlier_gates.clear();
         self.forget_changeable();

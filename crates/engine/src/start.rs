@@ -113,7 +113,7 @@ impl<P: Ports> Engine<P> {
             return Err(ApplicationError::Unprocessable { message, fields: FieldErrors::new() });
         }
         let now = self.clock.now();
-        let id = RunId::new(now, entropy.random());
+        let id = RunId::fresh(now, entropy.random());
         let key = key.map(|key| key.of_run(flow, id, now));
         if let Some(key) = &key
             && let Some(known) = self.remembered(key).await?

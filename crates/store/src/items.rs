@@ -16,7 +16,7 @@ mod webhook_trigger;
 
 pub(crate) use connection::{ConnectionEntry, ConnectionItem};
 pub(crate) use flow::{FlowItem, SlugItem, VersionItem};
-pub(crate) use gate::GateItem;
+pub(crate) use gate::{ApprovalItem, GateItem};
 pub(crate) use key::{KeyEntry, KeyItem, counter, old_counters};
 pub(crate) use purge::PurgeItem;
 pub(crate) use retention::JobItem;

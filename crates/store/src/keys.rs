@@ -1,7 +1,7 @@
 //! The keys of the table, and of its indexes.
 
 use domain::flow::{NodeId, ServiceSlug, Slug};
-use domain::id::{DeliveryId, EndpointId, EventId, FlowId, OrgId, RunId};
+use domain::id::{ApprovalId, DeliveryId, EndpointId, EventId, FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::run::{RunStatus, Trigger};
 use domain::time::Time;
@@ -22,6 +22,7 @@ pub(crate) const PURGE: &str = "PURGE";
 pub(crate) const WEBHOOKS: &str = "WEBHOOKS";
 pub(crate) const EVENT: &str = "EVENT";
 pub(crate) const WEBHOOK_TRIGGER: &str = "HOOK";
+pub(crate) const APPROVAL: &str = "APPROVAL";
 pub(crate) const STEP_PREFIX: &str = "STEP#";
 pub(crate) const GATE_PREFIX: &str = "GATE#";
 
@@ -51,6 +52,11 @@ pub(crate) fn step(node: &NodeId) -> String {
 
 pub(crate) fn gate(node: &NodeId) -> String {
     format!("{GATE_PREFIX}{node}")
+}
+
+/// Returns the key of the place of an approval whose id does not lead to its run.
+pub(crate) fn approval(id: &ApprovalId) -> String {
+    format!("APPROVAL#{id}")
 }
 
 pub(crate) fn flow(org: &OrgId, id: &FlowId) -> String {

@@ -5,6 +5,7 @@
 
 mod admission;
 mod api_keys;
+mod approvals;
 mod changes;
 mod collection;
 mod connections;

@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use domain::flow::NodeId;
 use domain::gate::Gate;
-use domain::id::{OrgId, RunId};
+use domain::id::{ApprovalId, OrgId, RunId};
 use domain::ports::{CommitError, Idempotency, Outputs, PortError, RunOrigin, Runs};
 use domain::retention::Retention;
 use domain::run::Run;
@@ -13,7 +13,7 @@ use domain::time::Time;
 use runtime::{BadSetting, parsed_setting, setting};
 use serde_json::Value;
 
-use crate::items::{GateItem, IdempotencyItem, InputItem, RunItem, StepItem};
+use crate::items::{ApprovalItem, GateItem, IdempotencyItem, InputItem, RunItem, StepItem};
 use crate::long_retention::Settings;
 use crate::objects::{Objects, Place};
 use crate::{Item, Table, error, keys, number, write};
@@ -107,6 +107,10 @@ impl Runs for RunStore {
             let put = Put::builder().table_name(&self.table.name).set_item(Some(write(&GateItem::of(gate))?));
             let put = put.condition_expression("attribute_not_exists(outcome)").build().map_err(error::corrupt)?;
             writes.push(TransactWriteItem::builder().put(put).build());
+            if gate.id.place().is_none_or(|place| place.run != gate.run) {
+                // The id does not lead to the run, because an earlier version made it. The inbox has it only while it is open.
+                writes.push(self.table.any_item(write(&ApprovalItem::of(gate))?)?);
+            }
         }
         self.table.transact(writes).await?;
         Ok(run)
@@ -179,6 +183,13 @@ impl Runs for RunStore {
     async fn gates(&self, run: &Run) -> Result<Vec<Gate>, PortError> {
         let items = self.table.partition::<GateItem>(&keys::run(&run.id), keys::GATE_PREFIX).await?;
         items.into_iter().map(GateItem::into_gate).collect()
+    }
+
+    async fn place_of_approval(&self, org: &OrgId, id: &ApprovalId) -> Result<Option<(RunId, NodeId)>, PortError> {
+        if let Some(item) = self.table.get::<ApprovalItem>(&keys::approval(id), keys::APPROVAL).await? {
+            return Ok(Some((item.run, item.node)));
+        }
+        self.table.gate_opened_by_an_earlier_version(org, id).await
     }
 
     async fn steps(&self, run: &Run, now: Time) -> Result<Vec<StepRecord>, PortError> {

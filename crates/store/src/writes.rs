@@ -69,6 +69,12 @@ impl Table {
         Ok(TransactWriteItem::builder().put(put.build().map_err(error::corrupt)?).build())
     }
 
+    /// Returns a write of a transaction that takes place whether or not there is an item with the same key.
+    pub(crate) fn any_item(&self, item: Item) -> Result<TransactWriteItem, PortError> {
+        let put = Put::builder().table_name(&self.name).set_item(Some(item));
+        Ok(TransactWriteItem::builder().put(put.build().map_err(error::corrupt)?).build())
+    }
+
     /// Returns a write of a transaction that fails while there is an item with the same key that has not expired. TTL may delete an
     /// expired item days later.
     pub(crate) fn new_or_expired_item(&self, item: Item, now: Time) -> Result<TransactWriteItem, PortError> {

@@ -1,9 +1,11 @@
 //! Builders of flows, runs, actors and keys for tests.
 
+use std::collections::BTreeMap;
+
 use domain::access::{ADMIN_TOOL, Actor, ApiKey, Caller, Environment, Grant, Identity, KeyIdentity, Login, OwnLimits, RecordedActor};
 use domain::connection::{Carrier, Connection, ConnectionKey};
 use domain::flow::{Flow, FlowStatus, FlowTrigger, Spec, Version};
-use domain::gate::{Action, Ballot, Gate};
+use domain::gate::{Action, Ballot, Basis, Gate};
 use domain::id::{ApprovalId, ConnectionId, FlowId, KeyId, OrgId, RunId};
 use domain::ports::Entropy;
 use domain::run::{Exit, NewRun, NodeStatus, Run, Trigger};
@@ -228,7 +230,7 @@ impl Maker {
     /// Returns a run of `spec` that has not begun.
     pub fn run(&self, org: OrgId, flow: FlowId, spec: &Value, now: Time) -> Run {
         let new = NewRun {
-            id: RunId::new(now, self.entropy.random()),
+            id: RunId::fresh(now, self.entropy.random()),
             org,
             flow,
             flow_slug: "flow".parse().unwrap(),
@@ -262,6 +264,7 @@ impl Maker {
             outcome: None,
             closed_at: None,
             reused_from: None,
+            basis: Basis { flow_version: Some(run.flow_version), base_urls: Some(BTreeMap::new()), ..Basis::default() },
         }
     }
 

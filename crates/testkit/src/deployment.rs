@@ -5,7 +5,7 @@ use std::future::Future;
 use domain::access::Actor;
 use domain::error::ApplicationError;
 use domain::flow::{Flow, Spec};
-use domain::gate::{Ballot, Gate};
+use domain::gate::{Ballot, DecisionTarget, Gate};
 use domain::id::{OrgId, RunId};
 use domain::ports::{Clock, Entropy, Flows};
 use domain::run::{NodeState, Run, Trigger};
@@ -130,7 +130,18 @@ impl Deployment {
     /// `POST approve` or `POST reject`. An empty `node` names none.
     pub fn decide(&self, run: RunId, node: &str, actor: &Actor, ballot: Ballot) -> Result<DecisionResult, ApplicationError> {
         let node = (!node.is_empty()).then(|| node.parse().unwrap());
-        self.call(self.engine.decide(&self.org, &run, node.as_ref(), actor, ballot)).unwrap()
+        self.decide_on(run, &DecisionTarget { node, ..DecisionTarget::default() }, actor, ballot)
+    }
+
+    /// `POST approve` or `POST reject` on what the target names.
+    pub fn decide_on(
+        &self,
+        run: RunId,
+        target: &DecisionTarget,
+        actor: &Actor,
+        ballot: Ballot,
+    ) -> Result<DecisionResult, ApplicationError> {
+        self.call(self.engine.decide(&self.org, &run, target, actor, ballot)).unwrap()
     }
 
     /// `POST cancel`.

@@ -21,7 +21,7 @@ use domain::access::{ApiKey, Bucket, Minute};
 use domain::connection::Connection;
 use domain::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use domain::gate::Gate;
-use domain::id::{FlowId, OrgId, RunId};
+use domain::id::{ApprovalId, FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::network::PrivateRange;
 use domain::organisation::Organisation;
@@ -398,6 +398,15 @@ impl Runs for Memory {
 
     async fn gates(&self, run: &Run) -> Result<Vec<Gate>, PortError> {
         self.faults.read("gates", || Ok(State::of_run(&self.state().gates, run))).await
+    }
+
+    async fn place_of_approval(&self, org: &OrgId, id: &ApprovalId) -> Result<Option<(RunId, NodeId)>, PortError> {
+        let find = || {
+            let state = self.state();
+            let gate = state.gates.values().find(|gate| gate.org == *org && gate.id == *id);
+            Ok(gate.map(|gate| (gate.run, gate.node.clone())))
+        };
+        self.faults.read("place_of_approval", find).await
     }
 
     async fn steps(&self, run: &Run, now: Time) -> Result<Vec<StepRecord>, PortError> {

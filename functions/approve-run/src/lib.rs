@@ -15,21 +15,24 @@ pub const ENDPOINT: Endpoint =
 /// The room for an override in a body, in bytes. Clients that escape every character outside ASCII send up to three times as much.
 const OVERRIDE_ROOM: usize = 3 * MAX_ACTION_BYTES;
 
-/// Returns 200 with the run and the recorded decision. Exactly one decision wins: any other one fails with 409, and the same decision
-/// again by the same actor returns 200. A dry run returns 200 with the decision as it would be, and records nothing.
+/// Returns 200 with the run and the recorded decision. Exactly one decision wins: any other one fails with 409, and so does one that is
+/// bound to something else than what the approval shows, or that may mean several approvals. The same decision again by the same actor
+/// returns 200. A dry run returns 200 with the decision as it would be, and records nothing.
 pub async fn handle(engine: &Engine<impl Ports>, request: ApiRequest) -> Result<ApiResponse, ApiError> {
     let run = request.run_id()?;
     let mut body = BodyFields::with_room(&request, OVERRIDE_ROOM)?;
     let ballot = ballot(&mut body)?;
-    let node = body.node("nodeId");
+    let target = body.decision_target();
     body.finish()?;
     let (org, actor) = (&request.caller.org, &request.caller.actor);
     if request.is_dry_run()? {
-        let checked = engine.check_decision(org, &run, node.as_ref(), actor, ballot).await?;
-        return Ok(ApiResponse::dry_run(view::decided(&engine.runs, engine.clock.now(), &checked.run, &checked.gate).await?));
+        let checked = engine.check_decision(org, &run, &target, actor, ballot).await?;
+        return Ok(ApiResponse::dry_run(
+            view::decided(&engine.runs, engine.clock.now(), &checked.run, &checked.gate, &checked.destinations).await?,
+        ));
     }
-    let decided = engine.decide(org, &run, node.as_ref(), actor, ballot).await?;
-    Ok(ApiResponse::ok(view::decided(&engine.runs, engine.clock.now(), &decided.run, &decided.gate).await?))
+    let decided = engine.decide(org, &run, &target, actor, ballot).await?;
+    Ok(ApiResponse::ok(view::decided(&engine.runs, engine.clock.now(), &decided.run, &decided.gate, &decided.destinations).await?))
 }
 
 /// Reads the ballot: the proposed action, an edited one, or the one that has the hash in `actionSha256`.

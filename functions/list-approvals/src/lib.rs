@@ -1,13 +1,19 @@
 //! `GET /api/approvals`: the open gates of the organisation, oldest first: the inbox of a reviewer.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use api::{ApiError, ApiRequest, ApiResponse, Endpoint, Paging, view};
 use domain::access::{Actor, Assignee, Scope};
 use domain::error::ApplicationError;
+use domain::flow::{Spec, Version};
 use domain::gate::Gate;
 use domain::id::FlowId;
-use domain::ports::{Clock, Flows, Organisations, Page, RunLists, Runs};
+use domain::ports::{Clock, Flows, KnownVersions, Organisations, Page, PortError, RunLists, Runs, barred};
 use domain::problem::FieldErrors;
+use domain::time::Time;
 use serde_json::Value;
+use view::{ShownApproval, Viewer};
 
 /// This endpoint.
 pub const ENDPOINT: Endpoint = Endpoint {
@@ -20,25 +26,27 @@ pub const ENDPOINT: Endpoint = Endpoint {
 
 /// A filter on the assignees of gates.
 enum AssigneeFilter {
-    /// The gates that the caller may decide.
+    /// The gates that the caller can decide now.
     Mine,
     /// The gates with this assignee.
     AssignedTo(Assignee),
 }
 
 impl AssigneeFilter {
-    fn includes(&self, gate: &Gate, actor: &Actor) -> bool {
+    fn includes(&self, gate: &Gate, actor: &Actor, now: Time) -> bool {
         match self {
-            Self::Mine => gate.assign_to.as_ref().is_none_or(|assignee| assignee.includes(actor)),
+            Self::Mine => gate.cannot_decide(&gate.basis.barred, actor, now).is_none(),
             Self::AssignedTo(assignee) => gate.assign_to.as_ref() == Some(assignee),
         }
     }
 }
 
-/// Returns 200 with a page of approvals, filtered by `assignee` and `flow`. Large actions are references.
+/// Returns 200 with a page of approvals, filtered by `assignee` and `flow`. Large actions are references. `assignee=me` are those that the
+/// caller can decide now.
 pub async fn handle(
     runs: &impl Runs,
     store: &(impl Flows + Organisations + RunLists),
+    versions: &KnownVersions,
     clock: &impl Clock,
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
@@ -47,12 +55,45 @@ pub async fn handle(
     let flow = flow_filter(store, &request, &mut errors).await?;
     let paging = Paging::of(&request, &list_name(flow, &request), store, &mut errors).await?;
     errors.into_result(())?;
+    let now = clock.now();
     let accept = |gate: &Gate| {
-        flow.is_none_or(|flow| gate.flow == flow) && assignee.as_ref().is_none_or(|filter| filter.includes(gate, &request.caller.actor))
+        flow.is_none_or(|flow| gate.flow == flow)
+            && assignee.as_ref().is_none_or(|filter| filter.includes(gate, &request.caller.actor, now))
     };
     let page = store.open_gates(&request.caller.org, &accept, &paging.window).await?;
-    let rows = view::approvals(runs, clock.now(), &page.rows).await?;
-    paging.respond(&Page { rows, next: page.next, total: page.total, unreadable: page.unreadable }, Value::clone).await
+    let mut unreadable = page.unreadable;
+    let mut found = Vec::new();
+    for gate in &page.rows {
+        match flow_of(runs, store, versions, gate).await {
+            Ok((flow, barred)) => found.push((gate, flow, barred)),
+            Err(error) if error.is_permanent() => {
+                tracing::error!(run = %gate.run, approval = %gate.id, %error, "the flow of an approval cannot be read; the row is left out");
+                unreadable += 1;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let shown: Vec<ShownApproval<'_>> =
+        found.iter().map(|(gate, flow, barred)| ShownApproval { gate, version: &flow.0, spec: &flow.1, barred }).collect();
+    let rows = view::approvals(runs, now, Viewer::of(&request), &shown).await?;
+    paging.respond(&Page { rows, next: page.next, total: page.total, unreadable }, Value::clone).await
+}
+
+/// Returns the version of the flow that the run of a gate executes, and the actors whom `requireDifferentActor` shuts out.
+async fn flow_of(
+    runs: &impl Runs,
+    flows: &impl Flows,
+    versions: &KnownVersions,
+    gate: &Gate,
+) -> Result<(Arc<(Version, Spec)>, BTreeSet<String>), PortError> {
+    if let Some(number) = gate.basis.flow_version {
+        return Ok((versions.get(flows, &gate.org, &gate.flow, number).await?, gate.basis.barred.clone()));
+    }
+    // An earlier version opened the gate: only the run says it.
+    let run = runs.load(&gate.run).await?.ok_or_else(|| PortError::Corrupt(format!("{} has a gate and is not there", gate.run)))?;
+    let flow = versions.get(flows, &gate.org, &gate.flow, run.flow_version).await?;
+    let barred = barred(gate, &run, &flow.1);
+    Ok((flow, barred))
 }
 
 fn assignee_filter(request: &ApiRequest, errors: &mut FieldErrors) -> Option<AssigneeFilter> {

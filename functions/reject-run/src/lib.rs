@@ -10,13 +10,14 @@ use engine::{Engine, Ports};
 pub const ENDPOINT: Endpoint =
     Endpoint { name: "reject-run", method: "POST", path: "/api/runs/{runId}/reject", scope: Some(Scope::RunsWrite), query: &[] };
 
-/// Returns 200 with the run and the recorded decision. Exactly one decision wins: any other one fails with 409, and the same decision
-/// again by the same actor returns 200.
+/// Returns 200 with the run and the recorded decision. Exactly one decision wins: any other one fails with 409, and so does one that is
+/// bound to something else than what the approval shows, or that may mean several approvals. The same decision again by the same actor
+/// returns 200.
 pub async fn handle(engine: &Engine<impl Ports>, request: ApiRequest) -> Result<ApiResponse, ApiError> {
     let run = request.run_id()?;
     let mut body = BodyFields::of(&request)?;
-    let (node, note) = (body.node("nodeId"), body.text("note"));
+    let (target, note) = (body.decision_target(), body.text("note"));
     body.finish()?;
-    let decided = engine.decide(&request.caller.org, &run, node.as_ref(), &request.caller.actor, Ballot::Reject { note }).await?;
-    Ok(ApiResponse::ok(view::decided(&engine.runs, engine.clock.now(), &decided.run, &decided.gate).await?))
+    let decided = engine.decide(&request.caller.org, &run, &target, &request.caller.actor, Ballot::Reject { note }).await?;
+    Ok(ApiResponse::ok(view::decided(&engine.runs, engine.clock.now(), &decided.run, &decided.gate, &decided.destinations).await?))
 }

@@ -1,52 +1,19 @@
 //! Approvals: what the reviewer is asked, the votes, and the record of the decision.
 
+use domain::flow::{Destination, Spec};
 use domain::gate::{Gate, MAX_PATCH_BYTES};
 use domain::ports::{PortError, Runs};
 use domain::run::Run;
 use domain::time::Time;
 use serde_json::{Value, json};
 
-use super::fit::shrink;
 use super::identity::put_identity;
-use super::part::url_of_part;
 use super::payload::put_payload;
 use super::run::run;
 use crate::json_object::set;
 
-/// Returns open approvals as rows of an inbox. Large actions are references, and so is whatever would make the page too large.
-pub async fn approvals(runs: &impl Runs, now: Time, gates: &[Gate]) -> Result<Vec<Value>, PortError> {
-    let mut rows = Vec::new();
-    for gate in gates {
-        rows.push(approval(runs, now, gate).await?);
-    }
-    let mut rows = Value::Array(rows);
-    shrink(&mut rows, "", &["data", "proposedAction", "votes"], |row, part| {
-        let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
-        url_of_part(text("runId"), text("nodeId"), part)
-    });
-    Ok(match rows {
-        Value::Array(rows) => rows,
-        other => vec![other],
-    })
-}
-
-/// Returns a row of the inbox.
-async fn approval(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Value, PortError> {
-    let mut view = json!({
-        "id": gate.id,
-        "runId": gate.run,
-        "nodeId": gate.node,
-        "flowId": gate.flow,
-        "openedAt": gate.opened_at,
-        "expiresAt": gate.deadline,
-        "votes": votes(runs, now, gate).await?,
-    });
-    put_question(runs, now, &mut view, gate).await?;
-    Ok(view)
-}
-
 /// Adds what the reviewer is asked.
-async fn put_question(runs: &impl Runs, now: Time, view: &mut Value, gate: &Gate) -> Result<(), PortError> {
+pub(super) async fn put_question(runs: &impl Runs, now: Time, view: &mut Value, gate: &Gate) -> Result<(), PortError> {
     set(view, "actionLabel", json!(gate.action_label));
     put_payload(runs, now, view, "proposedAction", &gate.proposed_action).await?;
     if let Some(data) = &gate.data {
@@ -59,17 +26,19 @@ async fn put_question(runs: &impl Runs, now: Time, view: &mut Value, gate: &Gate
 }
 
 /// Adds what a gate says of its step.
-pub(super) async fn put_gate(runs: &impl Runs, now: Time, view: &mut Value, gate: &Gate) -> Result<(), PortError> {
+pub(super) async fn put_gate(runs: &impl Runs, now: Time, view: &mut Value, gate: &Gate, spec: &Spec) -> Result<(), PortError> {
     let mut input = json!({});
     put_question(runs, now, &mut input, gate).await?;
     set(view, "approvalId", json!(gate.id));
     set(view, "input", input);
     set(view, "expiresAt", json!(gate.deadline));
+    set(view, "round", json!(gate.basis.round));
+    set(view, "shownSha256", json!(gate.shown_sha256(spec)));
     set(view, "votes", votes(runs, now, gate).await?.into());
     if let Some(output) = output(runs, now, gate).await? {
         set(view, "output", output);
     }
-    if let Some(decision) = decision(runs, now, gate).await? {
+    if let Some(decision) = decision(runs, now, gate, &gate.destinations(spec)).await? {
         set(view, "decision", decision);
     }
     Ok(())
@@ -85,7 +54,7 @@ pub(super) async fn output(runs: &impl Runs, now: Time, gate: &Gate) -> Result<O
 
 /// Returns the votes. Each shows the action that it is for, or a reference to it, and the difference from the proposed action. A vote of
 /// an older deployment, which did not store edited actions, has neither.
-async fn votes(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Vec<Value>, PortError> {
+pub(super) async fn votes(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Vec<Value>, PortError> {
     let action = gate.voted_action();
     let sha256 = action.sha256();
     let mut views = Vec::new();
@@ -110,8 +79,9 @@ fn put_patch(view: &mut Value, patch: Option<Value>) {
 }
 
 /// Returns the permanent record of a decision: the actor, the time, the proposed action, the decided one, and the difference. A patch of
-/// more than 100 KB is left out, and `patchOmitted` says so; it can be computed from the two actions.
-async fn decision(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Option<Value>, PortError> {
+/// more than 100 KB is left out, and `patchOmitted` says so; it can be computed from the two actions. `destinations` is what the approval
+/// lets happen, as it was shown.
+pub(super) async fn decision(runs: &impl Runs, now: Time, gate: &Gate, destinations: &[Destination]) -> Result<Option<Value>, PortError> {
     let Some(outcome) = &gate.outcome else { return Ok(None) };
     let mut view = json!({
         "decision": outcome.verdict,
@@ -120,6 +90,10 @@ async fn decision(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Option<Val
         "note": outcome.note,
         "proposedSha256": outcome.proposed_sha256,
         "decidedSha256": outcome.decided_sha256,
+        "approvalId": gate.id,
+        "round": gate.basis.round,
+        "shownSha256": outcome.shown_sha256,
+        "destinations": destinations,
     });
     put_identity(&mut view, "identity", outcome.identity.as_ref());
     put_payload(runs, now, &mut view, "proposedAction", &gate.proposed_action).await?;
@@ -129,7 +103,13 @@ async fn decision(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Option<Val
 }
 
 /// Returns a run and a decision about it: the response to `approve` and `reject`. The decision is null while more approvals are needed.
-pub async fn decided(runs: &impl Runs, now: Time, decided_run: &Run, gate: &Gate) -> Result<Value, PortError> {
-    let (decision, votes) = (decision(runs, now, gate).await?, votes(runs, now, gate).await?);
+pub async fn decided(
+    runs: &impl Runs,
+    now: Time,
+    decided_run: &Run,
+    gate: &Gate,
+    destinations: &[Destination],
+) -> Result<Value, PortError> {
+    let (decision, votes) = (decision(runs, now, gate, destinations).await?, votes(runs, now, gate).await?);
     Ok(json!({"run": run(decided_run), "nodeId": gate.node, "approvalId": gate.id, "votes": votes, "decision": decision}))
 }

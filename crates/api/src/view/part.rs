@@ -3,7 +3,8 @@
 /// The parts that are left out of a run that is too large, in this order.
 pub(super) const OMITTED_PARTS: [&str; 5] = ["output", "input", "decision", "votes", "response"];
 /// The parts of a step that can be fetched on their own: [`OMITTED_PARTS`], and what an approval asks.
-pub const PARTS_OF_STEPS: [&str; 7] = ["output", "input", "decision", "votes", "response", "proposedAction", "data"];
+pub const PARTS_OF_STEPS: [&str; 9] =
+    ["output", "input", "decision", "votes", "response", "proposedAction", "data", "destinations", "overrideSchema"];
 
 /// Returns the path at which a part of a step can be fetched, relative to the address of the API. It needs a key like any other path.
 pub(super) fn url_of_part(run: &str, node: &str, part: &str) -> String {

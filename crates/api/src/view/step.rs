@@ -21,6 +21,12 @@ use crate::named;
 pub async fn part_of_step(runs: &impl Runs, now: Time, run: &Run, spec: &Spec, ix: NodeIx, part: &str) -> Result<Option<Value>, PortError> {
     let node = &spec.node(ix).id;
     let (record, gate) = (runs.step(run, node, now).await?, runs.gate(run, node).await?);
+    if let (Some(gate), "destinations") = (&gate, part) {
+        return Ok(Some(named(part, json!(gate.destinations(spec)))));
+    }
+    if let (NodeKind::Approval(rules), "overrideSchema") = (&spec.node(ix).kind, part) {
+        return Ok(rules.override_schema.clone().map(|schema| named(part, schema)));
+    }
     let mut view = Step { run, spec, ix, record, gate }.view(runs, now).await?;
     let asked = matches!(part, "proposedAction" | "data");
     let holder = if asked { view.get_mut("input") } else { Some(&mut view) };
@@ -97,7 +103,7 @@ impl Step<'_> {
             }
         }
         if let Some(gate) = &self.gate {
-            put_gate(runs, now, &mut view, gate).await?;
+            put_gate(runs, now, &mut view, gate, self.spec).await?;
         }
         Ok(view)
     }

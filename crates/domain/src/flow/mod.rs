@@ -2,6 +2,7 @@
 
 mod check;
 mod dependencies;
+mod destination;
 mod draft;
 mod due;
 mod edges;
@@ -23,6 +24,7 @@ mod version;
 pub use crate::name::{BadName, NodeId, ServiceSlug, Slug};
 pub use crate::trigger::{CronTrigger, FlowTrigger, TriggerType};
 pub use dependencies::{Dependencies, Reviewers};
+pub use destination::{BaseUrls, Destination};
 pub use draft::{Draft, MAX_BODY_BYTES};
 pub use due::DueRun;
 pub use exit::Exit;

@@ -54,6 +54,11 @@ impl Spec {
         &self.nodes[ix.0]
     }
 
+    /// Returns the node at a position in `spec.nodes`, from 0.
+    pub fn at(&self, position: usize) -> Option<&Node> {
+        self.nodes.get(position)
+    }
+
     /// Returns the position of a node.
     pub fn position(&self, id: &NodeId) -> Option<NodeIx> {
         self.positions.get(id).copied()

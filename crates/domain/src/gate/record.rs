@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::basis::Basis;
 use super::question::Question;
 use crate::access::{Actor, Assignee, Identity};
+use crate::flow::{BaseUrls, NodeIx, NodeKind, Spec};
 use crate::id::{ApprovalId, FlowId, OrgId, RunId};
 use crate::name::NodeId;
 use crate::payload::Payload;
@@ -48,6 +50,8 @@ pub struct Gate {
     pub closed_at: Option<Time>,
     /// The run in which the gate was decided, if this run took it over from another one.
     pub reused_from: Option<RunId>,
+    /// What the approval rests on, as it was when the gate opened.
+    pub basis: Basis,
 }
 
 /// One approval of those that a gate requires.
@@ -100,6 +104,8 @@ pub struct Outcome {
     pub decided_sha256: String,
     /// The JSON Patch (RFC 6902) between the two, if one of them may be offloaded: the patch is then not computed when it is read.
     pub patch: Option<Value>,
+    /// The SHA-256 of what the decision is bound to: all that was shown. None if an earlier version recorded the decision.
+    pub shown_sha256: Option<String>,
 }
 
 impl Vote {
@@ -122,12 +128,17 @@ impl Outcome {
 }
 
 impl Gate {
-    /// Returns the gate that `run` opens at `node` to ask `question`.
-    pub fn open(run: &Run, node: &NodeId, question: Question, now: Time) -> Self {
+    /// Returns the gate that `run` opens at the node `ix` of its spec to ask `question`. `base_urls` are those of the services that the
+    /// steps after it may call.
+    pub fn open(run: &Run, spec: &Spec, ix: NodeIx, question: Question, base_urls: BaseUrls, now: Time) -> Self {
+        let node = spec.node(ix);
+        let bars = matches!(&node.kind, NodeKind::Approval(rules) if rules.require_different_actor);
+        let barred = if bars { run.starters().into_iter().map(str::to_owned).collect() } else { BTreeSet::new() };
+        let basis = Basis { flow_version: Some(run.flow_version), base_urls: Some(base_urls), barred, ..Basis::default() };
         Self {
-            id: ApprovalId::derived(&run.id, node.as_str(), now),
+            id: id_of(run, ix, &node.id, basis.round, now),
             run: run.id,
-            node: node.clone(),
+            node: node.id.clone(),
             org: run.org,
             flow: run.flow,
             action_label: question.action_label,
@@ -141,16 +152,18 @@ impl Gate {
             outcome: None,
             closed_at: None,
             reused_from: None,
+            basis,
         }
     }
 
-    /// Returns this gate, with its decision, as a gate of a run that takes it over.
+    /// Returns this gate, with its decision, as the gate at the node `ix` of a run that takes it over.
     #[must_use]
-    pub fn taken_over_by(self, run: &Run) -> Self {
+    pub fn taken_over_by(self, run: &Run, ix: NodeIx) -> Self {
         Self {
-            id: ApprovalId::derived(&run.id, self.node.as_str(), self.opened_at),
+            id: id_of(run, ix, &self.node, self.basis.round, self.opened_at),
             run: run.id,
             reused_from: self.reused_from.or(Some(self.run)),
+            basis: Basis { flow_version: Some(run.flow_version), ..self.basis },
             ..self
         }
     }
@@ -179,4 +192,12 @@ impl Gate {
             _ => format!("no decision was made before {}", self.deadline),
         }
     }
+}
+
+/// Returns the id of an approval, from which its run can be found unless an earlier version made the id of the run.
+fn id_of(run: &Run, ix: NodeIx, node: &NodeId, round: u32, opened_at: Time) -> ApprovalId {
+    ApprovalId::of_run(&run.id, ix.position(), round).unwrap_or_else(|| {
+        let name = if round == 1 { node.to_string() } else { format!("{node}#{round}") };
+        ApprovalId::derived(&run.id, &name, opened_at)
+    })
 }

@@ -222,6 +222,7 @@ impl Gate {
             decided_sha256: decided_action.sha256(),
             decided_action,
             patch,
+            shown_sha256: None,
         });
         self.closed_at = Some(now);
     }

@@ -4,6 +4,7 @@
 //! Each trait has a file of its own, and so has the data that it exchanges.
 
 mod admission;
+mod approvals;
 mod clock;
 mod connections;
 mod dead_letters;
@@ -31,6 +32,7 @@ mod webhooks;
 pub use crate::error::{CommitError, PortError};
 pub use crate::page::{COUNT_CAP, Page, Window};
 pub use admission::Admission;
+pub use approvals::{FoundApproval, KnownVersions, barred, find_approval};
 pub use clock::{Clock, Entropy};
 pub use connections::{ConnectionBook, Connections};
 pub use dead_letters::DeadLetters;

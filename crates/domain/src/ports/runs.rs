@@ -8,7 +8,7 @@ use super::idempotency::Idempotency;
 use super::run_origin::RunOrigin;
 use crate::error::{CommitError, PortError};
 use crate::gate::Gate;
-use crate::id::{OrgId, RunId};
+use crate::id::{ApprovalId, OrgId, RunId};
 use crate::name::NodeId;
 use crate::payload::{ObjectRef, Payload};
 use crate::run::Run;
@@ -47,6 +47,9 @@ pub trait Runs {
     fn gate(&self, run: &Run, node: &NodeId) -> impl Future<Output = Result<Option<Gate>, PortError>>;
     /// Returns all gates of the run, decided or not.
     fn gates(&self, run: &Run) -> impl Future<Output = Result<Vec<Gate>, PortError>>;
+    /// Returns the run and the node of an approval whose id does not name them, because it, or its run, is of an earlier version; see
+    /// [`ApprovalId::place`]. An approval that an earlier version has closed is not found.
+    fn place_of_approval(&self, org: &OrgId, id: &ApprovalId) -> impl Future<Output = Result<Option<(RunId, NodeId)>, PortError>>;
     /// Returns the records of all steps, each as [`step`](Self::step) returns it.
     fn steps(&self, run: &Run, now: Time) -> impl Future<Output = Result<Vec<StepRecord>, PortError>>;
     /// Returns a payload that is in object storage.

@@ -33,6 +33,13 @@ pub async fn spec_for(flows: &impl Flows, run: &Run) -> Result<Spec, PortError> 
     version_for(flows, run).await.map(|(_, spec)| spec)
 }
 
+/// Returns a version of a flow, and its spec. Fails with `Corrupt` if the version is not stored or its spec cannot be read.
+pub(super) async fn version_and_spec(flows: &impl Flows, org: &OrgId, flow: &FlowId, number: u32) -> Result<(Version, Spec), PortError> {
+    let version = version(flows, org, flow, number).await?;
+    let spec = version.parsed_spec()?;
+    Ok((version, spec))
+}
+
 async fn version(flows: &impl Flows, org: &OrgId, flow: &FlowId, number: u32) -> Result<Version, PortError> {
     let version = flows.version(org, flow, number).await?;
     version.ok_or_else(|| PortError::Corrupt(format!("{flow} has no version {number}")))

@@ -113,6 +113,21 @@ impl Text {
         }
     }
 
+    /// Returns the text as it is written in a spec.
+    pub fn as_written(&self) -> String {
+        self.0.iter().fold(String::new(), |mut text, part| {
+            match part {
+                Part::Literal(literal) => text.push_str(&literal.replace("${", "$${")),
+                Part::Expression(expression) => {
+                    text.push_str("${");
+                    text.push_str(&expression.to_string());
+                    text.push('}');
+                }
+            }
+            text
+        })
+    }
+
     /// Returns the parts of the text.
     pub(crate) fn parts(&self) -> &[Part] {
         &self.0

@@ -66,6 +66,16 @@ impl Template {
         })
     }
 
+    /// Returns the template as it is written in a spec.
+    pub fn as_written(&self) -> Value {
+        match self {
+            Self::Text(text) => Value::String(text.as_written()),
+            Self::Array(items) => items.iter().map(Self::as_written).collect(),
+            Self::Object(fields) => Value::Object(fields.iter().map(|(key, item)| (key.clone(), item.as_written())).collect()),
+            Self::Scalar(value) => value.clone(),
+        }
+    }
+
     /// Returns every expression of the template with its path; the template itself is at `path`.
     pub fn expressions(&self, path: &str) -> Vec<(String, &Expression)> {
         match self {

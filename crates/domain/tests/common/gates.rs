@@ -37,6 +37,7 @@ pub fn gate_proposing(proposed: Value) -> Gate {
         outcome: None,
         closed_at: None,
         reused_from: None,
+        basis: domain::gate::Basis::default(),
     }
 }
 

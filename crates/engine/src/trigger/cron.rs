@@ -160,7 +160,7 @@ impl<T: Flows + CronFlows, E: Executions, C: Clock> Scheduler<T, E, C> {
     async fn due_run(&self, entropy: &impl Entropy, flow: &Flow, now: Time) -> Result<Run, PortError> {
         let spec = spec_of(&self.table, flow, flow.version).await?;
         let new = NewRun {
-            id: RunId::new(now, entropy.random()),
+            id: RunId::fresh(now, entropy.random()),
             org: flow.org,
             flow: flow.id,
             flow_slug: flow.slug.clone(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::gate::DecisionTarget;
 use domain::id::RunId;
 use domain::json::sha256_hex;
 use domain::ports::RunLists;
@@ -63,9 +64,9 @@ impl Story {
             // A reviewer whose request fails presses the button again.
             for node in self.nodes() {
                 if world.gate(run, &node).is_some_and(|gate| gate.is_open()) {
-                    let node = node.parse().unwrap();
+                    let node: domain::flow::NodeId = node.parse().unwrap();
                     let ballot = approve_as(json!({"edited": true}));
-                    _ = world.call(world.engine.decide(&world.org, &run, Some(&node), &actor("usr_ada"), ballot));
+                    _ = world.call(world.engine.decide(&world.org, &run, &DecisionTarget::at(node.clone()), &actor("usr_ada"), ballot));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! A gate expires, or is decided at the last moment.
 
-use domain::gate::Verdict;
+use domain::gate::{DecisionTarget, Verdict};
 use domain::ports::Clock;
 use domain::run::{Exit, NodeStatus, RunStatus};
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ fn a_decision_that_beats_the_expiry_to_the_store_is_what_is_executed() {
         world.faults.just_before(written_before, 1, move || {
             let engine = engine::Engine { clock: early.clone(), ..reviewer.engine.clone() };
             let ballot = approve_as(json!({"amount": 9}));
-            testkit::block_on(&early, engine.decide(&reviewer.org, &run, None, &actor("usr_ada"), ballot)).unwrap();
+            testkit::block_on(&early, engine.decide(&reviewer.org, &run, &DecisionTarget::default(), &actor("usr_ada"), ballot)).unwrap();
         });
         world.play();
         world.faults.clear();
@@ -103,7 +103,7 @@ fn a_rejection_that_beats_the_expiry_to_the_store_leaves_no_debt() {
     let early = testkit::ManualClock::at(at(3_599));
     world.faults.just_before("commit", 1, move || {
         let engine = engine::Engine { clock: early.clone(), ..reviewer.engine.clone() };
-        testkit::block_on(&early, engine.decide(&reviewer.org, &run, None, &actor("usr_ada"), reject("no"))).unwrap();
+        testkit::block_on(&early, engine.decide(&reviewer.org, &run, &DecisionTarget::default(), &actor("usr_ada"), reject("no"))).unwrap();
     });
     world.play();
     world.faults.clear();

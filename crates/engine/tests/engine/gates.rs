@@ -1,7 +1,7 @@
 //! Several gates, several reviewers, other ways out.
 
 use domain::error::ApplicationError;
-use domain::gate::{Ballot, BallotOutcome, Verdict};
+use domain::gate::{Ballot, BallotOutcome, DecisionTarget, Verdict};
 use domain::ports::{RunLists, Window};
 use domain::run::{Exit, NodeStatus, RunStatus};
 use serde_json::{Value, json};
@@ -33,8 +33,9 @@ fn two_gates() -> Value {
 fn of_two_open_gates_a_decision_must_name_one() {
     let (world, run) = opened(&two_gates());
     let refused = world.decide(run, "", &actor("usr_ada"), approve()).unwrap_err();
-    let ApplicationError::SeveralGates(nodes) = refused else { panic!("{refused:?}") };
-    assert_eq!(nodes.iter().map(domain::flow::NodeId::as_str).collect::<Vec<_>>(), ["left", "right"]);
+    let ApplicationError::NotBound(reason) = refused else { panic!("{refused:?}") };
+    assert_eq!(reason.message, "several approvals are open; say which with nodeId: left, right");
+    assert_eq!(reason.open.iter().map(|open| open.node.as_str()).collect::<Vec<_>>(), ["left", "right"]);
 }
 
 #[test]
@@ -135,7 +136,8 @@ fn a_checked_decision_is_what_would_be_recorded_and_records_nothing() {
     let (world, run) = opened(&flow);
     let (before, open) = (world.run(run), world.gate(run, "review").unwrap());
     let ada = actor("usr_ada");
-    let check = |ballot: Ballot| block_on(&world.clock, world.engine.check_decision(&world.org, &run, None, &ada, ballot));
+    let check =
+        |ballot: Ballot| block_on(&world.clock, world.engine.check_decision(&world.org, &run, &DecisionTarget::default(), &ada, ballot));
     assert_eq!(check(approve()).unwrap().counted, BallotOutcome::Decided(Verdict::Approved));
     let refused = check(approve_as(json!({"amount": 2, "to": "usr_eve"}))).unwrap_err();
     assert!(matches!(refused, ApplicationError::Unprocessable { .. }), "{refused}");

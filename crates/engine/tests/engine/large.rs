@@ -1,6 +1,6 @@
 //! Outputs and actions that are offloaded.
 
-use domain::gate::Part;
+use domain::gate::{DecisionTarget, Part};
 use domain::id::RunId;
 use domain::json::sha256_hex;
 use domain::run::RunStatus;
@@ -107,7 +107,8 @@ fn a_crash_at_any_call_around_a_large_override_leaves_one_decision_and_its_bytes
         let edited = large("e");
         world.faults.strike(crash_at, Fate::CrashAfter);
         let before = world.faults.calls().len();
-        let decide = || world.call(world.engine.decide(&world.org, &run, None, &actor("usr_ada"), approve_as(edited.clone())));
+        let decide =
+            || world.call(world.engine.decide(&world.org, &run, &DecisionTarget::default(), &actor("usr_ada"), approve_as(edited.clone())));
         while !matches!(decide(), Some(Ok(_))) {}
         assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded, "crash at call {crash_at}");
         for sent in world.effects.sent_to("pay") {

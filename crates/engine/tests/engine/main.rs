@@ -8,6 +8,7 @@
 )]
 
 mod again;
+mod binding;
 mod canonical;
 mod crashes;
 mod cron;

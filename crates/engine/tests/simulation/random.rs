@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::error::ApplicationError;
-use domain::gate::BallotOutcome;
+use domain::gate::{BallotOutcome, DecisionTarget};
 use domain::id::RunId;
 use domain::ports::Clock;
 use domain::run::{Exit, NodeStatus, RunStatus};
@@ -260,8 +260,8 @@ impl Play {
         let behind = if slow { SLOW_MILLIS } else { 0 };
         let clock = ManualClock::at(Time::from_millis(world.clock.now().millis() - behind));
         let engine = Engine { clock, ..world.engine.clone() };
-        let node_id = node.parse().unwrap();
-        let answer = world.call(engine.decide(&world.org, &run, Some(&node_id), &who, ballot));
+        let node_id: domain::flow::NodeId = node.parse().unwrap();
+        let answer = world.call(engine.decide(&world.org, &run, &DecisionTarget::at(node_id.clone()), &who, ballot));
         if let Some(Ok(DecisionResult { counted: BallotOutcome::Decided(verdict), .. })) = answer {
             self.observer().decided(self.store(), node, &who.id, verdict);
         }

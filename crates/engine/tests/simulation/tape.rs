@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use domain::flow::{Flow, NodeId, Version};
+use domain::connection::Connection;
+use domain::flow::{Flow, NodeId, ServiceSlug, Version};
 use domain::gate::Gate;
-use domain::id::{FlowId, OrgId, RunId};
+use domain::id::{ApprovalId, FlowId, OrgId, RunId};
 use domain::ports::{
-    CallContext, Clock, CommitError, Effect, EffectError, Effects, Entropy, Executions, FlowName, Flows, Idempotency, Page, PortError,
-    RunFilter, RunLists, RunOrigin, RunSummary, Runs, Window,
+    CallContext, Clock, CommitError, Connections, Effect, EffectError, Effects, Entropy, Executions, FlowName, Flows, Idempotency, Page,
+    PortError, RunFilter, RunLists, RunOrigin, RunSummary, Runs, Window,
 };
 use domain::request::Request;
 use domain::run::Run;
@@ -280,6 +281,10 @@ impl Runs for Tape {
         self.read("gates", move |site| at_once(site.store.gates(&run))).await
     }
 
+    async fn place_of_approval(&self, org: &OrgId, id: &ApprovalId) -> Result<Option<(RunId, NodeId)>, PortError> {
+        self.library.place_of_approval(org, id).await
+    }
+
     async fn steps(&self, run: &Run, now: Time) -> Result<Vec<StepRecord>, PortError> {
         let run = run.clone();
         self.read("steps", move |site| at_once(site.store.steps(&run, now))).await
@@ -314,6 +319,20 @@ impl Flows for Tape {
 
     async fn flows(&self, org: &OrgId, window: &Window) -> Result<Page<Flow>, PortError> {
         self.library.flows(org, window).await
+    }
+}
+
+impl Connections for Tape {
+    async fn connection(&self, org: &OrgId, slug: &ServiceSlug) -> Result<Option<Connection>, PortError> {
+        self.library.connection(org, slug).await
+    }
+
+    async fn note_use(&self, _: &OrgId, _: &Connection, _: Time) -> Result<(), PortError> {
+        panic!("the engine calls no service")
+    }
+
+    async fn note_health(&self, _: &OrgId, _: &Connection, _: Time) -> Result<(), PortError> {
+        panic!("the engine calls no service")
     }
 }
 

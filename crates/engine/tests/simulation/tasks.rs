@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::access::Actor;
-use domain::gate::{Ballot, BallotOutcome, Verdict};
+use domain::gate::{Ballot, BallotOutcome, DecisionTarget, Verdict};
 use domain::id::{OrgId, RunId};
 use domain::time::Time;
 use engine::{Engine, Invocation};
@@ -152,7 +152,7 @@ impl Tasks {
             Who::Reviewer(number) => {
                 let Reviewer { actor, gate, ballot } = self.reviewers[number].clone();
                 async move {
-                    let decided = engine.decide(&org, &run, Some(&gate.parse().unwrap()), &actor, ballot).await;
+                    let decided = engine.decide(&org, &run, &DecisionTarget::at(gate.parse().unwrap()), &actor, ballot).await;
                     Ending::Voted(decided.ok().and_then(|decided| match decided.counted {
                         BallotOutcome::Decided(verdict) => Some(verdict),
                         _ => None,

@@ -1,10 +1,10 @@
 //! The item of a gate, with its decision. It never expires.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::{Assignee, Identity};
-use domain::flow::NodeId;
-use domain::gate::{EditedAction, Gate, Outcome, Verdict, Vote};
+use domain::flow::{NodeId, ServiceSlug};
+use domain::gate::{Basis, EarlierDecision, EditedAction, Gate, Outcome, Verdict, Vote};
 use domain::id::{ApprovalId, FlowId, OrgId, RunId};
 use domain::json::canonical;
 use domain::ports::PortError;
@@ -54,10 +54,39 @@ pub(crate) struct GateItem {
     closed_at: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reused_from: Option<RunId>,
+    /// Items that were written before approvals showed what they let happen have none of these five.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    flow_version: Option<u32>,
+    /// From 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    round: Option<u32>,
+    /// The base URL of each service; empty: no such connection.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    base_urls: BTreeMap<ServiceSlug, String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    barred: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    earlier: Option<EarlierItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inbox_pk: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inbox_sk: Option<String>,
+}
+
+/// Where an approval is whose id does not lead to its run.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ApprovalItem {
+    pk: String,
+    sk: String,
+    pub(crate) run: RunId,
+    pub(crate) node: NodeId,
+}
+
+impl ApprovalItem {
+    pub(crate) fn of(gate: &Gate) -> Self {
+        Self { pk: keys::approval(&gate.id), sk: keys::APPROVAL.to_owned(), run: gate.run, node: gate.node.clone() }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,6 +125,17 @@ struct OutcomeItem {
     patch: Option<String>,
     proposed_sha256: String,
     decided_sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shown_sha256: Option<String>,
+}
+
+/// The decision of the run that the run repeats.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EarlierItem {
+    run: RunId,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    changed: Vec<String>,
 }
 
 impl GateItem {
@@ -137,6 +177,11 @@ impl GateItem {
             outcome: gate.outcome.as_ref().map(OutcomeItem::of),
             closed_at: gate.closed_at,
             reused_from: gate.reused_from,
+            flow_version: gate.basis.flow_version,
+            round: Some(gate.basis.round).filter(|round| *round > 1),
+            base_urls: base_urls(&gate.basis),
+            barred: gate.basis.barred.clone(),
+            earlier: gate.basis.earlier.clone().map(|earlier| EarlierItem { run: earlier.run, changed: earlier.changed }),
             inbox_pk: gate.is_open().then(|| keys::inbox(&gate.org)),
             // Sorted by age; the id makes it unique.
             inbox_sk: gate.is_open().then(|| format!("{}#{}", gate.opened_at, gate.id)),
@@ -182,8 +227,22 @@ impl GateItem {
             outcome,
             closed_at: self.closed_at,
             reused_from: self.reused_from,
+            basis: Basis {
+                flow_version: self.flow_version,
+                round: self.round.unwrap_or(1),
+                base_urls: self
+                    .flow_version
+                    .map(|_| self.base_urls.into_iter().map(|(service, url)| (service, Some(url).filter(|url| !url.is_empty()))).collect()),
+                barred: self.barred,
+                earlier: self.earlier.map(|earlier| EarlierDecision { run: earlier.run, changed: earlier.changed }),
+            },
         })
     }
+}
+
+fn base_urls(basis: &Basis) -> BTreeMap<ServiceSlug, String> {
+    let base_urls = basis.base_urls.iter().flatten();
+    base_urls.map(|(service, url)| (service.clone(), url.clone().unwrap_or_default())).collect()
 }
 
 impl OutcomeItem {
@@ -201,6 +260,7 @@ impl OutcomeItem {
             patch: outcome.patch.as_ref().map(canonical),
             proposed_sha256: outcome.proposed_sha256.clone(),
             decided_sha256: outcome.decided_sha256.clone(),
+            shown_sha256: outcome.shown_sha256.clone(),
         }
     }
 
@@ -216,6 +276,7 @@ impl OutcomeItem {
             decided_action: decided_action.unwrap_or_else(|| proposed_action.clone()),
             proposed_sha256: self.proposed_sha256,
             decided_sha256: self.decided_sha256,
+            shown_sha256: self.shown_sha256,
             patch: self.patch.as_deref().map(from_text).transpose()?,
         })
     }

@@ -1,5 +1,6 @@
 //! Gates with large actions.
 
+use domain::flow::Spec;
 use domain::gate::{Gate, Verdict};
 use domain::ports::{CommitError, PortError, RunLists, Runs, Window};
 use domain::run::Run;
@@ -74,7 +75,8 @@ pub async fn a_large_action_of_another_run_is_copied(store: &impl Subject) {
     let run = maker.run(before.org, before.flow, &chain(3), at(9));
     let open = asking(&maker, &before, of_bytes(300_000), None);
     let gate = store.runs().offload(&before, decided(&open, Verdict::Approved, of_bytes(200_000))).await.unwrap();
-    let copied = store.runs().offload(&run, gate.clone().taken_over_by(&run)).await.unwrap();
+    let ix = Spec::parse(&chain(3)).unwrap().start();
+    let copied = store.runs().offload(&run, gate.clone().taken_over_by(&run, ix)).await.unwrap();
     for (payload, action) in [(&copied.proposed_action, 300_000), (&copied.outcome.as_ref().unwrap().decided_action, 200_000)] {
         let (object, fetched) = stored(store, Some(payload.clone())).await;
         assert!(object.key.starts_with(&format!("gates/{}/{}/", run.org, run.id)), "{}", object.key);

@@ -1,8 +1,10 @@
 //! Runs, gates, steps, Idempotency-Keys.
 
+use std::collections::BTreeMap;
+
 use domain::access::Assignee;
 use domain::flow::{NodeId, Spec};
-use domain::gate::{EditedAction, Gate, Outcome, Verdict, Vote};
+use domain::gate::{Basis, EarlierDecision, EditedAction, Gate, Outcome, Verdict, Vote};
 use domain::json::sha256_hex;
 use domain::ports::{CommitError, Idempotency, RunLists, Runs};
 use domain::run::{
@@ -132,6 +134,7 @@ pub(super) fn decided(gate: &Gate, verdict: Verdict, action: Value) -> Gate {
         decided_sha256: sha256_hex(&action),
         decided_action: Payload::of(action),
         patch: None,
+        shown_sha256: Some("cd".repeat(32)),
     };
     Gate { outcome: Some(outcome), closed_at: Some(at(60)), ..gate.clone() }
 }
@@ -195,7 +198,17 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
         note: note.map(str::to_owned),
         action_sha256: "ab".repeat(32),
     };
+    let base_urls =
+        BTreeMap::from([("custom:bank".parse().unwrap(), Some("https://bank.test".to_owned())), ("aml".parse().unwrap(), None)]);
+    let basis = Basis {
+        flow_version: Some(7),
+        round: 2,
+        base_urls: Some(base_urls),
+        barred: ["usr_bob".to_owned()].into(),
+        earlier: Some(EarlierDecision { run: run.id, changed: vec!["destinations.pay.path".to_owned()] }),
+    };
     let full = Gate {
+        basis,
         action_label: "Pay – \"now\"".to_owned(),
         proposed_action: Payload::of(json!({"amount": 12.5, "to": ["ü", null, {"": ""}], "big": 9_007_199_254_740_993_u64})),
         data: Some(Payload::of(json!([1, "two", null]))),
@@ -209,7 +222,7 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
     let as_proposed = Gate { node: node("n3"), ..decided(&full, Verdict::Rejected, Value::clone(full.proposed_action.value().unwrap())) };
     let mut expired = Gate { node: node("n4"), ..full.clone() };
     expired.expire(at(9));
-    let mut closed = Gate { node: node("n5"), reused_from: Some(run.id), ..full };
+    let mut closed = Gate { node: node("n5"), reused_from: Some(run.id), basis: Basis::default(), ..full };
     closed.close(at(9));
     let all = [bare, overridden, as_proposed, expired, closed, voted];
     let run = store.runs().commit(run, &all).await.unwrap();

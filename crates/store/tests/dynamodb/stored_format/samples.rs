@@ -190,6 +190,7 @@ fn gates(maker: &Maker) -> Vec<Gate> {
             decided_sha256: sha256_hex(action),
             decided_action: Payload::of(action.clone()),
             patch: None,
+            shown_sha256: None,
         });
         gate
     };
