@@ -49,6 +49,7 @@ STEPS_IN_ORDER = (
     Step("get-run/awaiting-approval", 200, run_is=WAITS),
     Step("list-approvals/mine", 200),
     Step("get-approval/open", 200),
+    Step("list-decisions/approved-of-a-flow", 200),
     Step("get-step-output/of-a-draft", 200),
     Step("get-step-output/input-of-a-draft", 200),
     Step("advance-run/first-segment", DONE),
@@ -59,6 +60,8 @@ STEPS_IN_ORDER = (
     Step("retry-run/from-a-node-on-the-latest-version", 202, run_is=ENDED),
     Step("approve-run/as-proposed", 200, new_run=True, run_is=WAITS),
     Step("reject-run/with-note", 200, new_run=True, run_is=WAITS),
+    # The sample names an approval that the run does not have.
+    Step("reassign-approval/to-a-role", 404),
     Step("cancel-run/with-reason", 200, new_run=True, run_is=WAITS),
     Step("settle-run/execution-failed", DONE),
     Step("settle-run/execution-timed-out", DONE),

@@ -36,6 +36,7 @@ NEVER_ASKED = {
     ("list-flows", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
     ("list-flow-runs", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
     ("list-approvals", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
+    ("list-decisions", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
     ("list-api-keys", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
     ("list-connections", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
     ("list-webhooks", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,

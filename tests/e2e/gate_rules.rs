@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Flow, Run, Stack, one_gate};
+use crate::support::{Api, Flow, Run, Stack, one_gate};
 
 async fn parked(stack: &Stack, rules: Value, action: Value) -> (Flow, Run) {
     let (flow, run) = stack.run(|slug| one_gate(slug, &rules), &json!({"action": action, "boss": "usr_ada"})).await;
@@ -211,4 +211,40 @@ async fn an_action_that_is_too_large_to_be_reviewed_is_refused() {
     let (_, run) = stack.run(|slug| one_gate(slug, &json!({})), &json!({"action": "x".repeat(1024 * 1024)})).await;
     let view = run.wait("failed").await;
     assert!(view.error().contains("more than the 1048576 a reviewer can be shown"), "{}", view.error());
+}
+
+/// Makes a key of a reviewer with Grace's key. The reviewer is the same person as Grace, and another one than Ada.
+async fn reviewer(stack: &Stack) -> Api {
+    let key =
+        json!({"name": "A second reviewer", "actor": "usr_second_reviewer", "roles": ["reviewer"], "scopes": ["runs:read", "runs:write"]});
+    let secret = stack.grace.post("/api/api-keys", &key).await.data(201)["apiKey"]["key"].as_str().unwrap().to_owned();
+    stack.without_key.authorized_by(&format!("Bearer {secret}"))
+}
+
+#[tokio::test]
+async fn a_quorum_by_groups_needs_one_person_for_each_place() {
+    let stack = Stack::shared();
+    let second = reviewer(&stack).await;
+    let groups = json!([{"from": "role:reviewer", "count": 1}, {"from": "user:usr_ada", "count": 1}]);
+    let (_, run) = parked(&stack, json!({"requiredApprovals": groups}), json!({"amount": 1})).await;
+    for answer in [run.by(&stack.grace).approve(&json!({})).await, run.by(&stack.grace).reject(&json!({})).await] {
+        assert_eq!(answer.error(403), "the approvals that are missing here must come from role:reviewer or user:usr_ada");
+    }
+    // Ada can fill both places, and fills the one that nobody else can.
+    let first = run.approve(&json!({})).await;
+    let shown = &first.data(200)["votes"][0]["groups"];
+    assert_eq!((&first.data(200)["decision"], shown), (&Value::Null, &json!(["role:reviewer", "user:usr_ada"])));
+    let votes = run.approve(&json!({})).await.data(200)["votes"].clone();
+    assert_eq!(votes.as_array().unwrap().len(), 1, "one person fills one place");
+    assert_eq!(run.by(&second).approve(&json!({})).await.data(200)["decision"]["decision"], "approved");
+    run.wait("succeeded").await;
+
+    let groups = json!([{"from": "role:reviewer"}, {"from": "user:usr_grace"}]);
+    let (_, run) = parked(&stack, json!({"requiredApprovals": groups}), json!({"amount": 1})).await;
+    run.approve(&json!({})).await.data(200);
+    for answer in [run.by(&second).approve(&json!({})).await, run.by(&second).reject(&json!({})).await] {
+        assert_eq!(answer.error(403), "the approvals that are missing here must come from user:usr_grace");
+    }
+    assert_eq!(run.by(&stack.grace).reject(&json!({})).await.data(200)["decision"]["decision"], "rejected");
+    run.wait("failed").await;
 }

@@ -9,7 +9,7 @@ use clap_complete::Shell;
 
 pub use access::{ConnectionsCommand, KeysCommand, ProfilesCommand, PutConnection, WebhooksCommand};
 pub use flows::FlowsCommand;
-pub use runs::{ApprovalsArgs, GateArgs, RetryArgs, RunsCommand, Status, Trigger, WatchArgs};
+pub use runs::{ApprovalsArgs, DecisionsArgs, GateArgs, ReassignArgs, RetryArgs, RunsCommand, Status, Trigger, Verdict, WatchArgs};
 
 const EXIT_CODES: &str = "\
 The address and the key come from a profile, or from the environment: QE_BASE_URL and QE_API_KEY. `--profile` and QE_PROFILE name a
@@ -52,6 +52,10 @@ pub enum Command {
     Runs(RunsCommand),
     /// The open approvals.
     Approvals(ApprovalsArgs),
+    /// Assign an open approval to somebody else.
+    Reassign(ReassignArgs),
+    /// What was decided, newest first.
+    Decisions(DecisionsArgs),
     /// Run a failed or cancelled run again, as a new run. The same as `runs retry`.
     Retry(RetryArgs),
     /// API keys: create, list, revoke.

@@ -77,6 +77,15 @@ impl OpenGate {
     }
 }
 
+/// Returns the id of the open approval that the arguments name, without what it shows.
+pub async fn approval_id(session: &Session, run: &str, node: Option<&str>) -> Result<String, Failure> {
+    let found = session.find(Method::GET, &format!("/api/runs/{}", segment(run)?), None).await?;
+    let view = found.ok_or_else(|| Failure::refused("run not found (404)"))?;
+    let shown = view.get("run").unwrap_or(&Value::Null);
+    let steps = shown.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    Ok(show::string(choose(run, &show::string(shown, "status"), steps, node)?, "approvalId"))
+}
+
 /// Returns the open step of that name, or the only one.
 fn choose<'s>(run: &str, status: &str, steps: &'s [Value], node: Option<&str>) -> Result<&'s Value, Failure> {
     let is = |step: &Value, name: &str, value: &str| step.get(name).and_then(Value::as_str) == Some(value);

@@ -1,8 +1,9 @@
-//! JSON from an argument, a file or standard input.
+//! JSON from an argument, a file or standard input, and times.
 
 use std::io::Read;
 use std::path::Path;
 
+use runs_client::types::Timestamp;
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -20,6 +21,15 @@ pub fn json(argument: &str) -> Result<Value, Failure> {
 /// Reads the JSON of a file; `-` is standard input.
 pub fn file(path: &Path) -> Result<Value, Failure> {
     parse(&read(path)?, &path.display().to_string())
+}
+
+/// Reads the time of an option.
+pub fn time(argument: Option<String>, flag: &str) -> Result<Option<Timestamp>, Failure> {
+    match argument.map(|text| text.parse::<chrono::DateTime<chrono::Utc>>()) {
+        None => Ok(None),
+        Some(Ok(time)) => Ok(Some(Timestamp(time))),
+        Some(Err(problem)) => Err(Failure::usage(format!("{flag} takes a time such as 2026-01-31T00:00:00Z: {problem}"))),
+    }
 }
 
 fn parse(text: &str, from: &str) -> Result<Value, Failure> {

@@ -3,6 +3,7 @@
 mod args;
 mod connections;
 mod decide;
+mod decisions;
 mod diff;
 mod edit;
 mod failure;
@@ -14,6 +15,7 @@ mod list;
 mod out;
 mod profile;
 mod prompt;
+mod reassign;
 mod runs;
 mod session;
 mod show;
@@ -53,6 +55,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Flows(command) => flows::run(&session()?, command, json).await,
         Command::Runs(command) => runs::run(&session()?, command, json).await,
         Command::Approvals(args) => runs::approvals(&session()?, args, json).await,
+        Command::Reassign(args) => reassign::run(&session()?, args, json).await,
+        Command::Decisions(args) => decisions::list(&session()?, args, json).await,
         Command::Retry(args) => runs::retry(&session()?, args, json).await,
         Command::Keys(command) => keys::run(&session()?, command, json).await,
         Command::Connections(command) => connections::run(&session()?, command, json).await,

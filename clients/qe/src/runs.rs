@@ -96,12 +96,7 @@ async fn list(session: &Session, flow: &str, filter: Filter, paging: &Paging) ->
         Trigger::Webhook => types::RunTrigger::Webhook,
         Trigger::Cron => types::RunTrigger::Cron,
     });
-    let time = |text: Option<String>, flag: &str| match text.map(|text| text.parse::<chrono::DateTime<chrono::Utc>>()) {
-        None => Ok(None),
-        Some(Ok(time)) => Ok(Some(types::Timestamp(time))),
-        Some(Err(problem)) => Err(Failure::usage(format!("{flag} takes a time such as 2026-01-31T00:00:00Z: {problem}"))),
-    };
-    let (from, to) = (time(from, "--from")?, time(to, "--to")?);
+    let (from, to) = (input::time(from, "--from")?, input::time(to, "--to")?);
     collect(paging.limit, async |limit, cursor| {
         let mut request = session.api.list_flow_runs().id(flow.to_owned()).limit(limit);
         if let Some(status) = status {

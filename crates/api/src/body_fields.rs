@@ -1,5 +1,8 @@
 //! The small bodies of actions on runs.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use domain::flow::NodeId;
 use domain::gate::DecisionTarget;
 use domain::id::ApprovalId;
@@ -104,6 +107,23 @@ impl BodyFields {
                 None
             }
         }
+    }
+
+    /// Takes a required string that parses as `T`.
+    pub fn required<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
+        let has_problem = |errors: &FieldErrors| errors.by_path().contains_key(name);
+        let Some(text) = self.text(name) else {
+            if !has_problem(&self.errors) {
+                self.errors.add(name, "is required");
+            }
+            return None;
+        };
+        text.parse().map_err(|problem| self.errors.add(name, problem)).ok()
+    }
+
+    /// Returns the error for a body in which a required field is missing or wrong. All other fields that belong into it must have been taken.
+    pub fn into_error(self) -> ApiError {
+        self.finish().err().unwrap_or_else(|| FieldErrors::new().into())
     }
 
     /// Fails with all problems at once. A field that was not taken is one of them: a misspelt `proposedActionOverride` must not

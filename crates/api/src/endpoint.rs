@@ -19,13 +19,17 @@ pub struct Endpoint {
 
 /// The endpoints that a caller with `approvals:decide` may call besides those that require it: this scope is enough to see approvals and to
 /// decide them, and for nothing else.
-const FOR_REVIEWERS: [&str; 4] = ["list-approvals", "get-approval", "approve-run", "reject-run"];
+const FOR_REVIEWERS: [&str; 5] = ["list-approvals", "get-approval", "list-decisions", "approve-run", "reject-run"];
+
+/// The endpoints that a caller with `flows:write` may call besides those with the scope that they require.
+const FOR_EDITORS: [&str; 1] = ["reassign-approval"];
 
 impl Endpoint {
     /// Returns the scope that the caller would need and lacks; none if it may call.
     pub(crate) fn missing_scope(&self, caller: &Caller) -> Option<Scope> {
         let decides = || FOR_REVIEWERS.contains(&self.name) && caller.allows(Scope::ApprovalsDecide);
-        self.scope.filter(|scope| !caller.allows(*scope) && !decides())
+        let edits = || FOR_EDITORS.contains(&self.name) && caller.allows(Scope::FlowsWrite);
+        self.scope.filter(|scope| !caller.allows(*scope) && !decides() && !edits())
     }
 
     /// Returns the rate limit bucket that calls of this endpoint count against.

@@ -2,6 +2,7 @@
 
 mod approval;
 mod connection;
+mod decision;
 mod fit;
 mod flow;
 mod gate;
@@ -17,9 +18,11 @@ mod webhook;
 
 pub use approval::{ShownApproval, Viewer, approval, approvals};
 pub use connection::{connection, health};
+pub use decision::decision_row;
 pub use fit::MAX_BYTES;
 pub use flow::{checked_flow, flow, flow_with_spec, saved_flow};
 pub use gate::decided;
+pub use gate::shrink_decided;
 pub use key::{api_key, caller, new_api_key};
 pub use part::PARTS_OF_STEPS;
 pub use retention::{purge, retention};

@@ -17,6 +17,16 @@ pub mod names {
     pub const RUN_CANCELLED: &str = "flow.run.cancelled";
     /// An approval was opened.
     pub const AWAITING_APPROVAL: &str = "flow.run.awaiting_approval";
+    /// An approval was opened.
+    pub const APPROVAL_OPENED: &str = "approval.opened";
+    /// An approval was approved or rejected.
+    pub const APPROVAL_DECIDED: &str = "approval.decided";
+    /// Nobody decided an approval in time.
+    pub const APPROVAL_EXPIRED: &str = "approval.expired";
+    /// An approval was assigned to somebody else, by an actor or by the clock.
+    pub const APPROVAL_REASSIGNED: &str = "approval.reassigned";
+    /// The deadline of an approval comes near.
+    pub const APPROVAL_REMINDED: &str = "approval.reminded";
     /// An `llm_step` began its first attempt.
     pub const GENERATION_STARTED: &str = "generation.started";
     /// An `llm_step` succeeded.
@@ -26,12 +36,17 @@ pub mod names {
     /// A caller tests an endpoint. The event is sent to that endpoint only, whatever it subscribes to.
     pub const TEST: &str = "webhook.test";
     /// All names.
-    pub const ALL: [&str; 9] = [
+    pub const ALL: [&str; 14] = [
         RUN_STARTED,
         RUN_SUCCEEDED,
         RUN_FAILED,
         RUN_CANCELLED,
         AWAITING_APPROVAL,
+        APPROVAL_OPENED,
+        APPROVAL_DECIDED,
+        APPROVAL_EXPIRED,
+        APPROVAL_REASSIGNED,
+        APPROVAL_REMINDED,
         GENERATION_STARTED,
         GENERATION_COMPLETED,
         GENERATION_FAILED,
@@ -49,9 +64,15 @@ pub fn is_event_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_NAME_BYTES && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
-/// Returns whether only this service may emit an event of that name: a `webhook_emit` may not.
+/// Returns whether only this service may emit an event of that name: a `webhook_emit` may not. The names of the events of approvals are not
+/// among these, because flows that were saved before there were such events may emit them; see `flow::check`.
 pub fn is_reserved(text: &str) -> bool {
     RESERVED.iter().any(|prefix| text.starts_with(prefix))
+}
+
+/// Returns whether a text begins as the names of the events of approvals do.
+pub(crate) fn is_of_approvals(text: &str) -> bool {
+    text.starts_with("approval.")
 }
 
 /// What an endpoint subscribes to: one event by its name, all events with a prefix (`flow.run.*`), or all events (`*`). The events of
@@ -150,6 +171,10 @@ mod tests {
         for text in ["flow.run.suceeded", "flow.run.started.*", "generation.finished", "webhook.tested"] {
             assert_eq!(text.parse::<Subscription>(), Err(BadSubscription::Unknown), "{text}");
         }
-        assert!(names::ALL.iter().all(|name| is_event_name(name) && is_reserved(name) && name.parse::<Subscription>().is_ok()));
+        assert!(
+            names::ALL
+                .iter()
+                .all(|name| is_event_name(name) && (is_reserved(name) || is_of_approvals(name)) && name.parse::<Subscription>().is_ok())
+        );
     }
 }

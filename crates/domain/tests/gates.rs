@@ -3,7 +3,10 @@
 mod common;
 
 use common::at;
-use common::gates::{APPROVED, REJECTED, STARTER, approve, approve_as, decided, output, payment, proposed, reject, rules, vote, vote_at};
+use common::gates::{
+    APPROVED, REJECTED, STARTER, actor, approve, approve_as, decided, output, payment, proposed, reject, rules, vote, vote_at, vote_by,
+};
+use domain::access::Actor;
 use domain::gate::{Ballot, BallotError, BallotOutcome, Gate, Verdict};
 use proptest::prelude::*;
 use serde_json::json;
@@ -235,6 +238,46 @@ fn the_first_rejection_of_a_quorum_rejects_even_by_one_who_had_approved() {
         assert_eq!(vote(&mut gate, &three, "usr_ada", approve()), Err(BallotError::AlreadyDecided(Verdict::Rejected)));
         assert_eq!(gate.failure_message(), format!("rejected by {who}: too much"));
     }
+}
+
+fn member(id: &str, roles: &[&str]) -> Actor {
+    Actor { roles: roles.iter().map(|role| (*role).to_owned()).collect(), ..actor(id) }
+}
+
+#[test]
+fn a_quorum_by_groups_needs_one_person_for_each_place_in_whatever_order_they_come() {
+    let two = rules(json!({"requiredApprovals": [{"from": "role:finance", "count": 1}, {"from": "role:legal", "count": 1}]}));
+    let (both, finance) = (member("usr_ada", &["finance", "legal"]), member("usr_bob", &["finance"]));
+    for (first, second) in [(&both, &finance), (&finance, &both)] {
+        let mut gate = payment();
+        assert_eq!(vote_by(&mut gate, &two, first, approve()), Ok(BallotOutcome::MoreNeeded));
+        assert_eq!(vote_by(&mut gate, &two, first, approve()), Ok(BallotOutcome::Repeated), "one person fills one place");
+        assert_eq!(vote_by(&mut gate, &two, second, approve()), APPROVED, "{} then {}", first.id, second.id);
+    }
+    let mut gate = payment();
+    vote_by(&mut gate, &two, &finance, approve()).unwrap();
+    assert_eq!(gate.votes[0].groups, ["role:finance".parse().unwrap()]);
+    let other = member("usr_eve", &["finance"]);
+    for ballot in [approve(), reject()] {
+        assert_eq!(vote_by(&mut gate, &two, &other, ballot), Err(BallotError::NoPlace("role:legal".to_owned())));
+    }
+    assert_eq!(vote_by(&mut gate, &two, &both, reject()), REJECTED, "whoever can fill a place may reject");
+}
+
+#[test]
+fn a_quorum_by_groups_shuts_out_those_who_are_in_none_and_the_assignee_counts_too() {
+    let two = rules(json!({"requiredApprovals": [{"from": "role:finance"}, {"from": "role:legal"}]}));
+    let mut gate = payment();
+    for ballot in [approve(), reject()] {
+        let stranger = member("usr_zoe", &["sales"]);
+        assert_eq!(vote_by(&mut gate, &two, &stranger, ballot), Err(BallotError::NoPlace("role:finance or role:legal".to_owned())));
+    }
+    gate.assign_to = Some("team:emea".parse().unwrap());
+    let elsewhere = member("usr_bob", &["finance"]);
+    assert_eq!(vote_by(&mut gate, &two, &elsewhere, approve()), Err(BallotError::NotAssigned("team:emea".parse().unwrap())));
+    let there = Actor { teams: ["emea".to_owned()].into(), ..member("usr_eve", &["finance"]) };
+    assert_eq!(vote_by(&mut gate, &two, &there, approve()), Ok(BallotOutcome::MoreNeeded));
+    assert_eq!(vote_by(&mut gate, &two, &there, reject()), REJECTED, "somebody who has voted may still reject");
 }
 
 proptest! {

@@ -48,6 +48,8 @@ fn gate(proposed: Value, data: Option<Value>) -> Gate {
         closed_at: None,
         reused_from: None,
         basis: domain::gate::Basis::default(),
+        reassignments: Vec::new(),
+        reminders: Vec::new(),
     }
 }
 

@@ -27,6 +27,26 @@ fn refuses_at(spec: &Value, path: &str, hint: &str) {
 }
 
 #[test]
+fn a_quorum_that_the_only_assignee_cannot_reach_is_a_warning() {
+    let with = |fields: Value| spec_json(&[gate("review", fields)], "");
+    let groups = json!([{"from": "user:usr_bob"}]);
+    for fields in
+        [json!({"assignTo": "user:usr_ada", "requiredApprovals": 2}), json!({"assignTo": "user:usr_ada", "requiredApprovals": groups})]
+    {
+        let found = warnings(&with(fields));
+        assert!(found.len() == 1 && found[0].starts_with("spec.nodes[0].requiredApprovals: cannot be reached"), "{found:?}");
+    }
+    for fields in [
+        json!({"assignTo": "user:usr_bob", "requiredApprovals": groups}),
+        json!({"assignTo": "role:lead", "requiredApprovals": 2}),
+        json!({"assignTo": "user:${trigger.who}", "requiredApprovals": 2}),
+        json!({"requiredApprovals": groups}),
+    ] {
+        assert_eq!(warnings(&with(fields)), [""; 0]);
+    }
+}
+
+#[test]
 fn an_expression_is_a_path_with_alternatives() {
     for (expression, hint) in [
         ("trigger.amount > 100", "no operators"),

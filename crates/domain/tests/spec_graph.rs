@@ -43,7 +43,7 @@ fn the_canonical_flow_is_valid() {
     assert_eq!(refund.on_error, Route::To("tell".parse().unwrap()));
     let review = spec.node(spec.position(&"review".parse().unwrap()).unwrap());
     let NodeKind::Approval(gate) = &review.kind else { unreachable!("review is a gate") };
-    assert_eq!((gate.timeout_seconds, gate.required_approvals, gate.require_different_actor), (24 * 3600, 1, true));
+    assert_eq!((gate.timeout_seconds, gate.required_approvals.required(), gate.require_different_actor), (24 * 3600, 1, true));
     assert_eq!((&gate.on_reject, &gate.on_timeout), (&Route::To("tell".parse().unwrap()), &Route::Fail));
 }
 

@@ -4,7 +4,7 @@ mod common;
 
 use common::specs::{accepts, http, llm, paths, problems, problems_of, refuses, service};
 use common::{decision, gate, spec_json, task};
-use domain::flow::{NodeKind, Route, Spec};
+use domain::flow::{NodeKind, Quorum, Route, Spec};
 use serde_json::{Value, json};
 
 #[test]
@@ -205,6 +205,46 @@ fn numbers_stay_in_their_ranges() {
         accepts(&gate("x", json!({field: high})));
         refuses(&gate("x", json!({field: beyond})), &format!("{field}: must be {what}"));
     }
+    let from = |entries: Value| gate("x", json!({"requiredApprovals": entries}));
+    accepts(&from(json!([{"from": "role:finance", "count": 2}, {"from": "user:usr_ada"}, {"from": "team:legal", "count": 17}])));
+    for (entries, problem) in [
+        (json!([]), "requiredApprovals: must ask for 1 to 20 approvals in all"),
+        (
+            json!([{"from": "role:a", "count": 11}, {"from": "role:b", "count": 10}]),
+            "requiredApprovals: must ask for 1 to 20 approvals in all",
+        ),
+        (json!([{"from": "finance"}]), "requiredApprovals[0].from: must be `role:…`, `user:…` or `team:…`, not `finance`"),
+        (json!([{"count": 1}]), "requiredApprovals[0].from: is required"),
+        (json!([{"from": "role:a", "count": 0}]), "requiredApprovals[0].count: must be a whole number from 1 to 20"),
+        (json!([{"from": "role:a"}, {"from": "role:a"}]), "requiredApprovals[1].from: `role:a` is in the list already; raise its count"),
+        (json!([{"from": "user:usr_ada", "count": 2}]), "requiredApprovals[0].count: must be 1 for a `user:…`: one person approves once"),
+        (json!([{"from": "role:a", "counts": 2}]), "requiredApprovals[0].counts: is not a field that belongs here"),
+        (json!(["role:a"]), "requiredApprovals[0]: must be an object"),
+    ] {
+        let problems = problems_of(&from(entries));
+        assert!(problems.contains(&problem.to_owned()), "{problem}: {problems:?}");
+    }
+    let alarms = |escalate: Value, remind: Value| gate("x", json!({"timeoutHours": 2, "escalate": escalate, "remind": remind}));
+    accepts(&alarms(
+        json!([{"afterHours": 1.5, "to": "role:lead"}, {"afterHours": 0, "to": "user:usr_ada"}]),
+        json!([{"beforeHours": 0.5}]),
+    ));
+    for (escalate, remind, problem) in [
+        (
+            json!([{"afterHours": 2, "to": "role:lead"}]),
+            json!([]),
+            "escalate[0].afterHours: must be less than the timeoutHours of the node",
+        ),
+        (json!([{"afterHours": 1, "to": "lead"}]), json!([]), "escalate[0].to: must be `role:…`, `user:…` or `team:…`, not `lead`"),
+        (json!([{"to": "role:lead"}]), json!([]), "escalate[0].afterHours: is required"),
+        (json!([]), json!([{"beforeHours": 3}]), "remind[0].beforeHours: must be less than the timeoutHours of the node"),
+        (json!([]), json!([{"afterHours": 1}]), "remind[0].beforeHours: is required"),
+        (json!([]), json!([{"beforeHours": 1, "to": "role:lead"}]), "remind[0].to: is not a field that belongs here"),
+        (json!([]), json!(vec![json!({"beforeHours": 1}); 11]), "remind: must have at most 10 entries"),
+    ] {
+        let problems = problems_of(&alarms(escalate, remind));
+        assert!(problems.iter().any(|found| found.starts_with(problem)), "{problem}: {problems:?}");
+    }
     refuses(&http(json!({"retry": 3})), "retry: must be an object");
     refuses(&gate("x", json!({"requireDifferentActor": "yes"})), "requireDifferentActor: must be true or false");
 }
@@ -274,7 +314,7 @@ fn a_gate_without_limits_waits_90_days_and_needs_one_approval() {
     node.as_object_mut().unwrap().remove("timeoutHours");
     let spec = Spec::parse(&spec_json(&[node], "")).unwrap();
     let NodeKind::Approval(gate) = &spec.node(spec.start()).kind else { unreachable!("g is a gate") };
-    assert_eq!((gate.timeout_seconds, gate.required_approvals), (90 * 24 * 3600, 1));
+    assert_eq!((gate.timeout_seconds, gate.required_approvals.clone()), (90 * 24 * 3600, Quorum::Of(1)));
     assert_eq!((&gate.on_reject, &gate.on_timeout, gate.require_different_actor), (&Route::Fail, &Route::Fail, false));
     assert_eq!((&gate.allowed_edits, &gate.override_schema, &gate.assign_to), (&None, &None, &None));
 }

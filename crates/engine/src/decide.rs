@@ -53,6 +53,29 @@ impl<P: Ports> Engine<P> {
         Ok(decided)
     }
 
+    /// Counts a ballot on an approval of which only the id is known, as [`decide`](Self::decide) does. Fails with `NotFound` if the
+    /// organisation has no such approval.
+    pub async fn decide_approval(
+        &self,
+        org: &OrgId,
+        approval: &ApprovalId,
+        shown_sha256: String,
+        actor: &Actor,
+        ballot: Ballot,
+    ) -> Result<DecisionResult, ApplicationError> {
+        let named = match approval.place() {
+            Some(place) => self.runs.load(&place.run).await?.filter(|run| run.org == *org).map(|run| run.id),
+            None => None,
+        };
+        let run = match named {
+            Some(run) => run,
+            // An earlier version made the id.
+            None => self.runs.place_of_approval(org, approval).await?.ok_or(ApplicationError::NotFound("approval"))?.0,
+        };
+        let target = DecisionTarget { node: None, approval: Some(*approval), shown_sha256: Some(shown_sha256) };
+        self.decide(org, &run, &target, actor, ballot).await
+    }
+
     /// Counts a ballot as [`decide`](Self::decide) does, and records nothing: the result is what `decide` would return. Fails as `decide`
     /// does.
     pub async fn check_decision(

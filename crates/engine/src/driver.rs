@@ -114,7 +114,8 @@ impl<'e, P: Ports, E: Effects, N: Entropy> Driver<'e, P, E, N> {
     }
 
     async fn commit(&mut self, draft: Draft) -> Result<Sequel, CommitError> {
-        let Draft { mut run, new_gates, expired_gates: mut gates, requests, wake_at } = draft;
+        let Draft { mut run, new_gates, expired_gates: mut gates, alarmed_gates, requests, wake_at } = draft;
+        gates.extend(alarmed_gates);
         let runs = &self.engine.runs;
         for gate in new_gates {
             gates.push(runs.offload(&run, gate).await?);

@@ -1,8 +1,9 @@
 //! The application: what can be done to runs and flows, through ports.
 //!
 //! [`Engine`] does everything that happens to a run: [`start`](Engine::start), [`advance`](Engine::advance),
-//! [`decide`](Engine::decide), [`cancel`](Engine::cancel), [`retry`](Engine::retry), [`settle`](Engine::settle) and
+//! [`decide`](Engine::decide), [`reassign`](Engine::reassign), [`cancel`](Engine::cancel), [`retry`](Engine::retry), [`settle`](Engine::settle) and
 //! [`reconcile`](Engine::reconcile). [`Scheduler`] and [`Engine::deliver`] start runs for a schedule and for a signed call.
+//! [`DecisionHistory`] lists what was decided.
 //! [`FlowEditor`] creates and changes flows, [`OutputPurge`] deletes outputs, and [`LongRetention`] changes how long they are kept.
 //! Each of these asks only for the ports that it uses.
 //!
@@ -17,10 +18,12 @@ mod earlier_run;
 mod ending;
 mod flow_dependencies;
 mod flow_editor;
+mod history;
 mod long_retention;
 mod planner;
 mod ports;
 mod purge;
+mod reassign;
 mod reconcile;
 mod retry;
 mod run_context;
@@ -39,9 +42,11 @@ use domain::time::Time;
 pub use advance::{Invocation, Outcome};
 pub use decide::DecisionResult;
 pub use flow_editor::{EditedFlow, FlowEditor};
+pub use history::DecisionHistory;
 pub use long_retention::LongRetention;
 pub use ports::{Engine, Ports};
 pub use purge::OutputPurge;
+pub use reassign::Reassign;
 pub use retry::RetryOptions;
 pub use segment::{BadSegmentName, SegmentName};
 pub use start::{Launch, Started};

@@ -65,6 +65,8 @@ pub(crate) struct Draft {
     pub(crate) new_gates: Vec<Gate>,
     /// Gates that have expired.
     pub(crate) expired_gates: Vec<Gate>,
+    /// Gates that were escalated, or whose assignee was reminded.
+    pub(crate) alarmed_gates: Vec<Gate>,
     pub(crate) requests: BTreeMap<NodeIx, Request>,
     /// The time at which the run has to be planned again, whatever arrives until then.
     pub(crate) wake_at: Option<Time>,
@@ -72,8 +74,14 @@ pub(crate) struct Draft {
 
 /// Returns what is next. Fails with `Corrupt` if the run can neither go on nor wait for anything.
 pub(crate) fn next(situation: &Situation<'_>) -> Result<Next, PortError> {
-    let draft =
-        Draft { run: situation.run.clone(), new_gates: Vec::new(), expired_gates: Vec::new(), requests: BTreeMap::new(), wake_at: None };
+    let draft = Draft {
+        run: situation.run.clone(),
+        new_gates: Vec::new(),
+        expired_gates: Vec::new(),
+        alarmed_gates: Vec::new(),
+        requests: BTreeMap::new(),
+        wake_at: None,
+    };
     let mut planning =
         Planning { situation, draft, loads: BTreeSet::new(), records: Vec::new(), is_postponed: false, is_out_of_date: false };
     planning.claim();
@@ -174,15 +182,15 @@ impl Planning<'_> {
         while !self.draft.run.has_ended() && self.draft.run.error.is_none() && self.needs_nothing() {
             let plan = Plan::of(&self.draft.run, spec, now);
             self.draft.wake_at = plan.wake_at;
+            let mut has_advanced = false;
             for ix in plan.overdue {
-                self.expire(ix);
+                has_advanced |= self.tend_gate(ix);
             }
             if !self.draft.expired_gates.is_empty() {
                 // A decision may still be faster than this write. Nothing that follows the expiry is recorded before it counts.
                 self.draft.wake_at = Some(now);
                 return;
             }
-            let mut has_advanced = false;
             for ix in plan.ready {
                 if !self.draft.requests.contains_key(&ix) && self.draft.run.error.is_none() {
                     has_advanced |= self.advance_node(ix);
@@ -203,12 +211,26 @@ impl Planning<'_> {
         self.loads.is_empty() && self.records.is_empty() && !self.is_out_of_date
     }
 
-    fn expire(&mut self, ix: NodeIx) {
+    /// Does what the clock asks for at an open gate: it expires, or it is escalated and its assignee reminded. Returns whether the gate waits
+    /// for another time now.
+    fn tend_gate(&mut self, ix: NodeIx) -> bool {
         if !self.has(Load::Gate(ix)) {
-            return;
+            return false;
         }
         let Situation { spec, context, now, .. } = *self.situation;
+        let NodeKind::Approval(rules) = &spec.node(ix).kind else { return false };
         match context.gates.get(&ix) {
+            Some(gate) if gate.is_open() && gate.deadline > now => {
+                let mut gate = gate.clone();
+                let is_alarmed = gate.escalate_and_remind(rules, now);
+                if self.draft.run.postpone_gate(ix, gate.next_due(rules)).is_err() {
+                    return false;
+                }
+                if is_alarmed {
+                    self.draft.alarmed_gates.push(gate);
+                }
+                return true;
+            }
             Some(gate) if gate.is_open() => {
                 let mut gate = gate.clone();
                 gate.expire(now);
@@ -219,6 +241,7 @@ impl Planning<'_> {
             // It was decided since the run was read.
             _ => self.is_out_of_date = true,
         }
+        false
     }
 
     /// Advances a node that is ready. Returns whether the run has advanced by it; if not, it waits for a value, a record, or an answer.
@@ -290,9 +313,10 @@ impl Planning<'_> {
 
     fn open_gate(&mut self, ix: NodeIx, question: Question) {
         let Situation { spec, context, now, .. } = *self.situation;
+        let NodeKind::Approval(rules) = &spec.node(ix).kind else { return };
         let base_urls = context.base_urls.get(&ix).cloned().unwrap_or_default();
         let gate = Gate::open(&self.draft.run, spec, ix, question, base_urls, now);
-        if self.draft.run.open_gate(spec, ix, gate.deadline, now).is_ok() {
+        if self.draft.run.open_gate(spec, ix, gate.next_due(rules), now).is_ok() {
             self.draft.new_gates.push(gate);
         }
     }

@@ -7,7 +7,7 @@ use domain::ports::{CommitError, FlowName, Flows, Page, PortError, Window};
 
 use crate::items::{FlowItem, SlugItem, VersionItem};
 use crate::lists::List;
-use crate::merge::Group;
+use crate::merge::{Group, Source};
 use crate::{Table, error, keys, number, read, text, write};
 
 impl Flows for Table {
@@ -54,6 +54,7 @@ impl Flows for Table {
 
     async fn flows(&self, org: &OrgId, window: &Window) -> Result<Page<Flow>, PortError> {
         let list = List {
+            source: Source::Lists,
             groups: vec![Group { partitions: vec![keys::flow_list(org)], batch: usize::MAX }],
             prefix: keys::flow_prefix(org),
             low: None,

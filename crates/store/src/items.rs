@@ -3,6 +3,7 @@
 //! A stored field is named in one of these files only: in the struct, and in its two conversions.
 
 pub(crate) mod connection;
+mod decision;
 mod flow;
 mod gate;
 mod key;
@@ -15,6 +16,7 @@ mod webhook;
 mod webhook_trigger;
 
 pub(crate) use connection::{ConnectionEntry, ConnectionItem};
+pub(crate) use decision::DecisionItem;
 pub(crate) use flow::{FlowItem, SlugItem, VersionItem};
 pub(crate) use gate::{ApprovalItem, GateItem};
 pub(crate) use key::{KeyEntry, KeyItem, counter, old_counters};

@@ -1,6 +1,7 @@
 //! The keys of the table, and of its indexes.
 
 use domain::flow::{NodeId, ServiceSlug, Slug};
+use domain::gate::DecisionKind;
 use domain::id::{ApprovalId, DeliveryId, EndpointId, EventId, FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::run::{RunStatus, Trigger};
@@ -138,6 +139,14 @@ pub(crate) fn parse_run_list(key: &str) -> Option<(FlowId, RunStatus, Trigger)> 
     let (flow, rest) = key.split_once('#')?;
     let (status, trigger) = rest.split_once('#')?;
     Some((flow.parse().ok()?, RunStatus::from_name(status)?, Trigger::from_name(trigger)?))
+}
+
+/// Returns the partition of the history with the decisions of a kind: those of the organisation, of a flow, by an actor, or both. The
+/// actor comes last, because it may contain any character.
+pub(crate) fn decisions(org: &OrgId, kind: DecisionKind, flow: Option<&FlowId>, actor: Option<&str>) -> String {
+    let flow = flow.map(|flow| format!("#FLOW#{flow}")).unwrap_or_default();
+    let actor = actor.map(|actor| format!("#ACTOR#{actor}")).unwrap_or_default();
+    format!("ORG#{org}#DECISIONS#{kind}{flow}{actor}")
 }
 
 pub(crate) fn inbox(org: &OrgId) -> String {

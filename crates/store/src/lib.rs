@@ -10,6 +10,7 @@ mod changes;
 mod collection;
 mod connections;
 mod cron;
+mod decisions;
 mod error;
 mod flows;
 mod items;

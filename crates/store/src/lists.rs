@@ -11,7 +11,7 @@ use domain::run::{RunStatus, Trigger};
 use futures_util::future::try_join_all;
 
 use crate::items::{GateItem, SummaryItem};
-use crate::merge::{Group, Merge, Span};
+use crate::merge::{Group, Merge, Source, Span};
 use crate::readable::Readable;
 use crate::{Item, Table, error, keys, read, text};
 
@@ -36,8 +36,9 @@ impl BeyondCap {
     }
 }
 
-/// A list of the index `lists`.
+/// A list: partitions whose rows are merged.
 pub(crate) struct List {
+    pub(crate) source: Source,
     /// Its partitions, in groups that are read one after another. See [`groups`].
     pub(crate) groups: Vec<Group>,
     /// The part of the key of a row before the id.
@@ -94,6 +95,7 @@ fn groups(flow: &FlowId, filter: &RunFilter) -> Vec<Group> {
 impl RunLists for Table {
     async fn runs_of(&self, flow: &FlowId, filter: &RunFilter, window: &Window) -> Result<Page<RunSummary>, PortError> {
         let list = List {
+            source: Source::Lists,
             groups: groups(flow, filter),
             prefix: keys::RUN_PREFIX.to_owned(),
             // The id of a run begins with its creation time, so a span of time is a range of keys.
@@ -168,7 +170,7 @@ impl Table {
         let all = Span { low: key(list.low.as_deref().unwrap_or("")), high: key(list.high.as_deref().unwrap_or("~")) };
         let remaining = window.after.as_ref().map_or_else(|| all.clone(), |after| all.below(&key(after)));
         // One more than a page has tells whether there is another page.
-        let mut merge = Merge::new(self, remaining, window.skip + window.limit + 1);
+        let mut merge = Merge::new(self, list.source, remaining, window.skip + window.limit + 1);
         for group in &list.groups {
             merge.add(group).await?;
         }

@@ -1,4 +1,4 @@
-//! Merges partitions of the index `lists`, newest first, and reads little more than a page needs.
+//! Merges partitions of the index `lists`, or of the table, newest first, and reads little more than a page needs.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,6 +8,30 @@ use domain::ports::{COUNT_CAP, PortError};
 use futures_util::future::try_join_all;
 
 use crate::{Item, Table, error, keys, text};
+
+/// Where partitions are, and what their rows are sorted by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source {
+    /// The index `lists`, sorted by the partition key of the table.
+    Lists,
+    /// The table, sorted by its sort key.
+    Table,
+}
+
+impl Source {
+    /// Returns the attribute that the rows are sorted by.
+    fn sorted_by(self) -> &'static str {
+        match self {
+            Self::Lists => "pk",
+            Self::Table => "sk",
+        }
+    }
+
+    fn key_of(self, item: &Item) -> Result<String, PortError> {
+        let key = item.get(self.sorted_by()).and_then(|key| key.as_s().ok());
+        key.cloned().ok_or_else(|| error::corrupt("a row of a list without a key"))
+    }
+}
 
 /// Partitions that may be read at the same time, because no row moves from one of them to another.
 #[derive(Debug, Clone)]
@@ -53,6 +77,7 @@ struct Reach {
 #[derive(Debug)]
 pub(crate) struct Merge<'a> {
     table: &'a Table,
+    source: Source,
     span: Span,
     /// The number of rows that are needed.
     need: usize,
@@ -62,8 +87,8 @@ pub(crate) struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    pub(crate) fn new(table: &'a Table, span: Span, need: usize) -> Self {
-        Self { table, span, need, found: BTreeMap::new(), reaches: BTreeMap::new() }
+    pub(crate) fn new(table: &'a Table, source: Source, span: Span, need: usize) -> Self {
+        Self { table, source, span, need, found: BTreeMap::new(), reaches: BTreeMap::new() }
     }
 
     /// Reads the partitions of a group until the newest rows of all groups so far are certain, as many as are needed. Every key is read in
@@ -111,12 +136,12 @@ impl<'a> Merge<'a> {
                 down_to = None;
                 break;
             }
-            let request = self.table.list_query(partition, &span).scan_index_forward(false);
+            let request = self.table.list_query(self.source, partition, &span).scan_index_forward(false);
             let answer = request.limit(i32::try_from(wanted - rows.len()).unwrap_or(i32::MAX)).send().await.map_err(error::port)?;
             for item in answer.items.unwrap_or_default() {
-                rows.push((key_of(&item)?, item));
+                rows.push((self.source.key_of(&item)?, item));
             }
-            down_to = answer.last_evaluated_key.map(|key| key_of(&key)).transpose()?;
+            down_to = answer.last_evaluated_key.map(|key| self.source.key_of(&key)).transpose()?;
         }
         let reach = Reach { rows: reach.rows + rows.len(), down_to };
         Ok((rows, reach))
@@ -155,22 +180,22 @@ impl<'a> Merge<'a> {
         // The partition whose rows are closest together is likely to have the most, and may reach the cap alone.
         rest.sort_by(|a, b| b.2.cmp(a.2));
         for (partition, span, _) in rest {
-            total += self.table.count(partition, &span, (COUNT_CAP + 1).saturating_sub(total)).await?;
+            total += self.table.count(self.source, partition, &span, (COUNT_CAP + 1).saturating_sub(total)).await?;
         }
         let left = (COUNT_CAP + 1).saturating_sub(total);
-        let counts = try_join_all(seen.iter().map(|(partition, span)| self.table.count(partition, span, left))).await?;
+        let counts = try_join_all(seen.iter().map(|(partition, span)| self.table.count(self.source, partition, span, left))).await?;
         Ok((total + counts.iter().sum::<u64>()).min(COUNT_CAP + 1))
     }
 }
 
 impl Table {
     /// Returns the number of rows that a partition has in a span, up to `cap`.
-    async fn count(&self, partition: &str, span: &Span, cap: u64) -> Result<u64, PortError> {
+    async fn count(&self, source: Source, partition: &str, span: &Span, cap: u64) -> Result<u64, PortError> {
         let mut count = 0;
         let mut start: Option<HashMap<String, AttributeValue>> = None;
         while count < cap && !span.is_empty() {
             let limit = i32::try_from(cap - count).unwrap_or(i32::MAX);
-            let request = self.list_query(partition, span).select(Select::Count).limit(limit).set_exclusive_start_key(start);
+            let request = self.list_query(source, partition, span).select(Select::Count).limit(limit).set_exclusive_start_key(start);
             let answer = request.send().await.map_err(error::port)?;
             count += u64::try_from(answer.count).unwrap_or_default();
             start = answer.last_evaluated_key;
@@ -181,12 +206,13 @@ impl Table {
         Ok(count)
     }
 
-    fn list_query(&self, partition: &str, span: &Span) -> QueryFluentBuilder {
-        self.client
-            .query()
-            .table_name(&self.name)
-            .index_name(keys::LISTS)
-            .key_condition_expression("listPk = :pk AND pk BETWEEN :low AND :high")
+    fn list_query(&self, source: Source, partition: &str, span: &Span) -> QueryFluentBuilder {
+        let query = self.client.query().table_name(&self.name);
+        let query = match source {
+            Source::Lists => query.index_name(keys::LISTS).key_condition_expression("listPk = :pk AND pk BETWEEN :low AND :high"),
+            Source::Table => query.key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high"),
+        };
+        query
             .expression_attribute_values(":pk", text(partition))
             .expression_attribute_values(":low", text(&span.low))
             // BETWEEN includes its upper bound, and a span does not.
@@ -194,12 +220,7 @@ impl Table {
     }
 }
 
-fn key_of(item: &Item) -> Result<String, PortError> {
-    let key = item.get("pk").and_then(|key| key.as_s().ok());
-    key.cloned().ok_or_else(|| error::corrupt("a row of the index `lists` without a key"))
-}
-
-/// Returns a text that is below `high` and above every key below `high`. Ids have a fixed length and characters below `~`, so it is enough
+/// Returns a text that is below `high` and above every key below `high`. Ids and times have a fixed length and characters below `~`, so it is enough
 /// to lower the last character by one.
 fn just_below(high: &str) -> String {
     let mut characters: Vec<char> = high.chars().collect();

@@ -265,6 +265,8 @@ impl Maker {
             closed_at: None,
             reused_from: None,
             basis: Basis { flow_version: Some(run.flow_version), base_urls: Some(BTreeMap::new()), ..Basis::default() },
+            reassignments: Vec::new(),
+            reminders: Vec::new(),
         }
     }
 

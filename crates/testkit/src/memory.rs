@@ -2,6 +2,7 @@
 
 mod broken_guarantees;
 mod connections;
+mod decisions;
 mod flows;
 mod keys;
 pub mod limits;
@@ -20,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use domain::access::{ApiKey, Bucket, Minute};
 use domain::connection::Connection;
 use domain::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
-use domain::gate::Gate;
+use domain::gate::{DecisionRow, Gate};
 use domain::id::{ApprovalId, FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::network::PrivateRange;
@@ -92,6 +93,7 @@ struct State {
     ended_late: Vec<RunId>,
     days: Option<u64>,
     gates: BTreeMap<(RunId, NodeId), Gate>,
+    decisions: BTreeMap<(OrgId, String), DecisionRow>,
     idempotency: BTreeMap<(OrgId, String, String), Idempotency>,
     objects: BTreeMap<String, String>,
     flows: BTreeMap<(OrgId, FlowId), Flow>,
@@ -273,9 +275,8 @@ impl State {
             self.ended_late.push(run.id);
         }
         for gate in gates {
-            if self.gates.insert((gate.run, gate.node.clone()), gate.clone()).is_none() {
-                self.show(|| StreamChange::Gate(Box::new(gate.clone())));
-            }
+            let before = self.gates.insert((gate.run, gate.node.clone()), gate.clone()).map(Box::new);
+            self.show(|| StreamChange::Gate { before, after: Box::new(gate.clone()) });
         }
         Ok(run)
     }

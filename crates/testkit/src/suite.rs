@@ -4,6 +4,7 @@
 
 mod actions;
 mod connections;
+mod decisions;
 mod flows;
 mod inbox;
 mod keys;
@@ -23,10 +24,11 @@ use std::future::Future;
 use domain::id::RunId;
 use domain::network::{PrivateNetworkSwitch, PrivateNetworks};
 use domain::ports::{ApiKeys, ConnectionBook, Connections, Flows, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs};
-use domain::ports::{CronFlows, Deliveries, WebhookEndpoints, WebhookTriggers};
+use domain::ports::{CronFlows, Decisions, Deliveries, WebhookEndpoints, WebhookTriggers};
 
 pub use actions::*;
 pub use connections::*;
+pub use decisions::*;
 pub use flows::*;
 pub use inbox::*;
 pub use keys::*;
@@ -47,6 +49,7 @@ pub trait Subject {
     type Runs: Runs + Outputs + RetentionJobs;
     /// The store of everything else.
     type Table: RunLists
+        + Decisions
         + Flows
         + Keys
         + ApiKeys
@@ -160,6 +163,7 @@ macro_rules! store_suite {
             a_run_moves_between_lists_with_its_status
             totals_are_exact_up_to_the_cap
             a_walk_misses_and_repeats_nothing_while_runs_change
+            any_filter_of_decisions_gives_what_a_sorted_vector_gives
             open_gates_come_oldest_first_page_by_page
             a_closed_gate_leaves_the_inbox
             runs_with_pending_effects_are_found

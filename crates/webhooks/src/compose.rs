@@ -12,6 +12,8 @@ pub(crate) struct Composer<'a, R, F, C> {
     pub(crate) runs: &'a R,
     pub(crate) flows: &'a F,
     pub(crate) clock: &'a C,
+    /// The URL of the console.
+    pub(crate) console: Option<&'a str>,
 }
 
 /// The name of an event.
@@ -46,7 +48,10 @@ impl<R: Runs, F: Flows, C: Clock> Composer<'_, R, F, C> {
 
     /// Returns the event. `input` is what [`name`](Self::name) has fetched.
     pub(crate) async fn compose(&self, happened: &DomainEvent, name: &str, input: Option<Value>, org: OrgId) -> Result<Event, PortError> {
-        let mut reading = Reading { fetched: input, ..Reading::default() };
+        let mut reading = Reading { fetched: input, console: self.console.map(str::to_owned), ..Reading::default() };
+        if happened.whole_run().is_none() {
+            reading.run = self.runs.load(&happened.run()).await?.map(Box::new);
+        }
         match happened {
             DomainEvent::Started(run) => reading.input = Some(self.runs.input(run).await?),
             DomainEvent::Ended(run) if run.status == RunStatus::Succeeded => {
@@ -56,7 +61,7 @@ impl<R: Runs, F: Flows, C: Clock> Composer<'_, R, F, C> {
             }
             DomainEvent::Generating { run, .. } => reading.spec = Some(spec_for(self.flows, run).await?),
             DomainEvent::Generated(step) => reading.fetched = self.fetch(step, step.output.as_ref()).await?,
-            DomainEvent::Ended(_) | DomainEvent::Opened(_) | DomainEvent::Emitted(_) => {}
+            DomainEvent::Ended(_) | DomainEvent::Opened(_) | DomainEvent::Approval { .. } | DomainEvent::Emitted(_) => {}
         }
         Ok(Event::new(happened.event_id(), name, org, happened.at(), data_of(happened, &reading)))
     }

@@ -23,6 +23,8 @@ pub struct Publisher<R, F, W, Q> {
     pub webhooks: W,
     /// The queue.
     pub queue: Q,
+    /// The URL of the console, for links to approvals; none if the deployment does not know it.
+    pub console: Option<String>,
 }
 
 /// What was stored for one change.
@@ -64,7 +66,7 @@ impl<R: Runs, F: Flows, W: WebhookEndpoints + Deliveries, Q: DeliveryQueue> Publ
         if endpoints.all.is_empty() {
             return Ok(Vec::new());
         }
-        let composer = Composer { runs: &self.runs, flows: &self.flows, clock };
+        let composer = Composer { runs: &self.runs, flows: &self.flows, clock, console: self.console.as_deref() };
         let Name::Of { name, input } = composer.name(happened).await? else { return Ok(Vec::new()) };
         let subscribed: Vec<EndpointId> =
             endpoints.all.iter().filter(|endpoint| endpoint.wants(&name)).map(|endpoint| endpoint.id).collect();

@@ -1,18 +1,21 @@
-//! The worker that publishes events. The table's stream shows it runs that began, ended or started a generation, approvals that opened,
-//! and records of steps that are an event. For each endpoint that subscribes to the event it queues a delivery.
+//! The worker that reads what happened from the table's stream: runs that began, ended or started a generation, approvals that were
+//! opened, decided or changed, and records of steps that are an event. It adds decisions to the history, and queues a delivery for each
+//! endpoint that subscribes to an event.
 //!
 //! Batches repeat, whole or in part: the ids follow from what happened, so nothing becomes two events.
 
 use batch::{DynamoDbEventResponse, Event, Failures, Record};
-use domain::ports::{Clock, DeadLetters, Deliveries, DeliveryQueue, Flows, PortError, Runs, WebhookEndpoints};
+use domain::ports::{Clock, DeadLetters, Decisions, Deliveries, DeliveryQueue, Flows, PortError, Runs, WebhookEndpoints};
 use domain::webhook::StreamChange;
+use engine::DecisionHistory;
 use lambda_runtime::{Error, LambdaEvent};
 use webhooks::Publisher;
 
-/// Publishes the events of a batch. The response names the records that have to come again; a record that can never be read goes to the
+/// Publishes the events and lists the decisions of a batch. The response names the records that have to come again; a record that can never be read goes to the
 /// dead-letter queue.
 pub async fn handle<R: Runs, F: Flows, W: WebhookEndpoints + Deliveries, Q: DeliveryQueue>(
     publisher: &Publisher<R, F, W, Q>,
+    history: &DecisionHistory<impl Runs, impl Decisions>,
     dead_letters: &impl DeadLetters,
     clock: &impl Clock,
     event: LambdaEvent<Event>,
@@ -29,9 +32,15 @@ pub async fn handle<R: Runs, F: Flows, W: WebhookEndpoints + Deliveries, Q: Deli
             Err(error) => failures.add(&record.position, &error).await,
         }
     }
-    let outcomes = publisher.publish(&changes, clock).await;
-    for (position, outcome) in positions.iter().zip(outcomes) {
-        if let Err(error) = outcome {
+    let added = history.add(&changes).await;
+    let published = publisher.publish(&changes, clock).await;
+    for ((position, added), published) in positions.iter().zip(added).zip(published) {
+        // Both may be done again. What may pass comes before what is permanent, so that nothing is given up too early.
+        let error = match (added.err(), published.err()) {
+            (Some(one), Some(other)) => Some(if one.is_permanent() { other } else { one }),
+            (one, other) => one.or(other),
+        };
+        if let Some(error) = error {
             failures.add(position, &error).await;
         }
     }

@@ -1,9 +1,10 @@
 //! Builds the clients once and reads the table's stream.
 
+use engine::DecisionHistory;
 use lambda_runtime::{Error, service_fn, tracing};
 use publish_events::handle;
 use queue::{DeadLetterQueue, SqsQueue};
-use runtime::SystemClock;
+use runtime::{SystemClock, setting};
 use store::RunStore;
 use webhooks::Publisher;
 
@@ -13,7 +14,9 @@ async fn main() -> Result<(), Error> {
     let aws = runtime::aws().await;
     let runs = RunStore::from_env(&aws)?;
     let table = runs.table.clone();
-    let publisher = Publisher { runs, flows: table.clone(), webhooks: table, queue: SqsQueue::from_env(&aws)? };
+    let history = DecisionHistory { runs: runs.clone(), decisions: table.clone() };
+    let publisher =
+        Publisher { runs, flows: table.clone(), webhooks: table, queue: SqsQueue::from_env(&aws)?, console: setting("CONSOLE_URL").ok() };
     let dead_letters = DeadLetterQueue::from_env(&aws)?;
-    lambda_runtime::run(service_fn(|event| handle(&publisher, &dead_letters, &SystemClock, event))).await
+    lambda_runtime::run(service_fn(|event| handle(&publisher, &history, &dead_letters, &SystemClock, event))).await
 }

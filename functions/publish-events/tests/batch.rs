@@ -5,6 +5,7 @@ use domain::id::{EndpointId, OrgId};
 use domain::ports::{Deliveries, WebhookEndpoints};
 use domain::secret::Sealed;
 use domain::webhook::Endpoint;
+use engine::DecisionHistory;
 use lambda_runtime::LambdaEvent;
 use publish_events::handle;
 use serde_json::{Value, json};
@@ -34,10 +35,12 @@ fn published(events: &[&str], change: impl FnOnce(&mut Value)) -> (Value, Vec<St
         let mut endpoints = store.endpoints(&org).await.unwrap();
         endpoints.add(endpoint).unwrap();
         store.put_endpoints(endpoints).await.unwrap();
-        let publisher = Publisher { runs: store.clone(), flows: store.clone(), webhooks: store.clone(), queue: queue.clone() };
+        let publisher =
+            Publisher { runs: store.clone(), flows: store.clone(), webhooks: store.clone(), queue: queue.clone(), console: None };
+        let history = DecisionHistory { runs: store.clone(), decisions: store.clone() };
         let event = LambdaEvent::new(serde_json::from_value(sample).unwrap(), lambda_runtime::Context::default());
         let dead_letters = MemoryDeadLetters::new(Faults::none());
-        let answer = serde_json::to_value(handle(&publisher, &dead_letters, &clock, event).await.unwrap()).unwrap();
+        let answer = serde_json::to_value(handle(&publisher, &history, &dead_letters, &clock, event).await.unwrap()).unwrap();
         let mut names = Vec::new();
         for message in queue.messages() {
             let delivery = store.delivery(&message.org, &message.endpoint, &message.delivery, at(0)).await.unwrap();

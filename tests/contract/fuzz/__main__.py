@@ -24,7 +24,7 @@ HOOKS = {"PYTHONPATH": str(HERE), "SCHEMATHESIS_HOOKS": "hooks"}
 CHAIN = [("createFlow", 201), ("executeFlow", 202), ("approveRun", 200)]
 # The operations of the chains, with valid requests only: an invalid one ends a chain, and the other groups send those.
 LIFE_OF_A_RUN = [
-    "createFlow", "executeFlow", "listFlowRuns", "listApprovals", "getRun", "getStepOutput", "approveRun", "rejectRun", "cancelRun", "retryRun",
+    "createFlow", "executeFlow", "listFlowRuns", "listApprovals", "listDecisions", "getRun", "getStepOutput", "approveRun", "rejectRun", "cancelRun", "retryRun",
     "purgeRunOutputs",
 ]  # fmt: skip
 # The operations and the phases of each group, divided by the time they take. Operations that are in no group are in `others`.

@@ -46,6 +46,12 @@ pub enum Command {
         #[arg(long)]
         org: OrgId,
     },
+    /// Adds the decisions of an organisation that the history lacks, and prints their number. It reads every run.
+    IndexDecisions {
+        /// The organisation.
+        #[arg(long)]
+        org: OrgId,
+    },
     /// Registers or replaces a service connection.
     PutConnection(ConnectionOptions),
 }

@@ -136,6 +136,16 @@ pub struct GateArgs {
     pub note: Option<String>,
 }
 
+/// The approval to reassign, and to whom.
+#[derive(Debug, Args)]
+pub struct ReassignArgs {
+    #[command(flatten)]
+    pub gate: GateArgs,
+    /// Who may decide from now on: `role:…`, `user:…` or `team:…`.
+    #[arg(long, value_name = "ASSIGNEE")]
+    pub to: String,
+}
+
 /// A filter on approvals.
 #[derive(Debug, Args)]
 pub struct ApprovalsArgs {
@@ -147,6 +157,39 @@ pub struct ApprovalsArgs {
     pub flow: Option<String>,
     #[command(flatten)]
     pub paging: Paging,
+}
+
+/// A filter on decisions.
+#[derive(Debug, Args)]
+pub struct DecisionsArgs {
+    /// Only by this actor.
+    #[arg(long)]
+    pub actor: Option<String>,
+    /// Only in runs of this flow: id or slug.
+    #[arg(long)]
+    pub flow: Option<String>,
+    /// Only this verdict.
+    #[arg(long)]
+    pub verdict: Option<Verdict>,
+    /// Only those for another action than the proposed one; `--edited false`: only the others.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
+    pub edited: Option<bool>,
+    /// Only decided then or later (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Only decided before (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    #[command(flatten)]
+    pub paging: Paging,
+}
+
+/// How an approval was decided.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Verdict {
+    Approved,
+    Rejected,
+    Expired,
 }
 
 /// The status of a run.

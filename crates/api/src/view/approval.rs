@@ -10,7 +10,7 @@ use domain::time::Time;
 use serde_json::{Value, json};
 
 use super::fit::shrink;
-use super::gate::{decision, put_question, votes};
+use super::gate::{decision, put_changes, put_question, votes};
 use super::part::url_of_part;
 use super::payload::put_payload;
 use crate::ApiRequest;
@@ -104,6 +104,7 @@ async fn row(runs: &impl Runs, now: Time, viewer: Viewer<'_>, shown: ShownApprov
     if let Some(NodeKind::Approval(rules)) = spec.position(&gate.node).map(|ix| &spec.node(ix).kind) {
         put_rules(&mut view, rules);
     }
+    put_changes(&mut view, gate);
     if let Some(earlier) = earlier_decision(runs, now, gate).await? {
         set(&mut view, "earlierDecision", earlier);
     }

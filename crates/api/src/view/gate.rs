@@ -1,16 +1,36 @@
 //! Approvals: what the reviewer is asked, the votes, and the record of the decision.
 
 use domain::flow::{Destination, Spec};
-use domain::gate::{Gate, MAX_PATCH_BYTES};
+use domain::gate::{Gate, MAX_PATCH_BYTES, Reassignment};
 use domain::ports::{PortError, Runs};
 use domain::run::Run;
 use domain::time::Time;
 use serde_json::{Value, json};
 
+use super::fit::shrink;
 use super::identity::put_identity;
+use super::part::url_of_part;
 use super::payload::put_payload;
 use super::run::run;
 use crate::json_object::set;
+
+/// Adds what has happened to an approval while it was open.
+pub(super) fn put_changes(view: &mut Value, gate: &Gate) {
+    let reassignment = |reassignment: &Reassignment| {
+        let by = reassignment.by.as_ref();
+        let mut view = json!({
+            "from": reassignment.from,
+            "to": reassignment.to,
+            "actor": by.map(|by| &by.id),
+            "at": reassignment.at,
+            "note": reassignment.note,
+        });
+        put_identity(&mut view, "identity", by.and_then(|by| by.identity.as_ref()));
+        view
+    };
+    set(view, "reassignments", gate.reassignments.iter().map(reassignment).collect::<Vec<_>>().into());
+    set(view, "reminders", json!(gate.reminders));
+}
 
 /// Adds what the reviewer is asked.
 pub(super) async fn put_question(runs: &impl Runs, now: Time, view: &mut Value, gate: &Gate) -> Result<(), PortError> {
@@ -35,6 +55,7 @@ pub(super) async fn put_gate(runs: &impl Runs, now: Time, view: &mut Value, gate
     set(view, "round", json!(gate.basis.round));
     set(view, "shownSha256", json!(gate.shown_sha256(spec)));
     set(view, "votes", votes(runs, now, gate).await?.into());
+    put_changes(view, gate);
     if let Some(output) = output(runs, now, gate).await? {
         set(view, "output", output);
     }
@@ -61,6 +82,9 @@ pub(super) async fn votes(runs: &impl Runs, now: Time, gate: &Gate) -> Result<Ve
     for vote in &gate.votes {
         let mut view = json!({"actor": vote.actor, "at": vote.at, "note": vote.note, "actionSha256": vote.action_sha256});
         put_identity(&mut view, "identity", vote.identity.as_ref());
+        if !vote.groups.is_empty() {
+            set(&mut view, "groups", json!(vote.groups));
+        }
         if vote.action_sha256 == sha256 {
             put_payload(runs, now, &mut view, "action", action).await?;
             put_patch(&mut view, gate.voted_patch());
@@ -112,4 +136,16 @@ pub async fn decided(
 ) -> Result<Value, PortError> {
     let (decision, votes) = (decision(runs, now, gate, destinations).await?, votes(runs, now, gate).await?);
     Ok(json!({"run": run(decided_run), "nodeId": gate.node, "approvalId": gate.id, "votes": votes, "decision": decision}))
+}
+
+/// Replaces decisions and votes by references until several results of [`decided`] are small enough for one response.
+pub fn shrink_decided(results: &mut Vec<Value>) {
+    let mut rows = Value::Array(std::mem::take(results));
+    shrink(&mut rows, "", &["decision", "votes"], |row, part| {
+        let text = |pointer: &str| row.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        url_of_part(text("/run/id"), text("/nodeId"), part)
+    });
+    if let Value::Array(rows) = rows {
+        *results = rows;
+    }
 }

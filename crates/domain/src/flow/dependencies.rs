@@ -42,7 +42,7 @@ impl Spec {
                     let reviewers = assignee.map(|assignee| Reviewers {
                         path: format!("{path}.assignTo"),
                         assignee,
-                        required: gate.required_approvals,
+                        required: gate.required_approvals.required(),
                     });
                     found.reviewers.extend(reviewers);
                 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::quorum::Quorum;
+use crate::gate::Escalation;
 use crate::name::{NodeId, ServiceSlug};
 use crate::template::{Expression, Template, Text};
 
@@ -232,8 +234,12 @@ pub struct Approval {
     pub allowed_edits: Option<Vec<String>>,
     /// Excludes the actor who started the run.
     pub require_different_actor: bool,
-    /// The number of approvals that are required.
-    pub required_approvals: u32,
+    /// The approvals that are required.
+    pub required_approvals: Quorum,
+    /// To whom the gate is assigned later if it is still open, the earliest first.
+    pub escalate: Vec<Escalation>,
+    /// When the assignee is reminded, in seconds before the deadline, the earliest first.
+    pub remind: Vec<u64>,
 }
 
 /// The `retry` of a node: exponential backoff, for failures after which another attempt may succeed.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::flow::BaseUrls;
+use crate::flow::{BaseUrls, Quorum};
 use crate::id::RunId;
 
 /// What an approval rests on besides its question. Approvals that were opened by an earlier version have less of it.
@@ -17,6 +17,8 @@ pub struct Basis {
     pub base_urls: Option<BaseUrls>,
     /// The actors who may not decide because the flow has `requireDifferentActor`. Empty if it has not.
     pub barred: BTreeSet<String>,
+    /// The quorum, if it is by groups: then it says who may decide, and the inbox asks for that. Who must approve is in the flow.
+    pub quorum: Option<Quorum>,
     /// The decision of the run that this run repeats, if it was not taken over because something has changed since.
     pub earlier: Option<EarlierDecision>,
 }
@@ -24,7 +26,7 @@ pub struct Basis {
 impl Default for Basis {
     /// Returns the basis of an approval of which nothing more is known.
     fn default() -> Self {
-        Self { flow_version: None, round: 1, base_urls: None, barred: BTreeSet::new(), earlier: None }
+        Self { flow_version: None, round: 1, base_urls: None, barred: BTreeSet::new(), quorum: None, earlier: None }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::record::Gate;
+use super::voting::names;
 use crate::access::{Actor, Assignee};
 use crate::time::Time;
 
@@ -21,6 +22,9 @@ pub enum CannotDecide {
     /// It requires another actor than the one who started the run.
     #[error("the actor who started the run may not decide this approval")]
     StartedTheRun,
+    /// Approvals of certain groups are required, and the actor can fill none of the places that are left.
+    #[error("the approvals that are missing here must come from {0}")]
+    NoPlace(String),
     /// The actor has approved it, and more approvals are required.
     #[error("you have approved this already, and more approvals are required")]
     AlreadyVoted,
@@ -32,7 +36,7 @@ impl CannotDecide {
         match self {
             Self::Closed => "closed",
             Self::Expired => "expired",
-            Self::NotAssigned(_) => "not_assigned",
+            Self::NotAssigned(_) | Self::NoPlace(_) => "not_assigned",
             Self::StartedTheRun => "started_the_run",
             Self::AlreadyVoted => "already_voted",
         }
@@ -55,6 +59,11 @@ impl Gate {
         if !barred.is_disjoint(&actor.principals) {
             return Some(CannotDecide::StartedTheRun);
         }
-        self.votes.iter().any(|vote| vote.is_of(actor)).then_some(CannotDecide::AlreadyVoted)
+        if self.votes.iter().any(|vote| vote.is_of(actor)) {
+            return Some(CannotDecide::AlreadyVoted);
+        }
+        let quorum = self.basis.quorum.as_ref()?;
+        let (votes, groups) = (self.vote_groups(), quorum.groups_of(actor));
+        (!quorum.has_place_for(&votes, &groups)).then(|| CannotDecide::NoPlace(names(quorum.open_groups(&votes))))
     }
 }

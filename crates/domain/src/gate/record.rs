@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::basis::Basis;
+use super::clock::Reassignment;
 use super::question::Question;
 use crate::access::{Actor, Assignee, Identity};
-use crate::flow::{BaseUrls, NodeIx, NodeKind, Spec};
+use crate::flow::{Approval, BaseUrls, NodeIx, NodeKind, Quorum, Spec};
 use crate::id::{ApprovalId, FlowId, OrgId, RunId};
 use crate::name::NodeId;
 use crate::payload::Payload;
@@ -52,6 +53,10 @@ pub struct Gate {
     pub reused_from: Option<RunId>,
     /// What the approval rests on, as it was when the gate opened.
     pub basis: Basis,
+    /// The changes of its assignee, in order.
+    pub reassignments: Vec<Reassignment>,
+    /// When the assignee was reminded, as the flow says in `remind`.
+    pub reminders: Vec<Time>,
 }
 
 /// One approval of those that a gate requires.
@@ -69,6 +74,8 @@ pub struct Vote {
     pub note: Option<String>,
     /// The SHA-256 of the action that was approved: all votes must be for the same action.
     pub action_sha256: String,
+    /// The groups of the quorum whose places the actor could fill at that time. Empty if the quorum is a number.
+    pub groups: Vec<Assignee>,
 }
 
 /// An action that a reviewer has edited.
@@ -134,7 +141,11 @@ impl Gate {
         let node = spec.node(ix);
         let bars = matches!(&node.kind, NodeKind::Approval(rules) if rules.require_different_actor);
         let barred = if bars { run.starters().into_iter().map(str::to_owned).collect() } else { BTreeSet::new() };
-        let basis = Basis { flow_version: Some(run.flow_version), base_urls: Some(base_urls), barred, ..Basis::default() };
+        let quorum = match &node.kind {
+            NodeKind::Approval(Approval { required_approvals: by_groups @ Quorum::From(_), .. }) => Some(by_groups.clone()),
+            _ => None,
+        };
+        let basis = Basis { flow_version: Some(run.flow_version), base_urls: Some(base_urls), barred, quorum, ..Basis::default() };
         Self {
             id: id_of(run, ix, &node.id, basis.round, now),
             run: run.id,
@@ -153,6 +164,8 @@ impl Gate {
             closed_at: None,
             reused_from: None,
             basis,
+            reassignments: Vec::new(),
+            reminders: Vec::new(),
         }
     }
 
@@ -171,6 +184,11 @@ impl Gate {
     /// Returns whether the gate waits for a decision.
     pub fn is_open(&self) -> bool {
         self.closed_at.is_none()
+    }
+
+    /// Returns whether the gate was decided in this run, and not taken over from another one.
+    pub fn is_decided_here(&self) -> bool {
+        self.outcome.is_some() && self.reused_from.is_none()
     }
 
     /// Returns the action that the votes are for.

@@ -70,15 +70,20 @@ impl Gate {
             Route::Fail => "fail".to_owned(),
             Route::To(node) => format!("route_to:{node}"),
         };
-        BTreeMap::from([
-            ("assignTo", json!(self.assign_to)),
+        let mut rules = BTreeMap::from([
+            // It may be reassigned while it is open; what was shown stays what was shown.
+            ("assignTo", json!(self.first_assignee())),
             ("overrideSchema", json!(approval.override_schema)),
             ("allowedEdits", json!(approval.allowed_edits)),
             ("requireDifferentActor", json!(approval.require_different_actor)),
             ("requiredApprovals", json!(approval.required_approvals)),
             ("onReject", json!(route(&approval.on_reject))),
             ("onTimeout", json!(route(&approval.on_timeout))),
-        ])
+        ]);
+        if !approval.escalate.is_empty() {
+            rules.insert("escalate", json!(approval.escalate));
+        }
+        rules
     }
 }
 

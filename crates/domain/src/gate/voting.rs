@@ -6,7 +6,7 @@ use super::action::Action;
 use super::record::{EditedAction, Gate, Outcome, Vote};
 use crate::access::{Actor, Assignee};
 use crate::error::ApplicationError;
-use crate::flow::Approval;
+use crate::flow::{Approval, Quorum};
 use crate::payload::Payload;
 use crate::problem::FieldErrors;
 use crate::status::Verdict;
@@ -56,6 +56,9 @@ pub enum BallotError {
     /// The gate requires another actor than the one who started the run.
     #[error("the actor who started the run may not decide this approval")]
     StarterMayNot,
+    /// The gate requires approvals of certain groups, and the actor is in none of those whose approvals are missing.
+    #[error("the approvals that are missing here must come from {0}")]
+    NoPlace(String),
     /// The gate is decided.
     #[error("this approval was {0} already")]
     AlreadyDecided(Verdict),
@@ -79,7 +82,7 @@ impl From<BallotError> for ApplicationError {
     fn from(error: BallotError) -> Self {
         let message = error.to_string();
         match error {
-            BallotError::NotAssigned(_) | BallotError::StarterMayNot => Self::Forbidden(message),
+            BallotError::NotAssigned(_) | BallotError::StarterMayNot | BallotError::NoPlace(_) => Self::Forbidden(message),
             BallotError::AlreadyDecided(_) | BallotError::Closed(_) | BallotError::ActionDiffers | BallotError::UnknownAction => {
                 Self::Conflict(message)
             }
@@ -109,12 +112,7 @@ impl Gate {
         ballot: Ballot,
         now: Time,
     ) -> Result<BallotOutcome, BallotError> {
-        if let Some(assignee) = self.assign_to.as_ref().filter(|assignee| !assignee.includes(actor)) {
-            return Err(BallotError::NotAssigned(assignee.clone()));
-        }
-        if rules.require_different_actor && actor.principals.iter().any(|principal| starters.contains(principal.as_str())) {
-            return Err(BallotError::StarterMayNot);
-        }
+        self.must_be_entitled(rules, starters, actor)?;
         let (verdict, choice, note) = match self.without_respelling(ballot) {
             Ballot::Approve { action, note } => (Verdict::Approved, action.map_or(Choice::Proposed, Choice::Edited), note),
             Ballot::ApproveVoted { sha256, note } => (Verdict::Approved, Choice::Known(sha256), note),
@@ -125,12 +123,14 @@ impl Gate {
             Choice::Known(sha256) => sha256.clone(),
             Choice::Edited(action) => action.sha256().to_owned(),
         };
+        let groups = rules.required_approvals.groups_of(actor);
         if let Some(repeated) = self.if_on_record(actor, verdict, &action_sha256)? {
             return Ok(repeated);
         }
         if now >= self.deadline {
             return Err(BallotError::Closed("its deadline has passed"));
         }
+        self.must_have_place(rules, actor, &groups)?;
         let edited = self.edited_by(rules, choice, &action_sha256)?;
         if verdict == Verdict::Approved {
             if self.votes.iter().any(|vote| vote.action_sha256 != action_sha256) {
@@ -143,14 +143,74 @@ impl Gate {
                 at: now,
                 note: note.clone(),
                 action_sha256,
+                groups,
             });
-            if self.votes.len() < rules.required_approvals as usize {
+            if self.votes.len() < rules.required_approvals.required() as usize {
                 self.edited = edited;
                 return Ok(BallotOutcome::MoreNeeded);
             }
         }
         self.close_with(verdict, Some(actor), edited, note, now);
         Ok(BallotOutcome::Decided(verdict))
+    }
+
+    /// Fails if `actor` may not assign the gate to somebody else: it is closed, or the actor may not decide it. `may_always` is true for an
+    /// actor who may change flows, and who may therefore reassign every gate.
+    pub fn may_reassign(
+        &self,
+        rules: &Approval,
+        starters: &BTreeSet<&str>,
+        actor: &Actor,
+        may_always: bool,
+        now: Time,
+    ) -> Result<(), BallotError> {
+        if !may_always {
+            self.must_be_entitled(rules, starters, actor)?;
+        }
+        if let Some(outcome) = &self.outcome {
+            return Err(BallotError::AlreadyDecided(outcome.verdict));
+        }
+        if !self.is_open() {
+            return Err(BallotError::Closed("its run has ended"));
+        }
+        if now >= self.deadline {
+            return Err(BallotError::Closed("its deadline has passed"));
+        }
+        Ok(())
+    }
+
+    /// Fails if the gate is not for `actor`, whatever has happened to it so far: it is assigned to others, its quorum names no group of the
+    /// actor's, or the actor started the run.
+    fn must_be_entitled(&self, rules: &Approval, starters: &BTreeSet<&str>, actor: &Actor) -> Result<(), BallotError> {
+        if let Some(assignee) = self.assign_to.as_ref().filter(|assignee| !assignee.includes(actor)) {
+            return Err(BallotError::NotAssigned(assignee.clone()));
+        }
+        if rules.require_different_actor && actor.principals.iter().any(|principal| starters.contains(principal.as_str())) {
+            return Err(BallotError::StarterMayNot);
+        }
+        if let Quorum::From(places) = &rules.required_approvals
+            && rules.required_approvals.groups_of(actor).is_empty()
+        {
+            return Err(no_place(places.iter().map(|places| &places.from)));
+        }
+        Ok(())
+    }
+
+    /// Fails if the quorum is by groups and no place is left that `actor`, who is in `groups`, could fill. Somebody who has voted has a
+    /// place, and may still reject.
+    fn must_have_place(&self, rules: &Approval, actor: &Actor, groups: &[Assignee]) -> Result<(), BallotError> {
+        let quorum = &rules.required_approvals;
+        let votes = self.vote_groups();
+        let is_counted = matches!(quorum, Quorum::Of(_)) || self.votes.iter().any(|vote| vote.is_of(actor));
+        if is_counted || quorum.has_place_for(&votes, groups) {
+            return Ok(());
+        }
+        Err(no_place(quorum.open_groups(&votes)))
+    }
+
+    /// Returns the groups whose places each vote may fill.
+    pub(super) fn vote_groups(&self) -> Vec<&[Assignee]> {
+        self.votes.iter().map(|vote| vote.groups.as_slice()).collect()
     }
 
     /// Returns the action of a ballot if it is not the proposed one, byte by byte. Fails if the flow does not allow it, and if the ballot
@@ -226,4 +286,13 @@ impl Gate {
         });
         self.closed_at = Some(now);
     }
+}
+
+fn no_place<'a>(groups: impl IntoIterator<Item = &'a Assignee>) -> BallotError {
+    BallotError::NoPlace(names(groups))
+}
+
+/// Returns the groups in words.
+pub(super) fn names<'a>(groups: impl IntoIterator<Item = &'a Assignee>) -> String {
+    groups.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }

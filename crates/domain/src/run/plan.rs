@@ -10,9 +10,9 @@ use crate::time::Time;
 pub struct Plan {
     /// The nodes that may begin or continue, in topological order.
     pub ready: Vec<NodeIx>,
-    /// The open gates whose deadline has passed.
+    /// The open gates for which the clock has something to do: an escalation, a reminder or an expiry.
     pub overdue: Vec<NodeIx>,
-    /// The next time at which a node that waits is due, or an open gate expires.
+    /// The next time at which a node that waits or an open gate is due.
     pub wake_at: Option<Time>,
 }
 

@@ -15,7 +15,8 @@ pub struct NodeState {
     pub attempts: u32,
     /// When the first attempt began; kept while the node is under way.
     pub started_at: Option<Time>,
-    /// For a running node that waits: when it continues. For an open gate: its deadline.
+    /// For a running node that waits: when it continues. For an open gate: when the clock has something to do for it, at its deadline at the
+    /// latest.
     pub due: Option<Time>,
 }
 

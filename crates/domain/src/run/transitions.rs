@@ -101,12 +101,23 @@ impl Run {
         self.progress.set(ix, NodeState { status, exit, attempts, started_at: None, due: None });
     }
 
-    /// Opens a gate that must be decided by `deadline`.
-    pub fn open_gate(&mut self, spec: &Spec, ix: NodeIx, deadline: Time, now: Time) -> Result<(), TransitionError> {
+    /// Opens a gate for which the clock has something to do at `due`: its deadline, or an escalation or a reminder before it.
+    pub fn open_gate(&mut self, spec: &Spec, ix: NodeIx, due: Time, now: Time) -> Result<(), TransitionError> {
         self.start(spec, ix, now)?;
         let state = self.progress.get(ix);
-        self.progress.set(ix, NodeState { status: NodeStatus::AwaitingApproval, due: Some(deadline), ..state });
+        self.progress.set(ix, NodeState { status: NodeStatus::AwaitingApproval, due: Some(due), ..state });
         self.update_status(spec, now);
+        Ok(())
+    }
+
+    /// Sets the next time at which the clock has something to do for an open gate.
+    pub fn postpone_gate(&mut self, ix: NodeIx, due: Time) -> Result<(), TransitionError> {
+        self.must_take_votes()?;
+        let state = self.progress.get(ix);
+        if state.status != NodeStatus::AwaitingApproval {
+            return Err(TransitionError::NodeIs(state.status));
+        }
+        self.progress.set(ix, NodeState { due: Some(due), ..state });
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::change::DomainEvent;
+use super::change::{ApprovalEvent, DomainEvent};
 use crate::event_name::names;
 use crate::flow::{NodeIx, NodeKind, Spec};
 use crate::gate::Gate;
@@ -70,6 +70,10 @@ pub fn test_event(id: EventId, org: OrgId, now: Time) -> Event {
 /// What was read to make the data of a domain event. Each event needs some of the fields.
 #[derive(Debug, Default)]
 pub struct Reading {
+    /// The run, for an event that does not have it.
+    pub run: Option<Box<Run>>,
+    /// The URL of the console, which the links of approvals begin with. None if the deployment does not know it.
+    pub console: Option<String>,
     /// The input of the run, for a run that began.
     pub input: Option<Payload>,
     /// The spec of the run, for a run that succeeded and for a generation that began.
@@ -85,6 +89,7 @@ pub struct Reading {
 /// Returns the `data` of an event, small enough for a body of [`MAX_BODY_BYTES`].
 pub fn data_of(event: &DomainEvent, reading: &Reading) -> Value {
     let mut body = EventData::default();
+    let run = event.whole_run().or(reading.run.as_deref());
     match event {
         DomainEvent::Started(run) => {
             body.data = json!({"runId": run.id, "flowId": run.flow, "flowSlug": run.flow_slug, "trigger": run.trigger});
@@ -100,6 +105,7 @@ pub fn data_of(event: &DomainEvent, reading: &Reading) -> Value {
             });
             body.put("", "proposedAction", &gate.proposed_action, url_of(&gate.run, &gate.node, "?of=proposedAction"));
         }
+        DomainEvent::Approval { gate, what } => body.data = approval_data(gate, *what, run, reading),
         DomainEvent::Generating { run, node, .. } => {
             let spec = reading.spec.as_ref();
             let kind = spec.and_then(|spec| Some(&spec.node(spec.position(node)?).kind));
@@ -110,12 +116,52 @@ pub fn data_of(event: &DomainEvent, reading: &Reading) -> Value {
             body.data = json!({"runId": run.id, "stepId": step_id(&run.id, node), "nodeId": node, "model": model});
         }
         DomainEvent::Generated(step) => body.of_generated(step, reading),
-        DomainEvent::Emitted(step) => return emitted(step, reading),
+        DomainEvent::Emitted(step) => body.data = emitted(step, reading),
+    }
+    if let Some((fields, run)) = body.data.as_object_mut().zip(run) {
+        // A flow may put a field of this name into the data of its own event.
+        fields.entry("traceId").or_insert_with(|| json!(run.trace_id));
     }
     body.shrunk()
 }
 
-/// Returns the data of a `webhook_emit`: what the flow put there, and no field of ours.
+/// Returns the data of an event of an approval.
+fn approval_data(gate: &Gate, what: ApprovalEvent, run: Option<&Run>, reading: &Reading) -> Value {
+    let mut data = json!({
+        "approvalId": gate.id, "runId": gate.run, "stepId": step_id(&gate.run, &gate.node), "nodeId": gate.node, "flowId": gate.flow,
+        "flowSlug": run.map(|run| &run.flow_slug), "actionLabel": gate.action_label, "assignTo": gate.assign_to, "openedAt": gate.opened_at,
+        "expiresAt": gate.deadline, "link": reading.console.as_ref().map(|console| format!("{console}/approvals/{}", gate.id)),
+    });
+    let more = match what {
+        ApprovalEvent::Opened | ApprovalEvent::Reminded(_) => json!({}),
+        ApprovalEvent::Decided | ApprovalEvent::Expired => gate.outcome.as_ref().map_or_else(
+            || json!({}),
+            |outcome| {
+                json!({
+                    "decision": outcome.verdict, "actor": outcome.actor, "identity": outcome.identity, "note": outcome.note,
+                    "decidedAt": outcome.decided_at, "edited": !outcome.is_as_proposed(), "proposedSha256": outcome.proposed_sha256,
+                    "decidedSha256": outcome.decided_sha256,
+                })
+            },
+        ),
+        ApprovalEvent::Reassigned(position) => gate.reassignments.get(position).map_or_else(
+            || json!({}),
+            |reassignment| {
+                let by = reassignment.by.as_ref();
+                json!({
+                    "from": reassignment.from, "to": reassignment.to, "actor": by.map(|by| &by.id), "identity": by.and_then(|by| by.identity.as_ref()),
+                    "note": reassignment.note,
+                })
+            },
+        ),
+    };
+    if let (Some(fields), Value::Object(more)) = (data.as_object_mut(), more) {
+        fields.extend(more);
+    }
+    data
+}
+
+/// Returns the data of a `webhook_emit`: what the flow put there.
 fn emitted(step: &StepRecord, reading: &Reading) -> Value {
     let input = value_or(step.input.as_ref(), reading);
     let data = input.and_then(|input| input.get("data")).cloned().unwrap_or_else(|| json!({}));

@@ -4,6 +4,7 @@ use crate::gate::Gate;
 use crate::id::{EventId, OrgId, RunId};
 use crate::name::NodeId;
 use crate::run::{NodeStatus, Run, RunStatus};
+use crate::status::Verdict;
 use crate::step::{Payload, StepRecord};
 use crate::time::Time;
 
@@ -19,8 +20,13 @@ pub enum StreamChange {
         /// The run after the write.
         after: Box<Run>,
     },
-    /// A gate was written for the first time.
-    Gate(Box<Gate>),
+    /// A gate was opened, taken over or changed.
+    Gate {
+        /// The gate before the write; none if the write created it.
+        before: Option<Box<Gate>>,
+        /// The gate after the write.
+        after: Box<Gate>,
+    },
     /// A record of a step was written for the first time.
     Step(Box<StepRecord>),
 }
@@ -34,6 +40,13 @@ pub enum DomainEvent {
     Ended(Box<Run>),
     /// A gate opened.
     Opened(Box<Gate>),
+    /// Something happened to a gate.
+    Approval {
+        /// The gate after it.
+        gate: Box<Gate>,
+        /// What happened.
+        what: ApprovalEvent,
+    },
     /// An `llm_step` began its first attempt.
     Generating {
         /// The run.
@@ -49,6 +62,21 @@ pub enum DomainEvent {
     Emitted(Box<StepRecord>),
 }
 
+/// What can happen to a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApprovalEvent {
+    /// It opened.
+    Opened,
+    /// It was approved or rejected.
+    Decided,
+    /// Nobody decided it in time.
+    Expired,
+    /// It was assigned to somebody else: the reassignment at this position of its record.
+    Reassigned(usize),
+    /// Its assignee was reminded: the reminder at this position of its record.
+    Reminded(usize),
+}
+
 /// Returns the events of a change. They follow from the change alone, so that a change that is read twice has the same events.
 pub fn domain_events(change: &StreamChange) -> Vec<DomainEvent> {
     match change {
@@ -57,9 +85,9 @@ pub fn domain_events(change: &StreamChange) -> Vec<DomainEvent> {
             started.into_iter().chain(generating(None, after)).chain(ended(None, after)).collect()
         }
         StreamChange::Run { before: Some(before), after } => generating(Some(before), after).chain(ended(Some(before), after)).collect(),
-        // A gate that was taken over was decided in another run, which had the event.
-        StreamChange::Gate(gate) if gate.is_open() && gate.reused_from.is_none() => vec![DomainEvent::Opened(gate.clone())],
-        StreamChange::Gate(_) => Vec::new(),
+        // A gate that was taken over was decided in another run, which had the events.
+        StreamChange::Gate { after, .. } if after.reused_from.is_some() => Vec::new(),
+        StreamChange::Gate { before, after } => approval_events(before.as_deref(), after),
         // A step that was taken over happened in another run; a receipt only replaces a record.
         StreamChange::Step(step) if step.reused_from.is_some() || step.purged.is_some() => Vec::new(),
         StreamChange::Step(step) => match (step.kind.as_str(), step.status) {
@@ -68,6 +96,27 @@ pub fn domain_events(change: &StreamChange) -> Vec<DomainEvent> {
             _ => Vec::new(),
         },
     }
+}
+
+/// Returns what has happened to a gate between two writes. A gate that opens again, with another id, is a new one.
+fn approval_events(before: Option<&Gate>, after: &Gate) -> Vec<DomainEvent> {
+    let before = before.filter(|before| before.id == after.id);
+    let mut happened = Vec::new();
+    if before.is_none() && after.is_open() {
+        happened.push(ApprovalEvent::Opened);
+    }
+    let known = before.map_or(0, |before| before.reassignments.len());
+    happened.extend((known..after.reassignments.len()).map(ApprovalEvent::Reassigned));
+    let known = before.map_or(0, |before| before.reminders.len());
+    happened.extend((known..after.reminders.len()).map(ApprovalEvent::Reminded));
+    if let Some(outcome) = &after.outcome
+        && before.is_none_or(|before| before.outcome.is_none())
+    {
+        happened.push(if outcome.verdict == Verdict::Expired { ApprovalEvent::Expired } else { ApprovalEvent::Decided });
+    }
+    let awaiting = happened.contains(&ApprovalEvent::Opened).then(|| DomainEvent::Opened(Box::new(after.clone())));
+    let approval = happened.into_iter().map(|what| DomainEvent::Approval { gate: Box::new(after.clone()), what });
+    awaiting.into_iter().chain(approval).collect()
 }
 
 fn ended(before: Option<&Run>, after: &Run) -> Option<DomainEvent> {
@@ -85,8 +134,16 @@ impl DomainEvent {
     pub fn run(&self) -> RunId {
         match self {
             Self::Started(run) | Self::Ended(run) | Self::Generating { run, .. } => run.id,
-            Self::Opened(gate) => gate.run,
+            Self::Opened(gate) | Self::Approval { gate, .. } => gate.run,
             Self::Generated(step) | Self::Emitted(step) => step.run,
+        }
+    }
+
+    /// Returns the run, if the event has all of it.
+    pub fn whole_run(&self) -> Option<&Run> {
+        match self {
+            Self::Started(run) | Self::Ended(run) | Self::Generating { run, .. } => Some(run),
+            Self::Opened(_) | Self::Approval { .. } | Self::Generated(_) | Self::Emitted(_) => None,
         }
     }
 
@@ -94,7 +151,7 @@ impl DomainEvent {
     pub fn org(&self) -> Option<OrgId> {
         match self {
             Self::Started(run) | Self::Ended(run) | Self::Generating { run, .. } => Some(run.org),
-            Self::Opened(gate) => Some(gate.org),
+            Self::Opened(gate) | Self::Approval { gate, .. } => Some(gate.org),
             Self::Generated(_) | Self::Emitted(_) => None,
         }
     }
@@ -110,6 +167,13 @@ impl DomainEvent {
                 RunStatus::Failed | RunStatus::Running | RunStatus::AwaitingApproval => names::RUN_FAILED,
             },
             Self::Opened(_) => names::AWAITING_APPROVAL,
+            Self::Approval { what, .. } => match what {
+                ApprovalEvent::Opened => names::APPROVAL_OPENED,
+                ApprovalEvent::Decided => names::APPROVAL_DECIDED,
+                ApprovalEvent::Expired => names::APPROVAL_EXPIRED,
+                ApprovalEvent::Reassigned(_) => names::APPROVAL_REASSIGNED,
+                ApprovalEvent::Reminded(_) => names::APPROVAL_REMINDED,
+            },
             Self::Generating { .. } => names::GENERATION_STARTED,
             Self::Generated(step) if step.status == NodeStatus::Succeeded => names::GENERATION_COMPLETED,
             Self::Generated(_) => names::GENERATION_FAILED,
@@ -123,6 +187,15 @@ impl DomainEvent {
             Self::Started(run) => run.started_at,
             Self::Ended(run) => run.finished_at.unwrap_or(run.started_at),
             Self::Opened(gate) => gate.opened_at,
+            Self::Approval { gate, what } => {
+                let at = match what {
+                    ApprovalEvent::Opened => None,
+                    ApprovalEvent::Decided | ApprovalEvent::Expired => gate.outcome.as_ref().map(|outcome| outcome.decided_at),
+                    ApprovalEvent::Reassigned(position) => gate.reassignments.get(*position).map(|reassignment| reassignment.at),
+                    ApprovalEvent::Reminded(position) => gate.reminders.get(*position).copied(),
+                };
+                at.unwrap_or(gate.opened_at)
+            }
             Self::Generating { at, .. } => *at,
             Self::Generated(step) | Self::Emitted(step) => step.completed_at,
         }
@@ -132,7 +205,7 @@ impl DomainEvent {
     pub fn event_id(&self) -> EventId {
         let node = match self {
             Self::Started(_) | Self::Ended(_) => "",
-            Self::Opened(gate) => gate.node.as_str(),
+            Self::Opened(gate) | Self::Approval { gate, .. } => gate.node.as_str(),
             Self::Generating { node, .. } => node.as_str(),
             Self::Generated(step) => step.node.as_str(),
             Self::Emitted(step) => {
@@ -141,8 +214,12 @@ impl DomainEvent {
                 return recorded.unwrap_or_else(|| EventId::derived(&step.run, step.node.as_str(), step.run.created_at()));
             }
         };
-        // No node has a `#` in its name.
-        EventId::derived(&self.run(), &format!("{}#{node}", self.name().unwrap_or_default()), self.at())
+        // No node has a `#` in its name. Two escalations may happen at the same time.
+        let position = match self {
+            Self::Approval { what: ApprovalEvent::Reassigned(position) | ApprovalEvent::Reminded(position), .. } => format!("#{position}"),
+            _ => String::new(),
+        };
+        EventId::derived(&self.run(), &format!("{}#{node}{position}", self.name().unwrap_or_default()), self.at())
     }
 }
 

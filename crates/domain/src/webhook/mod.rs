@@ -7,7 +7,7 @@ mod endpoint;
 
 pub use crate::event_name::{Subscription, is_event_name, is_reserved, names};
 pub use body::{Event, MAX_BODY_BYTES, Reading, data_of, test_event};
-pub use change::{DomainEvent, StreamChange, domain_events};
+pub use change::{ApprovalEvent, DomainEvent, StreamChange, domain_events};
 pub use delivery::{
     AttemptResult, Delivery, DeliveryMessage, DeliveryStatus, KEPT_SECONDS, MAX_ANSWER_BYTES, RETRY_AFTER_SECONDS, headers,
 };

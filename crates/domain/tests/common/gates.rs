@@ -38,6 +38,8 @@ pub fn gate_proposing(proposed: Value) -> Gate {
         closed_at: None,
         reused_from: None,
         basis: domain::gate::Basis::default(),
+        reassignments: Vec::new(),
+        reminders: Vec::new(),
     }
 }
 
@@ -80,8 +82,17 @@ pub fn vote(gate: &mut Gate, rules: &Approval, who: &str, ballot: Ballot) -> Res
 }
 
 pub fn vote_at(gate: &mut Gate, rules: &Approval, who: &str, ballot: Ballot, seconds: u64) -> Result<BallotOutcome, BallotError> {
+    vote_of(gate, rules, &actor(who), ballot, seconds)
+}
+
+/// Votes as [`vote`] does, with the roles and teams of `who`.
+pub fn vote_by(gate: &mut Gate, rules: &Approval, who: &Actor, ballot: Ballot) -> Result<BallotOutcome, BallotError> {
+    vote_of(gate, rules, who, ballot, 10)
+}
+
+fn vote_of(gate: &mut Gate, rules: &Approval, who: &Actor, ballot: Ballot, seconds: u64) -> Result<BallotOutcome, BallotError> {
     let before = gate.clone();
-    let result = gate.vote(rules, &[STARTER].into(), &actor(who), ballot, at(seconds));
+    let result = gate.vote(rules, &[STARTER].into(), who, ballot, at(seconds));
     if !matches!(result, Ok(BallotOutcome::Decided(_) | BallotOutcome::MoreNeeded)) {
         assert_eq!(*gate, before, "{result:?} changed the gate");
     }

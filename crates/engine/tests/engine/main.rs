@@ -13,6 +13,7 @@ mod canonical;
 mod crashes;
 mod cron;
 mod endings;
+mod escalation;
 mod expiry;
 mod flow_warnings;
 mod gates;

@@ -95,15 +95,19 @@ fn node(plan: &NodePlan, kind: Kind, at: usize, count: usize, reviewed: Option<u
         Kind::Sink => with(json!({"id": id, "type": "http_sink", "url": format!("https://sink.test/{id}"), "body": body}), world),
         Kind::Wait => json!({"id": id, "type": "wait", "seconds": plan.wait}),
         Kind::Emit => json!({"id": id, "type": "webhook_emit", "event": "simulated"}),
-        Kind::Gate => gate(
-            &id,
-            json!({
+        Kind::Gate => {
+            let rules = json!({
                 "timeoutHours": 0.5,
                 "requiredApprovals": plan.approvals,
                 "onReject": route(plan.on_reject, at, count),
                 "onTimeout": route(plan.on_timeout, at, count),
-            }),
-        ),
+            });
+            let alarms = json!({
+                "escalate": [{"afterHours": 0.1, "to": "user:usr_ada"}, {"afterHours": 0.3, "to": "user:usr_bob"}],
+                "remind": [{"beforeHours": 0.3}, {"beforeHours": 0.1}],
+            });
+            gate(&id, if plan.delay % 2 == 1 { with(rules, alarms) } else { rules })
+        }
         Kind::Decision => {
             let own = edges.iter().filter(|edge| edge["from"] == json!(id));
             let cases: Map<String, Value> =

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use domain::flow::Spec;
-use domain::gate::{Outcome, Verdict};
+use domain::access::Assignee;
+use domain::flow::{NodeKind, Spec};
+use domain::gate::{Gate, Outcome, Verdict};
 use domain::id::RunId;
 use domain::json::sha256_hex;
 use domain::run::{NodeStatus, Plan, Progress, Run, RunStatus};
@@ -40,6 +41,8 @@ pub struct Observer {
     decided: BTreeSet<String>,
     cancelled: bool,
     outcomes: BTreeMap<String, Arc<Outcome>>,
+    /// The escalations and the reminders of each gate so far.
+    alarms: BTreeMap<String, (Vec<(Assignee, Time)>, Vec<Time>)>,
     records: BTreeMap<String, Arc<StepRecord>>,
     ended: Option<(RunStatus, Progress)>,
 }
@@ -64,6 +67,7 @@ impl Observer {
             decided: BTreeSet::new(),
             cancelled: false,
             outcomes: BTreeMap::new(),
+            alarms: BTreeMap::new(),
             records: BTreeMap::new(),
             ended: None,
         }
@@ -193,8 +197,10 @@ impl Observer {
     }
 
     fn look_at_gates(&mut self, store: &Memory, run: &Run) {
-        for name in &self.reading.gates {
+        let reading = Arc::clone(&self.reading);
+        for name in &reading.gates {
             let Some(gate) = store.stored_gate(&self.run, name) else { continue };
+            self.look_at_alarms(name, &gate);
             let Some(outcome) = gate.outcome else { continue };
             let first = self.outcomes.entry(name.clone()).or_insert_with(|| Arc::new(outcome.clone()));
             assert_eq!(**first, outcome, "I3: the decision of {name} has changed");
@@ -213,6 +219,26 @@ impl Observer {
             let decided = self.outcomes.get(gate).map(|outcome| outcome.decided_sha256.clone());
             assert_eq!(decided, Some(sha256_hex(&sent)), "I5: {node} has on record that it sent something else than was decided");
         }
+    }
+
+    /// What the clock does to a gate happens once, in the order of the flow, not before its time, and not after the gate has closed.
+    fn look_at_alarms(&mut self, name: &str, gate: &Gate) {
+        let ix = self.spec.position(&name.parse().unwrap()).unwrap();
+        let NodeKind::Approval(rules) = &self.spec.node(ix).kind else { return };
+        let escalations: Vec<(Assignee, Time)> = gate.reassignments.iter().map(|one| (one.to.clone(), one.at)).collect();
+        assert!(escalations.len() <= rules.escalate.len(), "I3: {name} was escalated too often: {escalations:?}");
+        let is_open_at = |at: Time| at < gate.deadline && gate.closed_at.is_none_or(|closed| at <= closed);
+        for ((to, at), rule) in escalations.iter().zip(&rules.escalate) {
+            let due = gate.opened_at.plus_seconds(rule.after_seconds);
+            assert!(*to == rule.to && due <= *at && is_open_at(*at), "I3: {name} was escalated to {to} at {at}");
+        }
+        assert!(gate.reminders.len() <= rules.remind.len(), "I3: {name} had too many reminders: {:?}", gate.reminders);
+        for (at, before) in gate.reminders.iter().zip(&rules.remind) {
+            assert!(gate.deadline <= at.plus_seconds(*before) && is_open_at(*at), "I3: a reminder of {name} at {at}");
+        }
+        let now = (escalations, gate.reminders.clone());
+        let known = self.alarms.insert(name.to_owned(), now.clone()).unwrap_or_default();
+        assert!(now.0.starts_with(&known.0) && now.1.starts_with(&known.1), "I3: what has happened to {name} has changed");
     }
 
     /// Nothing is left that could happen by itself.

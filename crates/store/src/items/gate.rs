@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::access::{Assignee, Identity};
-use domain::flow::{NodeId, ServiceSlug};
-use domain::gate::{Basis, EarlierDecision, EditedAction, Gate, Outcome, Verdict, Vote};
+use domain::access::{Assignee, Identity, RecordedActor};
+use domain::flow::{NodeId, Places, Quorum, ServiceSlug};
+use domain::gate::{Basis, EarlierDecision, EditedAction, Gate, Outcome, Reassignment, Verdict, Vote};
 use domain::id::{ApprovalId, FlowId, OrgId, RunId};
 use domain::json::canonical;
 use domain::ports::PortError;
@@ -65,8 +65,15 @@ pub(crate) struct GateItem {
     base_urls: BTreeMap<ServiceSlug, String>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     barred: BTreeSet<String>,
+    /// Only if it is by groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    quorum: Vec<Places>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     earlier: Option<EarlierItem>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reassignments: Vec<ReassignmentItem>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reminders: Vec<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inbox_pk: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +108,8 @@ struct VoteItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     action_sha256: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<Assignee>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -138,6 +147,32 @@ struct EarlierItem {
     changed: Vec<String>,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReassignmentItem {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<Assignee>,
+    to: Assignee,
+    /// Absent if the clock reassigned it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<RecordedActor>,
+    at: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+}
+
+impl ReassignmentItem {
+    fn of(reassignment: &Reassignment) -> Self {
+        let Reassignment { from, to, by, at, note } = reassignment.clone();
+        Self { from, to, by, at, note }
+    }
+
+    fn into_reassignment(self) -> Reassignment {
+        let Self { from, to, by, at, note } = self;
+        Reassignment { from, to, by, at, note }
+    }
+}
+
 impl GateItem {
     pub(crate) fn of(gate: &Gate) -> Self {
         let (proposed_action, proposed_action_ref) = split(Some(&gate.proposed_action));
@@ -169,6 +204,7 @@ impl GateItem {
                     at: vote.at,
                     note: vote.note.clone(),
                     action_sha256: vote.action_sha256.clone(),
+                    groups: vote.groups.clone(),
                 })
                 .collect(),
             edited_action,
@@ -181,7 +217,13 @@ impl GateItem {
             round: Some(gate.basis.round).filter(|round| *round > 1),
             base_urls: base_urls(&gate.basis),
             barred: gate.basis.barred.clone(),
+            quorum: match &gate.basis.quorum {
+                Some(Quorum::From(groups)) => groups.clone(),
+                Some(Quorum::Of(_)) | None => Vec::new(),
+            },
             earlier: gate.basis.earlier.clone().map(|earlier| EarlierItem { run: earlier.run, changed: earlier.changed }),
+            reassignments: gate.reassignments.iter().map(ReassignmentItem::of).collect(),
+            reminders: gate.reminders.clone(),
             inbox_pk: gate.is_open().then(|| keys::inbox(&gate.org)),
             // Sorted by age; the id makes it unique.
             inbox_sk: gate.is_open().then(|| format!("{}#{}", gate.opened_at, gate.id)),
@@ -221,6 +263,7 @@ impl GateItem {
                     at: vote.at,
                     note: vote.note,
                     action_sha256: vote.action_sha256,
+                    groups: vote.groups,
                 })
                 .collect(),
             edited,
@@ -234,8 +277,11 @@ impl GateItem {
                     .flow_version
                     .map(|_| self.base_urls.into_iter().map(|(service, url)| (service, Some(url).filter(|url| !url.is_empty()))).collect()),
                 barred: self.barred,
+                quorum: Some(self.quorum).filter(|groups| !groups.is_empty()).map(Quorum::From),
                 earlier: self.earlier.map(|earlier| EarlierDecision { run: earlier.run, changed: earlier.changed }),
             },
+            reassignments: self.reassignments.into_iter().map(ReassignmentItem::into_reassignment).collect(),
+            reminders: self.reminders,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::access::Assignee;
 use domain::flow::{NodeId, Spec};
-use domain::gate::{Basis, EarlierDecision, EditedAction, Gate, Outcome, Verdict, Vote};
+use domain::gate::{Basis, EarlierDecision, EditedAction, Gate, Outcome, Reassignment, Verdict, Vote};
 use domain::json::sha256_hex;
 use domain::ports::{CommitError, Idempotency, RunLists, Runs};
 use domain::run::{
@@ -171,6 +171,7 @@ pub async fn a_decided_gate_is_never_overwritten(store: &impl Subject) {
         at: at(2),
         note: None,
         action_sha256: open.proposed_action.sha256(),
+        groups: Vec::new(),
     };
     let voted = Gate { votes: vec![vote], ..open.clone() };
     let run = store.runs().commit(run, std::slice::from_ref(&voted)).await.unwrap();
@@ -197,6 +198,7 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
         at: at(3),
         note: note.map(str::to_owned),
         action_sha256: "ab".repeat(32),
+        groups: note.map(|_| Assignee::Role("finance".to_owned())).into_iter().collect(),
     };
     let base_urls =
         BTreeMap::from([("custom:bank".parse().unwrap(), Some("https://bank.test".to_owned())), ("aml".parse().unwrap(), None)]);
@@ -216,6 +218,20 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
         votes: vec![vote("usr_ada", Some("yes")), vote("usr_bob", None)],
         ..maker.gate(&run, "n2", at(2))
     };
+    let by = Some(actor("usr_ada").recorded());
+    let moved = |by, note: Option<&str>| Reassignment {
+        from: note.map(|_| Assignee::Role("lead".to_owned())),
+        to: Assignee::User("usr_bob".to_owned()),
+        by,
+        at: at(4),
+        note: note.map(str::to_owned),
+    };
+    let reassigned = Gate {
+        node: node("n7"),
+        reassignments: vec![moved(by, Some("on leave")), moved(None, None)],
+        reminders: vec![at(5), at(6)],
+        ..full.clone()
+    };
     let edited = EditedAction { action: Payload::of(json!({"amount": 9})), patch: Some(json!([{"op": "remove", "path": "/to"}])) };
     let voted = Gate { node: node("n6"), edited: Some(edited), ..full.clone() };
     let overridden = decided(&full, Verdict::Approved, json!("something else"));
@@ -224,7 +240,7 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
     expired.expire(at(9));
     let mut closed = Gate { node: node("n5"), reused_from: Some(run.id), basis: Basis::default(), ..full };
     closed.close(at(9));
-    let all = [bare, overridden, as_proposed, expired, closed, voted];
+    let all = [bare, overridden, as_proposed, expired, closed, voted, reassigned];
     let run = store.runs().commit(run, &all).await.unwrap();
     assert_eq!(store.runs().gates(&run).await.unwrap(), all);
     for gate in all {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testkit::Reply;
 use testkit::build::{actor, approve_as, canonical, gate, llm, reject, service, spec, task};
 
-use crate::stack::Stack;
+use crate::stack::{CONSOLE, Stack};
 
 fn refs(value: &Value) -> Vec<(String, u64)> {
     let place = |place: &Value| (place["url"].as_str().unwrap().to_owned(), place["bytes"].as_u64().unwrap());
@@ -28,21 +28,24 @@ fn every_event_of_a_run_has_the_fields_of_the_contract() {
     let gate = stack.deployment.gate(run, "review").unwrap();
     assert_eq!(
         stack.data("flow.run.started"),
-        json!({"runId": run, "flowId": ended.flow, "flowSlug": "flow", "trigger": "manual", "input": {"ticket": "T-1"}})
+        json!({"runId": run, "flowId": ended.flow, "flowSlug": "flow", "trigger": "manual", "input": {"ticket": "T-1"}, "traceId": ended.trace_id})
     );
     assert_eq!(
         stack.data("flow.run.awaiting_approval"),
         json!({
             "runId": run, "flowId": ended.flow, "stepId": step("review"), "nodeId": "review", "approvalId": gate.id, "actionLabel": "Pay",
-            "proposedAction": {"amount": 7}, "assignTo": null, "expiresAt": gate.deadline,
+            "proposedAction": {"amount": 7}, "assignTo": null, "expiresAt": gate.deadline, "traceId": ended.trace_id,
         })
     );
-    assert_eq!(stack.data("generation.started"), json!({"runId": run, "stepId": step("draft"), "nodeId": "draft", "model": "draft"}));
+    assert_eq!(
+        stack.data("generation.started"),
+        json!({"runId": run, "stepId": step("draft"), "nodeId": "draft", "model": "draft", "traceId": ended.trace_id})
+    );
     assert_eq!(
         stack.data("generation.completed"),
         json!({
             "runId": run, "stepId": step("draft"), "nodeId": "draft", "model": "m-1", "inferenceMs": 12,
-            "tokens": {"prompt": 3, "completion": 4, "total": 7},
+            "tokens": {"prompt": 3, "completion": 4, "total": 7}, "traceId": ended.trace_id,
         })
     );
     let mut succeeded = stack.data("flow.run.succeeded");
@@ -51,6 +54,7 @@ fn every_event_of_a_run_has_the_fields_of_the_contract() {
         succeeded,
         json!({
             "runId": run, "flowId": ended.flow, "flowSlug": "flow", "status": "succeeded", "finishedAt": ended.finished_at, "steps": null,
+            "traceId": ended.trace_id,
         })
     );
     let fields = ["nodeId", "type", "status", "id", "output"];
@@ -86,6 +90,57 @@ fn a_failure_names_the_step_and_a_cancellation_the_actor() {
     stack.publish_all();
     let data = stack.data("flow.run.cancelled");
     assert_eq!((&data["reason"], &data["actor"], &data["runId"]), (&json!("not needed"), &json!("usr_canceller"), &json!(run)));
+}
+
+/// Returns the `data` of all events of that name, in the order of their times.
+fn all_data(stack: &Stack, name: &str) -> Vec<Value> {
+    stack.queued().into_values().filter(|(event, _)| event == name).map(|(_, body)| body["data"].clone()).collect()
+}
+
+#[test]
+fn every_event_of_an_approval_has_its_ids_its_assignee_its_deadline_and_a_link() {
+    let rules = json!({
+        "assignTo": "user:usr_ada", "onTimeout": "route_to:pay",
+        "escalate": [{"afterHours": 0.2, "to": "user:usr_bob"}, {"afterHours": 0.5, "to": "user:usr_eve"}],
+        "remind": [{"beforeHours": 0.25}],
+    });
+    let stack = Stack::of(&spec(&[gate("review", rules), service("pay", json!({}))], "review>pay"));
+    stack.endpoint("https://a.test", &["approval.*"]);
+    let expired = stack.deployment.start(json!({}));
+    let ended = stack.deployment.play_to_end(expired);
+    let gate = stack.deployment.gate(expired, "review").unwrap();
+    stack.publish_all();
+    stack.publish_all();
+    let common = json!({
+        "approvalId": gate.id, "runId": expired, "stepId": step_id(&expired, &gate.node), "nodeId": "review", "flowId": ended.flow,
+        "flowSlug": "flow", "actionLabel": "Pay", "openedAt": gate.opened_at, "expiresAt": gate.deadline,
+        "link": format!("{CONSOLE}/approvals/{}", gate.id), "traceId": ended.trace_id,
+    });
+    let with = |more: Value| testkit::build::with(common.clone(), more);
+    assert_eq!(stack.data("approval.opened"), with(json!({"assignTo": "user:usr_ada"})));
+    let moved = |from: &str, to: &str| with(json!({"from": from, "to": to, "assignTo": to, "actor": null, "identity": null, "note": null}));
+    let escalations = [moved("user:usr_ada", "user:usr_bob"), moved("user:usr_bob", "user:usr_eve")];
+    assert_eq!(all_data(&stack, "approval.reassigned"), escalations);
+    assert_eq!(stack.data("approval.reminded"), with(json!({"assignTo": "user:usr_eve"})));
+    let outcome = gate.outcome.unwrap();
+    let data = stack.data("approval.expired");
+    assert_eq!((&data["decision"], &data["actor"], &data["decidedAt"]), (&json!("expired"), &json!(null), &json!(outcome.decided_at)));
+    assert!(all_data(&stack, "approval.decided").is_empty());
+}
+
+#[test]
+fn the_event_of_a_decision_says_who_decided_what() {
+    let stack = Stack::of(&spec(&[gate("g", json!({}))], ""));
+    stack.endpoint("https://a.test", &["approval.decided"]);
+    let run = stack.deployment.start(json!({}));
+    stack.deployment.play();
+    stack.deployment.decide(run, "", &actor("usr_ada"), approve_as(json!({"amount": 5}))).unwrap();
+    stack.deployment.play_to_end(run);
+    stack.publish_all();
+    let data = stack.data("approval.decided");
+    let shown = [&data["decision"], &data["actor"], &data["edited"], &data["identity"]["method"]];
+    assert_eq!(shown, [&json!("approved"), &json!("usr_ada"), &json!(true), &json!("apiKey")]);
+    assert_ne!(data["proposedSha256"], data["decidedSha256"]);
 }
 
 #[test]

@@ -33,7 +33,15 @@ fn a_run_from_its_start_over_an_approval_to_its_end() {
     stack.deployment.decide(run, "", &actor("usr_ada"), approve()).unwrap();
     stack.deployment.play_to_end(run);
     stack.publish_all();
-    let expected = ["flow.run.awaiting_approval", "flow.run.started", "flow.run.succeeded", "generation.completed", "generation.started"];
+    let expected = [
+        "approval.decided",
+        "approval.opened",
+        "flow.run.awaiting_approval",
+        "flow.run.started",
+        "flow.run.succeeded",
+        "generation.completed",
+        "generation.started",
+    ];
     assert_eq!(names(&stack), expected);
 }
 
@@ -47,7 +55,10 @@ fn an_emitted_event_has_the_id_that_its_step_has_recorded() {
     let recorded = stack.deployment.record(run, "tell").unwrap().output.unwrap();
     let (id, (name, body)) = stack.queued().pop_first().unwrap();
     assert_eq!((json!(id), name.as_str()), (recorded.value().unwrap().as_ref().clone(), "order.paid"));
-    assert_eq!((&body["id"], &body["event"], &body["data"]), (&json!(id), &json!("order.paid"), &json!({"order": "A-1"})));
+    assert_eq!(
+        (&body["id"], &body["event"], &body["data"]),
+        (&json!(id), &json!("order.paid"), &json!({"order": "A-1", "traceId": stack.deployment.run(run).trace_id}))
+    );
     assert_eq!(names(&stack).len(), 1, "nothing else was wanted");
 }
 

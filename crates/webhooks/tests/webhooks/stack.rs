@@ -11,6 +11,9 @@ use serde_json::Value;
 use testkit::{Deployment, Faults, Memory, MemoryQueue, MemoryVault, ScriptedWebhookSender, block_on};
 use webhooks::{Deliverer, Publisher};
 
+/// The URL of the console in links.
+pub const CONSOLE: &str = "https://runs.test/console";
+
 pub struct Stack {
     pub deployment: Deployment,
     pub queue: MemoryQueue,
@@ -33,7 +36,13 @@ impl Stack {
         let queue = MemoryQueue::new(queue_faults.clone(), deployment.clock.clone());
         let sender = ScriptedWebhookSender::new(deployment.clock.clone());
         let store = deployment.store.clone();
-        let publisher = Publisher { runs: store.clone(), flows: store.clone(), webhooks: store.clone(), queue: queue.clone() };
+        let publisher = Publisher {
+            runs: store.clone(),
+            flows: store.clone(),
+            webhooks: store.clone(),
+            queue: queue.clone(),
+            console: Some(CONSOLE.to_owned()),
+        };
         let deliverer = Deliverer { webhooks: store, queue: queue.clone(), vault: MemoryVault, sender: sender.clone() };
         Self { deployment, queue, queue_faults, sender, publisher, deliverer }
     }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::gate::Verdict;
 use domain::ports::Entropy;
 use domain::run::RunStatus;
 use domain::webhook::DeliveryStatus;
@@ -100,7 +101,12 @@ fn expected(stack: &Stack) -> BTreeMap<String, usize> {
             }
         }
         for node in ["review", "left", "right"] {
-            tell("flow.run.awaiting_approval".to_owned(), usize::from(stack.deployment.gate(run.id, node).is_some()));
+            let Some(gate) = stack.deployment.gate(run.id, node) else { continue };
+            tell("flow.run.awaiting_approval".to_owned(), 1);
+            tell("approval.opened".to_owned(), 1);
+            let decided = gate.outcome.map(|outcome| outcome.verdict);
+            tell("approval.decided".to_owned(), usize::from(matches!(decided, Some(Verdict::Approved | Verdict::Rejected))));
+            tell("approval.expired".to_owned(), usize::from(decided == Some(Verdict::Expired)));
         }
     }
     events.retain(|_, times| *times > 0);

@@ -2,5 +2,6 @@
 
 pub mod api_key;
 pub mod connection;
+pub mod decisions;
 pub mod egress;
 pub mod organisation;

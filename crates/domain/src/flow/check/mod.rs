@@ -2,9 +2,11 @@
 //! again, so that a rule that is added here makes no stored flow unreadable.
 
 mod edits;
+mod events;
 mod executions;
 mod expressions;
 mod literals;
+mod quorum;
 mod requests;
 mod schema;
 mod schema_path;
@@ -23,6 +25,8 @@ pub(super) fn check(spec: &Spec, paths: &[String], errors: &mut FieldErrors, war
     literals::check(spec, paths, errors);
     requests::check(spec, paths, errors);
     edits::check(spec, paths, errors);
+    quorum::check(spec, paths, warnings);
+    events::check(spec, paths, errors);
     executions::check(spec, paths, errors, warnings);
 }
 

@@ -173,6 +173,7 @@ fn gates(maker: &Maker) -> Vec<Gate> {
         at: at(6),
         note: Some("fine".to_owned()),
         action_sha256,
+        groups: Vec::new(),
     };
     let voted = Gate { data: Some(Payload::of(json!([1, 2]))), assign_to: Some(id("role:reviewer")), votes: vec![vote], ..gate("review") };
     let edited = json!({"amount": 80});
