@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::access::Assignee;
-use domain::flow::{NodeId, Spec};
+use domain::flow::{NodeId, Places, Quorum, Spec};
 use domain::gate::{Basis, EarlierDecision, EditedAction, Gate, Outcome, Reassignment, Verdict, Vote};
 use domain::json::sha256_hex;
 use domain::ports::{CommitError, Idempotency, RunLists, Runs};
@@ -208,6 +208,7 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
         base_urls: Some(base_urls),
         barred: ["usr_bob".to_owned()].into(),
         earlier: Some(EarlierDecision { run: run.id, changed: vec!["destinations.pay.path".to_owned()] }),
+        quorum: Some(Quorum::From(vec![Places { from: Assignee::Role("finance".to_owned()), count: 2 }])),
     };
     let full = Gate {
         basis,
