@@ -94,7 +94,13 @@ async fn run_node(rows: &Rows, effects: &NodeEffects<Registered, NoVault>, event
     }
     rows.begin_node(&run_id, &node_id).await?;
     let Some(request) = work.request()? else { return Ok(json!({})) };
-    let context = CallContext { org: org_id.parse()?, trace_id, idempotency_key: format!("{run_id}/{node_id}"), timeout_seconds: 30 };
+    let context = CallContext {
+        covered: Vec::new(),
+        org: org_id.parse()?,
+        trace_id,
+        idempotency_key: format!("{run_id}/{node_id}"),
+        timeout_seconds: 30,
+    };
     let effect = effects.perform(&context, &request).await?;
     let completed = SystemClock.now();
     rows.put_step(&run_id, &node_id, &request.as_input(), &effect.output, [started, completed]).await?;

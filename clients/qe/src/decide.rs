@@ -75,7 +75,7 @@ pub async fn reject(session: &Session, args: GateArgs, yes: bool, json: bool) ->
         out::line(open.question())?;
     }
     prompt::confirm_unless(yes, "Reject it?")?;
-    let mut body = json!({"nodeId": open.node});
+    let mut body = json!({"approvalId": open.approval, "shownSha256": open.shown_sha256});
     put_note(&mut body, args.note.as_deref());
     let decided = session.send(Method::POST, &format!("/api/runs/{}/reject", segment(&open.run)?), Some(&body)).await?;
     if json { out::json(&decided) } else { out::line(outcome(&decided)) }
@@ -127,7 +127,7 @@ impl Approval<'_> {
 
     /// Sends the approval: of `decided`, or of the action that another reviewer has approved, by its hash.
     async fn send(&self, decided: &Value, sha256: Option<&str>) -> Result<(), Failure> {
-        let mut body = json!({"nodeId": self.open.node});
+        let mut body = json!({"approvalId": self.open.approval, "shownSha256": self.open.shown_sha256});
         put_note(&mut body, self.note);
         if let Some(fields) = body.as_object_mut() {
             if let Some(sha256) = sha256 {

@@ -18,12 +18,17 @@ pub struct OpenGate {
     pub node: String,
     /// The proposed action.
     pub proposed: Value,
+    /// The id of the approval, and the hash of what is shown of it: a decision names both, so that it can never decide something else.
+    pub approval: String,
+    /// The hash of what is shown of the approval.
+    pub shown_sha256: String,
     /// The approvals so far, if the flow requires several.
     pub votes: Vec<EarlierVote>,
     label: String,
     assign_to: String,
     expires_at: String,
     data: Option<Value>,
+    destinations: Vec<Value>,
 }
 
 /// An approval of another reviewer.
@@ -49,6 +54,10 @@ impl OpenGate {
         let node = show::string(step, "nodeId");
         let parts = Parts { session, run: &args.run, node: &node };
         let question = step.get("input").cloned().unwrap_or_default();
+        let id = show::string(step, "approvalId");
+        let found = session.find(Method::GET, &format!("/api/approvals/{}", segment(&id)?), None).await?;
+        let approval = found.and_then(|view| view.get("approval").cloned()).ok_or_else(|| Failure::refused("approval not found (404)"))?;
+        let destinations = parts.of(&approval, "destinations").await?.unwrap_or_default();
         let proposed = parts.of(&question, "proposedAction").await?;
         Ok(Self {
             run: args.run.clone(),
@@ -58,11 +67,14 @@ impl OpenGate {
             label: show::string(&question, "actionLabel"),
             assign_to: show::string(&question, "assignTo"),
             expires_at: show::string(step, "expiresAt"),
+            shown_sha256: show::string(&approval, "shownSha256"),
+            approval: id,
+            destinations: destinations.as_array().cloned().unwrap_or_default(),
             node,
         })
     }
 
-    /// Returns what the reviewer is asked: the label, the context, the earlier approvals, and the proposed action.
+    /// Returns what the reviewer is asked: the label, the context, the proposed action, what it lets happen, and the earlier approvals.
     pub fn question(&self) -> String {
         let assignee = if self.assign_to.is_empty() { String::new() } else { format!(", for {}", self.assign_to) };
         let head = format!("{} ({}{assignee}), until {}", self.label, self.node, self.expires_at);
@@ -73,7 +85,9 @@ impl OpenGate {
             format!("approved already by {}{note}{}", vote.actor, change.unwrap_or_else(|| " as proposed".to_owned()))
         });
         let proposed = format!("proposed action:\n{}", text::pretty(&self.proposed));
-        [head].into_iter().chain(data).chain([proposed]).chain(votes).collect::<Vec<_>>().join("\n\n")
+        let lines: Vec<String> = self.destinations.iter().map(destination).collect();
+        let happens = (!lines.is_empty()).then(|| format!("what it lets happen:\n{}", lines.join("\n")));
+        [head].into_iter().chain(data).chain([proposed]).chain(happens).chain(votes).collect::<Vec<_>>().join("\n\n")
     }
 }
 
@@ -84,6 +98,21 @@ pub async fn approval_id(session: &Session, run: &str, node: Option<&str>) -> Re
     let shown = view.get("run").unwrap_or(&Value::Null);
     let steps = shown.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     Ok(show::string(choose(run, &show::string(shown, "status"), steps, node)?, "approvalId"))
+}
+
+/// Returns a step after the approval, and what it sends where, in one line.
+fn destination(step: &Value) -> String {
+    let text = |name: &str| show::string(step, name);
+    let place = match step.get("event").and_then(Value::as_str) {
+        Some(event) => format!("emits {}", text::plain(event)),
+        None => format!("{} {}{}{}", text("method"), text("baseUrl"), text("url"), text("path")),
+    };
+    let service = step.get("service").map(|_| format!(" through {}", text("service"))).unwrap_or_default();
+    let body = step.get("body").map(|body| format!(": {}", text::plain(&body.to_string()))).unwrap_or_default();
+    let after = step.pointer("/after").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let after: Vec<&str> = after.iter().filter_map(Value::as_str).collect();
+    let when = if after.contains(&"approved") { String::new() } else { format!(" (if it is {})", after.join(" or ")) };
+    format!("  {} {place}{service}{body}{when}", text("nodeId"))
 }
 
 /// Returns the open step of that name, or the only one.
@@ -166,6 +195,13 @@ mod tests {
             assign_to: "role:support".to_owned(),
             expires_at: "2026-01-02T00:00:00.000Z".to_owned(),
             data: Some(json!({"customer": "Ada"})),
+            approval: "apr_1".to_owned(),
+            shown_sha256: "0".repeat(64),
+            destinations: vec![
+                json!({"nodeId": "pay", "type": "service_call", "service": "custom:bank", "baseUrl": "https://bank.test", "method": "POST",
+                       "path": "/wire", "body": "${step.review.output.proposedAction}", "after": ["approved"]}),
+                json!({"nodeId": "tell", "type": "webhook_emit", "event": "refund.rejected", "after": ["rejected", "expired"]}),
+            ],
         }
     }
 
@@ -191,6 +227,17 @@ mod tests {
             "{edited}"
         );
         assert!(gate(vec![vote(129)]).question().ends_with("approved already by usr_bob: partial as proposed"));
+    }
+
+    #[test]
+    fn a_question_shows_what_the_approval_lets_happen() {
+        let question = gate(Vec::new()).question();
+        assert!(
+            question.ends_with(
+                "what it lets happen:\n  pay POST https://bank.test/wire through custom:bank: \"${step.review.output.proposedAction}\"\n  tell emits refund.rejected (if it is rejected or expired)"
+            ),
+            "{question}"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::flow::{Node, NodeIx};
 use domain::json::sha256_hex;
-use domain::ports::{CallContext, Clock, Effect, EffectError, Effects, PortError, Runs};
+use domain::ports::{CallContext, Clock, CoveredService, Effect, EffectError, Effects, PortError, Runs};
 use domain::request::Request;
 use domain::run::{Exit, NodeState, NodeStatus, Run};
 use domain::step::{MAX_OUTPUT_BYTES, Payload, ResponseHead, StepRecord, idempotency_key};
@@ -71,7 +71,9 @@ impl StepResult {
 }
 
 impl<P: Ports> Engine<P> {
-    /// Sends a node's request, once. `run` is the run in which this attempt was recorded as begun; `jitter` is from 0 to 1.
+    /// Sends a node's request, once. `run` is the run in which this attempt was recorded as begun, `covered` are the destinations that the
+    /// approvals before the node cover; `jitter` is from 0 to 1.
+    #[expect(clippy::too_many_arguments, reason = "each is a different part of one attempt")]
     pub(crate) async fn attempt(
         &self,
         effects: &impl Effects,
@@ -79,11 +81,13 @@ impl<P: Ports> Engine<P> {
         ix: NodeIx,
         node: &Node,
         request: Request,
+        covered: Vec<CoveredService>,
         jitter: f64,
     ) -> Result<NodeAttempt, PortError> {
         let state = run.progress.get(ix);
         let input = request.as_input();
         let context = CallContext {
+            covered,
             org: run.org,
             trace_id: run.trace_id.clone(),
             idempotency_key: idempotency_key(&run.root(), &node.id, &sha256_hex(&input)),

@@ -98,7 +98,10 @@ impl<'e, P: Ports, E: Effects, N: Entropy> Driver<'e, P, E, N> {
             match planner::next(&situation)? {
                 Next::Load(loads) => {
                     for load in loads {
-                        self.load(load).await?;
+                        // One value may have come with another one.
+                        if !self.context.has(load) {
+                            self.load(load).await?;
+                        }
                     }
                 }
                 Next::Record(records) => {
@@ -154,6 +157,11 @@ impl<'e, P: Ports, E: Effects, N: Entropy> Driver<'e, P, E, N> {
                 let missing = || PortError::Corrupt(format!("{} waits at {}, which has no gate", self.run.id, node(ix)));
                 self.context.gates.insert(ix, gate.ok_or_else(missing)?);
             }
+            Load::Decided(ix) => {
+                if let Some(gate) = runs.gate(&self.run, node(ix)).await? {
+                    self.context.add_decided(ix, &gate);
+                }
+            }
             Load::BaseUrls(ix) => {
                 let mut base_urls = BaseUrls::new();
                 for service in self.spec.services_after(ix) {
@@ -171,9 +179,10 @@ impl<'e, P: Ports, E: Effects, N: Entropy> Driver<'e, P, E, N> {
             }
             Load::EarlierGate(ix) => {
                 if let Some(earlier) = self.earlier {
-                    let gate = runs.gate(&earlier.run, node(ix)).await?.filter(|gate| gate.outcome.is_some());
-                    let missing = || PortError::Corrupt(format!("{} was decided at {} without a record", earlier.run.id, node(ix)));
-                    self.context.earlier_gates.insert(ix, gate.ok_or_else(missing)?);
+                    // A gate whose node failed before it could ask is not there.
+                    if let Some(gate) = runs.gate(&earlier.run, node(ix)).await?.filter(|gate| gate.outcome.is_some()) {
+                        self.context.earlier_gates.insert(ix, gate);
+                    }
                 }
             }
         }
@@ -186,6 +195,9 @@ impl<'e, P: Ports, E: Effects, N: Entropy> Driver<'e, P, E, N> {
         let (runs, node) = (&self.engine.runs, self.spec.node(ix));
         if matches!(node.kind, NodeKind::Approval(_)) {
             let gate = runs.gate(&self.run, &node.id).await?;
+            if let Some(gate) = &gate {
+                self.context.add_decided(ix, gate);
+            }
             if let Some(outcome) = gate.and_then(|gate| gate.outcome) {
                 let action = value_of(runs, &outcome.decided_action).await?;
                 self.context.add_output(node, outcome.output(&action).into());
@@ -244,9 +256,10 @@ impl<'e, P: Ports, E: Effects, N: Entropy> Driver<'e, P, E, N> {
         let (engine, effects, spec) = (self.engine, self.effects, self.spec);
         #[expect(clippy::cast_precision_loss, reason = "a share of one needs no more than 53 bits")]
         let jitter = (self.entropy.random() >> 75) as f64 / (1u64 << 53) as f64;
-        let run = self.run.clone();
+        let (run, covered) = (self.run.clone(), self.context.covered(spec, ix));
         self.under_way.insert(ix);
-        self.attempts.push(async move { (ix, engine.attempt(effects, &run, ix, spec.node(ix), request, jitter).await) }.boxed_local());
+        let attempt = async move { (ix, engine.attempt(effects, &run, ix, spec.node(ix), request, covered, jitter).await) };
+        self.attempts.push(attempt.boxed_local());
     }
 
     /// Waits for the first answer, or until `wake_at`, and takes in all answers that have come back by then.

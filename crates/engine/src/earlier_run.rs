@@ -1,9 +1,10 @@
 //! The earlier run that a retry repeats.
 
-use domain::flow::{NodeId, NodeIx, Spec};
+use domain::flow::{NodeId, NodeIx, NodeKind, Spec};
+use domain::gate::Gate;
 use domain::id::RunId;
 use domain::ports::{PortError, Runs, spec_for};
-use domain::run::{Exit, Retried, Reuse, Run};
+use domain::run::{Exit, NodeStatus, Retried, Reuse, Run};
 
 use crate::{Engine, Ports};
 
@@ -12,12 +13,50 @@ pub(crate) struct EarlierRun {
     pub(crate) run: Run,
     spec: Spec,
     reuse: Reuse,
+    /// The node that the retry begins with; none: the first one that did not succeed.
+    from: Option<NodeId>,
 }
 
 impl EarlierRun {
     /// Whether the retry takes this node over instead of doing it again.
     pub(crate) fn reuses(&self, ix: NodeIx) -> bool {
         self.reuse.contains(ix)
+    }
+
+    /// Returns whether the earlier run may have decided an approval at this node.
+    pub(crate) fn has_decision(&self, node: &NodeId) -> bool {
+        let ix = self.spec.position(node).filter(|ix| matches!(self.spec.node(*ix).kind, NodeKind::Approval(_)));
+        ix.is_some_and(|ix| matches!(self.run.progress.get(ix).status, NodeStatus::Succeeded | NodeStatus::Failed))
+    }
+
+    /// Returns whether the decision at this node may be taken over: the earlier run went on from it, and the retry does not begin at the
+    /// node or before it.
+    pub(crate) fn lets_take_over(&self, spec: &Spec, ix: NodeIx) -> bool {
+        let from = self.from.as_ref().and_then(|from| spec.position(from));
+        let begins_before = from.is_some_and(|from| from == ix || spec.upstream_of(ix).contains(&from));
+        let then = self.spec.position(&spec.node(ix).id);
+        !begins_before && then.is_some_and(|then| self.run.progress.get(then).status == NodeStatus::Succeeded)
+    }
+
+    /// Returns what has changed since the decision in what a reviewer would be shown: `now` is the gate that would be opened, `then` the
+    /// decided one. A step after the approval that had succeeded and has changed counts too, if a step with an effect reads it; one that
+    /// failed is being mended.
+    pub(crate) fn changes(&self, spec: &Spec, ix: NodeIx, now: &Gate, then: &Gate) -> Vec<String> {
+        let mut now = now.clone();
+        if then.basis.base_urls.is_none() {
+            // An earlier version opened the gate, and did not show base URLs.
+            now.basis.base_urls = None;
+        }
+        let (Some(shown), Some(earlier)) = (now.shown(spec), then.shown(&self.spec)) else { return vec!["rules".to_owned()] };
+        let mut changes = shown.changes_since(&earlier);
+        for source in spec.sources_after(ix) {
+            let node = spec.node(source);
+            let had_succeeded = |then: &NodeIx| self.run.progress.get(*then).status == NodeStatus::Succeeded;
+            if self.spec.position(&node.id).filter(had_succeeded).is_some_and(|then| self.spec.node(then).kind != node.kind) {
+                changes.push(format!("steps.{}", node.id));
+            }
+        }
+        changes
     }
 
     /// Returns how the earlier run left a node.
@@ -34,7 +73,7 @@ impl<P: Ports> Engine<P> {
         let earlier = earlier.ok_or_else(|| PortError::Corrupt(format!("{} repeats {of}, which is not there", run.id)))?;
         let old = spec_for(&self.flows, &earlier).await?;
         let reuse = Reuse::of(&earlier, &old, spec, from.as_ref());
-        Ok(Some(EarlierRun { run: earlier, spec: old, reuse }))
+        Ok(Some(EarlierRun { run: earlier, spec: old, reuse, from: from.clone() }))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::flow::{MAX_WAIT_HOURS, Node, NodeIx, NodeKind, Spec};
-use domain::gate::{Gate, Verdict};
+use domain::gate::{EarlierDecision, Gate, Verdict};
 use domain::id::EventId;
 use domain::ports::PortError;
 use domain::request::{Pause, Question, Request, Work};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::attempt::StepResult;
 use crate::earlier_run::{EarlierRun, no_longer_kept};
-use crate::run_context::{Load, RecordedStep, RunContext};
+use crate::run_context::{Load, RecordedStep, RunContext, gates_before};
 
 /// A wait of up to this length is spent inside the invocation, in milliseconds: to park costs two state entries and an invocation, which
 /// is more than this much time of a small function.
@@ -249,14 +249,18 @@ impl Planning<'_> {
         if let Some(step) = self.situation.context.steps.get(&ix) {
             return self.apply(ix, step);
         }
-        if let Some(earlier) = self.situation.earlier.filter(|earlier| earlier.reuses(ix)) {
-            return match self.node(ix).kind {
-                NodeKind::Approval(_) => self.take_over_gate(earlier, ix),
-                _ => self.take_over_step(earlier, ix),
-            };
+        // Whether the decision of an approval is taken over is known once it is known what a reviewer would be shown.
+        let is_step = !matches!(self.node(ix).kind, NodeKind::Approval(_));
+        if let Some(earlier) = self.situation.earlier.filter(|earlier| is_step && earlier.reuses(ix)) {
+            match self.rests_on_the_same_decisions(ix) {
+                None => return false,
+                Some(true) => return self.take_over_step(earlier, ix),
+                Some(false) => {}
+            }
         }
         let Situation { spec, context, now, .. } = *self.situation;
-        let missing = context.missing_for(spec, &self.draft.run, ix);
+        let mut missing = context.missing_for(spec, &self.draft.run, ix);
+        missing.extend(self.decisions_before(ix).filter(|load| !context.has(*load)));
         if !missing.is_empty() {
             self.loads.extend(missing);
             return false;
@@ -270,10 +274,7 @@ impl Planning<'_> {
                 self.plan_request(ix, request);
                 return false;
             }
-            Ok(Work::Ask(question)) => {
-                self.open_gate(ix, question);
-                return true;
-            }
+            Ok(Work::Ask(question)) => return self.ask(ix, question),
             Ok(Work::Pause(pause)) => {
                 let due = match pause {
                     // A node that waits already keeps the time that it began with.
@@ -311,29 +312,74 @@ impl Planning<'_> {
         }
     }
 
-    fn open_gate(&mut self, ix: NodeIx, question: Question) {
-        let Situation { spec, context, now, .. } = *self.situation;
-        let NodeKind::Approval(rules) = &spec.node(ix).kind else { return };
-        let base_urls = context.base_urls.get(&ix).cloned().unwrap_or_default();
-        let gate = Gate::open(&self.draft.run, spec, ix, question, base_urls, now);
-        if self.draft.run.open_gate(spec, ix, gate.next_due(rules), now).is_ok() {
-            self.draft.new_gates.push(gate);
-        }
+    /// Returns the decisions that a node that calls services needs: the approvals before it say which destinations they cover.
+    fn decisions_before(&self, ix: NodeIx) -> impl Iterator<Item = Load> + use<> {
+        let (spec, run) = (self.situation.spec, &self.draft.run);
+        let calls = !spec.node(ix).kind.services().is_empty();
+        let decided = |gate: &NodeIx| run.progress.get(*gate).status == NodeStatus::Succeeded;
+        let gates: Vec<NodeIx> = if calls { gates_before(spec, ix).filter(decided).collect() } else { Vec::new() };
+        gates.into_iter().map(Load::Decided)
     }
 
-    /// Takes a decided gate over from the earlier run.
-    fn take_over_gate(&mut self, earlier: &EarlierRun, ix: NodeIx) -> bool {
-        if !self.has(Load::EarlierGate(ix)) {
-            return false;
+    /// Opens a gate, or takes over the decision of the earlier run if a reviewer would be shown the same. Returns whether the run has
+    /// advanced by it; if not, it waits for a value.
+    fn ask(&mut self, ix: NodeIx, question: Question) -> bool {
+        let Situation { spec, context, earlier, now, .. } = *self.situation;
+        let NodeKind::Approval(rules) = &spec.node(ix).kind else { return false };
+        let base_urls = context.base_urls.get(&ix).cloned().unwrap_or_default();
+        let mut gate = Gate::open(&self.draft.run, spec, ix, question, base_urls, now);
+        if let Some(earlier) = earlier.filter(|earlier| earlier.has_decision(&spec.node(ix).id)) {
+            if !self.has(Load::EarlierGate(ix)) {
+                return false;
+            }
+            if let Some(decided) = context.earlier_gates.get(&ix) {
+                let changed = earlier.changes(spec, ix, &gate, decided);
+                if changed.is_empty() && earlier.lets_take_over(spec, ix) {
+                    return self.take_over_gate(earlier, ix, &gate, decided.clone());
+                }
+                gate.basis.earlier = Some(EarlierDecision { run: earlier.run.id, changed });
+            }
         }
-        let Situation { spec, context, now, .. } = *self.situation;
-        let Some(gate) = context.earlier_gates.get(&ix) else { return false };
+        let due = gate.next_due(rules);
+        if self.draft.run.open_gate(spec, ix, due, now).is_ok() {
+            self.draft.new_gates.push(gate);
+        }
+        true
+    }
+
+    /// Takes a decided gate over from the earlier run. `opened` is the gate that would be opened otherwise.
+    fn take_over_gate(&mut self, earlier: &EarlierRun, ix: NodeIx, opened: &Gate, decided: Gate) -> bool {
+        let Situation { spec, now, .. } = *self.situation;
         let exit = earlier.exit_of(&spec.node(ix).id);
-        let is_taken_over = self.draft.run.take_over_gate(spec, ix, exit, now).is_ok();
-        if is_taken_over {
-            self.draft.new_gates.push(gate.clone().taken_over_by(&self.draft.run, ix));
+        if self.draft.run.take_over_gate(spec, ix, exit, now).is_ok() {
+            let mut gate = decided.taken_over_by(&self.draft.run, ix);
+            gate.basis.base_urls.clone_from(&opened.basis.base_urls);
+            self.draft.new_gates.push(gate);
         }
-        is_taken_over
+        true
+    }
+
+    /// Returns whether the approvals before a step of the earlier run were decided as they are now, so that its record can be taken over:
+    /// decisions that were taken over, and those that were asked anew and decided the same. None: a decision is not loaded yet.
+    fn rests_on_the_same_decisions(&mut self, ix: NodeIx) -> Option<bool> {
+        let Situation { spec, context, .. } = *self.situation;
+        let mut is_same = true;
+        let gates: Vec<NodeIx> = gates_before(spec, ix).collect();
+        for gate in gates {
+            if self.draft.run.progress.get(gate).status != NodeStatus::Succeeded {
+                continue;
+            }
+            if !self.has(Load::Decided(gate)) {
+                return None;
+            }
+            let Some(now) = context.decided(gate).filter(|decided| !decided.is_taken_over) else { continue };
+            if !self.has(Load::EarlierGate(gate)) {
+                return None;
+            }
+            let then = context.earlier_gates.get(&gate).and_then(|gate| gate.outcome.as_ref());
+            is_same &= then.is_some_and(|then| then.verdict == now.verdict && then.decided_sha256 == now.decided_sha256);
+        }
+        Some(is_same)
     }
 
     /// Takes the record of a step over from the earlier run.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::flow::{BaseUrls, Node, NodeId, NodeIx, NodeKind, Spec};
-use domain::gate::Gate;
-use domain::ports::{PortError, Runs};
+use domain::gate::{Gate, Verdict};
+use domain::ports::{CoveredService, PortError, Runs};
 use domain::run::{NodeStatus, Run};
 use domain::step::{Payload, StepRecord};
 use domain::template::{Output, TemplateContext, nodes_read};
@@ -23,6 +23,8 @@ pub(crate) enum Load {
     Step(NodeIx),
     /// The gate of a node.
     Gate(NodeIx),
+    /// The decision of a gate of this run, as later nodes need it.
+    Decided(NodeIx),
     /// The base URLs of the services that the steps after a gate may call.
     BaseUrls(NodeIx),
     /// The record of the step in the earlier run that this run repeats.
@@ -50,6 +52,8 @@ pub(crate) struct RunContext {
     /// Nodes whose attempt has failed since the run was last written, and when the next attempt is due.
     pub(crate) retries: BTreeMap<NodeIx, Time>,
     pub(crate) gates: BTreeMap<NodeIx, Gate>,
+    /// Gates of this run that are decided.
+    decided: BTreeMap<NodeIx, DecidedGate>,
     /// The base URLs of the services that the steps after a gate may call, by the gate that is about to open.
     pub(crate) base_urls: BTreeMap<NodeIx, BaseUrls>,
     pub(crate) earlier_steps: BTreeMap<NodeIx, StepRecord>,
@@ -81,6 +85,39 @@ impl RunContext {
         }
         missing.retain(|load| !self.has(*load));
         missing
+    }
+
+    /// Keeps the decision of a gate. A gate that is not decided is not kept.
+    pub(crate) fn add_decided(&mut self, ix: NodeIx, gate: &Gate) {
+        self.note_loaded(Load::Decided(ix));
+        if let Some(outcome) = &gate.outcome {
+            let decided = DecidedGate {
+                base_urls: gate.basis.base_urls.clone(),
+                verdict: outcome.verdict,
+                decided_sha256: outcome.decided_sha256.clone(),
+                is_taken_over: gate.reused_from.is_some(),
+            };
+            self.decided.insert(ix, decided);
+        }
+    }
+
+    /// Returns the decision of a gate of this run, if it was loaded.
+    pub(crate) fn decided(&self, ix: NodeIx) -> Option<&DecidedGate> {
+        self.decided.get(&ix)
+    }
+
+    /// Returns the destinations that the approvals before a node cover. Those that an earlier version opened showed none, and cover all.
+    pub(crate) fn covered(&self, spec: &Spec, ix: NodeIx) -> Vec<CoveredService> {
+        let services = spec.node(ix).kind.services();
+        let mut covered = Vec::new();
+        for gate in gates_before(spec, ix) {
+            let Some(base_urls) = self.decided.get(&gate).and_then(|decided| decided.base_urls.as_ref()) else { continue };
+            for service in &services {
+                let base_url = base_urls.get(*service).cloned().flatten();
+                covered.push(CoveredService { gate: spec.node(gate).id.clone(), service: (*service).clone(), base_url });
+            }
+        }
+        covered
     }
 
     pub(crate) fn set_input(&mut self, value: Arc<Value>) {
@@ -121,7 +158,7 @@ impl RunContext {
         self.earlier_steps.clear();
         self.earlier_gates.clear();
         self.forget_changeable();
-        self.loaded.retain(|load| matches!(load, Load::Input | Load::Output(_)));
+        self.loaded.retain(|load| matches!(load, Load::Input | Load::Output(_) | Load::Decided(_)));
     }
 
     /// Returns what templates may read.
@@ -133,6 +170,21 @@ impl RunContext {
             trace_id: run.trace_id.clone(),
         }
     }
+}
+
+/// What later nodes need of a gate that is decided.
+#[derive(Debug)]
+pub(crate) struct DecidedGate {
+    base_urls: Option<BaseUrls>,
+    pub(crate) verdict: Verdict,
+    pub(crate) decided_sha256: String,
+    /// Whether the decision was taken over from the earlier run.
+    pub(crate) is_taken_over: bool,
+}
+
+/// Returns the approvals from which a way leads to a node.
+pub(crate) fn gates_before(spec: &Spec, ix: NodeIx) -> impl Iterator<Item = NodeIx> {
+    spec.upstream_of(ix).into_iter().filter(|at| matches!(spec.node(*at).kind, NodeKind::Approval(_)))
 }
 
 /// Returns the value of a payload, fetched from object storage if it is there.

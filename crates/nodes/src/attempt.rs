@@ -70,7 +70,8 @@ mod tests {
     #[test]
     fn a_later_call_has_a_key_of_its_own_and_the_same_deadline() {
         let org = OrgId::new(Time::from_millis(1), 1);
-        let context = CallContext { org, trace_id: "t".to_owned(), idempotency_key: "stp_1".to_owned(), timeout_seconds: 60 };
+        let context =
+            CallContext { covered: Vec::new(), org, trace_id: "t".to_owned(), idempotency_key: "stp_1".to_owned(), timeout_seconds: 60 };
         let first = Attempt::begin(&context);
         let later = first.with_key_suffix("2").with_key_suffix("3");
         assert_eq!((first.key(), later.key()), ("stp_1", "stp_1-3"));

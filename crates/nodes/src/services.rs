@@ -62,6 +62,10 @@ impl<C: Connections, V: Vault> Services<C, V> {
         let found = found.map_err(|error| read_error(context, slug, &error))?;
         let connection =
             found.ok_or_else(|| permanent(format!("no service connection `{slug}`; register it with POST /api/service-connections")))?;
+        let covered = context.covered.iter().filter(|covered| covered.service == *slug);
+        if let Some(refusal) = covered.filter_map(|covered| covered.refusal(&connection.base_url)).next() {
+            return Err(permanent(refusal));
+        }
         if !connection.active {
             return Err(permanent(format!(
                 "service connection `{slug}` is not active; register it again with POST /api/service-connections to call through it"

@@ -13,6 +13,7 @@ mod cron;
 mod decisions;
 mod error;
 mod flows;
+mod inbox;
 mod items;
 mod keys;
 mod lists;
@@ -56,6 +57,8 @@ pub struct Table {
     cursor_secrets: organisations::CursorSecrets,
     /// The lists that need not be counted again.
     beyond_cap: lists::BeyondCap,
+    /// The inboxes that have more rows than are counted.
+    long_inboxes: inbox::LongInboxes,
 }
 
 impl Table {
@@ -67,6 +70,7 @@ impl Table {
             key_cache: admission::KeyCache::default(),
             cursor_secrets: organisations::CursorSecrets::default(),
             beyond_cap: lists::BeyondCap::default(),
+            long_inboxes: inbox::LongInboxes::default(),
         }
     }
 

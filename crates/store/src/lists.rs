@@ -4,16 +4,17 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::access::Assignee;
 use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{COUNT_CAP, Page, PortError, RunFilter, RunLists, RunSummary, Window};
 use domain::run::{RunStatus, Trigger};
 use futures_util::future::try_join_all;
 
-use crate::items::{GateItem, SummaryItem};
+use crate::items::SummaryItem;
 use crate::merge::{Group, Merge, Source, Span};
 use crate::readable::Readable;
-use crate::{Item, Table, error, keys, read, text};
+use crate::{Item, Table, keys, read};
 
 /// The lists that this process has found to have more rows than are counted, and that never lose a row.
 #[derive(Debug, Clone, Default)]
@@ -106,48 +107,14 @@ impl RunLists for Table {
         self.page_of(&list, window, |item| read::<SummaryItem>(item)?.into_summary()).await
     }
 
-    async fn open_gates(&self, org: &OrgId, wanted: &(dyn Fn(&Gate) -> bool + Sync), window: &Window) -> Result<Page<Gate>, PortError> {
-        // The inbox has open gates only, so it is as small as the work in progress; assignee and flow are compared here.
-        let mut page = Readable::default();
-        let (mut next, mut last_row, mut total) = (None, None, 0);
-        let mut to_skip = window.skip;
-        let mut start = None;
-        loop {
-            let request = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .index_name(keys::INBOX)
-                .key_condition_expression("inboxPk = :pk")
-                .expression_attribute_values(":pk", text(keys::inbox(org)))
-                .set_exclusive_start_key(start);
-            let answer = request.send().await.map_err(error::port)?;
-            for item in answer.items.unwrap_or_default() {
-                let mut row = Readable::default();
-                row.add(item, |item| {
-                    let gate = read::<GateItem>(item)?;
-                    Ok((gate.inbox_key(), gate.into_gate()?))
-                })?;
-                page.unreadable += row.unreadable;
-                let Some((key, gate)) = row.rows.pop().filter(|(_, gate)| wanted(gate)) else { continue };
-                total = (total + 1).min(COUNT_CAP + 1);
-                if window.after.as_ref().is_some_and(|after| key <= *after) {
-                    continue;
-                }
-                if to_skip > 0 {
-                    to_skip -= 1;
-                } else if page.rows.len() < window.limit {
-                    page.rows.push(gate);
-                    last_row = Some(key);
-                } else {
-                    next.clone_from(&last_row);
-                }
-            }
-            start = answer.last_evaluated_key;
-            if start.is_none() || (next.is_some() && total > COUNT_CAP) {
-                return Ok(Page { rows: page.rows, next, total, unreadable: page.unreadable });
-            }
-        }
+    async fn open_gates(
+        &self,
+        org: &OrgId,
+        assignees: Option<&[Option<Assignee>]>,
+        wanted: &(dyn Fn(&Gate) -> bool + Sync),
+        window: &Window,
+    ) -> Result<Page<Gate>, PortError> {
+        self.inbox(org, assignees, wanted, window).await
     }
 
     async fn with_pending_effects(&self) -> Result<Vec<RunId>, PortError> {

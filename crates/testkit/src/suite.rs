@@ -165,6 +165,7 @@ macro_rules! store_suite {
             a_walk_misses_and_repeats_nothing_while_runs_change
             any_filter_of_decisions_gives_what_a_sorted_vector_gives
             open_gates_come_oldest_first_page_by_page
+            open_gates_of_some_assignees_come_oldest_first
             a_closed_gate_leaves_the_inbox
             runs_with_pending_effects_are_found
             endpoints_read_back_with_every_field

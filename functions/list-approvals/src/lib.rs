@@ -33,6 +33,18 @@ enum AssigneeFilter {
 }
 
 impl AssigneeFilter {
+    /// Returns the only assignees whose gates the filter includes; `None` among them stands for gates without one.
+    fn assignees(&self, actor: &Actor) -> Vec<Option<Assignee>> {
+        match self {
+            Self::Mine => {
+                let roles = actor.roles.iter().cloned().map(Assignee::Role);
+                let teams = actor.teams.iter().cloned().map(Assignee::Team);
+                roles.chain(teams).chain([Assignee::User(actor.id.clone())]).map(Some).chain([None]).collect()
+            }
+            Self::AssignedTo(assignee) => vec![Some(assignee.clone())],
+        }
+    }
+
     fn includes(&self, gate: &Gate, actor: &Actor, now: Time) -> bool {
         match self {
             Self::Mine => gate.cannot_decide(&gate.basis.barred, actor, now).is_none(),
@@ -60,7 +72,8 @@ pub async fn handle(
         flow.is_none_or(|flow| gate.flow == flow)
             && assignee.as_ref().is_none_or(|filter| filter.includes(gate, &request.caller.actor, now))
     };
-    let page = store.open_gates(&request.caller.org, &accept, &paging.window).await?;
+    let assignees = assignee.as_ref().map(|filter| filter.assignees(&request.caller.actor));
+    let page = store.open_gates(&request.caller.org, assignees.as_deref(), &accept, &paging.window).await?;
     let mut unreadable = page.unreadable;
     let mut found = Vec::new();
     for gate in &page.rows {

@@ -212,6 +212,25 @@ impl Spec {
         destinations
     }
 
+    /// Returns the steps after the approval at `gate` that have no effect themselves and whose output a step with an effect reads, directly
+    /// or through others. What they put out is part of what is sent.
+    pub fn sources_after(&self, gate: NodeIx) -> BTreeSet<NodeIx> {
+        let after: BTreeSet<NodeIx> =
+            [Exit::Normal, Exit::Rejected, Exit::Expired].into_iter().flat_map(|exit| self.reached_by(gate, exit)).collect();
+        let mut sources = BTreeSet::new();
+        for ix in self.order().rev().filter(|ix| after.contains(ix)) {
+            let kind = &self.node(ix).kind;
+            if kind.has_effect() || sources.contains(&ix) {
+                let read =
+                    kind.expressions().into_iter().flat_map(|(_, expression)| expression.nodes()).filter_map(|node| self.position(node));
+                let read: Vec<NodeIx> = read.collect();
+                sources.extend(read.into_iter().filter(|node| after.contains(node)));
+            }
+        }
+        sources.retain(|ix| !self.node(*ix).kind.has_effect() && !matches!(self.node(*ix).kind, NodeKind::Approval(_)));
+        sources
+    }
+
     /// Returns the nodes that depend on the action that was decided at `gate`: they read it, or the output of a node that does.
     pub(super) fn nodes_using_decision(&self, gate: NodeIx) -> BTreeSet<NodeIx> {
         let gate = &self.node(gate).id;

@@ -3,11 +3,41 @@
 use serde_json::Value;
 
 use crate::id::OrgId;
+use crate::name::{NodeId, ServiceSlug};
 use crate::step::ResponseHead;
+
+/// The destination of a service that an approval covers: a call that would go elsewhere fails before anything is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoveredService {
+    /// The approval.
+    pub gate: NodeId,
+    /// The service.
+    pub service: ServiceSlug,
+    /// The base URL of its connection when the approval opened. None: there was no such connection.
+    pub base_url: Option<String>,
+}
+
+impl CoveredService {
+    /// Returns why a call of this service must not be sent through a connection with this base URL; none if the approval covers it.
+    pub fn refusal(&self, base_url: &str) -> Option<String> {
+        let Self { gate, service, base_url: covered } = self;
+        match covered {
+            Some(covered) if covered == base_url => None,
+            Some(covered) => Some(format!(
+                "the approval `{gate}` did not cover this destination: when it was opened, service connection `{service}` led to {covered}, and now it leads to {base_url}; nothing was sent; retry the run to ask again"
+            )),
+            None => Some(format!(
+                "the approval `{gate}` did not cover this destination: when it was opened, there was no service connection `{service}`; nothing was sent; retry the run to ask again"
+            )),
+        }
+    }
+}
 
 /// What every outbound call of a step carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallContext {
+    /// The destinations that the approvals before the step cover.
+    pub covered: Vec<CoveredService>,
     /// The organisation whose connections may be used.
     pub org: OrgId,
     /// `X-Quantum-Trace-Id`, and the trace of `traceparent`.

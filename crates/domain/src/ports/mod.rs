@@ -38,7 +38,7 @@ pub use clock::{Clock, Entropy};
 pub use connections::{ConnectionBook, Connections};
 pub use dead_letters::DeadLetters;
 pub use decisions::Decisions;
-pub use effect::{CallContext, Effect, EffectError};
+pub use effect::{CallContext, CoveredService, Effect, EffectError};
 pub use effects::Effects;
 pub use executions::Executions;
 pub use flow_name::FlowName;

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use super::run_list::{RunFilter, RunSummary};
+use crate::access::Assignee;
 use crate::error::PortError;
 use crate::gate::Gate;
 use crate::id::{FlowId, OrgId, RunId};
@@ -13,10 +14,12 @@ pub trait RunLists {
     /// Returns runs of a flow, newest first. A run that exists before the first page is read, and matches the filter all the while, is
     /// on exactly one page, whatever statuses it goes through meanwhile.
     fn runs_of(&self, flow: &FlowId, filter: &RunFilter, window: &Window) -> impl Future<Output = Result<Page<RunSummary>, PortError>>;
-    /// Returns open gates of an organisation that `wanted` accepts, oldest first.
+    /// Returns open gates of an organisation that `wanted` accepts, oldest first. `assignees` are the only ones whose gates can be wanted,
+    /// `None` among them for gates without an assignee: others are not read. Without it every gate is read.
     fn open_gates(
         &self,
         org: &OrgId,
+        assignees: Option<&[Option<Assignee>]>,
         wanted: &(dyn Fn(&Gate) -> bool + Sync),
         window: &Window,
     ) -> impl Future<Output = Result<Page<Gate>, PortError>>;

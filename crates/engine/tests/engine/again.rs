@@ -158,6 +158,9 @@ fn the_newest_version_runs_if_that_is_wanted() {
     let on_its_own = retried(&world, before, RetryOptions::default()).unwrap().run;
     assert_eq!((on_its_own.flow_version, path(&on_its_own)), (1, json!("/pay")));
     let on_latest = retried(&world, before, RetryOptions { on_latest_version: true, ..RetryOptions::default() }).unwrap().run;
+    world.play();
+    // The payment goes elsewhere now, so the reviewer is asked again.
+    world.decide(on_latest.id, "review", &actor("usr_ada"), approve_as(json!({"amount": 7}))).unwrap();
     assert_eq!((on_latest.flow_version, path(&on_latest)), (2, json!("/mended/pay")));
     assert_eq!(world.effects.sent_to("draft").len(), 1, "what did not change is taken over");
 }

@@ -48,7 +48,7 @@ fn two_gates_in_parallel_are_told_apart_by_name_in_either_order() {
         assert_eq!(world.effects.sent_to(&format!("pay-{first}"))[0].body(), Some(&json!({"edited": first})));
         assert!(world.effects.sent_to(&format!("pay-{second}")).is_empty());
         assert_eq!(world.run(run).status, RunStatus::AwaitingApproval);
-        world.decide(run, "", &actor("usr_bob"), approve()).unwrap();
+        world.decide(run, second, &actor("usr_bob"), approve()).unwrap();
         assert_eq!(world.play_to_end(run).status, RunStatus::Succeeded);
         assert_eq!(world.effects.sent_to(&format!("pay-{second}"))[0].body(), Some(&json!({"side": second})));
         assert_eq!(world.effects.sent().len(), 3);
@@ -88,7 +88,7 @@ fn an_error_elsewhere_closes_what_is_open() {
     let gate = world.gate(run, "review").unwrap();
     assert!(!gate.is_open() && gate.outcome.is_none());
     let inbox = Window { limit: 5, ..Window::default() };
-    assert_eq!(block_on(&world.clock, world.store.open_gates(&world.org, &|_| true, &inbox)).unwrap().rows, []);
+    assert_eq!(block_on(&world.clock, world.store.open_gates(&world.org, None, &|_| true, &inbox)).unwrap().rows, []);
 }
 
 #[test]

@@ -26,5 +26,6 @@ mod parallel;
 mod pending_effects;
 mod retries;
 mod starting;
+mod taking_over;
 mod waits;
 mod webhook;

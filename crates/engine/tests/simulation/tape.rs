@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use domain::access::Assignee;
 use domain::connection::Connection;
 use domain::flow::{Flow, NodeId, ServiceSlug, Version};
 use domain::gate::Gate;
@@ -341,8 +342,14 @@ impl RunLists for Tape {
         self.library.runs_of(flow, filter, window).await
     }
 
-    async fn open_gates(&self, org: &OrgId, wanted: &(dyn Fn(&Gate) -> bool + Sync), window: &Window) -> Result<Page<Gate>, PortError> {
-        self.library.open_gates(org, wanted, window).await
+    async fn open_gates(
+        &self,
+        org: &OrgId,
+        assignees: Option<&[Option<Assignee>]>,
+        wanted: &(dyn Fn(&Gate) -> bool + Sync),
+        window: &Window,
+    ) -> Result<Page<Gate>, PortError> {
+        self.library.open_gates(org, assignees, wanted, window).await
     }
 
     async fn with_pending_effects(&self) -> Result<Vec<RunId>, PortError> {

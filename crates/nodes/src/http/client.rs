@@ -284,7 +284,8 @@ mod tests {
         let lookup: Arc<dyn Lookup> = names.clone();
         let client = Client::from_source(Egress::default(), lookup, Some(Ipv4Addr::LOCALHOST.into())).unwrap();
         let org = OrgId::new(Time::from_millis(1), 1);
-        let context = CallContext { org, trace_id: "t".to_owned(), idempotency_key: "stp_1".to_owned(), timeout_seconds: 20 };
+        let context =
+            CallContext { covered: Vec::new(), org, trace_id: "t".to_owned(), idempotency_key: "stp_1".to_owned(), timeout_seconds: 20 };
         let headers = BTreeMap::new();
         let call = StepRequest { method: "GET", url: url.parse().unwrap(), headers: &headers, credential: None, body: None };
         let error = client.send(&OpenRange(open), &Attempt::begin(&context), call).await.unwrap_err();

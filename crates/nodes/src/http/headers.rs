@@ -111,6 +111,7 @@ mod tests {
 
     fn context(trace_id: &str) -> CallContext {
         CallContext {
+            covered: Vec::new(),
             org: OrgId::new(Time::from_millis(1), 1),
             trace_id: trace_id.to_owned(),
             idempotency_key: "stp_1".to_owned(),

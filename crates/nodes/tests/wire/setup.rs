@@ -60,7 +60,13 @@ pub fn organisation() -> OrgId {
 }
 
 pub fn context() -> CallContext {
-    CallContext { org: organisation(), trace_id: TRACE.to_owned(), idempotency_key: STEP.to_owned(), timeout_seconds: 20 }
+    CallContext {
+        covered: Vec::new(),
+        org: organisation(),
+        trace_id: TRACE.to_owned(),
+        idempotency_key: STEP.to_owned(),
+        timeout_seconds: 20,
+    }
 }
 
 /// Effects whose only service and whose model providers are at `url`.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{from_text, join, split};
 use crate::error::corrupt;
-use crate::keys;
+use crate::{inbox, keys};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -225,14 +225,8 @@ impl GateItem {
             reassignments: gate.reassignments.iter().map(ReassignmentItem::of).collect(),
             reminders: gate.reminders.clone(),
             inbox_pk: gate.is_open().then(|| keys::inbox(&gate.org)),
-            // Sorted by age; the id makes it unique.
-            inbox_sk: gate.is_open().then(|| format!("{}#{}", gate.opened_at, gate.id)),
+            inbox_sk: gate.is_open().then(|| inbox::key_of(gate)),
         }
-    }
-
-    /// Returns the sort key in the index `inbox`. It is empty if the gate is closed.
-    pub(crate) fn inbox_key(&self) -> String {
-        self.inbox_sk.clone().unwrap_or_default()
     }
 
     pub(crate) fn into_gate(self) -> Result<Gate, PortError> {

@@ -40,6 +40,13 @@ impl Opened {
     }
 
     /// Returns the item of a run as it is stored.
+    /// Returns the item of a gate as it is stored.
+    pub async fn raw_gate(&self, run: &RunId, node: &str) -> HashMap<String, AttributeValue> {
+        let key = AttributeValue::S(format!("RUN#{run}"));
+        let request = self.client.get_item().table_name(TABLE).key("pk", key).key("sk", AttributeValue::S(format!("GATE#{node}")));
+        request.send().await.unwrap().item.unwrap()
+    }
+
     pub async fn raw_run(&self, run: &RunId) -> HashMap<String, AttributeValue> {
         let key = AttributeValue::S(format!("RUN#{run}"));
         let request = self.client.get_item().table_name(TABLE).key("pk", key).key("sk", AttributeValue::S("RUN".to_owned()));

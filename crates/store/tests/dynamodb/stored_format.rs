@@ -184,7 +184,7 @@ async fn assert_reads_runs(store: &Opened, samples: &Samples, version: &str) {
     for gate in &samples.gates {
         assert_eq!(runs.gate(&written[samples.parked], &gate.node).await.unwrap().as_ref(), Some(gate));
     }
-    let open = table.open_gates(&org, &|_| true, &window).await.unwrap().rows;
+    let open = table.open_gates(&org, None, &|_| true, &window).await.unwrap().rows;
     assert_eq!(open, samples.gates[..1]);
     for step in samples.steps.iter().chain([&samples.receipt]) {
         let run = written.iter().find(|run| run.id == step.run).unwrap();

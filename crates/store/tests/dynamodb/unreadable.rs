@@ -45,7 +45,7 @@ fn an_unreadable_row_is_left_out_and_counted() {
         store.runs.commit(parked.clone(), std::slice::from_ref(&second)).await.unwrap();
         let deep = "[".repeat(200) + &"]".repeat(200);
         poison(&store, &format!("RUN#{}", parked.id), "GATE#review", "proposedAction", &deep).await;
-        let open = table.open_gates(&org, &|_| true, &window).await.unwrap();
+        let open = table.open_gates(&org, None, &|_| true, &window).await.unwrap();
         assert_eq!((open.rows.as_slice(), open.unreadable), (std::slice::from_ref(&second), 1));
 
         poison(&store, &format!("KEY#{}", samples.keys[0].1), "KEY", "validUntil", "whenever").await;

@@ -1,5 +1,6 @@
 //! Lists in memory: all rows are sorted, and cut to the page.
 
+use domain::access::Assignee;
 use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{COUNT_CAP, Page, PortError, RunFilter, RunLists, RunSummary, Window};
@@ -46,8 +47,16 @@ impl State {
         cut(&newest_first, window, |row| row.id.to_string(), |key, after| key < after)
     }
 
-    fn open_gates(&self, org: &OrgId, wanted: &(dyn Fn(&Gate) -> bool + Sync), window: &Window) -> Page<Gate> {
-        let mut open: Vec<Gate> = self.gates.values().filter(|gate| gate.org == *org && gate.is_open() && wanted(gate)).cloned().collect();
+    fn open_gates(
+        &self,
+        org: &OrgId,
+        assignees: Option<&[Option<Assignee>]>,
+        wanted: &(dyn Fn(&Gate) -> bool + Sync),
+        window: &Window,
+    ) -> Page<Gate> {
+        let is_wanted = |gate: &&Gate| assignees.is_none_or(|assignees| assignees.contains(&gate.assign_to)) && wanted(gate);
+        let open = self.gates.values().filter(|gate| gate.org == *org && gate.is_open()).filter(is_wanted);
+        let mut open: Vec<Gate> = open.cloned().collect();
         let key = |gate: &Gate| format!("{}#{}", gate.opened_at, gate.id);
         open.sort_by_key(key);
         cut(&open, window, key, |key, after| key > after)
@@ -64,8 +73,14 @@ impl RunLists for Memory {
         self.faults.read("runs_of", || Ok(self.state().runs_of(flow, filter, window))).await
     }
 
-    async fn open_gates(&self, org: &OrgId, wanted: &(dyn Fn(&Gate) -> bool + Sync), window: &Window) -> Result<Page<Gate>, PortError> {
-        self.faults.read("open_gates", || Ok(self.state().open_gates(org, wanted, window))).await
+    async fn open_gates(
+        &self,
+        org: &OrgId,
+        assignees: Option<&[Option<Assignee>]>,
+        wanted: &(dyn Fn(&Gate) -> bool + Sync),
+        window: &Window,
+    ) -> Result<Page<Gate>, PortError> {
+        self.faults.read("open_gates", || Ok(self.state().open_gates(org, assignees, wanted, window))).await
     }
 
     async fn with_pending_effects(&self) -> Result<Vec<RunId>, PortError> {

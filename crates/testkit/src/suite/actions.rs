@@ -32,7 +32,7 @@ pub async fn a_large_action_is_offloaded_from_its_gate(store: &impl Subject) {
     assert_eq!(gate.data, Some(Payload::of(data)));
     let run = store.runs().commit(run, std::slice::from_ref(&gate)).await.unwrap();
     let window = Window { after: None, skip: 0, limit: 10, was_beyond_cap: false };
-    assert_eq!(store.table().open_gates(&run.org, &|_| true, &window).await.unwrap().rows, std::slice::from_ref(&gate));
+    assert_eq!(store.table().open_gates(&run.org, None, &|_| true, &window).await.unwrap().rows, std::slice::from_ref(&gate));
 
     let mut overridden = decided(&gate, Verdict::Approved, of_bytes(200_000));
     if let Some(outcome) = &mut overridden.outcome {

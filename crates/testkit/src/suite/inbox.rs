@@ -1,5 +1,6 @@
 //! Open gates, and runs with a pending effect.
 
+use domain::access::Assignee;
 use domain::flow::NodeId;
 use domain::gate::{Gate, Verdict};
 use domain::id::OrgId;
@@ -12,7 +13,7 @@ use super::runs::{created, decided, new_run};
 use crate::build::{Maker, at, chain};
 
 async fn inbox(store: &impl Subject, org: &OrgId, wanted: &(dyn Fn(&Gate) -> bool + Sync), window: &Window) -> Page<Gate> {
-    store.table().open_gates(org, wanted, window).await.unwrap()
+    store.table().open_gates(org, None, wanted, window).await.unwrap()
 }
 
 fn all(_: &Gate) -> bool {
@@ -60,6 +61,45 @@ pub async fn open_gates_come_oldest_first_page_by_page(store: &impl Subject) {
                 assert_eq!(page.rows, expected.iter().skip(skip).take(limit).cloned().collect::<Vec<_>>(), "{limit} after {skip}");
                 assert_eq!(page.next.is_some(), skip + limit < expected.len());
             }
+        }
+    }
+}
+
+/// Only those of these assignees, in the order of their age, whoever they are for; each is on exactly one page.
+pub async fn open_gates_of_some_assignees_come_oldest_first(store: &impl Subject) {
+    let maker = Maker::new(43);
+    let org = maker.org();
+    let names = [Some("role:a"), Some("team:b"), None, Some("user:c"), Some("role:a#2026"), Some("role:other")];
+    let assignees: Vec<Option<Assignee>> = names.iter().map(|name| name.map(|name| name.parse().unwrap())).collect();
+    let mut gates = Vec::new();
+    for at_second in 0..60_u64 {
+        let run = created(store, maker.run(org, maker.flow_id(), &chain(1), at(0))).await;
+        // Many for the first, few for the others; two at each time.
+        let assign_to = assignees[usize::try_from(if at_second % 3 == 0 { at_second / 3 % 6 } else { 0 }).unwrap()].clone();
+        let gate = Gate { assign_to, ..maker.gate(&run, "n1", at(100 - at_second / 2)) };
+        store.runs().commit(run, std::slice::from_ref(&gate)).await.unwrap();
+        gates.push(gate);
+    }
+    gates.sort_by_key(|gate| (gate.opened_at, gate.id));
+    let mine = &assignees[..4];
+    let some: &(dyn Fn(&Gate) -> bool + Sync) = &|gate| gate.opened_at.millis() % 4_000 != 0;
+    for (asked, wanted) in
+        [(Some(mine), &all as &(dyn Fn(&Gate) -> bool + Sync)), (Some(mine), some), (None, some), (Some(&assignees[3..4]), &all)]
+    {
+        let expected: Vec<Gate> =
+            gates.iter().filter(|gate| asked.is_none_or(|asked| asked.contains(&gate.assign_to)) && wanted(gate)).cloned().collect();
+        for limit in [1, 7, 100] {
+            let mut window = Window { limit, ..Window::default() };
+            let mut seen = Vec::new();
+            loop {
+                let page = store.table().open_gates(&org, asked, wanted, &window).await.unwrap();
+                assert_eq!(page.total, expected.len() as u64);
+                seen.extend(page.rows);
+                assert!(seen.len() <= expected.len(), "{limit} at a time: a gate is there twice");
+                let Some(next) = page.next else { break };
+                window.after = Some(next);
+            }
+            assert_eq!(seen, expected, "{limit} at a time");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is checked when a flow is saved, beyond its graph: that its runs can execute it. Specs that were saved before are not checked
 //! again, so that a rule that is added here makes no stored flow unreadable.
 
+mod approvals;
 mod edits;
 mod events;
 mod executions;
@@ -18,7 +19,7 @@ use crate::problem::FieldErrors;
 pub(super) use schema::check_schema;
 
 /// Checks a spec whose graph is valid. `paths` has the path of each node. Adds what makes runs fail to `errors`, and what may make some
-/// of them fail to `warnings`.
+/// of them fail, or do something else than what is approved, to `warnings`.
 pub(super) fn check(spec: &Spec, paths: &[String], errors: &mut FieldErrors, warnings: &mut FieldErrors) {
     expressions::check(spec, paths, errors);
     shape::check(spec, paths, errors, warnings);
@@ -28,6 +29,7 @@ pub(super) fn check(spec: &Spec, paths: &[String], errors: &mut FieldErrors, war
     quorum::check(spec, paths, warnings);
     events::check(spec, paths, errors);
     executions::check(spec, paths, errors, warnings);
+    approvals::check(spec, paths, warnings);
 }
 
 /// Returns the nodes with their paths.

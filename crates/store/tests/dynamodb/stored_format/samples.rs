@@ -163,8 +163,12 @@ fn runs(maker: &Maker) -> Vec<Run> {
 
 fn gates(maker: &Maker) -> Vec<Gate> {
     let run = Run { id: run_id(1), ..maker.run(org(), flow_id(0), &chain(1), at(0)) };
-    let gate =
-        |node: &str| Gate { proposed_action: Payload::of(json!({"amount": 12.5, "to": ["ü", null]})), ..maker.gate(&run, node, at(5)) };
+    let gate = |node: &str| Gate {
+        proposed_action: Payload::of(json!({"amount": 12.5, "to": ["ü", null]})),
+        // As the first version opened it.
+        basis: domain::gate::Basis::default(),
+        ..maker.gate(&run, node, at(5))
+    };
     let action_sha256 = gate("review").proposed_action.sha256();
     let vote = Vote {
         actor: "usr_bob".to_owned(),
