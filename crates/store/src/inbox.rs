@@ -104,7 +104,8 @@ impl Table {
         let after = window.after.clone().unwrap_or_default();
         let mut found = Found { rows: BTreeMap::new(), unreadable: 0 };
         let batches = ranges.iter().map(|range| self.batch(org, range, FIRST_ROWS.min(need), &after));
-        for (range, batch) in ranges.iter_mut().zip(try_join_all(batches).await?) {
+        let batches = try_join_all(batches).await?;
+        for (range, batch) in ranges.iter_mut().zip(batches) {
             found.add(range, batch, &is_asked)?;
         }
         loop {
