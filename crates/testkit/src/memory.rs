@@ -59,11 +59,14 @@ pub enum BrokenGuarantee {
     ReadsAhead,
     /// The outbox is always empty: what a crash left pending is never dispatched (I4).
     HidesPendingEffects,
+    /// An open gate is read with another label than it was opened with: what is decided is not what was shown (I9).
+    ShowsAnother,
 }
 
 impl BrokenGuarantee {
     /// All guarantees that can be broken.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
+        Self::ShowsAnother,
         Self::ParksAnyway,
         Self::OverwritesSteps,
         Self::IgnoresRev,
@@ -394,7 +397,7 @@ impl Runs for Memory {
 
     async fn gate(&self, run: &Run, node: &NodeId) -> Result<Option<Gate>, PortError> {
         let name = (run.id, node.clone());
-        self.faults.read("gate", || Ok(self.state().gates.get(&name).cloned())).await
+        self.faults.read("gate", || Ok(self.state().read_gate(&name))).await
     }
 
     async fn gates(&self, run: &Run) -> Result<Vec<Gate>, PortError> {

@@ -10,7 +10,9 @@ use crate::search::explore;
 const SEEDS: u64 = 5_000;
 
 /// What each broken guarantee is to be caught by: in which scenario, explored to the end, and as what.
-const CAUGHT: [(BrokenGuarantee, &str, &str); 7] = [
+const CAUGHT: [(BrokenGuarantee, &str, &str); 8] = [
+    // What is decided has another label than what the reviewer was shown.
+    (BrokenGuarantee::ShowsAnother, "canonical", "I9: the decision of review is bound to something else than what was shown"),
     // The condition of Park dropped: a decision arrives before the wait is durable, and is slept on.
     (BrokenGuarantee::ParksAnyway, "canonical", "I4: a wake-up was lost"),
     // Two invocations record the same step, and the second overwrites what others may have read.

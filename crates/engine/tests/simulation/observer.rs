@@ -1,4 +1,4 @@
-//! Watches a run and checks, at every moment, that what happens may happen: I1 to I6 of ARCHITECTURE.md.
+//! Watches a run and checks, at every moment, that what happens may happen: I1 to I6 and I9 of ARCHITECTURE.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -40,6 +40,8 @@ pub struct Observer {
     /// Gates whose decision was acknowledged to a reviewer.
     decided: BTreeSet<String>,
     cancelled: bool,
+    /// The hash of what each gate showed when it was seen first.
+    shown: BTreeMap<String, Option<String>>,
     outcomes: BTreeMap<String, Arc<Outcome>>,
     /// The escalations and the reminders of each gate so far.
     alarms: BTreeMap<String, (Vec<(Assignee, Time)>, Vec<Time>)>,
@@ -66,6 +68,7 @@ impl Observer {
             doubled: BTreeMap::new(),
             decided: BTreeSet::new(),
             cancelled: false,
+            shown: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             alarms: BTreeMap::new(),
             records: BTreeMap::new(),
@@ -201,9 +204,14 @@ impl Observer {
         for name in &reading.gates {
             let Some(gate) = store.stored_gate(&self.run, name) else { continue };
             self.look_at_alarms(name, &gate);
+            let shown = gate.shown_sha256(&self.spec);
+            let shown = self.shown.entry(name.clone()).or_insert(shown).clone();
             let Some(outcome) = gate.outcome else { continue };
             let first = self.outcomes.entry(name.clone()).or_insert_with(|| Arc::new(outcome.clone()));
             assert_eq!(**first, outcome, "I3: the decision of {name} has changed");
+            if outcome.actor.is_some() {
+                assert_eq!(outcome.shown_sha256, shown, "I9: the decision of {name} is bound to something else than what was shown");
+            }
             assert_eq!(outcome.decided_action.sha256(), outcome.decided_sha256, "I5: {name} has a hash of something else");
             assert!(gate.closed_at.is_some(), "I3: {name} is decided and still open");
             let status = self.status(run, name);

@@ -1,6 +1,6 @@
 //! How the store in memory breaks a [`BrokenGuarantee`]. Without one, nothing here has an effect.
 
-use domain::flow::{Spec, Version};
+use domain::flow::{NodeId, Spec, Version};
 use domain::gate::{Gate, Verdict};
 use domain::id::{FlowId, OrgId, RunId};
 use domain::run::{Exit, NodeState, NodeStatus, Progress, Run};
@@ -32,6 +32,14 @@ impl State {
             run.progress = Progress::from_states(states.collect());
         }
         Some(run)
+    }
+
+    pub(super) fn read_gate(&self, name: &(RunId, NodeId)) -> Option<Gate> {
+        let mut gate = self.gates.get(name).cloned()?;
+        if self.broken == Some(BrokenGuarantee::ShowsAnother) && gate.is_open() {
+            gate.action_label.push('!');
+        }
+        Some(gate)
     }
 
     pub(super) fn read_version(&self, name: &(OrgId, FlowId, u32)) -> Option<Version> {
