@@ -33,6 +33,8 @@ NEVER_ASKED = {
     ("get-step-output", "s3:GetObject", "bucket/gates/org_*"): SIGNS,
     ("reject-run", "s3:GetObject", "bucket/gates/org_*"): SIGNS,
     ("list-approvals", "s3:GetObject", "bucket/gates/org_*"): SIGNS,
+    ("decide-approvals", "s3:GetObject", "bucket/gates/org_*"): SIGNS,
+    ("reassign-approval", "s3:GetObject", "bucket/gates/org_*"): SIGNS,
     ("list-flows", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
     ("list-flow-runs", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
     ("list-approvals", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,

@@ -35,7 +35,12 @@ fn flows() -> Vec<Value> {
             "tell>draft draft>review review>yes",
         ),
         spec(
-            &[task("start", json!({})), gate("left", json!({})), gate("right", json!({"requiredApprovals": 2})), emit("done")],
+            &[
+                task("start", json!({})),
+                gate("left", json!({"escalate": [{"afterHours": 0.2, "to": "user:usr_ada"}], "remind": [{"beforeHours": 0.5}]})),
+                gate("right", json!({"requiredApprovals": 2})),
+                emit("done"),
+            ],
             "start>left start>right left>done right>done",
         ),
         spec(
@@ -104,6 +109,8 @@ fn expected(stack: &Stack) -> BTreeMap<String, usize> {
             let Some(gate) = stack.deployment.gate(run.id, node) else { continue };
             tell("flow.run.awaiting_approval".to_owned(), 1);
             tell("approval.opened".to_owned(), 1);
+            tell("approval.reassigned".to_owned(), gate.reassignments.len());
+            tell("approval.reminded".to_owned(), gate.reminders.len());
             let decided = gate.outcome.map(|outcome| outcome.verdict);
             tell("approval.decided".to_owned(), usize::from(matches!(decided, Some(Verdict::Approved | Verdict::Rejected))));
             tell("approval.expired".to_owned(), usize::from(decided == Some(Verdict::Expired)));
