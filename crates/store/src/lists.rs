@@ -8,8 +8,10 @@ use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{COUNT_CAP, Page, PortError, RunFilter, RunLists, RunSummary, Window};
 use domain::run::{RunStatus, Trigger};
+use domain::time::Time;
 use futures_util::future::try_join_all;
 
+use crate::ended_runs::EndedRuns;
 use crate::items::{GateItem, SummaryItem};
 use crate::merge::{Group, Merge, Source, Span};
 use crate::readable::Readable;
@@ -111,6 +113,7 @@ impl RunLists for Table {
         let mut page = Readable::default();
         let (mut next, mut last_row, mut total) = (None, None, 0);
         let mut to_skip = window.skip;
+        let mut runs = EndedRuns::default();
         let mut start = None;
         loop {
             let request = self
@@ -122,6 +125,7 @@ impl RunLists for Table {
                 .expression_attribute_values(":pk", text(keys::inbox(org)))
                 .set_exclusive_start_key(start);
             let answer = request.send().await.map_err(error::port)?;
+            let mut candidates = Vec::new();
             for item in answer.items.unwrap_or_default() {
                 let mut row = Readable::default();
                 row.add(item, |item| {
@@ -136,11 +140,22 @@ impl RunLists for Table {
                 }
                 if to_skip > 0 {
                     to_skip -= 1;
-                } else if page.rows.len() < window.limit {
+                } else {
+                    candidates.push((key, gate));
+                }
+            }
+            runs.look_at(self, candidates.iter().take(window.limit.saturating_sub(page.rows.len())).map(|(_, gate)| gate.run)).await?;
+            for (key, gate) in candidates {
+                if page.rows.len() >= window.limit {
+                    next.clone_from(&last_row);
+                    break;
+                }
+                if runs.has_ended(self, gate.run).await? {
+                    // Beyond the cap the number is not exact.
+                    total -= u64::from(total <= COUNT_CAP);
+                } else {
                     page.rows.push(gate);
                     last_row = Some(key);
-                } else {
-                    next.clone_from(&last_row);
                 }
             }
             start = answer.last_evaluated_key;
@@ -155,7 +170,17 @@ impl RunLists for Table {
         let keys = try_join_all(shards).await?.into_iter().flatten();
         Ok(keys.filter_map(|key| key.parse().ok()).collect())
     }
+
+    async fn stuck(&self, now: Time) -> Result<Vec<RunId>, PortError> {
+        let shards = (0..keys::OUTBOX_SHARDS).map(|shard| self.outbox_due(keys::watch_shard(shard), now, MAX_STUCK));
+        let mut keys: Vec<String> = try_join_all(shards).await?.into_iter().flatten().collect();
+        keys.sort_unstable();
+        Ok(keys.iter().filter_map(|key| keys::parse_stuck_at(key)).collect())
+    }
 }
+
+/// The number of stuck runs of one shard that are returned at most. The next tick finds the others.
+const MAX_STUCK: usize = 100;
 
 impl Table {
     /// Returns a page of a list, newest first. `read` makes a row of an item of the index.

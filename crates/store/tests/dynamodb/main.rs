@@ -5,6 +5,7 @@
 mod admission;
 mod bucket;
 mod cost;
+mod ending;
 mod list_cost;
 mod moving;
 mod opened;

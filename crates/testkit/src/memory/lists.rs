@@ -4,6 +4,7 @@ use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{COUNT_CAP, Page, PortError, RunFilter, RunLists, RunSummary, Window};
 use domain::run::Run;
+use domain::time::Time;
 
 use super::{BrokenGuarantee, Memory, State};
 
@@ -47,7 +48,9 @@ impl State {
     }
 
     fn open_gates(&self, org: &OrgId, wanted: &(dyn Fn(&Gate) -> bool + Sync), window: &Window) -> Page<Gate> {
-        let mut open: Vec<Gate> = self.gates.values().filter(|gate| gate.org == *org && gate.is_open() && wanted(gate)).cloned().collect();
+        let has_ended = |run: &RunId| self.runs.get(run).is_some_and(Run::has_ended);
+        let is_open = |gate: &&Gate| gate.org == *org && gate.is_open() && !has_ended(&gate.run);
+        let mut open: Vec<Gate> = self.gates.values().filter(|gate| is_open(gate) && wanted(gate)).cloned().collect();
         let key = |gate: &Gate| format!("{}#{}", gate.opened_at, gate.id);
         open.sort_by_key(key);
         cut(&open, window, key, |key, after| key > after)
@@ -56,6 +59,14 @@ impl State {
     fn with_pending_effects(&self) -> Vec<RunId> {
         let shown = |run: &&Run| run.execution.pending.is_some() && self.broken != Some(BrokenGuarantee::HidesPendingEffects);
         self.runs.values().filter(shown).map(|run| run.id).collect()
+    }
+
+    fn stuck(&self, now: Time) -> Vec<RunId> {
+        let hides = self.broken == Some(BrokenGuarantee::HidesPendingEffects);
+        let stuck = |run: &&Run| run.execution.pending.is_none() && run.is_stuck(now) && !hides;
+        let mut stuck: Vec<&Run> = self.runs.values().filter(stuck).collect();
+        stuck.sort_by_key(|run| (run.stuck_at(), run.id));
+        stuck.into_iter().map(|run| run.id).collect()
     }
 }
 
@@ -70,5 +81,9 @@ impl RunLists for Memory {
 
     async fn with_pending_effects(&self) -> Result<Vec<RunId>, PortError> {
         self.faults.read("with_pending_effects", || Ok(self.state().with_pending_effects())).await
+    }
+
+    async fn stuck(&self, now: Time) -> Result<Vec<RunId>, PortError> {
+        self.faults.read("stuck", || Ok(self.state().stuck(now))).await
     }
 }
