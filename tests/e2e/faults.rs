@@ -197,17 +197,79 @@ async fn a_run_whose_worker_is_killed_after_the_approval_executes_what_was_decid
 }
 
 #[tokio::test]
-async fn a_run_whose_execution_is_stopped_from_outside_is_settled_as_failed() {
+async fn a_run_at_work_whose_execution_is_stopped_from_outside_is_settled_as_failed() {
     let stack = Stack::alone();
-    let (flow, run) = stack.run(|slug| one_gate(slug, &json!({})), &json!({"action": 1})).await;
+    let held = |slug: &str| {
+        let mut spec = one_gate(slug, &json!({}));
+        spec["nodes"][1]["path"] = json!(format!("/hold/{slug}/execute"));
+        spec
+    };
+    let (flow, run) = stack.run(held, &json!({"action": 1})).await;
     run.parked().await;
-    eventually("the run to hold its task token", async || stack.aws.run_item(&run.id).await.get("token").map(drop)).await;
+    run.approve(&json!({})).await.data(200);
+    let path = format!("/hold/{}/execute", flow.slug);
+    stack.echo.wait_for(&path).await;
 
     stack.aws.stop_segment(&run.id, 2).await;
 
     let view = run.wait("failed").await;
     assert!(view.error().starts_with("the execution that drove the run ended as ABORTED"), "{}", view.error());
-    assert_eq!(run.approve(&json!({})).await.error(409), "this approval is closed: its run has ended");
+    stack.echo.release(&path).await;
+    assert_eq!(run.approve(&json!({})).await.status, 200, "the decision that was made stays");
     assert!(stack.ada.get(&format!("/api/approvals?flow={}", flow.id)).await.rows().is_empty());
-    assert!(stack.echo.sent_to(&format!("/{}/execute", flow.slug)).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_run_that_waits_in_an_execution_that_is_stopped_goes_on_waiting_and_its_approval_counts() {
+    let stack = Stack::alone();
+    let (flow, run) = stack.run(|slug| one_gate(slug, &json!({})), &json!({"action": 1})).await;
+    run.parked().await;
+    let token = async || stack.aws.run_item(&run.id).await.get("token").cloned();
+    let first = eventually("the run to hold its task token", token).await;
+
+    stack.aws.stop_segment(&run.id, 2).await;
+
+    eventually("another task token", async || token().await.filter(|token| *token != first)).await;
+    assert_eq!(stack.ada.get(&format!("/api/approvals?flow={}", flow.id)).await.rows().len(), 1);
+    run.approve(&json!({})).await.data(200);
+    run.wait("succeeded").await;
+    assert_eq!(stack.echo.sent_to(&format!("/{}/execute", flow.slug)).await.len(), 1);
+}
+
+/// The approval comes at once: nothing has noticed yet that the execution is gone.
+#[tokio::test]
+async fn a_run_whose_parked_execution_is_stopped_and_that_is_approved_at_once_goes_on() {
+    let stack = Stack::alone();
+    let (flow, run) = stack.run(|slug| one_gate(slug, &json!({})), &json!({"action": 1})).await;
+    run.parked().await;
+    eventually("the run to hold its task token", async || stack.aws.run_item(&run.id).await.get("token").map(drop)).await;
+    stack.aws.stop_segment(&run.id, 2).await;
+    run.approve(&json!({})).await.data(200);
+    run.wait("succeeded").await;
+    assert_eq!(stack.echo.sent_to(&format!("/{}/execute", flow.slug)).await.len(), 1);
+}
+
+/// The items of the run are put back as they were while it was parked, which is what a restored table has. Its execution has ended since
+/// then, and the names of the later ones are used up.
+#[tokio::test]
+async fn a_run_that_is_restored_to_a_time_before_its_decision_is_decided_again_and_goes_on() {
+    let stack = Stack::alone();
+    let (flow, run) = stack.run(|slug| one_gate(slug, &json!({})), &json!({"action": 1})).await;
+    run.parked().await;
+    eventually("the run to hold its task token", async || stack.aws.run_item(&run.id).await.get("token").map(drop)).await;
+    let copy = stack.aws.items_of_run(&run.id).await;
+    run.approve(&json!({})).await.data(200);
+    run.wait("succeeded").await;
+
+    stack.aws.restore_run(&run.id, &copy).await;
+    run.parked().await;
+    run.approve(&json!({})).await.data(200);
+    let sweep = async || {
+        stack.aws.reconcile().await;
+        (run.view().await.status() == "succeeded").then_some(())
+    };
+    eventually("the restored run to go on", sweep).await;
+    let path = format!("/{}/execute", flow.slug);
+    let keys: Vec<String> = stack.echo.sent_to(&path).await.iter().map(|request| request.header("idempotency-key").to_owned()).collect();
+    assert!(keys.len() == 2 && keys[0] == keys[1], "what is sent again has its key: {keys:?}");
 }

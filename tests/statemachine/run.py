@@ -22,7 +22,12 @@ class Run:
 
     def put_owing(self, execution: str) -> None:
         """Stores the run with a pending effect, which puts it into the outbox."""
-        self.put(owes=execution, outboxPk="OUTBOX", outboxSk=self.id)
+        watched = self.stuck_at()
+        self.put(owes=execution, outboxPk="OUTBOX", outboxSk=self.id, watchPk="WATCH", watchSk=watched)
+
+    def stuck_at(self) -> str:
+        """Returns the sort key that Park gives the run in the index `outbox`."""
+        return f"2026-01-01T00:00:00.000Z#{self.id}"
 
     def item(self) -> dict[str, Any] | None:
         """Returns the attributes of the run; None if it is not in the table."""

@@ -48,6 +48,10 @@ def test_park_stores_the_token_clears_the_pending_effect_and_increments_rev(on: 
         "status": "awaiting_approval",
         "rev": "8",
         "token": token,
+        "outboxPk": "WATCH",
+        "outboxSk": run.stuck_at(),
+        "watchPk": "WATCH",
+        "watchSk": run.stuck_at(),
     }
     assert not run.in_outbox()
     assert on.states.describe_execution(executionArn=execution)["status"] == "RUNNING"

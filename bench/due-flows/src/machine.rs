@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use domain::id::RunId;
-use domain::ports::{Executions, PortError};
+use domain::ports::{ExecutionStart, Executions, PortError, Resumption};
 use domain::run::Run;
 use domain::time::Time;
 
@@ -44,17 +44,21 @@ impl Machine {
 }
 
 impl Executions for Machine {
-    async fn start(&self, run: &Run, _: Time) -> Result<(), PortError> {
+    async fn start(&self, run: &Run, _: Time) -> Result<ExecutionStart, PortError> {
         tokio::time::sleep(self.latency).await;
         if !self.takes_token() {
             return Err(PortError::Unavailable("ThrottlingException".to_owned()));
         }
         self.started.borrow_mut().insert(run.id);
-        Ok(())
+        Ok(ExecutionStart::Started)
     }
 
-    async fn resume(&self, _: &str) -> Result<(), PortError> {
-        Ok(())
+    async fn is_over(&self, _: &Run) -> Result<bool, PortError> {
+        Ok(false)
+    }
+
+    async fn resume(&self, _: &str) -> Result<Resumption, PortError> {
+        Ok(Resumption::Resumed)
     }
 
     async fn stop(&self, _: &Run) -> Result<(), PortError> {

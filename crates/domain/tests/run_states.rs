@@ -6,7 +6,7 @@ mod common;
 use common::{OWNER, Story, at, gate, task};
 use domain::access::RecordedActor;
 use domain::gate::Verdict;
-use domain::run::{ExecutionState, Exit, NodeStatus, PendingEffect, RunStatus, TransitionError};
+use domain::run::{ExecutionState, Exit, NodeStatus, PendingEffect, RunStatus, STUCK_AFTER_SECONDS, TransitionError};
 use serde_json::json;
 
 /// `begin` leads to `work`, `gate` and `side`, and these to `last`.
@@ -74,7 +74,7 @@ fn act(story: &mut Story, action: &str) -> Result<(), TransitionError> {
         "abandon its segment" => story.run.abandon(segment, "the execution failed", story.now),
         "abandon an earlier segment" => story.run.abandon(segment - 1, "the execution failed", story.now),
         "abandon a later segment" => story.run.abandon(segment + 1, "the execution failed", story.now),
-        "end the segment" => story.run.end_segment(None),
+        "end the segment" => story.run.end_segment(None, story.now),
         "retry it" => story.run.retried(None).map(drop),
         other => panic!("no action is called {other}"),
     }
@@ -194,13 +194,29 @@ fn the_first_segment_of_a_new_run_is_pending_and_a_claim_clears_it() {
     let mut story = state("new");
     assert_eq!(
         story.run.execution,
-        ExecutionState { segment: 1, owner: None, token: None, pending: Some(PendingEffect::StartExecution), parked_until: None }
+        ExecutionState {
+            segment: 1,
+            owner: None,
+            token: None,
+            pending: Some(PendingEffect::StartExecution),
+            parked_until: None,
+            stuck_at: Some(at(STUCK_AFTER_SECONDS)),
+            done_at_claim: None
+        }
     );
     assert_eq!(story.run.execution_name(), format!("{}-1", story.run.id));
     story.run.claim("inv-2", 1).unwrap();
     assert_eq!(
         story.run.execution,
-        ExecutionState { segment: 1, owner: Some("inv-2".into()), token: None, pending: None, parked_until: None }
+        ExecutionState {
+            segment: 1,
+            owner: Some("inv-2".into()),
+            token: None,
+            pending: None,
+            parked_until: None,
+            stuck_at: None,
+            done_at_claim: Some(0)
+        }
     );
 }
 
@@ -216,10 +232,18 @@ fn a_second_invocation_of_a_segment_fences_out_the_first() {
 fn when_a_segment_ends_the_next_one_is_pending_and_waits_until_the_given_time() {
     for wake_at in [None, Some(at(60))] {
         let mut story = state("working");
-        story.run.end_segment(wake_at).unwrap();
+        story.run.end_segment(wake_at, at(0)).unwrap();
         assert_eq!(
             story.run.execution,
-            ExecutionState { segment: 2, owner: None, token: None, pending: Some(PendingEffect::StartExecution), parked_until: wake_at }
+            ExecutionState {
+                segment: 2,
+                owner: None,
+                token: None,
+                pending: Some(PendingEffect::StartExecution),
+                parked_until: wake_at,
+                stuck_at: Some(at(STUCK_AFTER_SECONDS)),
+                done_at_claim: None
+            }
         );
         assert_eq!(story.run.execution_name(), format!("{}-2", story.run.id));
         assert_eq!(story.run.must_be_driven_by(OWNER), Err(TransitionError::Superseded), "its owner has let go");
@@ -240,7 +264,19 @@ fn deciding_a_parked_run_makes_a_task_success_pending_and_keeps_the_token_until_
         let segment = story.run.execution.segment;
         story.run.claim("inv-2", segment).unwrap();
         let owner = (verdict == Verdict::Approved).then(|| "inv-2".to_owned());
-        assert_eq!(story.run.execution, ExecutionState { segment, owner, token: None, pending: None, parked_until: None }, "{verdict}");
+        assert_eq!(
+            story.run.execution,
+            ExecutionState {
+                segment,
+                done_at_claim: owner.is_some().then_some(4),
+                owner,
+                token: None,
+                pending: None,
+                parked_until: None,
+                stuck_at: None
+            },
+            "{verdict}"
+        );
     }
 }
 
@@ -248,7 +284,7 @@ fn deciding_a_parked_run_makes_a_task_success_pending_and_keeps_the_token_until_
 fn a_decision_before_the_park_replaces_the_start_that_was_owed_so_that_park_does_not_wait() {
     let mut story = begun();
     story.run_through("begin work side").open("gate");
-    story.run.end_segment(Some(at(3_600))).unwrap();
+    story.run.end_segment(Some(at(3_600)), at(0)).unwrap();
     story.decide("gate", Verdict::Approved);
     assert_eq!((story.run.execution.pending, &story.run.execution.token), (Some(PendingEffect::SendTaskSuccess), &None));
     assert_eq!(story.run.execution.parked_until, Some(at(3_600)), "the segment is still the one that begins with a pause");
@@ -297,7 +333,7 @@ fn a_rejection_while_other_nodes_are_under_way_fails_the_run_only_when_they_are_
 }
 
 #[test]
-fn a_cancel_clears_what_is_owed_names_who_and_why_and_calls_every_open_node_off() {
+fn a_cancel_leaves_nothing_pending_but_open_gates_names_who_and_why_and_cancels_every_open_node() {
     for name in ["new", "working", "asking", "parked", "failing"] {
         let mut story = state(name);
         let before = story.run.progress.clone();
@@ -307,7 +343,7 @@ fn a_cancel_clears_what_is_owed_names_who_and_why_and_calls_every_open_node_off(
         assert_eq!((cancellation.actor.as_str(), cancellation.reason.as_deref()), ("usr_ada", Some("wrong customer")));
         assert_eq!(
             (story.run.execution.pending, &story.run.execution.owner, story.run.execution.parked_until),
-            (None, &None, None),
+            (before.with_status(NodeStatus::AwaitingApproval).next().map(|_| PendingEffect::CloseGates), &None, None),
             "{name}"
         );
         for (before, after) in before.states().iter().zip(story.run.progress.states()) {
@@ -338,7 +374,7 @@ fn an_abandoned_run_fails_with_the_cause_and_so_do_the_nodes_that_were_under_way
         use NodeStatus::{Cancelled, Failed};
         (Failed, Cancelled, Cancelled)
     });
-    assert_eq!((story.run.execution.pending, &story.run.execution.owner), (None, &None));
+    assert_eq!((story.run.execution.pending, &story.run.execution.owner), (Some(PendingEffect::CloseGates), &None));
 }
 
 #[test]

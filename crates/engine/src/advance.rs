@@ -47,7 +47,7 @@ impl<P: Ports> Engine<P> {
             return self.start_next_segment(&run, invocation).await;
         }
         if run.has_ended() {
-            self.clear_pending(run, invocation.segment).await?;
+            self.finish(run, invocation.segment).await?;
             return Ok(Outcome::Ended);
         }
         let spec = spec_for(&self.flows, &run).await?;
@@ -59,7 +59,7 @@ impl<P: Ports> Engine<P> {
     /// The segment of the invocation is over. If the next one is still pending, the invocation that ended this one has not started it.
     async fn start_next_segment(&self, run: &Run, invocation: &Invocation) -> Result<Outcome, ApplicationError> {
         if run.execution.segment == invocation.segment + 1 && run.execution.pending.is_some() {
-            self.dispatch(run).await?;
+            self.dispatch_pending(run).await?;
             return Ok(Outcome::HandedOn);
         }
         Ok(Outcome::NotOurs)

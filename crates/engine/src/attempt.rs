@@ -132,3 +132,35 @@ fn bounded(mut message: String) -> String {
     }
     message
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
+
+    use domain::flow::Spec;
+    use serde_json::json;
+    use testkit::build::{Maker, at, chain};
+    use testkit::{Faults, ManualClock, Memory, RecordedExecutions, block_on};
+
+    use super::*;
+
+    #[test]
+    fn a_large_output_that_lost_against_another_record_is_not_used() {
+        let (store, clock) = (Memory::new(Faults::none()), ManualClock::at(at(0)));
+        let executions = RecordedExecutions::new(Faults::none());
+        let engine = Engine::new(store.clone(), store, executions, clock.clone());
+        let (maker, spec) = (Maker::new(1), Spec::parse(&chain(1)).unwrap());
+        let (flow, _) = maker.flow(maker.org(), "flow", chain(1), at(0));
+        let run = maker.run(flow.org, flow.id, &chain(1), at(0));
+        let record = |letter: &str| {
+            let output = Ok((json!(letter.repeat(200 * 1024)), Exit::Normal));
+            let result = StepResult { input: Value::Null, output, answer: None };
+            block_on(&clock, engine.record(&run, result.into_record(&run, spec.start(), spec.node(spec.start()), at(1)))).unwrap()
+        };
+        let first = record("a");
+        assert!(first.output.is_some(), "our own bytes need not be fetched");
+        let second = record("b");
+        assert_eq!(second.record.output, first.record.output);
+        assert!(second.output.is_none(), "the bytes of the other record are not these");
+    }
+}

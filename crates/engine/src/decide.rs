@@ -48,8 +48,12 @@ impl<P: Ports> Engine<P> {
             };
             self.count_and_commit(run, spec, target, actor, ballot.clone()).await
         });
-        let decided = decided.await?;
-        self.resume(&decided.run).await;
+        let mut decided = decided.await?;
+        if decided.run.has_ended() {
+            decided.run = self.try_dispatch_end(decided.run).await;
+        } else {
+            self.resume(&decided.run).await;
+        }
         Ok(decided)
     }
 
@@ -94,22 +98,18 @@ impl<P: Ports> Engine<P> {
     /// Counts a ballot on the run as it was loaded, and writes the result.
     async fn count_and_commit(
         &self,
-        before: Run,
+        run: Run,
         spec: &Spec,
         target: &DecisionTarget,
         actor: &Actor,
         ballot: Ballot,
     ) -> Result<DecisionResult, UpdateError> {
-        let DecisionResult { run, gate, counted, destinations } = self.count(before.clone(), spec, target, actor, ballot).await?;
+        let DecisionResult { run, gate, counted, destinations } = self.count(run, spec, target, actor, ballot).await?;
         if counted == BallotOutcome::Repeated {
             return Ok(DecisionResult { run, gate, counted, destinations });
         }
         let gate = self.runs.offload(&run, gate).await?;
-        let mut gates = vec![gate.clone()];
-        if run.has_ended() {
-            self.close_gates(&before, &mut gates, self.clock.now()).await?;
-        }
-        let run = self.runs.commit(run, &gates).await?;
+        let run = self.runs.commit(run, std::slice::from_ref(&gate)).await?;
         Ok(DecisionResult { run, gate, counted, destinations })
     }
 

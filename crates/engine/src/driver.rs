@@ -68,6 +68,7 @@ impl<'e, P: Ports, E: Effects, N: Entropy> Driver<'e, P, E, N> {
             };
             self.context.forget_written();
             if self.run.has_ended() {
+                self.engine.finish(self.run.clone(), self.invocation.segment).await?;
                 return Ok(Outcome::Ended);
             }
             if self.run.execution.segment != self.invocation.segment {
@@ -123,9 +124,7 @@ impl<'e, P: Ports, E: Effects, N: Entropy> Driver<'e, P, E, N> {
         for gate in new_gates {
             gates.push(runs.offload(&run, gate).await?);
         }
-        if run.has_ended() {
-            self.engine.close_gates(&self.run, &mut gates, self.engine.clock.now()).await?;
-        } else if run.execution.segment != self.invocation.segment {
+        if run.execution.segment != self.invocation.segment && !run.has_ended() {
             // The next segment may begin with a wait that is longer than the records are kept.
             let until = run.execution.parked_until.unwrap_or_else(|| self.engine.clock.now());
             run.kept_until = runs.extend_retention(&run, until).await?.or(run.kept_until);
@@ -237,12 +236,12 @@ impl<'e, P: Ports, E: Effects, N: Entropy> Driver<'e, P, E, N> {
         }
         if self.run.execution.segment == self.invocation.segment + 1 && self.run.execution.pending.is_some() {
             // This invocation has ended the segment itself, and only the answer of that write was lost.
-            self.engine.dispatch(&self.run).await?;
+            self.engine.dispatch_pending(&self.run).await?;
             return Ok(Outcome::HandedOn);
         }
         match refusal {
             TransitionError::Ended(_) => {
-                self.engine.clear_pending(self.run.clone(), self.invocation.segment).await?;
+                self.engine.finish(self.run.clone(), self.invocation.segment).await?;
                 Ok(Outcome::Ended)
             }
             _ if self.run.execution.segment != self.invocation.segment => Ok(Outcome::NotOurs),

@@ -33,11 +33,9 @@ mod trigger;
 
 use domain::error::ApplicationError;
 use domain::flow::Flow;
-use domain::gate::Gate;
 use domain::id::{OrgId, RunId};
 use domain::ports::{FlowName, Flows, PortError, Runs};
-use domain::run::{NodeStatus, Run};
-use domain::time::Time;
+use domain::run::Run;
 
 pub use advance::{Invocation, Outcome};
 pub use decide::DecisionResult;
@@ -63,24 +61,6 @@ impl<P: Ports> Engine<P> {
     async fn flow_of(&self, run: &Run) -> Result<Flow, PortError> {
         let flow = self.flows.flow(&run.org, &FlowName::Id(run.flow)).await?;
         flow.ok_or_else(|| PortError::Corrupt(format!("{} belongs to a flow that is not there", run.id)))
-    }
-
-    /// A run that ends closes its open gates in the same write, so that no reviewer is asked for nothing.
-    /// `before` is the run as it was loaded; `gates` are those that the write contains already.
-    async fn close_gates(&self, before: &Run, gates: &mut Vec<Gate>, now: Time) -> Result<(), PortError> {
-        for gate in gates.iter_mut() {
-            gate.close(now);
-        }
-        if before.progress.with_status(NodeStatus::AwaitingApproval).next().is_none() {
-            return Ok(());
-        }
-        let stored = self.runs.gates(before).await?;
-        let forgotten = stored.into_iter().filter(|gate| gate.is_open() && !gates.iter().any(|known| known.node == gate.node));
-        for mut gate in forgotten.collect::<Vec<_>>() {
-            gate.close(now);
-            gates.push(gate);
-        }
-        Ok(())
     }
 }
 

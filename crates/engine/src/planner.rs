@@ -27,6 +27,9 @@ const MAX_PARK_SECONDS: u64 = MAX_WAIT_HOURS as u64 * 3600;
 /// The time that a segment needs after its last request, in seconds: to record the result and to start the next segment.
 const MARGIN_SECONDS: u64 = 20;
 
+/// The number of gates that one write of a run contains at most: an item may have 400 KB, and a transaction 4 MB.
+const MAX_GATES: usize = 8;
+
 /// What the planner works on.
 pub(crate) struct Situation<'a> {
     pub(crate) spec: &'a Spec,
@@ -87,6 +90,9 @@ pub(crate) fn next(situation: &Situation<'_>) -> Result<Next, PortError> {
     planning.claim();
     planning.apply_arrived();
     planning.advance_interrupted();
+    if planning.has_progress_of_another() {
+        return Ok(Next::Commit(Box::new(planning.hand_on())));
+    }
     planning.advance_ready();
     if planning.is_out_of_date {
         return Ok(Next::Reload);
@@ -130,10 +136,11 @@ impl Planning<'_> {
     }
 
     fn claim(&mut self) {
-        let Situation { owner, segment, .. } = *self.situation;
+        let Situation { owner, segment, deadline, .. } = *self.situation;
         if self.draft.run.execution.owner.as_deref() != Some(owner) {
             // This cannot be refused, because the segment was compared when the run was read.
             _ = self.draft.run.claim(owner, segment);
+            self.draft.run.expect_write_by(deadline);
         }
     }
 
@@ -177,21 +184,42 @@ impl Planning<'_> {
         running.filter(|ix| !under_way.contains(ix) && self.draft.run.progress.get(*ix).is_under_way()).collect()
     }
 
+    /// Returns true if this invocation takes the run over from another one that has finished nodes and did not complete the segment. The
+    /// attempts that the execution has left were meant for a segment that makes no progress, so the next segment gets new ones.
+    fn has_progress_of_another(&self) -> bool {
+        let Situation { run, owner, .. } = *self.situation;
+        let is_taken_over = run.execution.owner.as_deref().is_some_and(|other| other != owner);
+        is_taken_over && self.loads.is_empty() && !self.draft.run.has_ended() && self.draft.run.has_progressed_in_segment()
+    }
+
+    fn hand_on(mut self) -> Draft {
+        self.draft.requests.clear();
+        // This cannot be refused, because the run has not ended.
+        _ = self.draft.run.end_segment(None, self.situation.now);
+        self.draft
+    }
+
     fn advance_ready(&mut self) {
         let Situation { spec, now, .. } = *self.situation;
         while !self.draft.run.has_ended() && self.draft.run.error.is_none() && self.needs_nothing() {
             let plan = Plan::of(&self.draft.run, spec, now);
             self.draft.wake_at = plan.wake_at;
             let mut has_advanced = false;
-            for ix in plan.overdue {
-                has_advanced |= self.tend_gate(ix);
+            let room = MAX_GATES.saturating_sub(self.gates_to_write());
+            for ix in plan.overdue.iter().take(room) {
+                has_advanced |= self.tend_gate(*ix);
             }
-            if !self.draft.expired_gates.is_empty() {
+            let is_full = room == 0 && !plan.overdue.is_empty();
+            if is_full || !self.draft.expired_gates.is_empty() {
                 // A decision may still be faster than this write. Nothing that follows the expiry is recorded before it counts.
                 self.draft.wake_at = Some(now);
                 return;
             }
             for ix in plan.ready {
+                if self.gates_to_write() >= MAX_GATES {
+                    self.draft.wake_at = Some(now);
+                    return;
+                }
                 if !self.draft.requests.contains_key(&ix) && self.draft.run.error.is_none() {
                     has_advanced |= self.advance_node(ix);
                 }
@@ -205,6 +233,11 @@ impl Planning<'_> {
                 return;
             }
         }
+    }
+
+    fn gates_to_write(&self) -> usize {
+        let Draft { new_gates, expired_gates, alarmed_gates, .. } = &self.draft;
+        new_gates.len() + expired_gates.len() + alarmed_gates.len()
     }
 
     fn needs_nothing(&self) -> bool {
@@ -425,10 +458,10 @@ impl Planning<'_> {
         let (now, run) = (self.now(), &mut self.draft.run);
         // None of these can be refused, because the run has not ended.
         _ = match self.draft.wake_at {
-            _ if self.is_postponed => run.end_segment(None),
+            _ if self.is_postponed => run.end_segment(None, now),
             Some(at) if can_sleep_until(self.situation, at) => Ok(()),
             // What is due already is no pause: the next segment goes on at once.
-            Some(at) => run.end_segment(Some(at.min(now.plus_seconds(MAX_PARK_SECONDS))).filter(|at| *at > now)),
+            Some(at) => run.end_segment(Some(at.min(now.plus_seconds(MAX_PARK_SECONDS))).filter(|at| *at > now), now),
             None => return Err(PortError::Corrupt(format!("{} has nothing to do and nothing to wait for", run.id))),
         };
         Ok(())

@@ -3,7 +3,8 @@
 use aws_config::SdkConfig;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use domain::ports::{Executions, PortError};
+use aws_sdk_sfn::types::ExecutionStatus;
+use domain::ports::{ExecutionStart, Executions, PortError, Resumption};
 use domain::run::Run;
 use domain::time::Time;
 use runtime::{BadSetting, setting};
@@ -31,10 +32,15 @@ impl StepFunctions {
     fn machine_of(&self, run: &Run) -> &str {
         if run.execution.parked_until.is_some() { &self.resume_machine } else { &self.run_machine }
     }
+
+    /// Returns the ARN of the execution of the run's current segment.
+    fn execution_arn(machine: &str, run: &Run) -> String {
+        format!("{}:{}", machine.replacen(":stateMachine:", ":execution:", 1), run.execution_name())
+    }
 }
 
 impl Executions for StepFunctions {
-    async fn start(&self, run: &Run, now: Time) -> Result<(), PortError> {
+    async fn start(&self, run: &Run, now: Time) -> Result<ExecutionStart, PortError> {
         // TimeoutSeconds of Step Functions begins at 1.
         let wait_seconds = run.execution.parked_until.map(|until| now.seconds_until(until).max(1));
         let input = match wait_seconds {
@@ -43,20 +49,30 @@ impl Executions for StepFunctions {
         };
         let request = self.client.start_execution().state_machine_arn(self.machine_of(run)).name(run.execution_name());
         match request.input(input.to_string()).send().await {
-            Ok(_) => Ok(()),
-            // The name identifies the segment and the run: an execution that exists is the right one.
-            Err(error) if code_of(&error) == Some("ExecutionAlreadyExists") => Ok(()),
+            Ok(_) => Ok(ExecutionStart::Started),
+            // The name identifies the segment and the run: an execution that exists is the right one. AWS reports one that is running
+            // only if its input differs, as `waitSeconds` does in most cases.
+            Err(error) if code_of(&error) == Some("ExecutionAlreadyExists") => Ok(ExecutionStart::NameTaken),
             Err(error) => Err(unavailable(error)),
         }
     }
 
-    async fn resume(&self, token: &str) -> Result<(), PortError> {
+    async fn is_over(&self, run: &Run) -> Result<bool, PortError> {
+        let execution = Self::execution_arn(self.machine_of(run), run);
+        match self.client.describe_execution().execution_arn(execution).send().await {
+            Ok(found) => Ok(!matches!(found.status(), ExecutionStatus::Running | ExecutionStatus::PendingRedrive)),
+            Err(error) if code_of(&error) == Some("ExecutionDoesNotExist") => Ok(false),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    async fn resume(&self, token: &str) -> Result<Resumption, PortError> {
         match self.client.send_task_success().task_token(token).output("{}").send().await {
-            Ok(_) => Ok(()),
-            // The token was sent before, or the pause is over: either way the segment goes on and reads the table.
+            Ok(_) => Ok(Resumption::Resumed),
+            // The token was sent before, or the pause is over, or the execution does not exist any more.
             Err(error) if matches!(code_of(&error), Some("TaskTimedOut" | "InvalidToken" | "TaskDoesNotExist")) => {
                 tracing::info!(code = code_of(&error), "the task token of a segment is not valid any more");
-                Ok(())
+                Ok(Resumption::TokenGone)
             }
             Err(error) => Err(unavailable(error)),
         }
@@ -65,8 +81,12 @@ impl Executions for StepFunctions {
     async fn stop(&self, run: &Run) -> Result<(), PortError> {
         // The run no longer says whether the segment began with a pause. Stopping an execution that does not exist is not an error.
         for machine in [&self.run_machine, &self.resume_machine] {
-            let execution = format!("{}:{}", machine.replacen(":stateMachine:", ":execution:", 1), run.execution_name());
-            let request = self.client.stop_execution().execution_arn(execution).error("Cancelled").cause("the run was cancelled");
+            let request = self
+                .client
+                .stop_execution()
+                .execution_arn(Self::execution_arn(machine, run))
+                .error("Cancelled")
+                .cause("the run was cancelled");
             match request.send().await {
                 Err(error) if code_of(&error) != Some("ExecutionDoesNotExist") => return Err(unavailable(error)),
                 _ => {}

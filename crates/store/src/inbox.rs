@@ -15,6 +15,7 @@ use domain::id::OrgId;
 use domain::ports::{COUNT_CAP, Page, PortError, Window};
 use futures_util::future::try_join_all;
 
+use crate::ended_runs::EndedRuns;
 use crate::items::GateItem;
 use crate::readable::Readable;
 use crate::{Table, error, keys, read, text};
@@ -102,12 +103,13 @@ impl Table {
         let is_asked = |gate: &Gate| assignees.is_none_or(|assignees| assignees.contains(&gate.assign_to)) && wanted(gate);
         let need = window.skip + window.limit + 1;
         let after = window.after.clone().unwrap_or_default();
-        let mut found = Found { rows: BTreeMap::new(), unreadable: 0 };
+        let mut found = Found { rows: BTreeMap::new(), unreadable: 0, ended: EndedRuns::among_pending(self).await? };
         let batches = ranges.iter().map(|range| self.batch(org, range, FIRST_ROWS.min(need), &after));
         let batches = try_join_all(batches).await?;
         for (range, batch) in ranges.iter_mut().zip(batches) {
             found.add(range, batch, &is_asked)?;
         }
+        found.leave_out_ended(self).await?;
         loop {
             // Before the place down to which every range has been read, every row is known.
             let next = ranges.iter_mut().filter(|range| !range.is_read).min_by(|a, b| a.down_to.cmp(&b.down_to));
@@ -118,6 +120,7 @@ impl Table {
             }
             let batch = self.batch(org, range, (need - certain).min((range.rows * 2).max(FIRST_ROWS)), &after).await?;
             found.add(range, batch, &is_asked)?;
+            found.leave_out_ended(self).await?;
         }
         let mut rows = found.rows.iter().skip(window.skip);
         let page: Vec<(&String, &Gate)> = rows.by_ref().take(window.limit).collect();
@@ -154,6 +157,7 @@ impl Table {
             while !range.is_read && found.rows.len() < cap {
                 let batch = self.batch(org, range, MOST_ROWS, "").await?;
                 found.add(range, batch, is_asked)?;
+                found.leave_out_ended(self).await?;
             }
         }
         let total = found.rows.len().min(cap);
@@ -218,6 +222,7 @@ struct Batch {
 struct Found {
     rows: BTreeMap<String, Gate>,
     unreadable: u64,
+    ended: EndedRuns,
 }
 
 impl Found {
@@ -240,6 +245,14 @@ impl Found {
                 self.rows.insert(place_of(&gate), gate);
             }
         }
+        Ok(())
+    }
+
+    /// Drops the gates of runs that have ended: they are closed, although the index still has them.
+    async fn leave_out_ended(&mut self, table: &Table) -> Result<(), PortError> {
+        let ended = &mut self.ended;
+        ended.look_at(table, self.rows.values().map(|gate| gate.run)).await?;
+        self.rows.retain(|_, gate| !ended.has_ended(&gate.run));
         Ok(())
     }
 }

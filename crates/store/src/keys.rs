@@ -157,6 +157,24 @@ pub(crate) fn outbox(id: &RunId) -> String {
     outbox_shard(shard_of(&id.to_string()))
 }
 
+/// Returns the partition of the index `outbox` for a run without a pending effect. These partitions sort by the time from which the run is
+/// stuck.
+pub(crate) fn watch(id: &RunId) -> String {
+    watch_shard(shard_of(&id.to_string()))
+}
+
+pub(crate) fn watch_shard(shard: u8) -> String {
+    format!("WATCH#{shard}")
+}
+
+pub(crate) fn stuck_at(at: Time, id: &RunId) -> String {
+    format!("{at}#{id}")
+}
+
+pub(crate) fn parse_stuck_at(key: &str) -> Option<RunId> {
+    key.rsplit_once('#')?.1.parse().ok()
+}
+
 fn shard_of(id: &str) -> u8 {
     // The last character of a ULID is random.
     id.bytes().last().unwrap_or_default() % OUTBOX_SHARDS

@@ -11,6 +11,7 @@ mod collection;
 mod connections;
 mod cron;
 mod decisions;
+mod ended_runs;
 mod error;
 mod flows;
 mod inbox;

@@ -9,6 +9,7 @@ use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{COUNT_CAP, Page, PortError, RunFilter, RunLists, RunSummary, Window};
 use domain::run::{RunStatus, Trigger};
+use domain::time::Time;
 use futures_util::future::try_join_all;
 
 use crate::items::SummaryItem;
@@ -122,7 +123,17 @@ impl RunLists for Table {
         let keys = try_join_all(shards).await?.into_iter().flatten();
         Ok(keys.filter_map(|key| key.parse().ok()).collect())
     }
+
+    async fn stuck(&self, now: Time) -> Result<Vec<RunId>, PortError> {
+        let shards = (0..keys::OUTBOX_SHARDS).map(|shard| self.outbox_due(keys::watch_shard(shard), now, MAX_STUCK));
+        let mut keys: Vec<String> = try_join_all(shards).await?.into_iter().flatten().collect();
+        keys.sort_unstable();
+        Ok(keys.iter().filter_map(|key| keys::parse_stuck_at(key)).collect())
+    }
 }
+
+/// The number of stuck runs of one shard that are returned at most. The next tick finds the others.
+const MAX_STUCK: usize = 100;
 
 impl Table {
     /// Returns a page of a list, newest first. `read` makes a row of an item of the index.

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::items::{ApprovalItem, GateItem, IdempotencyItem, InputItem, RunItem, StepItem};
 use crate::long_retention::Settings;
 use crate::objects::{Objects, Place};
-use crate::{Item, Table, error, keys, number, write};
+use crate::{Item, Table, error, keys, number, text, write};
 
 /// Stores runs in the table, and their large payloads in the bucket.
 #[derive(Debug, Clone)]
@@ -176,13 +176,37 @@ impl Runs for RunStore {
         found.map(|item| item.into_record_at(now)).transpose()
     }
 
+    async fn close_gate(&self, run: &Run, node: &NodeId) -> Result<(), PortError> {
+        let Some(end) = run.finished_at else { return Ok(()) };
+        // A write that is refused costs as much as one that is done, and a read a fraction of that: gates may be closed twice.
+        let request = self.table.get_request(&keys::run(&run.id), &keys::gate(node)).consistent_read(true);
+        let found = request.projection_expression("id, closedAt").send().await.map_err(error::port)?.item;
+        let Some(open) = found.filter(|gate| !gate.contains_key("closedAt")) else { return Ok(()) };
+        let id = open.get("id").and_then(|id| id.as_s().ok()?.parse::<ApprovalId>().ok());
+        if let Some(id) = id.filter(|id| id.place().is_none_or(|place| place.run != run.id)) {
+            // As in `commit`: the inbox, which has it now, will not have it any more.
+            self.table.put_once(write(&ApprovalItem::at(&id, run.id, node.clone()))?).await?;
+        }
+        let update = self.table.client.update_item().table_name(&self.table.name);
+        let update = update.key("pk", text(keys::run(&run.id))).key("sk", text(keys::gate(node)));
+        let update = update.update_expression("SET closedAt = :end REMOVE inboxPk, inboxSk");
+        let update = update.condition_expression("attribute_exists(pk) AND attribute_not_exists(closedAt)");
+        match update.expression_attribute_values(":end", text(end.to_string())).send().await {
+            Ok(_) => Ok(()),
+            Err(refused) if error::is_condition(&refused) => Ok(()),
+            Err(other) => Err(error::port(other)),
+        }
+    }
+
     async fn gate(&self, run: &Run, node: &NodeId) -> Result<Option<Gate>, PortError> {
-        self.table.get::<GateItem>(&keys::run(&run.id), &keys::gate(node)).await?.map(GateItem::into_gate).transpose()
+        let gate = self.table.get::<GateItem>(&keys::run(&run.id), &keys::gate(node)).await?.map(GateItem::into_gate).transpose()?;
+        Ok(gate.map(|gate| gate.closed_by(run.finished_at)))
     }
 
     async fn gates(&self, run: &Run) -> Result<Vec<Gate>, PortError> {
         let items = self.table.partition::<GateItem>(&keys::run(&run.id), keys::GATE_PREFIX).await?;
-        items.into_iter().map(GateItem::into_gate).collect()
+        let gates = items.into_iter().map(GateItem::into_gate);
+        gates.map(|gate| Ok(gate?.closed_by(run.finished_at))).collect()
     }
 
     async fn place_of_approval(&self, org: &OrgId, id: &ApprovalId) -> Result<Option<(RunId, NodeId)>, PortError> {

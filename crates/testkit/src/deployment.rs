@@ -19,6 +19,9 @@ use crate::{Execution, Fate, Faults, ManualClock, Memory, RecordedExecutions, Sc
 /// The number of invocations of Advance before its execution fails: once, and four retries (`statemachine/*.asl.json`).
 pub const ATTEMPTS: u32 = 5;
 
+/// The time between two ticks of `reconcile-runs`, in seconds (`template.yaml`).
+const TICK_SECONDS: u64 = 300;
+
 /// What became of an invocation of the worker.
 #[derive(Debug)]
 pub enum Invoked {
@@ -64,6 +67,8 @@ pub struct Deployment {
     pub starter: Actor,
     /// How long an invocation may take.
     pub invocation_seconds: u64,
+    /// Whether nobody hears that an execution has failed.
+    pub settle_events_are_lost: bool,
 }
 
 impl Deployment {
@@ -105,6 +110,7 @@ impl Deployment {
             flow,
             starter,
             invocation_seconds: 900,
+            settle_events_are_lost: false,
         }
     }
 
@@ -154,6 +160,45 @@ impl Deployment {
         self.call(self.engine.reconcile(&self.store)).unwrap()
     }
 
+    /// A tick of the schedule, five minutes later. Whatever becomes of it, the next one is the retry.
+    pub fn tick(&self) {
+        self.clock.advance(TICK_SECONDS);
+        _ = self.call(self.engine.reconcile(&self.store));
+    }
+
+    /// Moves every execution on, and lets ticks come, until the run has come to rest: it has ended, or it waits for a person or a clock, and
+    /// nothing is pending. Fails the test if that takes longer than `bound` seconds.
+    pub fn play_to_rest(&self, run: RunId, bound: u64) -> Run {
+        let until = self.clock.now().plus_seconds(bound);
+        loop {
+            self.play();
+            let stored = self.run(run);
+            if self.is_at_rest(&stored) {
+                return stored;
+            }
+            assert!(self.clock.now() < until, "I4: {bound} seconds after everything works again, {run} does not rest: {stored:?}");
+            self.tick();
+        }
+    }
+
+    fn is_at_rest(&self, run: &Run) -> bool {
+        let waits = || run.execution.token.is_some() && run.execution.parked_until.is_some_and(|until| until > self.clock.now());
+        run.execution.pending.is_none() && (run.has_ended() || waits())
+    }
+
+    /// Lets time pass and ticks come until the run has ended; nobody decides anything. A run that does not rest within `bound` seconds
+    /// fails the test, now and after each of its pauses.
+    pub fn rest_to_end(&self, run: RunId, bound: u64) -> Run {
+        for _ in 0..1_000 {
+            let now = self.play_to_rest(run, bound);
+            if now.has_ended() {
+                return now;
+            }
+            self.clock.set(now.execution.parked_until.unwrap());
+        }
+        panic!("{run} does not come to an end: {:?}", self.run(run));
+    }
+
     /// The worker that hears of failed executions.
     pub fn settle(&self, execution: &Execution) -> Option<Run> {
         self.call(self.engine.settle(&execution.run, execution.segment, "the execution failed")).unwrap().unwrap()
@@ -192,6 +237,9 @@ impl Deployment {
                     _ if failures + 1 < ATTEMPTS => self.executions.set_stage(name, Stage::Advance(failures + 1)),
                     _ => {
                         self.executions.set_stage(name, Stage::Failed);
+                        if self.settle_events_are_lost {
+                            return true;
+                        }
                         // EventBridge delivers until a delivery succeeds.
                         let settle = || self.call(self.engine.settle(&execution.run, execution.segment, "the execution failed"));
                         while !matches!(settle(), Some(Ok(_))) {}

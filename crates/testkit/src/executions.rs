@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::id::RunId;
-use domain::ports::{Executions, PortError};
+use domain::ports::{ExecutionStart, Executions, PortError, Resumption};
 use domain::run::Run;
 use domain::time::Time;
 
@@ -111,34 +111,30 @@ impl RecordedExecutions {
         }
     }
 
-    async fn write(&self, name: &'static str, act: impl Fn()) -> Result<(), PortError> {
-        let act = || {
-            act();
-            Ok(())
-        };
-        self.faults.call(name, true, act).await
+    async fn write<T>(&self, name: &'static str, act: impl Fn() -> T) -> Result<T, PortError> {
+        self.faults.call(name, true, || Ok(act())).await
     }
 
-    fn start_now(&self, run: &Run, now: Time) {
+    fn start_now(&self, run: &Run, now: Time) -> ExecutionStart {
         let mut state = self.state();
         state.starts += 1;
         let name = run.execution_name();
         if state.executions.iter().any(|execution| execution.name == name) {
-            return;
+            return ExecutionStart::NameTaken;
         }
         let wait_seconds = run.execution.parked_until.map(|until| now.seconds_until(until).max(1));
         let stage = if wait_seconds.is_some() { Stage::BeforePark } else { Stage::Advance(0) };
         state.executions.push(Execution { name, run: run.id, segment: run.execution.segment, wait_seconds, stage });
+        ExecutionStart::Started
     }
 
-    fn ring_now(&self, token: &str) {
+    fn resume_now(&self, token: &str) -> Resumption {
         let mut state = self.state();
         *state.resumed.entry(token.to_owned()).or_default() += 1;
-        // A token that is no longer waited for is no error.
-        let waiting = |execution: &&mut Execution| matches!(execution.stage, Stage::Parked(_)) && execution.token() == token;
-        if let Some(execution) = state.executions.iter_mut().find(waiting) {
-            execution.stage = Stage::Advance(0);
-        }
+        let is_parked = |execution: &&mut Execution| matches!(execution.stage, Stage::Parked(_)) && execution.token() == token;
+        let Some(execution) = state.executions.iter_mut().find(is_parked) else { return Resumption::TokenGone };
+        execution.stage = Stage::Advance(0);
+        Resumption::Resumed
     }
 
     fn stop_now(&self, run: &Run) {
@@ -151,12 +147,16 @@ impl RecordedExecutions {
 }
 
 impl Executions for RecordedExecutions {
-    async fn start(&self, run: &Run, now: Time) -> Result<(), PortError> {
+    async fn start(&self, run: &Run, now: Time) -> Result<ExecutionStart, PortError> {
         self.write("start", || self.start_now(run, now)).await
     }
 
-    async fn resume(&self, token: &str) -> Result<(), PortError> {
-        self.write("resume", || self.ring_now(token)).await
+    async fn is_over(&self, run: &Run) -> Result<bool, PortError> {
+        self.faults.read("is_over", || Ok(self.find(&run.execution_name()).is_some_and(|execution| execution.is_over()))).await
+    }
+
+    async fn resume(&self, token: &str) -> Result<Resumption, PortError> {
+        self.write("resume", || self.resume_now(token)).await
     }
 
     async fn stop(&self, run: &Run) -> Result<(), PortError> {

@@ -61,11 +61,14 @@ pub enum BrokenGuarantee {
     HidesPendingEffects,
     /// An open gate is read with another label than it was opened with: what is decided is not what was shown (I9).
     ShowsAnother,
+    /// A resume is pending no longer than until its write is done: a pending effect is cleared too early, and a crash between the decision
+    /// and the resume loses the wake-up (I4).
+    ForgetsResumes,
 }
 
 impl BrokenGuarantee {
     /// All guarantees that can be broken.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ShowsAnother,
         Self::ParksAnyway,
         Self::OverwritesSteps,
@@ -75,6 +78,7 @@ impl BrokenGuarantee {
         Self::ForgetsAnEdge,
         Self::ReadsAhead,
         Self::HidesPendingEffects,
+        Self::ForgetsResumes,
     ];
 }
 
@@ -130,6 +134,14 @@ impl Memory {
     #[must_use]
     pub fn copy(&self) -> Self {
         Self { state: Arc::new(Mutex::new(self.state().clone())), faults: Faults::none() }
+    }
+
+    /// Replaces the content of this store by that of a copy, as if its table had been restored to the time of the copy. The objects in the
+    /// bucket stay, and so do faults and what the stream has shown.
+    pub fn restore(&self, copy: &Self) {
+        let (mut state, copy) = (self.state(), copy.state());
+        let (changes, objects) = (state.changes.take(), std::mem::take(&mut state.objects));
+        *state = State { changes, objects, ..copy.clone() };
     }
 
     /// Writes all that can change about runs. Two stores that write the same text have the same content.
@@ -272,7 +284,7 @@ impl State {
             return Err(CommitError::Changed);
         }
         let run = Run { rev: stored.rev + 1, ..run.clone() };
-        let before = self.runs.insert(run.id, run.clone()).map(Box::new);
+        let before = self.runs.insert(run.id, self.as_stored(&run)).map(Box::new);
         self.show(|| StreamChange::Run { before, after: Box::new(run.clone()) });
         if run.must_reschedule_records() {
             self.ended_late.push(run.id);
@@ -395,13 +407,26 @@ impl Runs for Memory {
         self.faults.read("step", || Ok(self.state().steps.get(&name).map(|kept| kept.read_at(now)))).await
     }
 
+    async fn close_gate(&self, run: &Run, node: &NodeId) -> Result<(), PortError> {
+        let name = (run.id, node.clone());
+        let close = || {
+            if let (Some(gate), Some(end)) = (self.state().gates.get_mut(&name), run.finished_at) {
+                gate.close(end);
+            }
+            Ok(())
+        };
+        self.faults.call("close_gate", true, close).await
+    }
+
     async fn gate(&self, run: &Run, node: &NodeId) -> Result<Option<Gate>, PortError> {
         let name = (run.id, node.clone());
-        self.faults.read("gate", || Ok(self.state().read_gate(&name))).await
+        let end = run.finished_at;
+        self.faults.read("gate", || Ok(self.state().read_gate(&name).map(|gate| gate.closed_by(end)))).await
     }
 
     async fn gates(&self, run: &Run) -> Result<Vec<Gate>, PortError> {
-        self.faults.read("gates", || Ok(State::of_run(&self.state().gates, run))).await
+        let read = || State::of_run(&self.state().gates, run).into_iter().map(|gate| gate.closed_by(run.finished_at)).collect();
+        self.faults.read("gates", || Ok(read())).await
     }
 
     async fn place_of_approval(&self, org: &OrgId, id: &ApprovalId) -> Result<Option<(RunId, NodeId)>, PortError> {

@@ -167,7 +167,10 @@ macro_rules! store_suite {
             open_gates_come_oldest_first_page_by_page
             open_gates_of_some_assignees_come_oldest_first
             a_closed_gate_leaves_the_inbox
+            gates_of_a_run_that_has_ended_are_closed_at_once_and_written_later
+            a_page_of_the_inbox_is_full_although_the_gates_of_a_run_are_being_closed
             runs_with_pending_effects_are_found
+            runs_that_nothing_drives_are_found_by_their_age
             endpoints_read_back_with_every_field
             of_16_parallel_writes_of_endpoints_none_is_lost
             an_event_is_stored_once_and_for_30_days

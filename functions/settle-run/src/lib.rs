@@ -36,11 +36,15 @@ impl ExecutionEnded {
     }
 }
 
-/// Fails the run if it is still on the segment of the execution that ended, and leaves it alone otherwise.
+/// Settles the run if it is still on the segment of the execution that ended, and leaves it alone otherwise.
 pub async fn handle(engine: &Engine<impl Ports>, event: LambdaEvent<EventBridgeEvent<ExecutionEnded>>) -> Result<Value, Error> {
     let ended = event.payload.detail;
     let name: SegmentName = ended.name.parse()?;
-    if let Some(run) = engine.settle(&name.run, name.segment, &ended.cause()).await? {
+    let settled = match ended.status.as_str() {
+        "ABORTED" => engine.settle_stopped(&name.run, name.segment, &ended.cause()).await,
+        _ => engine.settle(&name.run, name.segment, &ended.cause()).await,
+    };
+    if let Some(run) = settled? {
         let error = ended.error.as_deref().unwrap_or("none was named");
         tracing::error!(run = %run.id, trace = run.trace_id, status = ended.status, error, "a run was settled as failed");
     }

@@ -1,4 +1,5 @@
 //! Builds the clients once and settles runs.
+#![recursion_limit = "256"] // a run is settled, and its end is completed, under one future
 
 use engine::Engine;
 use lambda_runtime::{Error, service_fn, tracing};

@@ -94,6 +94,33 @@ impl Aws {
         assert_eq!(status, 200, "{answer}");
     }
 
+    /// All items of a run, in DynamoDB's own notation.
+    pub async fn items_of_run(&self, run: &str) -> Vec<Value> {
+        let body = json!({
+            "TableName": self.table,
+            "ConsistentRead": true,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": format!("RUN#{run}")}},
+        });
+        let (status, answer) = self.call("dynamodb", "DynamoDB_20120810.Query", "1.0", &body).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["Items"].as_array().unwrap().clone()
+    }
+
+    /// Makes the items of a run what they were, as a restored table has them.
+    pub async fn restore_run(&self, run: &str, items: &[Value]) {
+        for item in self.items_of_run(run).await {
+            let body = json!({"TableName": self.table, "Key": {"pk": item["pk"], "sk": item["sk"]}});
+            let (status, answer) = self.call("dynamodb", "DynamoDB_20120810.DeleteItem", "1.0", &body).await;
+            assert_eq!(status, 200, "{answer}");
+        }
+        for item in items {
+            let body = json!({"TableName": self.table, "Item": item});
+            let (status, answer) = self.call("dynamodb", "DynamoDB_20120810.PutItem", "1.0", &body).await;
+            assert_eq!(status, 200, "{answer}");
+        }
+    }
+
     /// Sets the expiry of a step's record to `seconds` since the epoch, as if half a year had passed.
     pub async fn expire_step(&self, run: &str, node: &str, seconds: u64) {
         let body = json!({

@@ -256,6 +256,16 @@ impl Gate {
         self.close_with(Verdict::Expired, None, None, None, now);
     }
 
+    /// Returns the gate as it is seen if its run ended at `run_end`, or has not ended: it is closed by the end of the run, even if that is
+    /// not stored yet.
+    #[must_use]
+    pub fn closed_by(mut self, run_end: Option<Time>) -> Self {
+        if let Some(end) = run_end {
+            self.close(end);
+        }
+        self
+    }
+
     /// Records that the run ended while the gate was open. A gate that is closed stays as it is.
     pub fn close(&mut self, now: Time) {
         self.closed_at.get_or_insert(now);

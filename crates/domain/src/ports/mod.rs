@@ -40,7 +40,7 @@ pub use dead_letters::DeadLetters;
 pub use decisions::Decisions;
 pub use effect::{CallContext, CoveredService, Effect, EffectError};
 pub use effects::Effects;
-pub use executions::Executions;
+pub use executions::{ExecutionStart, Executions, Resumption};
 pub use flow_name::FlowName;
 pub use flows::Flows;
 pub use idempotency::Idempotency;

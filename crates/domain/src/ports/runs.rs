@@ -43,9 +43,11 @@ pub trait Runs {
     fn extend_retention(&self, run: &Run, until: Time) -> impl Future<Output = Result<Option<Time>, PortError>>;
     /// Returns the record of a step. One that has expired at `now` is returned as its receipt, whether or not it has been deleted.
     fn step(&self, run: &Run, node: &NodeId, now: Time) -> impl Future<Output = Result<Option<StepRecord>, PortError>>;
-    /// Returns the gate of a node.
+    /// Closes the gate of a node by the end of its run. It has no effect if the gate is closed or does not exist, or if the run is active.
+    fn close_gate(&self, run: &Run, node: &NodeId) -> impl Future<Output = Result<(), PortError>>;
+    /// Returns the gate of a node. A gate of a run that has ended is returned as closed.
     fn gate(&self, run: &Run, node: &NodeId) -> impl Future<Output = Result<Option<Gate>, PortError>>;
-    /// Returns all gates of the run, decided or not.
+    /// Returns all gates of the run, decided or not, each as [`gate`](Self::gate) returns it.
     fn gates(&self, run: &Run) -> impl Future<Output = Result<Vec<Gate>, PortError>>;
     /// Returns the run and the node of an approval whose id does not name them, because it, or its run, is of an earlier version; see
     /// [`ApprovalId::place`]. An approval that an earlier version has closed is not found.

@@ -16,7 +16,18 @@ pub struct ExecutionState {
     pub pending: Option<PendingEffect>,
     /// The time until which the segment waits at most, if it begins by waiting.
     pub parked_until: Option<Time>,
+    /// The time from which the run is stuck if nothing has changed it until then, while an invocation owns it or an effect is pending. A
+    /// run that is parked is stuck some time after `parked_until` instead. None for runs that were written before this was stored, until
+    /// they are written again.
+    pub stuck_at: Option<Time>,
+    /// The number of nodes that were done (see [`Run::has_progressed_in_segment`](super::Run::has_progressed_in_segment)) when the first
+    /// invocation of the segment claimed the run. None before that.
+    pub done_at_claim: Option<u32>,
 }
+
+/// How long after the time by which a run should have been written it counts as stuck, in seconds. It is longer than Step Functions and
+/// Lambda take to repeat what failed, because a run that only is slow would get a second execution.
+pub const STUCK_AFTER_SECONDS: u64 = 15 * 60;
 
 /// An effect that a write has made necessary. The effect's own first write clears it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,4 +36,6 @@ pub enum PendingEffect {
     StartExecution,
     /// Send a task success to the parked segment, with its token.
     SendTaskSuccess,
+    /// Close the gates that were open when the run ended.
+    CloseGates,
 }

@@ -14,7 +14,7 @@ mod transitions;
 
 pub use crate::flow::Exit;
 pub use crate::status::{NodeStatus, RunStatus, Trigger};
-pub use execution::{ExecutionState, PendingEffect};
+pub use execution::{ExecutionState, PendingEffect, STUCK_AFTER_SECONDS};
 pub use plan::Plan;
 pub use record::{Cancellation, NewRun, Run, RunError, TransitionError};
 pub use retried::Retried;

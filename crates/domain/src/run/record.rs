@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::execution::{ExecutionState, PendingEffect};
+use super::execution::{ExecutionState, PendingEffect, STUCK_AFTER_SECONDS};
 use super::retried::Retried;
 use super::state::Progress;
 use crate::access::{Identity, RecordedActor};
@@ -189,6 +189,8 @@ impl Run {
                 token: None,
                 pending: Some(PendingEffect::StartExecution),
                 parked_until: None,
+                stuck_at: Some(now.plus_seconds(STUCK_AFTER_SECONDS)),
+                done_at_claim: None,
             },
             generating: BTreeMap::new(),
             kept_until: None,

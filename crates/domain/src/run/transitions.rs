@@ -1,6 +1,6 @@
 //! The transitions of a run: everything that can happen to it.
 
-use super::execution::PendingEffect;
+use super::execution::{PendingEffect, STUCK_AFTER_SECONDS};
 use super::plan::{Entry, entry};
 use super::record::{Cancellation, Run, RunError, TransitionError, bounded};
 use super::state::NodeState;
@@ -151,6 +151,7 @@ impl Run {
         self.update_status(spec, now);
         if parked {
             self.execution.pending = Some(PendingEffect::SendTaskSuccess);
+            self.execution.stuck_at = Some(now.plus_seconds(STUCK_AFTER_SECONDS)).filter(|_| !self.has_ended());
         }
         Ok(())
     }
@@ -220,14 +221,18 @@ impl Run {
     }
 
     fn end(&mut self, status: RunStatus, now: Time) {
+        // To close the gates in the same write would make it as large as all of them together.
+        let has_open_gates = self.progress.with_status(NodeStatus::AwaitingApproval).next().is_some();
         for state in self.progress.states_mut().filter(|state| !state.status.is_final()) {
             *state = NodeState { status: NodeStatus::Cancelled, due: None, ..*state };
         }
         self.status = status;
         self.finished_at = Some(now);
         self.execution.owner = None;
-        self.execution.pending = None;
+        self.execution.pending = has_open_gates.then_some(PendingEffect::CloseGates);
         self.execution.parked_until = None;
+        self.execution.stuck_at = None;
+        self.execution.done_at_claim = None;
         self.generating.clear();
     }
 }

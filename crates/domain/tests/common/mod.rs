@@ -236,7 +236,7 @@ impl Story {
 
     /// The segment ends; the next one begins by waiting, and Park has written its token.
     pub fn park(&mut self, token: &str) -> &mut Self {
-        self.run.end_segment(self.plan().wake_at).unwrap();
+        self.run.end_segment(self.plan().wake_at, self.now).unwrap();
         self.run.execution.pending = None;
         self.run.execution.token = Some(token.to_owned());
         self

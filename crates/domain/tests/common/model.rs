@@ -256,7 +256,7 @@ impl ModelledRun {
                 self.leave(node, way);
             }
             Event::Tick => self.now = self.next_alarm().unwrap_or(now),
-            Event::HandOn => self.run.end_segment(Plan::of(&self.run, &self.spec, now).wake_at)?,
+            Event::HandOn => self.run.end_segment(Plan::of(&self.run, &self.spec, now).wake_at, now)?,
             Event::Claim => self.claim()?,
             Event::Crash => {
                 self.claim()?;
@@ -368,7 +368,7 @@ impl ModelledRun {
             let refusal = Err(TransitionError::Ended(ended));
             prop_assert_eq!(run.cancel(RecordedActor::named("x"), None, now), refusal.clone());
             prop_assert_eq!(run.abandon(self.run.execution.segment, "x", now), refusal.clone());
-            prop_assert_eq!(run.end_segment(None), refusal.clone());
+            prop_assert_eq!(run.end_segment(None, now), refusal.clone());
             prop_assert_eq!(run.must_be_driven_by("x"), refusal);
         }
         prop_assert_eq!(&run, &self.run, "a refusal changed the run");
@@ -387,7 +387,12 @@ impl ModelledRun {
                 prop_assert_eq!((is.segment, is.pending, &is.owner), (was.segment + 1, Some(PendingEffect::StartExecution), &None));
             }
             Event::Decide(..) if was.owner.is_none() => prop_assert_eq!(is.pending, Some(PendingEffect::SendTaskSuccess)),
-            _ if self.ended.is_some() => prop_assert_eq!((is.pending, &is.owner), (None, &None)),
+            _ if self.ended.is_some() => {
+                let is_cut_off = |ix: &NodeIx| self.run.progress.get(*ix).status == NodeStatus::Cancelled;
+                let cut_off = before.progress.with_status(NodeStatus::AwaitingApproval).find(is_cut_off);
+                let pending = cut_off.map(|_| PendingEffect::CloseGates);
+                prop_assert_eq!((is.pending, &is.owner), (pending, &None));
+            }
             _ => prop_assert_eq!(is, was),
         }
         Ok(())

@@ -108,12 +108,15 @@ fn a_failed_execution_concerns_only_the_run_that_is_still_on_its_segment() {
 }
 
 #[test]
-fn settle_marks_what_was_under_way_as_failed() {
+fn settle_marks_what_was_under_way_as_failed_if_the_segment_has_made_no_progress() {
     let world = Deployment::of(&chain(2));
     let run = world.start(json!({}));
     world.faults.strike_call("perform", 2, Fate::CrashAfter);
     assert!(matches!(world.invoke(run, 1), Invoked::Crashed));
-    world.settle(&world.executions.all()[0]);
+    assert_eq!(world.settle(&world.executions.all()[0]), None, "n1 has finished, so the run goes on in the next segment");
+    world.faults.strike_call("perform", 1, Fate::CrashAfter);
+    assert!(matches!(world.invoke(run, 2), Invoked::Crashed));
+    assert!(world.settle(&world.executions.all()[1]).is_some());
     assert_eq!((world.node(run, "n1").status, world.node(run, "n2").status), (NodeStatus::Succeeded, NodeStatus::Failed));
 }
 

@@ -2,7 +2,7 @@
 
 use domain::error::ApplicationError;
 use domain::gate::{Ballot, BallotOutcome, DecisionTarget, Verdict};
-use domain::ports::{RunLists, Window};
+use domain::ports::{RunLists, Runs, Window};
 use domain::run::{Exit, NodeStatus, RunStatus};
 use serde_json::{Value, json};
 use testkit::build::{actor, approve, approve_as, gate, reject, service, spec, task};
@@ -68,9 +68,11 @@ fn decisions_that_come_together_before_the_segment_wakes_both_count() {
 fn a_rejection_that_fails_the_run_closes_the_other_gate() {
     let (world, run) = opened(&two_gates());
     world.decide(run, "left", &actor("usr_ada"), reject("no")).unwrap();
-    let other = world.gate(run, "right").unwrap();
-    assert!(!other.is_open() && other.outcome.is_none());
+    let ended = world.run(run);
+    let other = block_on(&world.clock, world.store.gate(&ended, &"right".parse().unwrap())).unwrap().unwrap();
+    assert!(!other.is_open() && other.outcome.is_none(), "at once, for whoever asks");
     assert_eq!(world.play_to_end(run).status, RunStatus::Failed);
+    assert_eq!(world.gate(run, "right"), Some(other), "and on record when the segment has gone on");
     assert_eq!(world.effects.sent().len(), 1);
     let late = world.decide(run, "right", &actor("usr_bob"), approve()).unwrap_err();
     assert_eq!(late.to_string(), "this approval is closed: its run has ended");

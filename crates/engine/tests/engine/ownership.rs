@@ -49,8 +49,9 @@ fn an_invocation_that_is_overtaken_by_a_slower_one_stops_at_its_next_write() {
     let now = world.run(run);
     assert_eq!((now.execution.owner.as_deref(), now.status), (Some("another"), RunStatus::Running));
     // Step Functions invokes again, and nothing is missing.
-    assert!(matches!(world.invoke(run, 1), Invoked::Done(Outcome::Ended)));
-    assert_eq!(world.effects.sent().len(), 3, "n1 was on record");
+    assert!(matches!(world.invoke(run, 1), Invoked::Done(Outcome::HandedOn)), "n1 has finished, so a segment begins");
+    world.play();
+    assert_eq!((world.run(run).status, world.effects.sent().len()), (RunStatus::Succeeded, 3), "n1 was on record");
 }
 
 #[test]

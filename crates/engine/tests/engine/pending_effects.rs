@@ -3,7 +3,7 @@
 use domain::ports::RunLists;
 use domain::run::{PendingEffect, RunStatus};
 use serde_json::json;
-use testkit::build::{actor, approve, chain, gate, reject, spec};
+use testkit::build::{actor, approve, chain, gate, reject, spec, task};
 use testkit::{Deployment, Fate, Stage, block_on};
 
 fn waiting() -> (Deployment, domain::id::RunId) {
@@ -81,7 +81,8 @@ fn a_bell_that_was_not_rung_is_rung() {
 
 #[test]
 fn a_decision_on_a_run_whose_segment_was_never_started_starts_it() {
-    let (world, run) = waiting();
+    let world = Deployment::of(&spec(&[gate("review", json!({})), task("last", json!({}))], "review>last"));
+    let run = world.start(json!({}));
     world.faults.strike_call("start", 1, Fate::CrashBefore);
     world.invoke(run, 1);
     world.faults.clear();

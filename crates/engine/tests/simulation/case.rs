@@ -19,6 +19,10 @@ pub struct Case {
     pub launch: Fate,
     /// How long an invocation may take.
     pub invocation_seconds: u64,
+    /// The size of the text in the input that gates show and requests send.
+    pub bytes: usize,
+    /// Whether nobody hears that an execution has failed.
+    pub loses_settle_events: bool,
     /// What happens while no invocation is under way; after that the run is left alone until it ends.
     pub story: Vec<Step>,
     /// What happens in the middle of a call of a port.
@@ -37,12 +41,18 @@ pub enum Step {
     Tick(u64),
     /// A person acts.
     Act(Act),
+    /// A copy of the table is made.
+    Copy,
+    /// The table is restored to the last copy; executions and the world outside go on from where they are.
+    Restore,
 }
 
 /// The number of calls after the trouble before.
 #[derive(Debug, Clone, Copy)]
 pub struct Trouble {
     pub after_calls: usize,
+    /// Whether it waits for the next write of a run after these calls.
+    pub at_commit: bool,
     pub what: What,
 }
 
@@ -124,13 +134,20 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![4 => Just(Step::GoOn), 2 => Just(Step::GoOnOrWait), 1 => (0..40u64).prop_map(Step::Tick), 1 => act().prop_map(Step::Act)]
+    prop_oneof![
+        16 => Just(Step::GoOn),
+        8 => Just(Step::GoOnOrWait),
+        4 => (0..40u64).prop_map(Step::Tick),
+        4 => act().prop_map(Step::Act),
+        1 => Just(Step::Copy),
+        1 => Just(Step::Restore),
+    ]
 }
 
 fn trouble() -> impl Strategy<Value = Trouble> {
-    let fates = vec![Fate::FailBefore, Fate::LoseAnswer, Fate::Twice, Fate::CrashBefore, Fate::CrashAfter];
+    let fates = vec![Fate::FailBefore, Fate::LoseAnswer, Fate::Twice, Fate::CrashBefore, Fate::CrashAfter, Fate::Reject];
     let what = prop_oneof![1 => act().prop_map(What::Act), 1 => select(fates).prop_map(What::Fate)];
-    (0..20usize, what).prop_map(|(after_calls, what)| Trouble { after_calls, what })
+    (0..20usize, prop::bool::weighted(0.2), what).prop_map(|(after_calls, at_commit, what)| Trouble { after_calls, at_commit, what })
 }
 
 fn answer() -> impl Strategy<Value = Answer> {
@@ -146,13 +163,17 @@ fn answer() -> impl Strategy<Value = Answer> {
 /// Any case. The flow is the last to be made small: nodes are easier to do without once fewer of them are in trouble.
 pub fn cases() -> impl Strategy<Value = Case> {
     let launch = select(vec![Fate::Pass, Fate::Pass, Fate::Pass, Fate::FailBefore, Fate::LoseAnswer, Fate::CrashBefore, Fate::CrashAfter]);
-    let surroundings = (launch, 0..3u8, select(vec![900, 200, 60]));
+    // Up to 100 KB is part of a record, and 10 gates of that are more than an item may have.
+    let bytes = prop_oneof![15 => Just(0), 1 => select(vec![95 * 1024, 130 * 1024])];
+    let surroundings = (launch, 0..3u8, select(vec![900, 200, 60]), bytes, prop::bool::weighted(0.1));
     (surroundings, vec(answer(), 0..12), vec(trouble(), 0..10), vec(step(), 0..24), vec(node(), 1..=9)).prop_map(
-        |((launch, choice, invocation_seconds), answers, troubles, story, nodes)| Case {
+        |((launch, choice, invocation_seconds, bytes, loses_settle_events), answers, troubles, story, nodes)| Case {
             nodes,
             choice,
             launch,
             invocation_seconds,
+            bytes,
+            loses_settle_events,
             story,
             troubles,
             answers,

@@ -98,6 +98,7 @@ fn node(plan: &NodePlan, kind: Kind, at: usize, count: usize, reviewed: Option<u
         Kind::Gate => {
             let rules = json!({
                 "timeoutHours": 0.5,
+                "proposedAction": {"text": "${trigger.text}", "at": at},
                 "requiredApprovals": plan.approvals,
                 "onReject": route(plan.on_reject, at, count),
                 "onTimeout": route(plan.on_timeout, at, count),

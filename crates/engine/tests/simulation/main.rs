@@ -4,8 +4,10 @@
 //! **By chance** ([`random`]): flows of up to nine nodes of all types, with branches, joins, gates, waits, retries and policies.
 //! Any call of any port may fail, lose its answer, be sent twice, or take the process down before or after it took effect: reads,
 //! writes, and requests to the world alike. In the middle of any call reviewers decide, also by a clock that is behind, a person
-//! cancels, an invocation is doubled, pending effects are dispatched, old news arrives. What breaks an invariant shrinks to a small flow with
-//! little happening to it, and `SEED=…` runs it alone. `make simulate SEEDS=1000000` tries more.
+//! cancels, an invocation is doubled, pending effects are dispatched, old news arrives. Texts may be as large as an item, the news of a failed
+//! execution may be lost, and the table may be restored to an earlier copy while executions and the world go on. Then the troubles stop: within
+//! some ticks of `reconcile-runs` (and some sweeps, if something was lost) the run has ended, or waits for a person or a clock. What breaks
+//! an invariant shrinks to a small flow with little happening to it, and `SEED=…` runs it alone. `make simulate SEEDS=1000000` tries more.
 //!
 //! **In every order** ([`exhaustive`]): small scenarios, explored to the last state. A choice point is every call of a port by
 //! every task (invocations, reviewers, the canceller, the workers that settle and reconcile), the write of Park, the start of an
@@ -17,7 +19,8 @@
 //! ones are left to chance. Reading what never changes (a version, an input) is no choice point. A call happens at one moment:
 //! that DynamoDB, Step Functions and S3 keep the promises that the ports in memory keep is for `store/tests/` (one suite for both
 //! stores), `tests/statemachine/` and `tests/e2e/` to show. Reviewers know of a gate once it is there. A thing that fails for
-//! ever is a failed run, not a late one: nothing is said about how long anything takes.
+//! ever is a failed run, not a late one: how long anything takes is measured from the moment at which everything works. Purges and events
+//! are not part of it.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "what does not hold stops the seed at once")]
 

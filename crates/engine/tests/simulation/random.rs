@@ -6,7 +6,7 @@ use domain::error::ApplicationError;
 use domain::gate::{BallotOutcome, DecisionTarget};
 use domain::id::RunId;
 use domain::ports::Clock;
-use domain::run::{Exit, NodeStatus, RunStatus};
+use domain::run::{Exit, NodeStatus, RunStatus, STUCK_AFTER_SECONDS};
 use domain::time::Time;
 use engine::{DecisionResult, Engine, RetryOptions, Started};
 use proptest::strategy::{Strategy, ValueTree};
@@ -21,7 +21,11 @@ use crate::flows::flow;
 use crate::observer::Observer;
 
 /// How far behind a slow clock is.
-const SLOW_MILLIS: u64 = 5_000;
+pub const SLOW_MILLIS: u64 = 5_000;
+/// The time in which what is pending is dispatched, and a little more, in seconds: some ticks.
+const SLACK_SECONDS: u64 = 1_200;
+/// The number of sweeps after which a run that was stuck is driven at last.
+const MAX_SWEEPS: u64 = 12;
 /// Enough to make a case of any size small.
 const MAX_SHRINKS: u32 = 4_000;
 
@@ -75,6 +79,9 @@ struct Play {
     world: Deployment,
     run: RunId,
     observer: Arc<Mutex<Observer>>,
+    /// A copy of the table, and what had been seen until then.
+    copy: Option<(Memory, Observer)>,
+    is_restored: bool,
 }
 
 /// Plays a case to the end of its run, and of another one that repeats it if it did not succeed. Panics when an invariant is
@@ -83,15 +90,16 @@ pub fn play(case: &Case, broken_guarantee: Option<BrokenGuarantee>) -> RunStatus
     let spec = flow(&case.nodes);
     let mut world = Deployment::of(&spec);
     world.invocation_seconds = case.invocation_seconds;
+    world.settle_events_are_lost = case.loses_settle_events;
     if let Some(broken_guarantee) = broken_guarantee {
         world.store.break_guarantee(broken_guarantee);
     }
     world.faults.strike_call("start", 1, case.launch);
     // Whatever the caller hears: the run is there.
-    _ = world.execute(json!({"choice": format!("c{}", case.choice)}), None);
+    _ = world.execute(json!({"choice": format!("c{}", case.choice), "text": "x".repeat(case.bytes)}), None);
     let run = world.store.all_runs()[0].id;
     let observer = Arc::new(Mutex::new(Observer::new(&spec, run)));
-    let play = Play { world, run, observer };
+    let mut play = Play { world, run, observer, copy: None, is_restored: false };
     play.answer_with(case.answers.clone());
     play.trouble_with(case.troubles.clone());
     for step in &case.story {
@@ -104,19 +112,28 @@ pub fn play(case: &Case, broken_guarantee: Option<BrokenGuarantee>) -> RunStatus
             Step::GoOn => _ = play.go_on(),
             Step::GoOnOrWait => {
                 if !play.go_on() {
-                    play.world.pass_time(run);
+                    play.pass_time();
                 }
             }
             Step::Tick(seconds) => play.world.clock.advance(*seconds),
             Step::Act(act) => play.act(*act),
+            Step::Copy => {
+                let seen = play.observer().clone();
+                play.copy = Some((play.world.store.copy(), seen));
+            }
+            Step::Restore => play.restore(),
         }
     }
+    // From here on everything works, and nobody acts: the run rests soon, and in the end the clock ends it.
     play.world.faults.clear();
-    let ended = play.world.play_to_end(run);
+    play.world.play_to_rest(run, play.bound());
+    play.look();
+    let ended = if play.may_be_stuck() { play.world.rest_to_end(run, play.bound()) } else { play.world.play_to_end(run) };
     play.look();
     play.observer().at_the_end(&play.world.store);
     // A store that breaks its promises has had its chance to be noticed.
     if broken_guarantee.is_none() && ended.status != RunStatus::Succeeded {
+        play.world.settle_events_are_lost = false;
         play.again(&spec, case);
     }
     // The script holds the world that holds the script.
@@ -139,6 +156,29 @@ impl Play {
 
     fn go_on(&self) -> bool {
         self.world.executions.all().iter().any(|execution| self.world.step(execution))
+    }
+
+    /// Whether the run may be in nobody's hands for a while: its execution has failed unheard, or belongs to a table that is lost.
+    fn may_be_stuck(&self) -> bool {
+        self.is_restored || self.world.settle_events_are_lost
+    }
+
+    /// How long the run may take to come to rest, in seconds. Each segment of a lost table that still waits costs a sweep.
+    fn bound(&self) -> u64 {
+        let sweep = self.world.invocation_seconds + STUCK_AFTER_SECONDS + SLACK_SECONDS;
+        if self.may_be_stuck() { MAX_SWEEPS * sweep } else { SLACK_SECONDS }
+    }
+
+    fn pass_time(&self) {
+        if self.may_be_stuck() { self.world.tick() } else { self.world.pass_time(self.run) }
+    }
+
+    fn restore(&mut self) {
+        let Some((store, seen)) = &self.copy else { return };
+        self.world.store.restore(store);
+        *self.observer() = seen.clone();
+        self.observer().disturbed(self.store());
+        self.is_restored = true;
     }
 
     fn answer_with(&self, answers: Vec<Answer>) {
@@ -169,7 +209,8 @@ impl Play {
             if play.world.faults.has_crashed() {
                 return Fate::Pass;
             }
-            let Some(trouble) = troubles.next_if(|trouble| trouble.after_calls < since) else { return Fate::Pass };
+            let is_now = |trouble: &Trouble| trouble.after_calls < since && (!trouble.at_commit || call.name == "commit");
+            let Some(trouble) = troubles.next_if(is_now) else { return Fate::Pass };
             since = 0;
             match trouble.what {
                 What::Act(act) => {
@@ -226,7 +267,8 @@ impl Play {
         let world = &self.world;
         let run = world.call(self.retry()).unwrap().unwrap().run.id;
         let sent_before = world.effects.sent();
-        let play = Self { world: world.clone(), run, observer: Arc::new(Mutex::new(Observer::new(spec, run))) };
+        let observer = Arc::new(Mutex::new(Observer::new(spec, run)));
+        let play = Self { world: world.clone(), run, observer, copy: None, is_restored: false };
         play.answer_with(case.answers.clone());
         play.trouble_with(case.troubles.clone());
         world.play_to_end(run);

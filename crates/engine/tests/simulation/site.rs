@@ -74,10 +74,10 @@ impl Site {
     /// A write of the run. If it takes the run away from another invocation, what that one has under way may be repeated.
     pub fn commit(&self, run: &Run, write: impl Fn(&Memory) -> Result<Run, CommitError>) -> Result<Run, CommitError> {
         let before = self.run();
-        let takes_over = before.rev == run.rev
-            && before.execution.owner.is_some()
-            && run.execution.owner.is_some()
-            && before.execution.owner != run.execution.owner;
+        // An invocation that takes the run over owns it, or begins the next segment, which has no owner yet. At the ordinary end of a
+        // segment nothing is under way.
+        let takes_over =
+            before.rev == run.rev && before.execution.owner.is_some() && !run.has_ended() && before.execution.owner != run.execution.owner;
         if takes_over {
             self.observer.borrow_mut().disturbed(&self.store);
         }

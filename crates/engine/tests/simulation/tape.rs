@@ -20,8 +20,8 @@ use domain::flow::{Flow, NodeId, ServiceSlug, Version};
 use domain::gate::Gate;
 use domain::id::{ApprovalId, FlowId, OrgId, RunId};
 use domain::ports::{
-    CallContext, Clock, CommitError, Connections, Effect, EffectError, Effects, Entropy, Executions, FlowName, Flows, Idempotency, Page,
-    PortError, RunFilter, RunLists, RunOrigin, RunSummary, Runs, Window,
+    CallContext, Clock, CommitError, Connections, Effect, EffectError, Effects, Entropy, ExecutionStart, Executions, FlowName, Flows,
+    Idempotency, Page, PortError, Resumption, RunFilter, RunLists, RunOrigin, RunSummary, Runs, Window,
 };
 use domain::request::Request;
 use domain::run::Run;
@@ -272,6 +272,11 @@ impl Runs for Tape {
         self.read("step", move |site| at_once(site.store.step(&run, &node, now))).await
     }
 
+    async fn close_gate(&self, run: &Run, node: &NodeId) -> Result<(), PortError> {
+        let (run, node) = (run.clone(), node.clone());
+        self.write("close_gate", move |site| at_once(site.store.close_gate(&run, &node))).await
+    }
+
     async fn gate(&self, run: &Run, node: &NodeId) -> Result<Option<Gate>, PortError> {
         let (run, node) = (run.clone(), node.clone());
         self.read("gate", move |site| at_once(site.store.gate(&run, &node))).await
@@ -355,15 +360,24 @@ impl RunLists for Tape {
     async fn with_pending_effects(&self) -> Result<Vec<RunId>, PortError> {
         self.read("with_pending_effects", |site| at_once(site.store.with_pending_effects())).await
     }
+
+    async fn stuck(&self, now: Time) -> Result<Vec<RunId>, PortError> {
+        self.read("stuck", move |site| at_once(site.store.stuck(now))).await
+    }
 }
 
 impl Executions for Tape {
-    async fn start(&self, run: &Run, now: Time) -> Result<(), PortError> {
+    async fn start(&self, run: &Run, now: Time) -> Result<ExecutionStart, PortError> {
         let run = run.clone();
         self.write("start", move |site| at_once(site.executions.start(&run, now))).await
     }
 
-    async fn resume(&self, token: &str) -> Result<(), PortError> {
+    async fn is_over(&self, run: &Run) -> Result<bool, PortError> {
+        let run = run.clone();
+        self.read("is_over", move |site| at_once(site.executions.is_over(&run))).await
+    }
+
+    async fn resume(&self, token: &str) -> Result<Resumption, PortError> {
         let token = token.to_owned();
         self.write("resume", move |site| at_once(site.executions.resume(&token))).await
     }

@@ -92,7 +92,11 @@ pub(crate) struct ApprovalItem {
 
 impl ApprovalItem {
     pub(crate) fn of(gate: &Gate) -> Self {
-        Self { pk: keys::approval(&gate.id), sk: keys::APPROVAL.to_owned(), run: gate.run, node: gate.node.clone() }
+        Self::at(&gate.id, gate.run, gate.node.clone())
+    }
+
+    pub(crate) fn at(id: &ApprovalId, run: RunId, node: NodeId) -> Self {
+        Self { pk: keys::approval(id), sk: keys::APPROVAL.to_owned(), run, node }
     }
 }
 

@@ -20,6 +20,8 @@ use crate::progress::{self, Marks};
 /// The value of `owes` when a task token must be sent; when an execution must be started, the value is the name of that execution. The
 /// Park state compares it with the name of its own execution.
 const RING: &str = "ring";
+/// The value of `owes` when the gates of a run that has ended must be closed. No execution has this name.
+const CLOSE_GATES: &str = "closeGates";
 const DAY_MILLIS: u64 = 24 * 3600 * 1000;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -66,10 +68,20 @@ pub(crate) struct RunItem {
     /// Stored as `owes`: the Park state reads it, and parked executions of earlier versions do too.
     #[serde(rename = "owes", skip_serializing_if = "Option::is_none")]
     pending: Option<String>,
+    /// In milliseconds, as `parkedUntil`. Items that were written before runs were watched have neither of these two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stuck_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    done_at_claim: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_pk: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_sk: Option<String>,
+    /// The keys in the index `outbox` that the Park state gives the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watch_pk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watch_sk: Option<String>,
     /// JSON: the `llm_step`s in progress, by node. It is absent while there are none: the event source mapping of `publish-events` looks
     /// for this attribute.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,7 +131,14 @@ impl RunItem {
         let pending = run.execution.pending.map(|effect| match effect {
             PendingEffect::StartExecution => run.execution_name(),
             PendingEffect::SendTaskSuccess => RING.to_owned(),
+            PendingEffect::CloseGates => CLOSE_GATES.to_owned(),
         });
+        let watched = |stuck_at: Option<Time>| stuck_at.map(|at| (keys::watch(&run.id), keys::stuck_at(at, &run.id)));
+        let outbox = if pending.is_some() { Some((keys::outbox(&run.id), run.id.to_string())) } else { watched(run.stuck_at()) };
+        let (outbox_pk, outbox_sk) = outbox.unzip();
+        // Only Park reads these: it moves the run from the pending effects to the runs that are watched.
+        let is_to_park = run.execution.pending == Some(PendingEffect::StartExecution);
+        let (watch_pk, watch_sk) = watched(run.stuck_at_if_parked().filter(|_| is_to_park)).unzip();
         Self {
             pk: keys::run(&run.id),
             sk: keys::RUN.to_owned(),
@@ -146,8 +165,12 @@ impl RunItem {
             owner: run.execution.owner.clone(),
             token: run.execution.token.clone(),
             parked_until: run.execution.parked_until.map(Time::millis),
-            outbox_pk: pending.as_ref().map(|_| keys::outbox(&run.id)),
-            outbox_sk: pending.as_ref().map(|_| run.id.to_string()),
+            stuck_at: run.execution.stuck_at.map(Time::millis),
+            done_at_claim: run.execution.done_at_claim,
+            outbox_pk,
+            outbox_sk,
+            watch_pk,
+            watch_sk,
             pending,
             generating: Some(&run.generating).filter(|nodes| !nodes.is_empty()).map(|nodes| json!(nodes).to_string()),
             kept_until: run.kept_until,
@@ -158,9 +181,17 @@ impl RunItem {
         }
     }
 
+    /// Returns whether the run has ended. A status that this version does not know is none that ends a run.
+    pub(crate) fn has_ended(&self) -> bool {
+        RunStatus::from_name(&self.status).is_some_and(RunStatus::is_final)
+    }
+
     pub(crate) fn into_run(self) -> Result<Run, PortError> {
-        let pending =
-            self.pending.map(|pending| if pending == RING { PendingEffect::SendTaskSuccess } else { PendingEffect::StartExecution });
+        let pending = self.pending.map(|pending| match pending.as_str() {
+            RING => PendingEffect::SendTaskSuccess,
+            CLOSE_GATES => PendingEffect::CloseGates,
+            _ => PendingEffect::StartExecution,
+        });
         let id = keys::parse_run(&self.pk).ok_or_else(|| corrupt(format!("run key `{}`", self.pk)))?;
         let row = self.list_row;
         Ok(Run {
@@ -199,6 +230,8 @@ impl RunItem {
                 token: self.token,
                 pending,
                 parked_until: self.parked_until.map(Time::from_millis),
+                stuck_at: self.stuck_at.map(Time::from_millis),
+                done_at_claim: self.done_at_claim,
             },
             generating: self.generating.map(|nodes| serde_json::from_str(&nodes).map_err(corrupt)).transpose()?.unwrap_or_default(),
             kept_until: self.kept_until,

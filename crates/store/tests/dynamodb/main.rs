@@ -5,6 +5,7 @@
 mod admission;
 mod bucket;
 mod cost;
+mod ending;
 mod inbox_cost;
 mod list_cost;
 mod moving;

@@ -3,7 +3,7 @@
 use domain::flow::{NodeId, Spec, Version};
 use domain::gate::{Gate, Verdict};
 use domain::id::{FlowId, OrgId, RunId};
-use domain::run::{Exit, NodeState, NodeStatus, Progress, Run};
+use domain::run::{Exit, NodeState, NodeStatus, PendingEffect, Progress, Run};
 use serde_json::Value;
 
 use super::{BrokenGuarantee, State};
@@ -22,6 +22,15 @@ impl State {
             }
             _ => false,
         }
+    }
+
+    /// Returns a run as it is stored.
+    pub(super) fn as_stored(&self, run: &Run) -> Run {
+        let mut stored = run.clone();
+        if self.broken == Some(BrokenGuarantee::ForgetsResumes) {
+            stored.execution.pending = stored.execution.pending.filter(|effect| *effect != PendingEffect::SendTaskSuccess);
+        }
+        stored
     }
 
     pub(super) fn read_run(&self, id: &RunId) -> Option<Run> {

@@ -5,6 +5,7 @@ use domain::gate::Gate;
 use domain::id::{FlowId, OrgId, RunId};
 use domain::ports::{COUNT_CAP, Page, PortError, RunFilter, RunLists, RunSummary, Window};
 use domain::run::Run;
+use domain::time::Time;
 
 use super::{BrokenGuarantee, Memory, State};
 
@@ -55,7 +56,9 @@ impl State {
         window: &Window,
     ) -> Page<Gate> {
         let is_wanted = |gate: &&Gate| assignees.is_none_or(|assignees| assignees.contains(&gate.assign_to)) && wanted(gate);
-        let open = self.gates.values().filter(|gate| gate.org == *org && gate.is_open()).filter(is_wanted);
+        let has_ended = |run: &RunId| self.runs.get(run).is_some_and(Run::has_ended);
+        let is_open = |gate: &&Gate| gate.org == *org && gate.is_open() && !has_ended(&gate.run);
+        let open = self.gates.values().filter(is_open).filter(is_wanted);
         let mut open: Vec<Gate> = open.cloned().collect();
         let key = |gate: &Gate| format!("{}#{}", gate.opened_at, gate.id);
         open.sort_by_key(key);
@@ -65,6 +68,14 @@ impl State {
     fn with_pending_effects(&self) -> Vec<RunId> {
         let shown = |run: &&Run| run.execution.pending.is_some() && self.broken != Some(BrokenGuarantee::HidesPendingEffects);
         self.runs.values().filter(shown).map(|run| run.id).collect()
+    }
+
+    fn stuck(&self, now: Time) -> Vec<RunId> {
+        let hides = self.broken == Some(BrokenGuarantee::HidesPendingEffects);
+        let stuck = |run: &&Run| run.execution.pending.is_none() && run.is_stuck(now) && !hides;
+        let mut stuck: Vec<&Run> = self.runs.values().filter(stuck).collect();
+        stuck.sort_by_key(|run| (run.stuck_at(), run.id));
+        stuck.into_iter().map(|run| run.id).collect()
     }
 }
 
@@ -85,5 +96,9 @@ impl RunLists for Memory {
 
     async fn with_pending_effects(&self) -> Result<Vec<RunId>, PortError> {
         self.faults.read("with_pending_effects", || Ok(self.state().with_pending_effects())).await
+    }
+
+    async fn stuck(&self, now: Time) -> Result<Vec<RunId>, PortError> {
+        self.faults.read("stuck", || Ok(self.state().stuck(now))).await
     }
 }

@@ -5,7 +5,7 @@ use domain::flow::NodeId;
 use domain::gate::{Gate, Verdict};
 use domain::id::OrgId;
 use domain::ports::{Page, RunLists, Runs, Window};
-use domain::run::{ExecutionState, PendingEffect, Run};
+use domain::run::{ExecutionState, PendingEffect, Run, STUCK_AFTER_SECONDS};
 use serde_json::json;
 
 use super::Subject;
@@ -122,6 +122,100 @@ pub async fn a_closed_gate_leaves_the_inbox(store: &impl Subject) {
     // A gate that left the inbox still exists.
     let name: NodeId = "n2".parse().unwrap();
     assert_eq!(store.runs().gate(&run, &name).await.unwrap().unwrap().closed_at, Some(at(9)));
+}
+
+/// Returns the run as it is once somebody has cancelled it.
+async fn cancelled(store: &impl Subject, mut run: Run) -> Run {
+    run.cancel(domain::access::RecordedActor::named("usr_ada"), None, at(100)).unwrap();
+    store.runs().commit(run, &[]).await.unwrap()
+}
+
+/// The write that ends a run does not contain its gates.
+pub async fn gates_of_a_run_that_has_ended_are_closed_at_once_and_written_later(store: &impl Subject) {
+    let maker = Maker::new(43);
+    let run = created(store, maker.run(maker.org(), maker.flow_id(), &chain(3), at(0))).await;
+    let [open, second, voted] = ["n1", "n2", "n3"].map(|node| maker.gate(&run, node, at(1)));
+    let voted = decided(&voted, Verdict::Approved, json!(1));
+    let active = store.runs().commit(run, &[open.clone(), second.clone(), voted.clone()]).await.unwrap();
+    store.runs().close_gate(&active, &open.node).await.unwrap();
+    assert_eq!(store.runs().gate(&active, &open.node).await.unwrap().as_ref(), Some(&open), "the run is active");
+
+    let ended = cancelled(store, active.clone()).await;
+    let closed = |gate: &Gate| Gate { closed_at: gate.closed_at.or(Some(at(100))), ..gate.clone() };
+    let expected = [closed(&open), closed(&second), voted.clone()];
+    assert_eq!(store.runs().gates(&ended).await.unwrap(), expected);
+    assert_eq!(store.runs().gate(&ended, &open.node).await.unwrap(), Some(closed(&open)));
+    let window = Window { limit: 10, ..Window::default() };
+    let page = inbox(store, &ended.org, &all, &window).await;
+    assert_eq!((page.rows, page.total), (Vec::new(), 0));
+    // As it is stored, which the run of that time shows.
+    assert_eq!(store.runs().gate(&active, &open.node).await.unwrap().as_ref(), Some(&open));
+
+    for _ in 0..2 {
+        for gate in [&open, &voted] {
+            store.runs().close_gate(&ended, &gate.node).await.unwrap();
+        }
+        store.runs().close_gate(&ended, &"n9".parse().unwrap()).await.unwrap();
+        assert_eq!(store.runs().gates(&active).await.unwrap(), [closed(&open), second.clone(), voted.clone()]);
+        assert_eq!(store.runs().gate(&active, &"n9".parse().unwrap()).await.unwrap(), None, "no gate appears out of nothing");
+    }
+}
+
+/// A page is not short because of gates that the index still has.
+pub async fn a_page_of_the_inbox_is_full_although_the_gates_of_a_run_are_being_closed(store: &impl Subject) {
+    let maker = Maker::new(44);
+    let org = maker.org();
+    let mut open = Vec::new();
+    for seconds in 1..=12 {
+        let run = created(store, maker.run(org, maker.flow_id(), &chain(2), at(0))).await;
+        let gate = maker.gate(&run, "n1", at(seconds));
+        let run = store.runs().commit(run, std::slice::from_ref(&gate)).await.unwrap();
+        if seconds % 3 == 0 {
+            open.push(gate);
+        } else {
+            cancelled(store, run).await;
+        }
+    }
+    let mut window = Window { limit: 2, ..Window::default() };
+    for rows in open.chunks(2) {
+        let page = inbox(store, &org, &all, &window).await;
+        assert_eq!(page.rows, rows);
+        window.after = page.next;
+    }
+    let page = inbox(store, &org, &all, &Window { limit: 20, ..Window::default() }).await;
+    assert_eq!((page.rows, page.total, page.next), (open, 4, None));
+}
+
+/// A run is found some time after it should have changed, and only if nothing is pending.
+pub async fn runs_that_nothing_drives_are_found_by_their_age(store: &impl Subject) {
+    let maker = Maker::new(45);
+    let stuck_at = async |seconds: u64| store.table().stuck(at(seconds).plus_seconds(STUCK_AFTER_SECONDS)).await.unwrap();
+    let pending = created(store, new_run(&maker)).await;
+
+    let mut working = created(store, new_run(&maker)).await;
+    working.claim("inv-1", 1).unwrap();
+    working.expect_write_by(at(900));
+    let working = store.runs().commit(working, &[]).await.unwrap();
+
+    let mut parked = created(store, new_run(&maker)).await;
+    parked.end_segment(Some(at(3_600)), at(0)).unwrap();
+    let parked = store.runs().commit(parked, &[]).await.unwrap();
+    assert!(store.park(&parked.id, &parked.execution_name(), "token").await);
+
+    assert_eq!(stuck_at(899).await, []);
+    assert_eq!(stuck_at(900).await, [working.id]);
+    assert_eq!(stuck_at(3_599).await, [working.id]);
+    assert_eq!(stuck_at(3_600).await, [working.id, parked.id], "the one that has been stuck longest comes first");
+    assert_eq!(store.table().with_pending_effects().await.unwrap(), [pending.id]);
+    assert!(pending.is_stuck(at(0).plus_seconds(STUCK_AFTER_SECONDS)), "its effect has been pending for too long");
+
+    cancelled(store, working).await;
+    assert_eq!(stuck_at(3_600).await, [parked.id]);
+    let mut driven = store.runs().load(&parked.id).await.unwrap().unwrap();
+    driven.claim("inv-1", 2).unwrap();
+    driven.expect_write_by(at(4_000));
+    store.runs().commit(driven, &[]).await.unwrap();
+    assert_eq!(stuck_at(3_600).await, []);
 }
 
 /// Exactly these, for each kind of effect.

@@ -79,6 +79,8 @@ pub async fn a_run_reads_back_with_every_field(store: &impl Subject) {
             token: Some("AAAA+/=".to_owned()),
             pending: Some(PendingEffect::SendTaskSuccess),
             parked_until: time(60_000),
+            stuck_at: time(70_000),
+            done_at_claim: Some(3),
         },
         kept_until: time(999_000),
         warning: Some("the flow's output cannot be made".to_owned()),
@@ -336,7 +338,7 @@ pub async fn park_writes_the_token_only_while_its_own_execution_is_pending(store
     let mut run = created(store, new_run(&maker)).await;
     assert!(!store.park(&run.id, &format!("{}-2", run.id), "early").await, "the segment is not pending yet");
     run.start(&spec, spec.start(), at(0)).unwrap();
-    run.end_segment(Some(at(60))).unwrap();
+    run.end_segment(Some(at(60)), at(0)).unwrap();
     let run = store.runs().commit(run, &[]).await.unwrap();
     assert!(!store.park(&run.id, &format!("{}-1", run.id), "old").await, "a segment that is over does not park");
     assert!(!store.park(&maker.run(run.org, run.flow, &chain(1), at(5)).id, "nothing", "t").await, "no run appears out of nothing");

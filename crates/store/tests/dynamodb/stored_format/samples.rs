@@ -110,8 +110,15 @@ fn runs(maker: &Maker) -> Vec<Run> {
         ..NodeState::PENDING
     };
     let working = NodeState { status: NodeStatus::Running, attempts: 2, started_at: Some(at(2)), due: Some(at(30)), ..NodeState::PENDING };
-    let execution =
-        |segment, pending| ExecutionState { segment, owner: Some("inv-1".to_owned()), token: None, pending, parked_until: None };
+    let execution = |segment, pending| ExecutionState {
+        segment,
+        owner: Some("inv-1".to_owned()),
+        token: None,
+        pending,
+        parked_until: None,
+        stuck_at: None,
+        done_at_claim: None,
+    };
     vec![
         Run {
             progress: states(working, NodeState::PENDING),
