@@ -1,5 +1,7 @@
 //! The earlier run that a retry repeats.
 
+use std::collections::BTreeMap;
+
 use domain::flow::{NodeId, NodeIx, Spec};
 use domain::id::RunId;
 use domain::ports::{PortError, Runs, spec_for};
@@ -12,12 +14,15 @@ pub(crate) struct EarlierRun {
     pub(crate) run: Run,
     spec: Spec,
     reuse: Reuse,
+    /// The rounds in which the nodes of the retry have begun.
+    rounds: BTreeMap<NodeId, u32>,
 }
 
 impl EarlierRun {
-    /// Whether the retry takes this node over instead of doing it again.
-    pub(crate) fn reuses(&self, ix: NodeIx) -> bool {
-        self.reuse.contains(ix)
+    /// Whether the retry takes this node over instead of doing it again. What is revised in the retry itself is done again.
+    pub(crate) fn reuses(&self, retry: &Run, spec: &Spec, ix: NodeIx) -> bool {
+        let node = &spec.node(ix).id;
+        self.reuse.contains(ix) && retry.round_of(node) == self.rounds.get(node).copied().unwrap_or(1)
     }
 
     /// Returns how the earlier run left a node.
@@ -34,7 +39,8 @@ impl<P: Ports> Engine<P> {
         let earlier = earlier.ok_or_else(|| PortError::Corrupt(format!("{} repeats {of}, which is not there", run.id)))?;
         let old = spec_for(&self.flows, &earlier).await?;
         let reuse = Reuse::of(&earlier, &old, spec, from.as_ref());
-        Ok(Some(EarlierRun { run: earlier, spec: old, reuse }))
+        let rounds = reuse.rounds(&earlier, spec);
+        Ok(Some(EarlierRun { run: earlier, spec: old, reuse, rounds }))
     }
 }
 

@@ -249,7 +249,7 @@ impl Planning<'_> {
         if let Some(step) = self.situation.context.steps.get(&ix) {
             return self.apply(ix, step);
         }
-        if let Some(earlier) = self.situation.earlier.filter(|earlier| earlier.reuses(ix)) {
+        if let Some(earlier) = self.situation.earlier.filter(|earlier| earlier.reuses(&self.draft.run, self.situation.spec, ix)) {
             return match self.node(ix).kind {
                 NodeKind::Approval(_) => self.take_over_gate(earlier, ix),
                 _ => self.take_over_step(earlier, ix),
@@ -266,10 +266,13 @@ impl Planning<'_> {
             return false;
         }
         let result = match node.prepare(&context.template_context(&self.draft.run)) {
-            Ok(Work::Request(request)) => {
-                self.plan_request(ix, request);
-                return false;
-            }
+            Ok(Work::Request(request)) => match context.in_its_round(ix, request) {
+                Ok(request) => {
+                    self.plan_request(ix, request);
+                    return false;
+                }
+                Err(gone) => StepResult { input: Value::Null, output: Err(gone), answer: None },
+            },
             Ok(Work::Ask(question)) => {
                 self.open_gate(ix, question);
                 return true;
@@ -288,7 +291,7 @@ impl Planning<'_> {
             }
             Ok(Work::Emit { event, data }) => {
                 // The event id follows from the step, so that an event that is recorded twice is the same event.
-                let id = EventId::derived(&self.draft.run.id, node.id.as_str(), self.draft.run.started_at);
+                let id = EventId::derived(&self.draft.run.id, &self.draft.run.step_key(&node.id).to_string(), self.draft.run.started_at);
                 StepResult { input: json!({"event": event, "data": data}), output: Ok((json!(id), Exit::Normal)), answer: None }
             }
             Ok(Work::Done { input, output, exit }) => StepResult { input, output: Ok((output, exit)), answer: None },
@@ -349,7 +352,7 @@ impl Planning<'_> {
             return run.abandon(run.execution.segment, &cause, now).is_ok();
         };
         let reused_from = record.reused_from.or(Some(earlier.run.id));
-        self.records.push((ix, StepRecord { run: run.id, reused_from, ..record.clone() }));
+        self.records.push((ix, StepRecord { run: run.id, round: run.round_of(&record.node), reused_from, ..record.clone() }));
         false
     }
 

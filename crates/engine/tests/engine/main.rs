@@ -25,6 +25,7 @@ mod ownership;
 mod parallel;
 mod pending_effects;
 mod retries;
+mod rounds;
 mod starting;
 mod waits;
 mod webhook;

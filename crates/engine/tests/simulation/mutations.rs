@@ -10,7 +10,7 @@ use crate::search::explore;
 const SEEDS: u64 = 5_000;
 
 /// What each broken guarantee is to be caught by: in which scenario, explored to the end, and as what.
-const CAUGHT: [(BrokenGuarantee, &str, &str); 7] = [
+const CAUGHT: [(BrokenGuarantee, &str, &str); 8] = [
     // The condition of Park dropped: a decision arrives before the wait is durable, and is slept on.
     (BrokenGuarantee::ParksAnyway, "canonical", "I4: a wake-up was lost"),
     // Two invocations record the same step, and the second overwrites what others may have read.
@@ -25,6 +25,8 @@ const CAUGHT: [(BrokenGuarantee, &str, &str); 7] = [
     (BrokenGuarantee::ForgetsAnEdge, "two requests", "I1: last has begun, and right before it is not done"),
     // A start before the upstream is done: what is under way is taken for done.
     (BrokenGuarantee::ReadsAhead, "canonical", "I1: review has begun, and draft before it is not done"),
+    // A record without its round: the draft that was sent back is taken for the revised one, and no model is asked.
+    (BrokenGuarantee::MixesRounds, "sent back", "I1: review has begun, and draft before it is not done"),
 ];
 
 #[test]

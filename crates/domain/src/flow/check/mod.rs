@@ -8,6 +8,7 @@ mod expressions;
 mod literals;
 mod quorum;
 mod requests;
+mod revise;
 mod schema;
 mod schema_path;
 mod shape;
@@ -28,6 +29,7 @@ pub(super) fn check(spec: &Spec, paths: &[String], errors: &mut FieldErrors, war
     quorum::check(spec, paths, warnings);
     events::check(spec, paths, errors);
     executions::check(spec, paths, errors, warnings);
+    revise::check(spec, paths, errors, warnings);
 }
 
 /// Returns the nodes with their paths.
