@@ -98,13 +98,13 @@ fn an_approval_shows_what_was_proposed_before_and_why_it_came_back() {
 
 #[test]
 fn earlier_rounds_turn_into_references_before_anything_of_the_newest_does() {
-    let nodes: Vec<Value> = (0..20).map(|at| transform(&format!("copy{at}"), &json!("${step.draft.output.parsed}"))).collect();
+    let nodes: Vec<Value> = (0..30).map(|at| transform(&format!("copy{at}"), &json!("${step.draft.output.parsed}"))).collect();
     let review = gate("review", json!({"revise": {"node": "draft", "maxRounds": 4}}));
     let nodes = [&[llm("draft", json!({}))][..], &nodes, &[review]].concat();
-    let edges: Vec<String> = (0..20).map(|at| format!("draft>copy{at} copy{at}>review")).collect();
+    let edges: Vec<String> = (0..30).map(|at| format!("draft>copy{at} copy{at}>review")).collect();
     let world = Deployment::of(&spec(&nodes, &edges.join(" ")));
     for round in 1..=4 {
-        world.effects.answer("draft", Reply::parsed(&json!({"round": round, "text": "x".repeat(70_000)})));
+        world.effects.answer("draft", Reply::parsed(&json!({"round": round, "text": "x".repeat(48_000)})));
     }
     let run = world.start(json!({}));
     world.play();
@@ -113,7 +113,7 @@ fn earlier_rounds_turn_into_references_before_anything_of_the_newest_does() {
         world.call(world.engine.request_changes(&world.org, &run, &target, &actor("usr_ada"), note)).unwrap().unwrap();
         world.play();
     }
-    // Four rounds of 20 outputs of 70 KB, and what the drafts take besides, are more than 5 MB, and a quarter of it is the newest: those stay.
+    // Four rounds of 30 outputs of 48 KB, and what the drafts take besides, are more than 5 MB, and a quarter of it is the newest: those stay.
     let view = shown(&world, run);
     assert!(json!({"data": view}).to_string().len() <= MAX_BYTES);
     for step in view["steps"].as_array().unwrap().iter().filter(|step| step["nodeId"] != "review") {

@@ -22,7 +22,7 @@ use crate::flows::flow;
 use crate::observer::{Observer, round_of};
 
 /// How far behind a slow clock is.
-const SLOW_MILLIS: u64 = 5_000;
+pub const SLOW_MILLIS: u64 = 5_000;
 /// Enough to make a case of any size small.
 const MAX_SHRINKS: u32 = 4_000;
 
