@@ -117,7 +117,7 @@ fn every_event_of_an_approval_has_its_ids_its_assignee_its_deadline_and_a_link()
     stack.publish_all();
     stack.publish_all();
     let common = json!({
-        "approvalId": gate.id, "runId": expired, "stepId": step_id(&expired, &gate.node), "nodeId": "review", "flowId": ended.flow,
+        "approvalId": gate.id, "runId": expired, "stepId": step_id(&expired, &gate.key()), "nodeId": "review", "flowId": ended.flow,
         "flowSlug": "flow", "actionLabel": "Pay", "openedAt": gate.opened_at, "expiresAt": gate.deadline,
         "link": format!("{CONSOLE}/approvals/{}", gate.id), "traceId": ended.trace_id,
     });
