@@ -62,6 +62,7 @@ STEPS_IN_ORDER = (
     Step("reject-run/with-note", 200, new_run=True, run_is=WAITS),
     # The sample names an approval that the run does not have.
     Step("reassign-approval/to-a-role", 404),
+    Step("request-changes/with-note", 200, new_run=True, run_is=WAITS),
     Step("cancel-run/with-reason", 200, new_run=True, run_is=WAITS),
     Step("settle-run/execution-failed", DONE),
     Step("settle-run/execution-timed-out", DONE),

@@ -226,7 +226,7 @@ def test_a_node_has_the_fields_that_the_domain_reads() -> None:
 
     def fields(name: str) -> set[str]:
         body = functions[name]
-        called = {"headers": "headers(fields)", "method": "method(fields", "tools": "tools(fields)"}
+        called = {"headers": "headers(fields)", "method": "method(fields", "tools": "tools(fields)", "revise": "revise(fields)"}
         return set(asked.findall(body)) | {field for field, call in called.items() if call in body}
 
     every = {"id", "type", "retry", "timeoutSeconds", "onError"}
@@ -245,6 +245,7 @@ def test_a_node_has_the_fields_that_the_domain_reads() -> None:
         assert set(schemas[schema]["properties"]) == every | fields(reader), schema
     assert set(schemas["TransformNode"]["properties"]) == every | {"output"}
     assert set(schemas["RetryPolicy"]["properties"]) == fields("retry") - {"retry"}
+    assert set(schemas["Revise"]["properties"]) == fields("revise") - {"revise"}
     assert set(schemas["Tool"]["properties"]) == fields("tool")
     assert set(schemas["Edge"]["properties"]) == fields("edge")
     assert set(schemas["FlowSpec"]["properties"]) == fields("read")

@@ -43,6 +43,7 @@ mod requests;
 mod retention;
 mod retries;
 mod retry_run;
+mod rounds;
 mod secrecy;
 mod support;
 mod tour;

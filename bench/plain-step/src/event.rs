@@ -71,6 +71,7 @@ impl Work {
                 model,
                 system_prompt: None,
                 user_prompt,
+                conversation: Vec::new(),
                 output_schema,
                 tools: Vec::new(),
                 temperature: None,

@@ -150,7 +150,7 @@ impl Approval<'_> {
     }
 }
 
-fn put_note(body: &mut Value, note: Option<&str>) {
+pub(crate) fn put_note(body: &mut Value, note: Option<&str>) {
     if let (Some(fields), Some(note)) = (body.as_object_mut(), note) {
         fields.insert("note".to_owned(), json!(note));
     }

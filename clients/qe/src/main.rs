@@ -16,6 +16,7 @@ mod out;
 mod profile;
 mod prompt;
 mod reassign;
+mod request_changes;
 mod runs;
 mod session;
 mod show;

@@ -3,10 +3,11 @@
 use runs_client::types;
 use serde_json::Value;
 
-use crate::args::{ApprovalsArgs, Paging, RetryArgs, RunsCommand, Status, Trigger, WatchArgs};
+use crate::args::{ApprovalsArgs, GateArgs, Paging, RetryArgs, RunsCommand, Status, Trigger, WatchArgs};
 use crate::decide::{Options, Override, approve, reject};
 use crate::failure::Failure;
 use crate::list::{Page, collect};
+use crate::request_changes::request_changes;
 use crate::session::Session;
 use crate::watch::watch;
 use crate::{input, out, show, text};
@@ -39,6 +40,9 @@ pub async fn run(session: &Session, command: RunsCommand, json: bool) -> Result<
             approve(session, gate, action, Options { yes, dry_run, json }).await
         }
         RunsCommand::Reject { gate, yes } => reject(session, gate, yes, json).await,
+        RunsCommand::RequestChanges { run, note, node, yes } => {
+            request_changes(session, GateArgs { run, node, note: Some(note) }, yes, json).await
+        }
         RunsCommand::Retry(args) => retry(session, args, json).await,
         RunsCommand::Cancel { run, reason } => {
             let body = types::CancelRequest::builder().reason(reason);

@@ -51,6 +51,16 @@ impl BodyFields {
         }
     }
 
+    /// Takes a string that must be there and not be blank, of at most 4,000 bytes. Returns an empty text if it is not as it must be.
+    pub fn required_text(&mut self, name: &str) -> String {
+        let is_there = self.fields.get(name).is_some_and(|value| !value.is_null());
+        let text = self.text(name);
+        if !is_there || text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+            self.errors.add(name, "is required, and must not be blank");
+        }
+        text.unwrap_or_default()
+    }
+
     /// Takes a SHA-256 in lower-case hex.
     pub fn sha256(&mut self, name: &str) -> Option<String> {
         let text = self.text(name)?;

@@ -26,7 +26,7 @@ fn shown(deployment: &Deployment, run: &Run) -> Value {
 fn part(deployment: &Deployment, run: &Run, node: &str, part: &str) -> Option<Value> {
     let spec = Spec::parse(&deployment.store.stored_version(run).spec).unwrap();
     let ix = spec.position(&node.parse().unwrap()).unwrap();
-    block_on(&deployment.clock, part_of_step(&deployment.store, at(99), run, &spec, ix, part)).unwrap()
+    block_on(&deployment.clock, part_of_step(&deployment.store, at(99), run, &spec, ix, None, part)).unwrap()
 }
 
 /// The largest possible run: 200 nodes with 90 KB of input and 90 KB of output each, an input of 5 MB and a spec of 900 KB.

@@ -45,6 +45,7 @@ fn gate(proposed: Value, data: Option<Value>) -> Gate {
         votes: Vec::new(),
         edited: None,
         outcome: None,
+        changes: None,
         closed_at: None,
         reused_from: None,
         basis: domain::gate::Basis::default(),

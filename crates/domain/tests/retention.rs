@@ -91,6 +91,7 @@ fn a_receipt_knows_what_the_payloads_were_and_has_none() {
     let record = StepRecord {
         run: run.id,
         node: "a".parse().unwrap(),
+        round: 1,
         kind: "http_request".to_owned(),
         status: NodeStatus::Succeeded,
         exit: Exit::Normal,

@@ -12,7 +12,7 @@ use domain::flow::{NodeId, NodeKind, Spec};
 use domain::gate::Verdict;
 use domain::json::sha256_hex;
 use domain::run::{Exit, NodeStatus, Reuse, Run, RunStatus};
-use domain::step::idempotency_key;
+use domain::step::{StepKey, idempotency_key};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -112,7 +112,7 @@ fn the_starters_of_a_retry_include_those_of_the_runs_before_it() {
 #[test]
 fn the_same_input_has_the_same_key_and_another_one_another() {
     let story = Story::of(&nodes("a"), "");
-    let key = |input: Value| idempotency_key(&story.run.root(), &"a".parse().unwrap(), &sha256_hex(&input));
+    let key = |input: Value| idempotency_key(&story.run.root(), &StepKey::new(&"a".parse().unwrap(), 1), &sha256_hex(&input));
     assert_eq!(key(json!({"a": 1, "b": 2})), key(json!({"b": 2, "a": 1})));
     assert_ne!(key(json!({"a": 1})), key(json!({"a": 2})));
     assert!(key(json!(null)).starts_with(&format!("{}/a/", story.run.id)));

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::dag::{Dag, Kind, Way, dags};
+use common::dag::{Dag, Kind, Way, dags, revised_dags};
 use common::model::{Event, ModelledRun, NodeModel};
 use domain::flow::{NodeIx, Spec};
 use domain::gate::Verdict;
@@ -32,6 +32,22 @@ proptest! {
         prop_assert_eq!(modelled.claim(), Ok(()));
         prop_assert_eq!((modelled.run.execution.pending, &modelled.run.execution.owner, &modelled.run.execution.token), (None, &None, &None));
         prop_assert_eq!(&Run { execution: before.execution.clone(), ..modelled.run.clone() }, &before);
+        modelled.check()?;
+        modelled.check_refusals()?;
+    }
+
+    /// The same with a gate that may be sent back to a draft: each round keeps the invariants, and the rounds come to an end.
+    #[test]
+    fn in_every_order_of_events_a_run_that_is_sent_back_keeps_its_promises_in_each_round(dag in revised_dags(10), choices in vec(any::<u16>(), 0..120)) {
+        let mut modelled = ModelledRun::new(dag);
+        modelled.check()?;
+        for choice in choices.into_iter().chain(std::iter::repeat_n(0, 1_200)) {
+            if modelled.ended.is_some() {
+                break;
+            }
+            modelled.step(choice)?;
+        }
+        prop_assert!(modelled.ended.is_some(), "the run did not end");
         modelled.check()?;
         modelled.check_refusals()?;
     }

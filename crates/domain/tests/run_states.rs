@@ -70,6 +70,10 @@ fn act(story: &mut Story, action: &str) -> Result<(), TransitionError> {
         "approve" => story.try_decide("gate", Verdict::Approved),
         "reject" => story.try_decide("gate", Verdict::Rejected),
         "expire" => story.try_decide("gate", Verdict::Expired),
+        "request changes" => {
+            let ix = story.ix("gate");
+            story.run.revise(&story.spec, ix, story.now).map(drop)
+        }
         "cancel" => story.run.cancel(RecordedActor::named("usr_eve"), Some("why not".to_owned()), story.now),
         "abandon its segment" => story.run.abandon(segment, "the execution failed", story.now),
         "abandon an earlier segment" => story.run.abandon(segment - 1, "the execution failed", story.now),
@@ -88,6 +92,8 @@ fn word(result: &Result<(), TransitionError>) -> String {
         Err(TransitionError::Superseded) => "superseded".to_owned(),
         Err(TransitionError::NodeIs(status)) => format!("is {status}"),
         Err(TransitionError::NotToRetry(_)) => "not to retry".to_owned(),
+        Err(TransitionError::NothingRevises) => "nothing revises".to_owned(),
+        Err(refused) => refused.to_string(),
     }
 }
 
@@ -114,6 +120,7 @@ open gate                       | is pending | ok         | is awaiting_approval
 approve                         | is pending | is pending | ok                   | ok                   | failing              | ended      | ended      | ended
 reject                          | is pending | is pending | ok                   | ok                   | failing              | ended      | ended      | ended
 expire                          | is pending | is pending | ok                   | ok                   | failing              | ended      | ended      | ended
+request changes                 | is pending | is pending | nothing revises      | nothing revises      | failing              | ended      | ended      | ended
 cancel                          | ok         | ok         | ok                   | ok                   | ok                   | ended      | ended      | ended
 abandon its segment             | ok         | ok         | ok                   | ok                   | ok                   | ended      | ended      | ended
 abandon an earlier segment      | superseded | superseded | superseded           | superseded           | superseded           | ended      | ended      | ended
@@ -146,7 +153,7 @@ fn every_action_is_allowed_or_refused_as_the_table_says_and_a_refusal_changes_no
         }
         cells += 1;
     }
-    assert_eq!(cells, 26 * 8);
+    assert_eq!(cells, 27 * 8);
 }
 
 #[test]

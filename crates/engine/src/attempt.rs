@@ -54,6 +54,7 @@ impl StepResult {
         StepRecord {
             run: run.id,
             node: node.id.clone(),
+            round: run.round_of(&node.id),
             kind: node.kind.name().to_owned(),
             status: if error.is_some() { NodeStatus::Failed } else { NodeStatus::Succeeded },
             exit,
@@ -90,7 +91,7 @@ impl<P: Ports> Engine<P> {
             covered,
             org: run.org,
             trace_id: run.trace_id.clone(),
-            idempotency_key: idempotency_key(&run.root(), &node.id, &sha256_hex(&input)),
+            idempotency_key: idempotency_key(&run.root(), &run.step_key(&node.id), &sha256_hex(&input)),
             timeout_seconds: node.timeout_seconds,
         };
         let (output, answer) = match effects.perform(&context, &request).await {

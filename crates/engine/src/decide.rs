@@ -8,7 +8,7 @@ use domain::id::{ApprovalId, OrgId, RunId};
 use domain::ports::{Clock, Executions, PortError, Runs, UpdateError, optimistic_update, spec_for};
 use domain::problem::FieldErrors;
 use domain::run::{NodeStatus, PendingEffect, Run};
-use domain::step::Payload;
+use domain::step::{Payload, StepKey};
 
 use crate::run_context::value_of;
 use crate::{Engine, Ports};
@@ -163,7 +163,7 @@ impl<P: Ports> Engine<P> {
 
     /// Sends the task token of a run that is parked and has a resume pending. A run that is not parked yet goes on by itself, because
     /// Park finds its condition unmet. If this fails, `reconcile` sends the token; the decision itself is safe.
-    async fn resume(&self, run: &Run) {
+    pub(crate) async fn resume(&self, run: &Run) {
         if run.execution.pending == Some(PendingEffect::SendTaskSuccess)
             && let Some(token) = &run.execution.token
             && let Err(error) = self.executions.resume(token).await
@@ -173,7 +173,7 @@ impl<P: Ports> Engine<P> {
     }
 
     /// Returns the gate that the target means. Fails if that is not clear, and if what is shown of it is not what the target says.
-    async fn find_gate(&self, run: &Run, spec: &Spec, target: &DecisionTarget) -> Result<Gate, ApplicationError> {
+    pub(crate) async fn find_gate(&self, run: &Run, spec: &Spec, target: &DecisionTarget) -> Result<Gate, ApplicationError> {
         let gate = match (&target.approval, &target.node, &target.shown_sha256) {
             (Some(id), node, _) => {
                 let gate = self.gate_by_id(run, spec, id).await?;
@@ -185,7 +185,7 @@ impl<P: Ports> Engine<P> {
                 gate
             }
             (None, Some(node), shown) => {
-                let gate = self.runs.gate(run, node).await?.ok_or(ApplicationError::NotFound("approval"))?;
+                let gate = self.newest_gate(run, node).await?.ok_or(ApplicationError::NotFound("approval"))?;
                 if shown.is_none() && gate.basis.round > 1 {
                     let message = "this approval was opened more than once; say which with approvalId".to_owned();
                     return Err(self.not_bound(run, spec, message, Vec::new()).await?);
@@ -212,7 +212,8 @@ impl<P: Ports> Engine<P> {
     async fn gate_by_id(&self, run: &Run, spec: &Spec, id: &ApprovalId) -> Result<Gate, ApplicationError> {
         let place = id.place().filter(|place| place.run == run.id);
         if let Some(node) = place.and_then(|place| spec.at(place.position))
-            && let Some(gate) = self.runs.gate(run, &node.id).await?.filter(|gate| gate.id == *id)
+            && let Some(place) = place
+            && let Some(gate) = self.runs.gate_in_round(run, &StepKey::new(&node.id, place.round)).await?.filter(|gate| gate.id == *id)
         {
             return Ok(gate);
         }
@@ -228,7 +229,7 @@ impl<P: Ports> Engine<P> {
         let not_open = || ApplicationError::Conflict(format!("the run is {} and no approval is open", run.status));
         match approvals.as_slice() {
             [] => Err(not_open()),
-            [only] => match self.runs.gate(run, only).await? {
+            [only] => match self.newest_gate(run, only).await? {
                 None => Err(not_open()),
                 Some(gate) if gate.basis.round == 1 => Ok(gate),
                 Some(_) => {
@@ -273,7 +274,7 @@ impl<P: Ports> Engine<P> {
     }
 
     /// Adds to a refusal which approvals of the run are open, if any are.
-    async fn with_open_approvals(&self, run: &Run, spec: &Spec, error: ApplicationError) -> Result<ApplicationError, PortError> {
+    pub(crate) async fn with_open_approvals(&self, run: &Run, spec: &Spec, error: ApplicationError) -> Result<ApplicationError, PortError> {
         if run.progress.with_status(NodeStatus::AwaitingApproval).next().is_none() {
             return Ok(error);
         }

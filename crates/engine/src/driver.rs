@@ -17,6 +17,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::advance::{Invocation, Outcome};
 use crate::attempt::NodeAttempt;
+use crate::conversation::conversation;
 use crate::earlier_run::EarlierRun;
 use crate::planner::{self, Draft, Next, Situation};
 use crate::run_context::{Load, RecordedStep, RunContext, value_of};
@@ -184,6 +185,10 @@ impl<'e, P: Ports, E: Effects, N: Entropy> Driver<'e, P, E, N> {
                     }
                 }
             }
+            Load::Conversation(ix) => {
+                let conversation = conversation(runs, &self.run, node(ix), now).await?;
+                self.context.set_conversation(ix, conversation);
+            }
         }
         self.context.note_loaded(load);
         Ok(())
@@ -217,7 +222,9 @@ impl<'e, P: Ports, E: Effects, N: Entropy> Driver<'e, P, E, N> {
     /// Loads the run after its write was refused. Returns the outcome if the run is no longer this invocation's to drive.
     async fn reload(&mut self) -> Result<Option<Outcome>, PortError> {
         let run = self.engine.runs.load(&self.invocation.run).await?;
-        self.run = run.ok_or_else(|| PortError::Corrupt(format!("{} is gone", self.invocation.run)))?;
+        let run = run.ok_or_else(|| PortError::Corrupt(format!("{} is gone", self.invocation.run)))?;
+        self.context.forget_rounds(self.spec, &self.run, &run);
+        self.run = run;
         self.context.forget_changeable();
         let is_unclaimed = self.run.execution.segment == self.invocation.segment && self.run.execution.owner.is_none();
         match self.run.must_be_driven_by(&self.invocation.owner) {

@@ -1,5 +1,7 @@
 //! The earlier run that a retry repeats.
 
+use std::collections::BTreeMap;
+
 use domain::flow::{NodeId, NodeIx, NodeKind, Spec};
 use domain::gate::Gate;
 use domain::id::RunId;
@@ -15,12 +17,15 @@ pub(crate) struct EarlierRun {
     reuse: Reuse,
     /// The node that the retry begins with; none: the first one that did not succeed.
     from: Option<NodeId>,
+    /// The rounds in which the nodes of the retry have begun.
+    rounds: BTreeMap<NodeId, u32>,
 }
 
 impl EarlierRun {
-    /// Whether the retry takes this node over instead of doing it again.
-    pub(crate) fn reuses(&self, ix: NodeIx) -> bool {
-        self.reuse.contains(ix)
+    /// Whether the retry takes this node over instead of doing it again. What is revised in the retry itself is done again.
+    pub(crate) fn reuses(&self, retry: &Run, spec: &Spec, ix: NodeIx) -> bool {
+        let node = &spec.node(ix).id;
+        self.reuse.contains(ix) && retry.round_of(node) == self.rounds.get(node).copied().unwrap_or(1)
     }
 
     /// Returns whether the earlier run may have decided an approval at this node.
@@ -73,7 +78,8 @@ impl<P: Ports> Engine<P> {
         let earlier = earlier.ok_or_else(|| PortError::Corrupt(format!("{} repeats {of}, which is not there", run.id)))?;
         let old = spec_for(&self.flows, &earlier).await?;
         let reuse = Reuse::of(&earlier, &old, spec, from.as_ref());
-        Ok(Some(EarlierRun { run: earlier, spec: old, reuse, from: from.clone() }))
+        let rounds = reuse.rounds(&earlier, spec);
+        Ok(Some(EarlierRun { run: earlier, spec: old, reuse, rounds, from: from.clone() }))
     }
 }
 

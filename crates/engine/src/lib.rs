@@ -1,7 +1,8 @@
 //! The application: what can be done to runs and flows, through ports.
 //!
 //! [`Engine`] does everything that happens to a run: [`start`](Engine::start), [`advance`](Engine::advance),
-//! [`decide`](Engine::decide), [`reassign`](Engine::reassign), [`cancel`](Engine::cancel), [`retry`](Engine::retry), [`settle`](Engine::settle) and
+//! [`decide`](Engine::decide), [`request_changes`](Engine::request_changes), [`reassign`](Engine::reassign), [`cancel`](Engine::cancel),
+//! [`retry`](Engine::retry), [`settle`](Engine::settle) and
 //! [`reconcile`](Engine::reconcile). [`Scheduler`] and [`Engine::deliver`] start runs for a schedule and for a signed call.
 //! [`DecisionHistory`] lists what was decided.
 //! [`FlowEditor`] creates and changes flows, [`OutputPurge`] deletes outputs, and [`LongRetention`] changes how long they are kept.
@@ -12,6 +13,7 @@
 
 mod advance;
 mod attempt;
+mod conversation;
 mod decide;
 mod driver;
 mod earlier_run;
@@ -25,6 +27,7 @@ mod ports;
 mod purge;
 mod reassign;
 mod reconcile;
+mod request_changes;
 mod retry;
 mod run_context;
 mod segment;
@@ -45,6 +48,7 @@ pub use long_retention::LongRetention;
 pub use ports::{Engine, Ports};
 pub use purge::OutputPurge;
 pub use reassign::Reassign;
+pub use request_changes::ChangesRequested;
 pub use retry::RetryOptions;
 pub use segment::{BadSegmentName, SegmentName};
 pub use start::{Launch, Started};

@@ -284,7 +284,7 @@ impl Planning<'_> {
         }
         // Whether the decision of an approval is taken over is known once it is known what a reviewer would be shown.
         let is_step = !matches!(self.node(ix).kind, NodeKind::Approval(_));
-        if let Some(earlier) = self.situation.earlier.filter(|earlier| is_step && earlier.reuses(ix)) {
+        if let Some(earlier) = self.situation.earlier.filter(|earlier| is_step && earlier.reuses(&self.draft.run, self.situation.spec, ix)) {
             match self.rests_on_the_same_decisions(ix) {
                 None => return false,
                 Some(true) => return self.take_over_step(earlier, ix),
@@ -303,10 +303,13 @@ impl Planning<'_> {
             return false;
         }
         let result = match node.prepare(&context.template_context(&self.draft.run)) {
-            Ok(Work::Request(request)) => {
-                self.plan_request(ix, request);
-                return false;
-            }
+            Ok(Work::Request(request)) => match context.in_its_round(ix, request) {
+                Ok(request) => {
+                    self.plan_request(ix, request);
+                    return false;
+                }
+                Err(gone) => StepResult { input: Value::Null, output: Err(gone), answer: None },
+            },
             Ok(Work::Ask(question)) => return self.ask(ix, question),
             Ok(Work::Pause(pause)) => {
                 let due = match pause {
@@ -322,7 +325,7 @@ impl Planning<'_> {
             }
             Ok(Work::Emit { event, data }) => {
                 // The event id follows from the step, so that an event that is recorded twice is the same event.
-                let id = EventId::derived(&self.draft.run.id, node.id.as_str(), self.draft.run.started_at);
+                let id = EventId::derived(&self.draft.run.id, &self.draft.run.step_key(&node.id).to_string(), self.draft.run.started_at);
                 StepResult { input: json!({"event": event, "data": data}), output: Ok((json!(id), Exit::Normal)), answer: None }
             }
             Ok(Work::Done { input, output, exit }) => StepResult { input, output: Ok((output, exit)), answer: None },
@@ -428,7 +431,7 @@ impl Planning<'_> {
             return run.abandon(run.execution.segment, &cause, now).is_ok();
         };
         let reused_from = record.reused_from.or(Some(earlier.run.id));
-        self.records.push((ix, StepRecord { run: run.id, reused_from, ..record.clone() }));
+        self.records.push((ix, StepRecord { run: run.id, round: run.round_of(&record.node), reused_from, ..record.clone() }));
         false
     }
 

@@ -7,12 +7,11 @@ use std::collections::BTreeSet;
 
 use domain::access::Actor;
 use domain::error::ApplicationError;
-use domain::flow::NodeId;
 use domain::id::{OrgId, RunId};
 use domain::ports::{Clock, Outputs, PortError, Runs};
 use domain::retention::{LATEST_RECORD_SECONDS, Purge, PurgeReason, PurgeRequest};
 use domain::run::Run;
-use domain::step::StepRecord;
+use domain::step::{StepKey, StepRecord};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
 use crate::run_of;
@@ -94,8 +93,8 @@ impl<R: Runs + Outputs, C: Clock> OutputPurge<R, C> {
     /// Completes the expiry of records that the table has deleted: deletes their objects and writes their receipts.
     pub async fn complete_expiry(&self, id: &RunId, receipts: &[StepRecord]) -> Result<(), PortError> {
         let run = self.runs.load(id).await?.ok_or_else(|| PortError::Corrupt(format!("{id} is not there, and had steps")))?;
-        let nodes: BTreeSet<NodeId> = receipts.iter().map(|receipt| receipt.node.clone()).collect();
-        self.runs.delete_objects(&run, Some(&nodes)).await?;
+        let steps: BTreeSet<StepKey> = receipts.iter().map(StepRecord::key).collect();
+        self.runs.delete_objects(&run, Some(&steps)).await?;
         self.put_receipts(receipts).await
     }
 

@@ -61,6 +61,7 @@ impl<P: Ports> Engine<P> {
             body_sha256: sha256_hex(&body),
             seconds: REMEMBER_SECONDS,
         });
+        let rounds = Reuse::of(&earlier, &old, &spec, options.from.as_ref()).rounds(&earlier, &spec);
         let request = NewRunRequest {
             flow: &flow,
             version,
@@ -69,6 +70,7 @@ impl<P: Ports> Engine<P> {
             starter: actor.recorded(),
             trigger_changers: earlier.trigger_changers,
             retried: Some(retried),
+            rounds,
             key,
         };
         self.create_and_start(entropy, request, &input).await

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::flow::{BaseUrls, Node, NodeId, NodeIx, NodeKind, Spec};
 use domain::gate::{Gate, Verdict};
 use domain::ports::{CoveredService, PortError, Runs};
+use domain::request::{LlmRequest, Request, Turn};
 use domain::run::{NodeStatus, Run};
 use domain::step::{Payload, StepRecord};
 use domain::template::{Output, TemplateContext, nodes_read};
@@ -31,6 +32,8 @@ pub(crate) enum Load {
     EarlierStep(NodeIx),
     /// The gate of the node in the earlier run that this run repeats.
     EarlierGate(NodeIx),
+    /// What followed the prompts of an `llm_step` in the earlier rounds.
+    Conversation(NodeIx),
 }
 
 /// A step that is on record and not yet part of the run's progress.
@@ -58,6 +61,8 @@ pub(crate) struct RunContext {
     pub(crate) base_urls: BTreeMap<NodeIx, BaseUrls>,
     pub(crate) earlier_steps: BTreeMap<NodeIx, StepRecord>,
     pub(crate) earlier_gates: BTreeMap<NodeIx, Gate>,
+    /// The conversations of drafts that are revised, or the reason why one cannot be continued.
+    conversations: BTreeMap<NodeIx, Result<Vec<Turn>, String>>,
 }
 
 impl RunContext {
@@ -82,6 +87,9 @@ impl RunContext {
         let mut missing: Vec<Load> = succeeded.map(|(_, ix)| Load::Output(ix)).collect();
         if reads_input {
             missing.insert(0, Load::Input);
+        }
+        if matches!(spec.node(ix).kind, NodeKind::Llm(_)) && run.round_of(&spec.node(ix).id) > 1 {
+            missing.push(Load::Conversation(ix));
         }
         missing.retain(|load| !self.has(*load));
         missing
@@ -139,6 +147,36 @@ impl RunContext {
         self.steps.insert(ix, step);
     }
 
+    /// Keeps the conversation of a draft that is revised, or the reason why it cannot be continued.
+    pub(crate) fn set_conversation(&mut self, ix: NodeIx, conversation: Result<Vec<Turn>, String>) {
+        self.conversations.insert(ix, conversation);
+    }
+
+    /// Returns a request of a node as it is sent in the round of the node: a draft that is revised continues its conversation. Fails with
+    /// the reason if that is no longer possible.
+    pub(crate) fn in_its_round(&self, ix: NodeIx, request: Request) -> Result<Request, String> {
+        match (request, self.conversations.get(&ix)) {
+            (Request::Llm(request), Some(conversation)) => Ok(Request::Llm(LlmRequest { conversation: conversation.clone()?, ..request })),
+            (request, _) => Ok(request),
+        }
+    }
+
+    /// Forgets the values of nodes that are done again since the context was loaded: `before` has the rounds of that time.
+    pub(crate) fn forget_rounds(&mut self, spec: &Spec, before: &Run, after: &Run) {
+        for ix in spec.order() {
+            let node = &spec.node(ix).id;
+            if before.round_of(node) != after.round_of(node) {
+                self.outputs.remove(node);
+                self.steps.remove(&ix);
+                self.retries.remove(&ix);
+                self.conversations.remove(&ix);
+                for load in [Load::Output(ix), Load::Step(ix), Load::Gate(ix), Load::Conversation(ix)] {
+                    self.loaded.remove(&load);
+                }
+            }
+        }
+    }
+
     /// Forgets what may have changed when the run was written by another process: open gates, and that a step was not on record.
     pub(crate) fn forget_changeable(&mut self) {
         let Self { loaded, steps, gates, .. } = self;
@@ -158,7 +196,7 @@ impl RunContext {
         self.earlier_steps.clear();
         self.earlier_gates.clear();
         self.forget_changeable();
-        self.loaded.retain(|load| matches!(load, Load::Input | Load::Output(_) | Load::Decided(_)));
+        self.loaded.retain(|load| matches!(load, Load::Input | Load::Output(_) | Load::Decided(_) | Load::Conversation(_)));
     }
 
     /// Returns what templates may read.

@@ -1,10 +1,10 @@
 //! Creates runs and starts their first segments.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::{Actor, RecordedActor};
 use domain::error::ApplicationError;
-use domain::flow::{Flow, FlowStatus, Spec};
+use domain::flow::{Flow, FlowStatus, NodeId, Spec};
 use domain::id::RunId;
 use domain::json::sha256_hex;
 use domain::ports::{Clock, CommitError, Entropy, Executions, Idempotency, PortError, Runs, spec_of};
@@ -71,6 +71,8 @@ pub(crate) struct NewRunRequest<'a> {
     /// The principals of whoever has last changed the trigger that starts the run, or its secret.
     pub(crate) trigger_changers: BTreeSet<String>,
     pub(crate) retried: Option<Retried>,
+    /// The rounds in which nodes begin that do not begin in their first.
+    pub(crate) rounds: BTreeMap<NodeId, u32>,
     /// The caller's Idempotency-Key.
     pub(crate) key: Option<IdempotencyKey>,
 }
@@ -95,6 +97,7 @@ impl<P: Ports> Engine<P> {
             starter: actor.recorded(),
             trigger_changers: BTreeSet::new(),
             retried: None,
+            rounds: BTreeMap::new(),
             key,
         };
         self.create_and_start(entropy, request, &input).await
@@ -107,7 +110,7 @@ impl<P: Ports> Engine<P> {
         request: NewRunRequest<'_>,
         input: &Value,
     ) -> Result<Started, ApplicationError> {
-        let NewRunRequest { flow, version, spec, trigger, starter, trigger_changers, retried, key } = request;
+        let NewRunRequest { flow, version, spec, trigger, starter, trigger_changers, retried, rounds, key } = request;
         if flow.status != FlowStatus::Active {
             let message = format!("the flow is {}; only an active flow runs", flow.status);
             return Err(ApplicationError::Unprocessable { message, fields: FieldErrors::new() });
@@ -133,7 +136,7 @@ impl<P: Ports> Engine<P> {
             retried,
             trace_id: new_trace_id(entropy),
         };
-        let run = Run::new(new, spec, now);
+        let run = Run { rounds, ..Run::new(new, spec, now) };
         match (self.runs.create(&run, input, key.as_ref()).await, &key) {
             // Without a key a refusal can only mean that this very write was sent twice, because its first answer was lost.
             (Ok(()), _) | (Err(CommitError::Changed), None) => {}

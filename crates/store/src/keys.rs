@@ -1,10 +1,11 @@
 //! The keys of the table, and of its indexes.
 
-use domain::flow::{NodeId, ServiceSlug, Slug};
+use domain::flow::{ServiceSlug, Slug};
 use domain::gate::DecisionKind;
 use domain::id::{ApprovalId, DeliveryId, EndpointId, EventId, FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
 use domain::run::{RunStatus, Trigger};
+use domain::step::StepKey;
 use domain::time::Time;
 use domain::trigger::WebhookToken;
 use domain::webhook::DeliveryMessage;
@@ -47,12 +48,14 @@ pub(crate) fn parse_run(key: &str) -> Option<RunId> {
     key.strip_prefix(RUN_PREFIX)?.parse().ok()
 }
 
-pub(crate) fn step(node: &NodeId) -> String {
-    format!("{STEP_PREFIX}{node}")
+/// Returns the sort key of a step's record: that of a later round than the first is `STEP#<node>@R<round>`.
+pub(crate) fn step(step: &StepKey) -> String {
+    format!("{STEP_PREFIX}{step}")
 }
 
-pub(crate) fn gate(node: &NodeId) -> String {
-    format!("{GATE_PREFIX}{node}")
+/// Returns the sort key of a gate: that of a later round than the first is `GATE#<node>@R<round>`.
+pub(crate) fn gate(step: &StepKey) -> String {
+    format!("{GATE_PREFIX}{step}")
 }
 
 /// Returns the key of the place of an approval whose id does not lead to its run.

@@ -13,7 +13,7 @@ use domain::flow::NodeId;
 use domain::json::{CanonicalJson, sha256_hex_of};
 use domain::ports::PortError;
 use domain::run::Run;
-use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload};
+use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepKey};
 use serde_json::Value;
 
 use crate::error::corrupt;
@@ -110,19 +110,18 @@ impl Objects {
         serde_json::from_slice(&bytes).map_err(|problem| PortError::Corrupt(problem.to_string()))
     }
 
-    /// Deletes the objects of a run's steps: those of `nodes`, or all of them. The objects of its input and of its gates stay.
-    pub(crate) async fn purge(&self, run: &Run, nodes: Option<&BTreeSet<NodeId>>) -> Result<(), PortError> {
+    /// Deletes the objects of a run's steps: those of `steps`, or all of them. The objects of its input and of its gates stay.
+    pub(crate) async fn purge(&self, run: &Run, steps: Option<&BTreeSet<StepKey>>) -> Result<(), PortError> {
         let of_run = format!("{}/{}/", run.org, run.id);
-        // One list request for all nodes: listing costs more than everything else here.
-        let prefix = match nodes.map(|nodes| (nodes.len(), nodes.first())) {
+        let folders: Option<BTreeSet<String>> = steps.map(|steps| steps.iter().map(StepKey::to_string).collect());
+        // One list request for all steps: listing costs more than everything else here.
+        let prefix = match folders.as_ref().map(|folders| (folders.len(), folders.first())) {
             Some((1, Some(only))) => format!("{of_run}{only}/"),
             _ => of_run.clone(),
         };
         let wanted = |key: &str| {
             let place = key.strip_prefix(&of_run).and_then(|rest| rest.split_once('/')).map(|(place, _)| place);
-            place
-                .filter(|place| *place != INPUT)
-                .is_some_and(|place| nodes.is_none_or(|nodes| nodes.iter().any(|node| node.as_str() == place)))
+            place.filter(|place| *place != INPUT).is_some_and(|place| folders.as_ref().is_none_or(|folders| folders.contains(place)))
         };
         let mut after = None;
         loop {
@@ -156,8 +155,8 @@ impl Objects {
 pub(crate) enum Place<'a> {
     /// The input of the run.
     Input,
-    /// An input or output of a step.
-    Step(&'a NodeId),
+    /// An input or output of a step. Each round has a folder of its own, so that no round depends on the objects of another one.
+    Step(&'a StepKey),
     /// An action or its data. These objects are apart from the others: what a decision refers to never expires, and no function may delete
     /// below `gates/`.
     Gate(&'a NodeId),
@@ -168,7 +167,7 @@ impl Place<'_> {
         let (org, id) = (run.org, run.id);
         match self {
             Self::Input => format!("{org}/{id}/{INPUT}/{sha256}"),
-            Self::Step(node) => format!("{org}/{id}/{node}/{sha256}"),
+            Self::Step(step) => format!("{org}/{id}/{step}/{sha256}"),
             Self::Gate(node) => format!("gates/{org}/{id}/{node}/{sha256}"),
         }
     }

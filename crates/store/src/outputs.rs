@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use domain::flow::NodeId;
 use domain::id::{OrgId, RunId};
 use domain::ports::{CommitError, Outputs, PortError};
 use domain::retention::{PurgeRequest, Retention};
 use domain::run::Run;
-use domain::step::StepRecord;
+use domain::step::{StepKey, StepRecord};
 use domain::time::Time;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use serde::Deserialize;
@@ -112,8 +111,8 @@ impl Outputs for RunStore {
         self.set_expiry(run, elsewhere, expires_at, "attribute_exists(pk) AND attribute_not_exists(purged)").await
     }
 
-    async fn delete_objects(&self, run: &Run, nodes: Option<&BTreeSet<NodeId>>) -> Result<(), PortError> {
-        self.objects.purge(run, nodes).await
+    async fn delete_objects(&self, run: &Run, steps: Option<&BTreeSet<StepKey>>) -> Result<(), PortError> {
+        self.objects.purge(run, steps).await
     }
 
     async fn put_receipt(&self, receipt: &StepRecord) -> Result<(), PortError> {

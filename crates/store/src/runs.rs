@@ -8,7 +8,7 @@ use domain::id::{ApprovalId, OrgId, RunId};
 use domain::ports::{CommitError, Idempotency, Outputs, PortError, RunOrigin, Runs};
 use domain::retention::Retention;
 use domain::run::Run;
-use domain::step::{ObjectRef, Payload, StepRecord};
+use domain::step::{ObjectRef, Payload, StepKey, StepRecord};
 use domain::time::Time;
 use runtime::{BadSetting, parsed_setting, setting};
 use serde_json::Value;
@@ -53,8 +53,8 @@ impl RunStore {
     }
 
     /// Returns the record of a step, or its receipt, whether or not it has expired.
-    async fn stored_step(&self, run: &Run, node: &NodeId) -> Result<Option<StepRecord>, PortError> {
-        self.table.get::<StepItem>(&keys::run(&run.id), &keys::step(node)).await?.map(StepItem::into_record).transpose()
+    async fn stored_step(&self, run: &Run, step: &StepKey) -> Result<Option<StepRecord>, PortError> {
+        self.table.get::<StepItem>(&keys::run(&run.id), &keys::step(step)).await?.map(StepItem::into_record).transpose()
     }
 
     /// Deletes the objects of a record that was not written, except for those that the stored one refers to. No later record can refer to
@@ -103,9 +103,12 @@ impl Runs for RunStore {
         let put = put.expression_attribute_values(":rev", number(expected)).build().map_err(error::corrupt)?;
         let mut writes = vec![TransactWriteItem::builder().put(put).build()];
         for gate in gates {
-            // A recorded decision is never overwritten, whatever went wrong before.
+            // A recorded decision or request for changes is never overwritten, whatever went wrong before.
             let put = Put::builder().table_name(&self.table.name).set_item(Some(write(&GateItem::of(gate))?));
-            let put = put.condition_expression("attribute_not_exists(outcome)").build().map_err(error::corrupt)?;
+            let put = put
+                .condition_expression("attribute_not_exists(outcome) AND attribute_not_exists(changes)")
+                .build()
+                .map_err(error::corrupt)?;
             writes.push(TransactWriteItem::builder().put(put).build());
             if gate.id.place().is_none_or(|place| place.run != gate.run) {
                 // The id does not lead to the run, because an earlier version made it. The inbox has it only while it is open.
@@ -123,9 +126,10 @@ impl Runs for RunStore {
 
     async fn record(&self, run: &Run, step: StepRecord) -> Result<StepRecord, PortError> {
         let mut step = step;
+        let key = step.key();
         for payload in [&mut step.input, &mut step.output] {
             if let Some(given) = payload.take() {
-                *payload = Some(self.objects.offload(run, Place::Step(&step.node), given).await?);
+                *payload = Some(self.objects.offload(run, Place::Step(&key), given).await?);
             }
         }
         let expires_at = self.retention_for(run, &step).await?.of_step(run, step.completed_at);
@@ -134,9 +138,9 @@ impl Runs for RunStore {
         match refused {
             // Another invocation was first, or our own first try, whose answer was lost. The stored record counts.
             CommitError::Changed => {
-                let kept = self.stored_step(run, &step.node).await?;
-                let kept = kept
-                    .ok_or_else(|| error::corrupt(format!("step {} of {} was recorded before and cannot be found", step.node, run.id)))?;
+                let kept = self.stored_step(run, &key).await?;
+                let kept =
+                    kept.ok_or_else(|| error::corrupt(format!("step {key} of {} was recorded before and cannot be found", run.id)))?;
                 self.delete_unreferenced(run, &step, Some(&kept)).await;
                 Ok(kept)
             }
@@ -144,7 +148,7 @@ impl Runs for RunStore {
                 // A refusal for good is certain: this record was not written. Otherwise nothing is deleted, because the record may be
                 // there, or may still arrive, and refer to the objects.
                 if matches!(error, PortError::Rejected(_))
-                    && let Ok(kept) = self.stored_step(run, &step.node).await
+                    && let Ok(kept) = self.stored_step(run, &key).await
                 {
                     self.delete_unreferenced(run, &step, kept.as_ref()).await;
                 }
@@ -171,15 +175,16 @@ impl Runs for RunStore {
         Ok(Some(kept_until))
     }
 
-    async fn step(&self, run: &Run, node: &NodeId, now: Time) -> Result<Option<StepRecord>, PortError> {
-        let found = self.table.get::<StepItem>(&keys::run(&run.id), &keys::step(node)).await?;
+    async fn step_in_round(&self, run: &Run, step: &StepKey, now: Time) -> Result<Option<StepRecord>, PortError> {
+        let found = self.table.get::<StepItem>(&keys::run(&run.id), &keys::step(step)).await?;
         found.map(|item| item.into_record_at(now)).transpose()
     }
 
     async fn close_gate(&self, run: &Run, node: &NodeId) -> Result<(), PortError> {
         let Some(end) = run.finished_at else { return Ok(()) };
+        let step = run.step_key(node);
         // A write that is refused costs as much as one that is done, and a read a fraction of that: gates may be closed twice.
-        let request = self.table.get_request(&keys::run(&run.id), &keys::gate(node)).consistent_read(true);
+        let request = self.table.get_request(&keys::run(&run.id), &keys::gate(&step)).consistent_read(true);
         let found = request.projection_expression("id, closedAt").send().await.map_err(error::port)?.item;
         let Some(open) = found.filter(|gate| !gate.contains_key("closedAt")) else { return Ok(()) };
         let id = open.get("id").and_then(|id| id.as_s().ok()?.parse::<ApprovalId>().ok());
@@ -188,7 +193,7 @@ impl Runs for RunStore {
             self.table.put_once(write(&ApprovalItem::at(&id, run.id, node.clone()))?).await?;
         }
         let update = self.table.client.update_item().table_name(&self.table.name);
-        let update = update.key("pk", text(keys::run(&run.id))).key("sk", text(keys::gate(node)));
+        let update = update.key("pk", text(keys::run(&run.id))).key("sk", text(keys::gate(&step)));
         let update = update.update_expression("SET closedAt = :end REMOVE inboxPk, inboxSk");
         let update = update.condition_expression("attribute_exists(pk) AND attribute_not_exists(closedAt)");
         match update.expression_attribute_values(":end", text(end.to_string())).send().await {
@@ -198,8 +203,8 @@ impl Runs for RunStore {
         }
     }
 
-    async fn gate(&self, run: &Run, node: &NodeId) -> Result<Option<Gate>, PortError> {
-        let gate = self.table.get::<GateItem>(&keys::run(&run.id), &keys::gate(node)).await?.map(GateItem::into_gate).transpose()?;
+    async fn gate_in_round(&self, run: &Run, step: &StepKey) -> Result<Option<Gate>, PortError> {
+        let gate = self.table.get::<GateItem>(&keys::run(&run.id), &keys::gate(step)).await?.map(GateItem::into_gate).transpose()?;
         Ok(gate.map(|gate| gate.closed_by(run.finished_at)))
     }
 

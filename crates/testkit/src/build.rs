@@ -163,6 +163,7 @@ pub fn step(run: &Run, node: &str, output: Value) -> StepRecord {
     StepRecord {
         run: run.id,
         node: node.parse().unwrap(),
+        round: run.round_of(&node.parse().unwrap()),
         kind: "http_request".to_owned(),
         status: NodeStatus::Succeeded,
         exit: Exit::Normal,
@@ -262,9 +263,15 @@ impl Maker {
             votes: Vec::new(),
             edited: None,
             outcome: None,
+            changes: None,
             closed_at: None,
             reused_from: None,
-            basis: Basis { flow_version: Some(run.flow_version), base_urls: Some(BTreeMap::new()), ..Basis::default() },
+            basis: Basis {
+                flow_version: Some(run.flow_version),
+                base_urls: Some(BTreeMap::new()),
+                round: run.round_of(&node.parse().unwrap()),
+                ..Basis::default()
+            },
             reassignments: Vec::new(),
             reminders: Vec::new(),
         }

@@ -29,7 +29,7 @@ use domain::organisation::Organisation;
 use domain::ports::{CommitError, Idempotency, PortError, RunOrigin, Runs};
 use domain::retention::RetentionJob;
 use domain::run::{PendingEffect, Run};
-use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
+use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepKey, StepRecord};
 use domain::time::Time;
 use domain::trigger::{WebhookToken, WebhookTrigger};
 use domain::webhook::StreamChange;
@@ -64,11 +64,13 @@ pub enum BrokenGuarantee {
     /// A resume is pending no longer than until its write is done: a pending effect is cleared too early, and a crash between the decision
     /// and the resume loses the wake-up (I4).
     ForgetsResumes,
+    /// The record of a step has no round in its name: the draft that a reviewer has refused counts as the revised one (I6).
+    MixesRounds,
 }
 
 impl BrokenGuarantee {
     /// All guarantees that can be broken.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ShowsAnother,
         Self::ParksAnyway,
         Self::OverwritesSteps,
@@ -79,6 +81,7 @@ impl BrokenGuarantee {
         Self::ReadsAhead,
         Self::HidesPendingEffects,
         Self::ForgetsResumes,
+        Self::MixesRounds,
     ];
 }
 
@@ -93,13 +96,13 @@ pub struct Memory {
 struct State {
     runs: BTreeMap<RunId, Run>,
     origins: BTreeMap<RunId, RunOrigin>,
-    steps: BTreeMap<(RunId, NodeId), Kept>,
+    steps: BTreeMap<(RunId, StepKey), Kept>,
     purges: BTreeMap<RunId, Wish>,
     retention_jobs: BTreeMap<OrgId, RetentionJob>,
     /// The runs whose last write the stream would show to `purge-outputs`.
     ended_late: Vec<RunId>,
     days: Option<u64>,
-    gates: BTreeMap<(RunId, NodeId), Gate>,
+    gates: BTreeMap<(RunId, StepKey), Gate>,
     decisions: BTreeMap<(OrgId, String), DecisionRow>,
     idempotency: BTreeMap<(OrgId, String, String), Idempotency>,
     objects: BTreeMap<String, String>,
@@ -200,19 +203,34 @@ impl Memory {
         Version::clone(&self.state().versions[&(run.org, run.flow, run.flow_version)])
     }
 
-    /// Returns the record of a step. This is not a call of a port.
+    /// Returns the record of a step in the round that its node is in. This is not a call of a port.
     pub fn stored_step(&self, run: &RunId, node: &str) -> Option<StepRecord> {
-        self.state().steps.get(&(*run, node.parse().unwrap())).map(|kept| kept.record.clone())
+        self.stored_step_in_round(run, node, self.round_of(run, node))
+    }
+
+    /// Returns the record of a step in a round. This is not a call of a port.
+    pub fn stored_step_in_round(&self, run: &RunId, node: &str, round: u32) -> Option<StepRecord> {
+        self.state().steps.get(&(*run, StepKey { node: node.parse().unwrap(), round })).map(|kept| kept.record.clone())
+    }
+
+    fn round_of(&self, run: &RunId, node: &str) -> u32 {
+        self.state().runs.get(run).map_or(1, |run| run.round_of(&node.parse().unwrap()))
     }
 
     /// Removes the record of a step, as TTL does.
     pub fn forget_step(&self, run: &RunId, node: &str) {
-        self.state().steps.remove(&(*run, node.parse().unwrap()));
+        let round = self.round_of(run, node);
+        self.state().steps.remove(&(*run, StepKey { node: node.parse().unwrap(), round }));
     }
 
-    /// Returns a gate. This is not a call of a port.
+    /// Returns a gate in the round that its node is in. This is not a call of a port.
     pub fn stored_gate(&self, run: &RunId, node: &str) -> Option<Gate> {
-        self.state().gates.get(&(*run, node.parse().unwrap())).cloned()
+        self.stored_gate_in_round(run, node, self.round_of(run, node))
+    }
+
+    /// Returns a gate in a round. This is not a call of a port.
+    pub fn stored_gate_in_round(&self, run: &RunId, node: &str, round: u32) -> Option<Gate> {
+        self.state().gates.get(&(*run, StepKey { node: node.parse().unwrap(), round })).cloned()
     }
 
     /// Returns all runs.
@@ -278,7 +296,10 @@ impl State {
         let sizes: Vec<usize> = std::iter::once(limits::run_bytes(run)).chain(gates.iter().map(limits::gate_bytes)).collect();
         limits::check(&sizes)?;
         let Some(stored) = self.runs.get(&run.id) else { return Err(CommitError::Changed) };
-        let decided = |gate: &Gate| self.gates.get(&(gate.run, gate.node.clone())).is_some_and(|stored| stored.outcome.is_some());
+        let decided = |gate: &Gate| {
+            let stored = self.gates.get(&(gate.run, gate.key()));
+            stored.is_some_and(|stored| stored.outcome.is_some() || stored.changes.is_some())
+        };
         let may = stored.rev == run.rev && !gates.iter().any(decided);
         if !may && !self.writes_anyway(stored, run, gates) {
             return Err(CommitError::Changed);
@@ -290,7 +311,7 @@ impl State {
             self.ended_late.push(run.id);
         }
         for gate in gates {
-            let before = self.gates.insert((gate.run, gate.node.clone()), gate.clone()).map(Box::new);
+            let before = self.gates.insert((gate.run, gate.key()), gate.clone()).map(Box::new);
             self.show(|| StreamChange::Gate { before, after: Box::new(gate.clone()) });
         }
         Ok(run)
@@ -299,7 +320,7 @@ impl State {
     /// Returns the record with its large payloads in objects.
     fn upload(&mut self, run: &Run, step: &StepRecord) -> StepRecord {
         let mut step = step.clone();
-        let place = step.node.to_string();
+        let place = step.key().to_string();
         step.input = step.input.map(|payload| self.offload(run, &place, payload));
         step.output = step.output.map(|payload| self.offload(run, &place, payload));
         step
@@ -307,18 +328,19 @@ impl State {
 
     fn record(&mut self, run: &Run, step: &StepRecord) -> Result<StepRecord, PortError> {
         if let Err(refused) = limits::check(&[limits::step_bytes(step)]) {
-            let kept = self.steps.get(&(step.run, step.node.clone())).map(|kept| kept.record.clone());
+            let kept = self.steps.get(&(step.run, step.key())).map(|kept| kept.record.clone());
             self.delete_unreferenced(step, kept.as_ref());
             return Err(refused);
         }
         let ours = Kept { record: step.clone(), expires_at: self.retention(&run.org).of_step(run, step.completed_at) };
         if self.broken == Some(BrokenGuarantee::OverwritesSteps) {
-            self.steps.insert((step.run, step.node.clone()), ours.clone());
+            self.steps.insert((step.run, step.key()), ours.clone());
         }
-        if !self.steps.contains_key(&(step.run, step.node.clone())) {
+        let key = self.key_of(step);
+        if !self.steps.contains_key(&(step.run, key.clone())) {
             self.show(|| StreamChange::Step(Box::new(step.clone())));
         }
-        let kept = self.steps.entry((step.run, step.node.clone())).or_insert(ours).record.clone();
+        let kept = self.steps.entry((step.run, key)).or_insert(ours).record.clone();
         self.delete_unreferenced(step, Some(&kept));
         Ok(kept)
     }
@@ -340,7 +362,7 @@ impl State {
         gate
     }
 
-    fn of_run<T: Clone>(rows: &BTreeMap<(RunId, NodeId), T>, run: &Run) -> Vec<T> {
+    fn of_run<T: Clone>(rows: &BTreeMap<(RunId, StepKey), T>, run: &Run) -> Vec<T> {
         rows.iter().filter(|((id, _), _)| *id == run.id).map(|(_, row)| row.clone()).collect()
     }
 }
@@ -402,13 +424,13 @@ impl Runs for Memory {
         Ok(Some(kept_until))
     }
 
-    async fn step(&self, run: &Run, node: &NodeId, now: Time) -> Result<Option<StepRecord>, PortError> {
-        let name = (run.id, node.clone());
+    async fn step_in_round(&self, run: &Run, step: &StepKey, now: Time) -> Result<Option<StepRecord>, PortError> {
+        let name = (run.id, step.clone());
         self.faults.read("step", || Ok(self.state().steps.get(&name).map(|kept| kept.read_at(now)))).await
     }
 
     async fn close_gate(&self, run: &Run, node: &NodeId) -> Result<(), PortError> {
-        let name = (run.id, node.clone());
+        let name = (run.id, run.step_key(node));
         let close = || {
             if let (Some(gate), Some(end)) = (self.state().gates.get_mut(&name), run.finished_at) {
                 gate.close(end);
@@ -418,8 +440,8 @@ impl Runs for Memory {
         self.faults.call("close_gate", true, close).await
     }
 
-    async fn gate(&self, run: &Run, node: &NodeId) -> Result<Option<Gate>, PortError> {
-        let name = (run.id, node.clone());
+    async fn gate_in_round(&self, run: &Run, step: &StepKey) -> Result<Option<Gate>, PortError> {
+        let name = (run.id, step.clone());
         let end = run.finished_at;
         self.faults.read("gate", || Ok(self.state().read_gate(&name).map(|gate| gate.closed_by(end)))).await
     }

@@ -14,6 +14,7 @@ mod networks;
 mod organisations;
 mod outputs;
 mod payloads;
+mod rounds;
 mod runs;
 mod triggers;
 mod walks;
@@ -38,6 +39,7 @@ pub use networks::*;
 pub use organisations::*;
 pub use outputs::*;
 pub use payloads::*;
+pub use rounds::*;
 pub use runs::*;
 pub use triggers::*;
 pub use walks::*;
@@ -102,6 +104,9 @@ macro_rules! store_suite {
             gates_read_back_with_every_field
             a_step_is_recorded_once_and_the_first_record_counts
             steps_read_back_with_every_field
+            each_round_of_a_step_has_a_record_of_its_own
+            a_request_for_changes_is_never_overwritten
+            objects_of_one_round_are_deleted_alone
             an_idempotency_key_starts_one_run
             an_idempotency_key_can_be_used_again_after_its_expiry
             park_writes_the_token_only_while_its_own_execution_is_pending

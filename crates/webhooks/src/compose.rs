@@ -79,7 +79,7 @@ impl<R: Runs, F: Flows, C: Clock> Composer<'_, R, F, C> {
 
     async fn is_purged(&self, step: &StepRecord) -> Result<bool, PortError> {
         let Some(run) = self.runs.load(&step.run).await? else { return Ok(false) };
-        let record = self.runs.step(&run, &step.node, self.clock.now()).await?;
+        let record = self.runs.step_in_round(&run, &step.key(), self.clock.now()).await?;
         Ok(record.is_some_and(|record| record.purged.is_some()))
     }
 }

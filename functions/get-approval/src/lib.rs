@@ -16,6 +16,6 @@ pub async fn handle(runs: &impl Runs, flows: &impl Flows, clock: &impl Clock, re
     let found = find_approval(runs, flows, &request.caller.org, &request.approval_id()?).await?;
     let found = found.ok_or(ApplicationError::NotFound("approval"))?;
     let shown = ShownApproval { gate: &found.gate, version: &found.version, spec: &found.spec, barred: &found.barred() };
-    let approval = view::approval(runs, clock.now(), Viewer::of(&request), shown).await?;
+    let approval = view::approval(runs, clock.now(), Viewer::of(&request), &found.run, shown).await?;
     Ok(ApiResponse::ok(named("approval", approval)))
 }

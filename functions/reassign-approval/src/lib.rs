@@ -30,6 +30,6 @@ pub async fn handle(engine: &Engine<impl Ports>, request: ApiRequest) -> Result<
     let found = find_approval(&engine.runs, &engine.flows, &request.caller.org, &approval).await?;
     let found = found.ok_or(ApplicationError::NotFound("approval"))?;
     let shown = ShownApproval { gate: &found.gate, version: &found.version, spec: &found.spec, barred: &found.barred() };
-    let view = view::approval(&engine.runs, engine.clock.now(), Viewer::of(&request), shown).await?;
+    let view = view::approval(&engine.runs, engine.clock.now(), Viewer::of(&request), &found.run, shown).await?;
     Ok(ApiResponse::ok(named("approval", view)))
 }

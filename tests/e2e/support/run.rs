@@ -83,6 +83,11 @@ impl Run {
         self.api.post(&self.path("reject"), body).await
     }
 
+    /// Requests changes, with this body.
+    pub async fn request_changes(&self, body: &Value) -> ApiResponse {
+        self.api.post(&self.path("request-changes"), body).await
+    }
+
     /// Retries it with this body, and returns the new run.
     pub async fn retry(&self, body: &Value) -> Self {
         Self::of(&self.api, &self.api.post(&self.path("retry"), body).await.data(202)["run"])

@@ -72,6 +72,20 @@ pub enum RunsCommand {
         #[arg(long, short)]
         yes: bool,
     },
+    /// Send a run back to the draft of an open approval, with a note for the model. The approval opens anew with the revised draft.
+    RequestChanges {
+        /// The run.
+        run: String,
+        /// What is to be changed, word for word as the model gets it.
+        #[arg(long)]
+        note: String,
+        /// The node; needed if several approvals of the run are open.
+        #[arg(long)]
+        node: Option<String>,
+        /// Do not ask before sending. It is required without a terminal.
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Run a failed or cancelled run again, as a new run.
     Retry(RetryArgs),
     /// Cancel a run: no further step starts.

@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 
 use domain::access::{Actor, Scope};
 use domain::flow::{Approval, NodeKind, Spec, Version};
-use domain::gate::Gate;
+use domain::gate::{CannotDecide, Gate};
 use domain::ports::{PortError, Runs};
+use domain::run::Run;
 use domain::time::Time;
 use serde_json::{Value, json};
 
 use super::fit::shrink;
-use super::gate::{decision, put_changes, put_question, votes};
+use super::gate::{change_request, decision, put_changes, put_question, votes};
 use super::part::url_of_part;
 use super::payload::put_payload;
+use super::rounds::earlier_rounds_of;
 use crate::ApiRequest;
 use crate::json_object::{set, without_nulls};
 
@@ -58,11 +60,17 @@ pub async fn approvals(runs: &impl Runs, now: Time, viewer: Viewer<'_>, shown: &
     Ok(shrunk(rows))
 }
 
-/// Returns one approval with the record of its decision. Large actions are references.
-pub async fn approval(runs: &impl Runs, now: Time, viewer: Viewer<'_>, shown: ShownApproval<'_>) -> Result<Value, PortError> {
+/// Returns one approval with the record of its decision, and its earlier rounds. Large actions are references.
+pub async fn approval(runs: &impl Runs, now: Time, viewer: Viewer<'_>, run: &Run, shown: ShownApproval<'_>) -> Result<Value, PortError> {
     let mut view = row(runs, now, viewer, shown).await?;
     if let Some(decision) = decision(runs, now, shown.gate, &shown.gate.destinations(shown.spec)).await? {
         set(&mut view, "decision", decision);
+    }
+    if let Some(changes) = &shown.gate.changes {
+        set(&mut view, "changeRequest", change_request(changes));
+    }
+    if shown.gate.basis.round > 1 {
+        set(&mut view, "earlierRounds", Value::Array(earlier_rounds_of(runs, now, run, shown.gate).await?));
     }
     Ok(shrunk(vec![view]).pop().unwrap_or_default())
 }
@@ -71,7 +79,7 @@ fn shrunk(rows: Vec<Value>) -> Vec<Value> {
     let mut rows = Value::Array(rows);
     shrink(&mut rows, "", &OMITTED_PARTS, |row, part| {
         let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
-        url_of_part(text("runId"), text("nodeId"), part)
+        url_of_part(text("runId"), text("nodeId"), part, row.get("round").and_then(Value::as_u64).filter(|round| *round > 1))
     });
     match rows {
         Value::Array(rows) => rows,
@@ -93,7 +101,7 @@ async fn row(runs: &impl Runs, now: Time, viewer: Viewer<'_>, shown: ShownApprov
         "expiresAt": gate.deadline,
         "round": gate.basis.round,
         "proposedSha256": gate.proposed_action.sha256(),
-        "canRequestChanges": false,
+        "canRequestChanges": may_be_revised(gate, spec) && !bars_requests(refusal.as_ref()),
         "canDecide": refusal.is_none(),
         "cannotDecideBecause": refusal,
         "votes": votes(runs, now, gate).await?,
@@ -118,12 +126,25 @@ fn put_rules(view: &mut Value, rules: &Approval) {
         "allowedEdits": rules.allowed_edits,
         "requireDifferentActor": rules.require_different_actor,
         "requiredApprovals": rules.required_approvals,
+        "maxRounds": rules.revise.as_ref().map(|revise| revise.max_rounds),
     }));
     if let Value::Object(rules) = rules {
         for (name, rule) in rules {
             set(view, name, rule);
         }
     }
+}
+
+/// Returns whether changes can be requested at an approval by whoever may decide it: it is open, and in a round before its last.
+fn may_be_revised(gate: &Gate, spec: &Spec) -> bool {
+    let Some(ix) = spec.position(&gate.node).filter(|_| gate.is_open()) else { return false };
+    let NodeKind::Approval(rules) = &spec.node(ix).kind else { return false };
+    spec.revision(ix).is_some() && rules.revise.as_ref().is_some_and(|revise| gate.basis.round < revise.max_rounds)
+}
+
+/// Returns whether a refusal to decide is one to request changes, too. Whoever has approved may still do that.
+fn bars_requests(refusal: Option<&Value>) -> bool {
+    refusal.is_some_and(|refusal| refusal.get("code").is_none_or(|code| code != CannotDecide::AlreadyVoted.code()))
 }
 
 fn status(gate: &Gate) -> &'static str {

@@ -1,7 +1,7 @@
 //! Approvals: what the reviewer is asked, the votes, and the record of the decision.
 
 use domain::flow::{Destination, Spec};
-use domain::gate::{Gate, MAX_PATCH_BYTES, Reassignment};
+use domain::gate::{ChangeRequest, Gate, MAX_PATCH_BYTES, Reassignment};
 use domain::ports::{PortError, Runs};
 use domain::run::Run;
 use domain::time::Time;
@@ -62,7 +62,35 @@ pub(super) async fn put_gate(runs: &impl Runs, now: Time, view: &mut Value, gate
     if let Some(decision) = decision(runs, now, gate, &gate.destinations(spec)).await? {
         set(view, "decision", decision);
     }
+    if let Some(changes) = &gate.changes {
+        set(view, "changeRequest", change_request(changes));
+    }
     Ok(())
+}
+
+/// Returns the permanent record of a request for changes.
+pub(super) fn change_request(changes: &ChangeRequest) -> Value {
+    let mut view = json!({
+        "actor": changes.by.id,
+        "at": changes.at,
+        "note": changes.note,
+        "draftNodeId": changes.draft.node,
+        "draftRound": changes.draft.round,
+    });
+    put_identity(&mut view, "identity", changes.by.identity.as_ref());
+    view
+}
+
+/// Returns a run that goes back to a draft, and the approval whose round a request for changes has ended: the response to
+/// `request-changes`.
+pub fn changes_requested(revised_run: &Run, gate: &Gate) -> Value {
+    json!({
+        "run": run(revised_run),
+        "nodeId": gate.node,
+        "approvalId": gate.id,
+        "round": gate.basis.round,
+        "changeRequest": gate.changes.as_ref().map(change_request),
+    })
 }
 
 /// Returns what downstream nodes read, with a reference instead of a large action.
@@ -143,7 +171,7 @@ pub fn shrink_decided(results: &mut Vec<Value>) {
     let mut rows = Value::Array(std::mem::take(results));
     shrink(&mut rows, "", &["decision", "votes"], |row, part| {
         let text = |pointer: &str| row.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        url_of_part(text("/run/id"), text("/nodeId"), part)
+        url_of_part(text("/run/id"), text("/nodeId"), part, None)
     });
     if let Value::Array(rows) = rows {
         *results = rows;

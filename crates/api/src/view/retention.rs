@@ -34,7 +34,7 @@ pub fn retention(long: bool, job: Option<&RetentionJob>) -> Value {
 /// Returns the receipt of a purge: the steps that had payloads, and the number and the size of these.
 pub fn purge(done: &Purge) -> Value {
     let gone = || done.receipts.iter().filter_map(|receipt| receipt.purged.as_deref()).flat_map(Purged::payloads);
-    let step = |receipt: &StepRecord| json!({"id": step_id(&receipt.run, &receipt.node), "nodeId": receipt.node, "purged": receipt.purged.as_deref().map(purged)});
+    let step = |receipt: &StepRecord| json!({"id": step_id(&receipt.run, &receipt.key()), "nodeId": receipt.node, "purged": receipt.purged.as_deref().map(purged)});
     json!({
         "runId": done.run,
         "purgedAt": done.at,

@@ -14,18 +14,20 @@ use super::gate;
 use super::identity::put_identity;
 use super::part::{OMITTED_PARTS, url_of_part};
 use super::payload::put_payload;
+use super::rounds::{earlier_rounds, shrink_rounds, views};
 use super::step::Step;
 use crate::json_object::{set, without_nulls};
 
 /// Returns `{"flow": …, "run": …}`: the run with its steps in execution order, and the flow as it was when the run began.
 pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Version, spec: &Spec) -> Result<Value, PortError> {
-    let mut records: BTreeMap<_, _> = runs.steps(run, now).await?.into_iter().map(|record| (record.node.clone(), record)).collect();
-    let mut gates: BTreeMap<_, _> = runs.gates(run).await?.into_iter().map(|gate| (gate.node.clone(), gate)).collect();
+    let mut records: BTreeMap<_, _> = runs.steps(run, now).await?.into_iter().map(|record| (record.key(), record)).collect();
+    let mut gates: BTreeMap<_, _> = runs.gates(run).await?.into_iter().map(|gate| (gate.key(), gate)).collect();
     let mut begun: BTreeMap<NodeIx, Time> = BTreeMap::new();
     let mut steps = Vec::new();
     for ix in spec.order() {
         let id = &spec.node(ix).id;
-        let step = Step { run, spec, ix, record: records.remove(id), gate: gates.remove(id) };
+        let key = run.step_key(id);
+        let step = Step { run, spec, ix, round: key.round, record: records.remove(&key), gate: gates.remove(&key) };
         // The clocks of two machines may differ by more than a step took: no step is shown before those that led to it.
         let upstream = spec.incoming(ix).iter().filter_map(|edge| begun.get(&edge.from)).max().copied();
         if let Some(at) = step.started_at().map(|own| upstream.map_or(own, |upstream| upstream.max(own))) {
@@ -53,14 +55,22 @@ pub async fn run_with_steps(runs: &impl Runs, now: Time, run: &Run, version: &Ve
     }
     let mut shown = Vec::new();
     for step in steps.iter().filter(|step| !step.id().is_internal()) {
-        shown.push(step.view(runs, now).await?);
+        let mut view = step.view(runs, now).await?;
+        let earlier = earlier_rounds(step, &mut records, &mut gates);
+        if !earlier.is_empty() {
+            set(&mut view, "rounds", Value::Array(views(runs, now, &earlier).await?));
+        }
+        shown.push(view);
     }
     set(&mut view, "steps", Value::Array(shown));
     let mut view = json!({"flow": flow_of_run(version, origin.flow_label), "run": view});
     let id = run.id.to_string();
-    shrink(&mut view, "/run/steps", &OMITTED_PARTS, |step, part| {
-        url_of_part(&id, step.get("nodeId").and_then(Value::as_str).unwrap_or_default(), part)
-    });
+    let url = |step: &Value, part: &str, round: Option<u64>| {
+        url_of_part(&id, step.get("nodeId").and_then(Value::as_str).unwrap_or_default(), part, round)
+    };
+    let round = |step: &Value| step.get("round").and_then(Value::as_u64);
+    shrink_rounds(&mut view, |step, part| url(step, part, round(step)));
+    shrink(&mut view, "/run/steps", &OMITTED_PARTS, |step, part| url(step, part, round(step).filter(|round| *round > 1)));
     Ok(view)
 }
 

@@ -6,7 +6,7 @@ use domain::id::RunId;
 use domain::ports::{PortError, Runs};
 use domain::retention::Purged;
 use domain::run::{NodeState, NodeStatus, Run};
-use domain::step::{Payload, StepRecord, idempotency_key, step_id};
+use domain::step::{Payload, StepKey, StepRecord, idempotency_key, step_id};
 use domain::time::Time;
 use serde_json::{Value, json};
 
@@ -18,16 +18,27 @@ use crate::named;
 
 /// Returns a part of one step as `{<part>: …}`, or as `{<part>Ref: …}` if it is in object storage. Returns nothing if the step does not
 /// have the part. `part` is one of [`PARTS_OF_STEPS`](super::PARTS_OF_STEPS).
-pub async fn part_of_step(runs: &impl Runs, now: Time, run: &Run, spec: &Spec, ix: NodeIx, part: &str) -> Result<Option<Value>, PortError> {
+///
+/// `round` is the round of the step; none means the one that its node is in.
+pub async fn part_of_step(
+    runs: &impl Runs,
+    now: Time,
+    run: &Run,
+    spec: &Spec,
+    ix: NodeIx,
+    round: Option<u32>,
+    part: &str,
+) -> Result<Option<Value>, PortError> {
     let node = &spec.node(ix).id;
-    let (record, gate) = (runs.step(run, node, now).await?, runs.gate(run, node).await?);
+    let key = round.map_or_else(|| run.step_key(node), |round| StepKey::new(node, round));
+    let (record, gate) = (runs.step_in_round(run, &key, now).await?, runs.gate_in_round(run, &key).await?);
     if let (Some(gate), "destinations") = (&gate, part) {
         return Ok(Some(named(part, json!(gate.destinations(spec)))));
     }
     if let (NodeKind::Approval(rules), "overrideSchema") = (&spec.node(ix).kind, part) {
         return Ok(rules.override_schema.clone().map(|schema| named(part, schema)));
     }
-    let mut view = Step { run, spec, ix, record, gate }.view(runs, now).await?;
+    let mut view = Step { run, spec, ix, round: key.round, record, gate }.view(runs, now).await?;
     let asked = matches!(part, "proposedAction" | "data");
     let holder = if asked { view.get_mut("input") } else { Some(&mut view) };
     Ok(holder.and_then(Value::as_object_mut).and_then(|fields| {
@@ -42,13 +53,38 @@ pub(super) struct Step<'a> {
     pub(super) run: &'a Run,
     pub(super) spec: &'a Spec,
     pub(super) ix: NodeIx,
+    pub(super) round: u32,
     pub(super) record: Option<StepRecord>,
     pub(super) gate: Option<Gate>,
 }
 
 impl Step<'_> {
+    /// Returns the state of the step. In an earlier round than the one that its node is in, it is what is on record.
     pub(super) fn state(&self) -> NodeState {
-        self.run.progress.get(self.ix)
+        let state = self.run.progress.get(self.ix);
+        if self.is_current() { state } else { self.state_on_record() }
+    }
+
+    /// Returns whether the step is in the round that its node is in.
+    pub(super) fn is_current(&self) -> bool {
+        self.round == self.run.round_of(self.id())
+    }
+
+    fn state_on_record(&self) -> NodeState {
+        let attempts = self.record.as_ref().map(|record| record.attempts).or(self.gate.as_ref().map(|_| 1)).unwrap_or(0);
+        let status = match (&self.record, &self.gate) {
+            (Some(record), _) => record.status,
+            // A rejected or expired gate was left by a route: otherwise the run would have ended in this round.
+            (None, Some(gate)) if gate.outcome.is_some() => NodeStatus::Succeeded,
+            // Changes were requested at the gate, or it was not decided.
+            (None, Some(_)) => NodeStatus::Cancelled,
+            (None, None) => NodeStatus::Skipped,
+        };
+        NodeState { status, attempts, ..NodeState::PENDING }
+    }
+
+    fn key(&self) -> StepKey {
+        StepKey::new(self.id(), self.round)
     }
 
     pub(super) fn id(&self) -> &NodeId {
@@ -75,8 +111,9 @@ impl Step<'_> {
         let state = self.state();
         let duration = self.completed_at().zip(self.started_at()).map(|(end, start)| end.millis_since(start));
         let mut view = without_nulls(json!({
-            "id": step_id(&self.run.id, &node.id),
+            "id": step_id(&self.run.id, &self.key()),
             "nodeId": node.id,
+            "round": Some(self.round).filter(|round| *round > 1 || !self.is_current() || self.gate.is_some()),
             "type": node.kind.name(),
             "status": state.status,
             "attempts": self.record.as_ref().map_or(state.attempts, |record| record.attempts.max(state.attempts)),
@@ -113,7 +150,7 @@ impl Step<'_> {
         let record = self.record.as_ref().filter(|_| self.spec.node(self.ix).kind.sends_request())?;
         let gone_input = self.purged().and_then(|purged| purged.input.as_ref());
         let input_sha256 = record.input.as_ref().map(Payload::sha256).or_else(|| gone_input.map(|gone| gone.sha256.clone()))?;
-        Some(idempotency_key(&self.run.root(), self.id(), &input_sha256))
+        Some(idempotency_key(&self.run.root(), &self.key(), &input_sha256))
     }
 
     fn reused_from(&self) -> Option<RunId> {

@@ -18,6 +18,7 @@ mod quorum;
 mod raw;
 mod read;
 mod references;
+mod revision;
 mod spec;
 mod trigger_draft;
 mod version;
@@ -32,8 +33,11 @@ pub use exit::Exit;
 pub use head::{Flow, FlowStatus};
 pub use known_models::KnownModels;
 pub use label::FlowLabel;
-pub use limits::{MAX_GATES, MAX_NODES, MAX_SPEC_BYTES, MAX_TOOLS, MAX_WAIT_HOURS};
-pub use node::{Approval, Decision, HttpRequest, HttpSink, LlmStep, Node, NodeKind, Retry, Route, ServiceCall, Tool, Wait, WebhookEmit};
+pub use limits::{MAX_GATES, MAX_NODES, MAX_ROUNDS, MAX_SPEC_BYTES, MAX_TOOLS, MAX_WAIT_HOURS};
+pub use node::{
+    Approval, Decision, HttpRequest, HttpSink, LlmStep, Node, NodeKind, Retry, Revise, Route, ServiceCall, Tool, Wait, WebhookEmit,
+};
 pub use quorum::{MAX_APPROVALS, Places, Quorum};
+pub use revision::Revision;
 pub use spec::{Edge, NodeIx, Spec};
 pub use version::Version;

@@ -240,6 +240,17 @@ pub struct Approval {
     pub escalate: Vec<Escalation>,
     /// When the assignee is reminded, in seconds before the deadline, the earliest first.
     pub remind: Vec<u64>,
+    /// What is revised when a reviewer requests changes; none means that changes cannot be requested.
+    pub revise: Option<Revise>,
+}
+
+/// The `revise` of an approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revise {
+    /// The `llm_step` upstream that made the draft.
+    pub node: NodeId,
+    /// The most rounds of the approval, the first included. In the last one changes cannot be requested.
+    pub max_rounds: u32,
 }
 
 /// The `retry` of a node: exponential backoff, for failures after which another attempt may succeed.

@@ -3,6 +3,7 @@
 mod action;
 mod basis;
 mod binding;
+mod changes;
 mod clock;
 mod entitlement;
 mod history;
@@ -18,6 +19,7 @@ pub use crate::status::Verdict;
 pub use action::{Action, ActionTooLarge, MAX_ACTION_BYTES};
 pub use basis::{Basis, EarlierDecision};
 pub use binding::{DecisionTarget, NotBound, OpenApproval};
+pub use changes::ChangeRequest;
 pub use clock::{Escalation, Reassignment};
 pub use entitlement::CannotDecide;
 pub use history::{DecisionFilter, DecisionKind, DecisionRow};

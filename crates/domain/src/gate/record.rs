@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::basis::Basis;
+use super::changes::ChangeRequest;
 use super::clock::Reassignment;
 use super::question::Question;
 use crate::access::{Actor, Assignee, Identity};
@@ -14,6 +15,7 @@ use crate::name::NodeId;
 use crate::payload::Payload;
 use crate::run::Run;
 use crate::status::Verdict;
+use crate::step::StepKey;
 use crate::time::Time;
 
 /// One approval of one run.
@@ -47,7 +49,9 @@ pub struct Gate {
     pub edited: Option<EditedAction>,
     /// The decision, if there is one.
     pub outcome: Option<Outcome>,
-    /// When the gate was decided, or when its run ended without a decision.
+    /// The request for changes that ended the round, if there was one. Such a gate has no decision.
+    pub changes: Option<ChangeRequest>,
+    /// When the gate was decided, when changes were requested, or when its run ended without a decision.
     pub closed_at: Option<Time>,
     /// The run in which the gate was decided, if this run took it over from another one.
     pub reused_from: Option<RunId>,
@@ -145,7 +149,14 @@ impl Gate {
             NodeKind::Approval(Approval { required_approvals: by_groups @ Quorum::From(_), .. }) => Some(by_groups.clone()),
             _ => None,
         };
-        let basis = Basis { flow_version: Some(run.flow_version), base_urls: Some(base_urls), barred, quorum, ..Basis::default() };
+        let basis = Basis {
+            flow_version: Some(run.flow_version),
+            base_urls: Some(base_urls),
+            barred,
+            quorum,
+            round: run.round_of(&node.id),
+            ..Basis::default()
+        };
         Self {
             id: id_of(run, ix, &node.id, basis.round, now),
             run: run.id,
@@ -161,6 +172,7 @@ impl Gate {
             votes: Vec::new(),
             edited: None,
             outcome: None,
+            changes: None,
             closed_at: None,
             reused_from: None,
             basis,
@@ -173,12 +185,17 @@ impl Gate {
     #[must_use]
     pub fn taken_over_by(self, run: &Run, ix: NodeIx) -> Self {
         Self {
-            id: id_of(run, ix, &self.node, self.basis.round, self.opened_at),
+            id: id_of(run, ix, &self.node, run.round_of(&self.node), self.opened_at),
             run: run.id,
             reused_from: self.reused_from.or(Some(self.run)),
-            basis: Basis { flow_version: Some(run.flow_version), ..self.basis },
+            basis: Basis { flow_version: Some(run.flow_version), round: run.round_of(&self.node), ..self.basis },
             ..self
         }
+    }
+
+    /// Returns the name of the gate in its run.
+    pub fn key(&self) -> StepKey {
+        StepKey::new(&self.node, self.basis.round)
     }
 
     /// Returns whether the gate waits for a decision.

@@ -83,6 +83,9 @@ impl Gate {
         if !approval.escalate.is_empty() {
             rules.insert("escalate", json!(approval.escalate));
         }
+        if let Some(revise) = &approval.revise {
+            rules.insert("revise", json!({"node": revise.node, "maxRounds": revise.max_rounds}));
+        }
         rules
     }
 }

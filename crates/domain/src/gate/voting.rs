@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::action::Action;
+use super::changes::CHANGES_REQUESTED;
 use super::record::{EditedAction, Gate, Outcome, Vote};
 use crate::access::{Actor, Assignee};
 use crate::error::ApplicationError;
@@ -170,6 +171,9 @@ impl Gate {
         if let Some(outcome) = &self.outcome {
             return Err(BallotError::AlreadyDecided(outcome.verdict));
         }
+        if self.changes.is_some() {
+            return Err(BallotError::Closed(CHANGES_REQUESTED));
+        }
         if !self.is_open() {
             return Err(BallotError::Closed("its run has ended"));
         }
@@ -181,7 +185,7 @@ impl Gate {
 
     /// Fails if the gate is not for `actor`, whatever has happened to it so far: it is assigned to others, its quorum names no group of the
     /// actor's, or the actor started the run.
-    fn must_be_entitled(&self, rules: &Approval, starters: &BTreeSet<&str>, actor: &Actor) -> Result<(), BallotError> {
+    pub(super) fn must_be_entitled(&self, rules: &Approval, starters: &BTreeSet<&str>, actor: &Actor) -> Result<(), BallotError> {
         if let Some(assignee) = self.assign_to.as_ref().filter(|assignee| !assignee.includes(actor)) {
             return Err(BallotError::NotAssigned(assignee.clone()));
         }
@@ -240,6 +244,9 @@ impl Gate {
             let voted = decided || (verdict == Verdict::Approved && self.votes.iter().any(|vote| vote.is_of(actor)));
             let same = voted && outcome.verdict == verdict && outcome.decided_sha256 == action_sha256;
             return if same { Ok(Some(BallotOutcome::Repeated)) } else { Err(BallotError::AlreadyDecided(outcome.verdict)) };
+        }
+        if self.changes.is_some() {
+            return Err(BallotError::Closed(CHANGES_REQUESTED));
         }
         if !self.is_open() {
             return Err(BallotError::Closed("its run has ended"));

@@ -12,6 +12,7 @@ use crate::gate::Gate;
 use crate::id::{ApprovalId, FlowId, OrgId};
 use crate::json::length_up_to;
 use crate::run::Run;
+use crate::step::StepKey;
 
 /// An approval with what it belongs to.
 #[derive(Debug, Clone)]
@@ -80,7 +81,7 @@ pub async fn find_approval(runs: &impl Runs, flows: &impl Flows, org: &OrgId, id
     {
         let (version, spec) = version_for(flows, &run).await?;
         if let Some(node) = spec.at(place.position)
-            && let Some(gate) = runs.gate(&run, &node.id).await?.filter(|gate| gate.id == *id)
+            && let Some(gate) = runs.gate_in_round(&run, &StepKey::new(&node.id, place.round)).await?.filter(|gate| gate.id == *id)
         {
             return Ok(Some(FoundApproval { gate, run, version, spec }));
         }
@@ -88,6 +89,7 @@ pub async fn find_approval(runs: &impl Runs, flows: &impl Flows, org: &OrgId, id
     let Some((run, node)) = runs.place_of_approval(org, id).await? else { return Ok(None) };
     let Some(run) = runs.load(&run).await?.filter(|run| run.org == *org) else { return Ok(None) };
     let (version, spec) = version_for(flows, &run).await?;
-    let gate = runs.gate(&run, &node).await?.filter(|gate| gate.id == *id);
+    // The id does not say the round.
+    let gate = runs.gates(&run).await?.into_iter().find(|gate| gate.node == node && gate.id == *id);
     Ok(gate.map(|gate| FoundApproval { gate, run, version, spec }))
 }

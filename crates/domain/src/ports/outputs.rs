@@ -5,10 +5,9 @@ use std::future::Future;
 
 use crate::error::PortError;
 use crate::id::{OrgId, RunId};
-use crate::name::NodeId;
 use crate::retention::{PurgeRequest, Retention};
 use crate::run::Run;
-use crate::step::StepRecord;
+use crate::step::{StepKey, StepRecord};
 use crate::time::Time;
 
 /// The retention of outputs.
@@ -18,8 +17,8 @@ pub trait Outputs {
     /// Sets when the records of a run's steps expire (none: never), whatever they say now. Records that have expired at `now` are gone
     /// and do not come back; receipts stay.
     fn reschedule(&self, run: &RunId, expires_at: Option<Time>, now: Time) -> impl Future<Output = Result<(), PortError>>;
-    /// Deletes the objects of a run's steps: those of `nodes`, or of all nodes. The objects of its input and its gates stay.
-    fn delete_objects(&self, run: &Run, nodes: Option<&BTreeSet<NodeId>>) -> impl Future<Output = Result<(), PortError>>;
+    /// Deletes the objects of a run's steps: those of `steps`, or of all steps. The objects of its input and its gates stay.
+    fn delete_objects(&self, run: &Run, steps: Option<&BTreeSet<StepKey>>) -> impl Future<Output = Result<(), PortError>>;
     /// Writes a receipt in the place of a step's record, whether the record still exists or not. An existing receipt stays.
     fn put_receipt(&self, receipt: &StepRecord) -> impl Future<Output = Result<(), PortError>>;
     /// Writes that a run's outputs are to be purged, and that the run must be searched again at `again_at`. If a request exists it

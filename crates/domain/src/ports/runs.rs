@@ -12,7 +12,7 @@ use crate::id::{ApprovalId, OrgId, RunId};
 use crate::name::NodeId;
 use crate::payload::{ObjectRef, Payload};
 use crate::run::Run;
-use crate::step::StepRecord;
+use crate::step::{StepKey, StepRecord};
 use crate::time::Time;
 
 /// Runs, and their steps and gates.
@@ -41,18 +41,27 @@ pub trait Runs {
     /// Makes sure that no record of the run's steps expires before a day after `until`. Returns the time until which they are kept, if
     /// that needed a write; the run must remember it. Reads nothing if no record can expire before then.
     fn extend_retention(&self, run: &Run, until: Time) -> impl Future<Output = Result<Option<Time>, PortError>>;
-    /// Returns the record of a step. One that has expired at `now` is returned as its receipt, whether or not it has been deleted.
-    fn step(&self, run: &Run, node: &NodeId, now: Time) -> impl Future<Output = Result<Option<StepRecord>, PortError>>;
-    /// Closes the gate of a node by the end of its run. It has no effect if the gate is closed or does not exist, or if the run is active.
+    /// Returns the record of a node's step in the round that the node is in. One that has expired at `now` is returned as its receipt,
+    /// whether or not it has been deleted.
+    fn step(&self, run: &Run, node: &NodeId, now: Time) -> impl Future<Output = Result<Option<StepRecord>, PortError>> {
+        async move { self.step_in_round(run, &run.step_key(node), now).await }
+    }
+    /// Returns the record of a step in any round, as [`step`](Self::step) does.
+    fn step_in_round(&self, run: &Run, step: &StepKey, now: Time) -> impl Future<Output = Result<Option<StepRecord>, PortError>>;
+    /// Closes the gate of a node, in the round that the node is in, by the end of its run. It has no effect if the gate is closed or does not exist, or if the run is active.
     fn close_gate(&self, run: &Run, node: &NodeId) -> impl Future<Output = Result<(), PortError>>;
-    /// Returns the gate of a node. A gate of a run that has ended is returned as closed.
-    fn gate(&self, run: &Run, node: &NodeId) -> impl Future<Output = Result<Option<Gate>, PortError>>;
-    /// Returns all gates of the run, decided or not, each as [`gate`](Self::gate) returns it.
+    /// Returns the gate of a node in the round that the node is in.
+    fn gate(&self, run: &Run, node: &NodeId) -> impl Future<Output = Result<Option<Gate>, PortError>> {
+        async move { self.gate_in_round(run, &run.step_key(node)).await }
+    }
+    /// Returns the gate of a node in any round. A gate of a run that has ended is returned as closed.
+    fn gate_in_round(&self, run: &Run, step: &StepKey) -> impl Future<Output = Result<Option<Gate>, PortError>>;
+    /// Returns all gates of the run in all rounds, decided or not, each as [`gate_in_round`](Self::gate_in_round) returns it.
     fn gates(&self, run: &Run) -> impl Future<Output = Result<Vec<Gate>, PortError>>;
     /// Returns the run and the node of an approval whose id does not name them, because it, or its run, is of an earlier version; see
     /// [`ApprovalId::place`]. An approval that an earlier version has closed is not found.
     fn place_of_approval(&self, org: &OrgId, id: &ApprovalId) -> impl Future<Output = Result<Option<(RunId, NodeId)>, PortError>>;
-    /// Returns the records of all steps, each as [`step`](Self::step) returns it.
+    /// Returns the records of all steps in all rounds, each as [`step`](Self::step) returns it.
     fn steps(&self, run: &Run, now: Time) -> impl Future<Output = Result<Vec<StepRecord>, PortError>>;
     /// Returns a payload that is in object storage.
     fn fetch(&self, object: &ObjectRef) -> impl Future<Output = Result<Value, PortError>>;

@@ -4,5 +4,5 @@ mod model;
 mod prepare;
 
 pub use crate::gate::Question;
-pub use model::{HttpCall, LlmRequest, Pause, Request, ServiceRequest, Work};
+pub use model::{HttpCall, LlmRequest, Pause, Request, ServiceRequest, Turn, Work};
 pub use prepare::Unprepared;

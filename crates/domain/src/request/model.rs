@@ -70,6 +70,9 @@ pub struct LlmRequest {
     pub system_prompt: Option<String>,
     /// The question.
     pub user_prompt: String,
+    /// What followed the prompts in earlier rounds: each draft, and what a reviewer said to it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conversation: Vec<Turn>,
     /// The JSON Schema of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<Value>,
@@ -82,6 +85,16 @@ pub struct LlmRequest {
     /// The most tokens the answer may have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
+}
+
+/// A message of a conversation with a model, after its prompts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "role", content = "content", rename_all = "camelCase")]
+pub enum Turn {
+    /// What the model answered, word for word.
+    Assistant(String),
+    /// What a reviewer answered to that, word for word.
+    User(String),
 }
 
 /// A call through a service connection.

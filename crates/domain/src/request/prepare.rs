@@ -36,6 +36,7 @@ impl Node {
                 model: step.model.clone(),
                 system_prompt: step.system_prompt.as_ref().map(|text| text.fill(filler)).transpose()?,
                 user_prompt: step.user_prompt.fill(filler)?,
+                conversation: Vec::new(),
                 output_schema: step.output_schema.clone(),
                 tools: step.tools.clone(),
                 temperature: step.temperature,

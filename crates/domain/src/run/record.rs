@@ -62,6 +62,9 @@ pub struct Run {
     pub cancellation: Option<Cancellation>,
     /// The states of the nodes.
     pub progress: Progress,
+    /// The nodes that are done again because a reviewer has requested changes, and the round that each of them is in: 2 and more. All
+    /// others are in their first round.
+    pub rounds: BTreeMap<NodeId, u32>,
     /// What drives the run.
     pub execution: ExecutionState,
     /// The `llm_step`s that are under way, and when the first attempt of each began. It follows from the other fields. The types of
@@ -121,6 +124,23 @@ pub enum TransitionError {
     /// The node is in a state that does not allow the transition.
     #[error("the node is {0}")]
     NodeIs(NodeStatus),
+    /// The flow has no `revise` for this approval.
+    #[error("the flow does not say what is revised when changes are requested here; only approve or reject")]
+    NothingRevises,
+    /// The approval is in the last round that the flow allows.
+    #[error("this approval is in round {round}, and the flow allows {max}; only approve or reject")]
+    RoundsExhausted {
+        /// The round of the approval.
+        round: u32,
+        /// The most rounds that the flow allows.
+        max: u32,
+    },
+    /// The node that is to be revised has not succeeded in this run.
+    #[error("`{0}` made no draft in this run, so there is nothing to revise; only approve or reject")]
+    NoDraft(NodeId),
+    /// A node that follows the draft and does not lead to the approval has begun.
+    #[error("`{0}` has used the draft, and changes to it would come too late; only approve or reject")]
+    DraftIsUsed(NodeId),
     /// The run cannot be retried.
     #[error("the run is {0}; only a run that failed or was cancelled can be retried")]
     NotToRetry(RunStatus),
@@ -183,6 +203,7 @@ impl Run {
             warning: None,
             cancellation: None,
             progress: Progress::new(spec.len()),
+            rounds: BTreeMap::new(),
             execution: ExecutionState {
                 segment: 1,
                 owner: None,

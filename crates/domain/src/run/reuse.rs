@@ -1,6 +1,6 @@
 //! Retries: a new run that takes over what the run before it had finished.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::{Run, TransitionError};
 use super::retried::Retried;
@@ -33,7 +33,11 @@ impl Run {
 
 /// The nodes that a retry takes over from the run before it instead of executing them again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reuse(BTreeSet<NodeIx>);
+pub struct Reuse {
+    reused: BTreeSet<NodeIx>,
+    /// The nodes that are not taken over although everything upstream of them is unchanged, and those that are.
+    upstream_is_unchanged: BTreeSet<NodeIx>,
+}
 
 impl Reuse {
     /// Returns what a run of `spec` can take over from `before`, a run of `old`, if it begins again with `from`.
@@ -42,11 +46,14 @@ impl Reuse {
     /// handled its failure), and everything upstream of it is unchanged.
     pub fn of(before: &Run, old: &Spec, spec: &Spec, from: Option<&NodeId>) -> Self {
         let mut unchanged = BTreeSet::new();
-        let mut reused = BTreeSet::new();
+        let (mut reused, mut upstream_is_unchanged) = (BTreeSet::new(), BTreeSet::new());
         for ix in spec.order() {
             let node = spec.node(ix);
             let then = old.position(&node.id).filter(|then| old.node(*then) == node && entries(old, *then) == entries(spec, ix));
             let upstream_is = spec.incoming(ix).iter().all(|edge| unchanged.contains(&edge.from));
+            if upstream_is {
+                upstream_is_unchanged.insert(ix);
+            }
             let Some(then) = then.filter(|_| upstream_is && from != Some(&node.id)) else { continue };
             let state = before.progress.get(then);
             match (state.status, state.exit) {
@@ -56,12 +63,21 @@ impl Reuse {
             }
             unchanged.insert(ix);
         }
-        Self(reused)
+        Self { reused, upstream_is_unchanged }
     }
 
     /// Returns whether a node is taken over.
     pub fn contains(&self, ix: NodeIx) -> bool {
-        self.0.contains(&ix)
+        self.reused.contains(&ix)
+    }
+
+    /// Returns the rounds in which the nodes of the retry begin, as [`Run::rounds`]: what was revised in the run before is not revised from
+    /// its first round again. If something before a draft is not taken over, the draft is another one, and its rounds begin anew.
+    pub fn rounds(&self, before: &Run, spec: &Spec) -> BTreeMap<NodeId, u32> {
+        let drafts = spec.revisions().filter(|revision| self.upstream_is_unchanged.contains(&revision.draft));
+        let again: BTreeSet<NodeIx> = drafts.flat_map(|revision| revision.again).collect();
+        let nodes = again.into_iter().map(|ix| &spec.node(ix).id);
+        nodes.map(|node| (node.clone(), before.round_of(node))).filter(|(_, round)| *round > 1).collect()
     }
 }
 

@@ -188,7 +188,7 @@ impl Run {
 
     /// Updates what follows from the states of the nodes: skips nodes that no branch leads to, sets the status, and ends the run when
     /// every node has finished.
-    fn update_status(&mut self, spec: &Spec, now: Time) {
+    pub(super) fn update_status(&mut self, spec: &Spec, now: Time) {
         for ix in spec.order() {
             // A node behind an uncaught error is not on a branch that was not taken: it is cancelled when the run ends.
             if self.error.is_none() && self.progress.get(ix).status == NodeStatus::Pending && entry(self, spec, ix) == Entry::Closed {

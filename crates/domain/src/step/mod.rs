@@ -1,5 +1,6 @@
 //! Steps: the record that stays of a node once it has finished, and the receipt that takes its place when its payloads are purged.
 
+mod key;
 mod receipt;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use crate::status::NodeStatus;
 use crate::time::Time;
 
 pub use crate::payload::{MAX_INLINE_BYTES, ObjectRef, Payload};
+pub use key::StepKey;
 pub use receipt::{Gone, PurgeReason, Purged};
 
 /// The most bytes of canonical JSON that one output may have.
@@ -34,6 +36,8 @@ pub struct StepRecord {
     pub run: RunId,
     /// The node.
     pub node: NodeId,
+    /// The round of the node in which the step was executed, counted from 1.
+    pub round: u32,
     /// The type of the node.
     pub kind: String,
     /// `succeeded` or `failed`.
@@ -61,6 +65,11 @@ pub struct StepRecord {
 }
 
 impl StepRecord {
+    /// Returns the name of the step in its run.
+    pub fn key(&self) -> StepKey {
+        StepKey::new(&self.node, self.round)
+    }
+
     /// Returns the payloads of the record that are in object storage.
     pub fn objects(&self) -> impl Iterator<Item = &ObjectRef> {
         [&self.input, &self.output].into_iter().flatten().filter_map(|payload| match payload {
@@ -70,16 +79,18 @@ impl StepRecord {
     }
 }
 
-/// Returns the public id of a step. It is derived from the run and the node, so that it is the same in every attempt.
-pub fn step_id(run: &RunId, node: &NodeId) -> StepId {
-    StepId::derived(run, node.as_str(), run.created_at())
+/// Returns the public id of a step. It is derived from the run, the node and its round, so that it is the same in every attempt.
+pub fn step_id(run: &RunId, step: &StepKey) -> StepId {
+    StepId::derived(run, &step.to_string(), run.created_at())
 }
 
 /// Returns the Idempotency-Key of a node's request. It is the same in every attempt of the step and in every retry of the run, as
-/// long as the request is the same, so that a service recognises a request that it has handled. Another request has another key.
+/// long as the request is the same, so that a service recognises a request that it has handled. Another request has another key, and so
+/// has the same request in another round: what is done again for a reviewer is meant to be done again.
 ///
 /// `root` is [`Run::root`](crate::run::Run::root), `input_sha256` the hash of the step's input.
-pub fn idempotency_key(root: &RunId, node: &NodeId, input_sha256: &str) -> String {
+pub fn idempotency_key(root: &RunId, step: &StepKey, input_sha256: &str) -> String {
     // 128 bits of the hash are enough to tell the inputs of one node apart, and keep the key below 255 characters.
-    format!("{root}/{node}/{}", input_sha256.get(..32).unwrap_or(input_sha256))
+    let key = format!("{root}/{}/{}", step.node, input_sha256.get(..32).unwrap_or(input_sha256));
+    if step.round <= 1 { key } else { format!("{key}/r{}", step.round) }
 }

@@ -17,7 +17,7 @@ use crate::id::{EventId, OrgId, RunId};
 use crate::json::{canonical, sha256_hex_of};
 use crate::name::NodeId;
 use crate::run::{NodeStatus, Run, RunStatus};
-use crate::step::{Payload, StepRecord, step_id};
+use crate::step::{Payload, StepKey, StepRecord, step_id};
 use crate::time::Time;
 
 /// The most bytes that the body of an event may have.
@@ -100,10 +100,10 @@ pub fn data_of(event: &DomainEvent, reading: &Reading) -> Value {
         DomainEvent::Ended(run) => body.of_ended(run, reading),
         DomainEvent::Opened(gate) => {
             body.data = json!({
-                "runId": gate.run, "flowId": gate.flow, "stepId": step_id(&gate.run, &gate.node), "nodeId": gate.node, "approvalId": gate.id,
+                "runId": gate.run, "flowId": gate.flow, "stepId": step_id(&gate.run, &gate.key()), "nodeId": gate.node, "approvalId": gate.id,
                 "actionLabel": gate.action_label, "assignTo": gate.assign_to, "expiresAt": gate.deadline,
             });
-            body.put("", "proposedAction", &gate.proposed_action, url_of(&gate.run, &gate.node, "?of=proposedAction"));
+            body.put("", "proposedAction", &gate.proposed_action, url_of(&gate.run, &gate.key(), Some("proposedAction")));
         }
         DomainEvent::Approval { gate, what } => body.data = approval_data(gate, *what, run, reading),
         DomainEvent::Generating { run, node, .. } => {
@@ -113,7 +113,7 @@ pub fn data_of(event: &DomainEvent, reading: &Reading) -> Value {
                 Some(NodeKind::Llm(step)) => Some(&step.model),
                 _ => None,
             };
-            body.data = json!({"runId": run.id, "stepId": step_id(&run.id, node), "nodeId": node, "model": model});
+            body.data = json!({"runId": run.id, "stepId": step_id(&run.id, &run.step_key(node)), "nodeId": node, "model": model});
         }
         DomainEvent::Generated(step) => body.of_generated(step, reading),
         DomainEvent::Emitted(step) => body.data = emitted(step, reading),
@@ -128,7 +128,7 @@ pub fn data_of(event: &DomainEvent, reading: &Reading) -> Value {
 /// Returns the data of an event of an approval.
 fn approval_data(gate: &Gate, what: ApprovalEvent, run: Option<&Run>, reading: &Reading) -> Value {
     let mut data = json!({
-        "approvalId": gate.id, "runId": gate.run, "stepId": step_id(&gate.run, &gate.node), "nodeId": gate.node, "flowId": gate.flow,
+        "approvalId": gate.id, "runId": gate.run, "stepId": step_id(&gate.run, &gate.key()), "nodeId": gate.node, "flowId": gate.flow,
         "flowSlug": run.map(|run| &run.flow_slug), "actionLabel": gate.action_label, "assignTo": gate.assign_to, "openedAt": gate.opened_at,
         "expiresAt": gate.deadline, "link": reading.console.as_ref().map(|console| format!("{console}/approvals/{}", gate.id)),
     });
@@ -169,8 +169,8 @@ fn emitted(step: &StepRecord, reading: &Reading) -> Value {
     let sent = step.input.as_ref().filter(|_| canonical(&data).len() > most);
     sent.map_or(data, |input| {
         // The input of the step is the name of the event and `data`.
-        let place = reference(&url_of(&step.run, &step.node, "?of=input"), input.bytes(), &input.sha256());
-        json!({"runId": step.run, "stepId": step_id(&step.run, &step.node), "nodeId": step.node, "inputRef": place})
+        let place = reference(&url_of(&step.run, &step.key(), Some("input")), input.bytes(), &input.sha256());
+        json!({"runId": step.run, "stepId": step_id(&step.run, &step.key()), "nodeId": step.node, "inputRef": place})
     })
 }
 
@@ -179,8 +179,11 @@ fn value_or<'a>(payload: Option<&'a Payload>, reading: &'a Reading) -> Option<&'
     payload.and_then(Payload::value).map(AsRef::as_ref).or(reading.fetched.as_ref())
 }
 
-/// Returns the path of this API at which a part of a step can be fetched.
-fn url_of(run: &RunId, node: &NodeId, query: &str) -> String {
+/// Returns the path of this API at which a part of a step can be fetched; without `of` it is the output.
+fn url_of(run: &RunId, step: &StepKey, of: Option<&str>) -> String {
+    let (node, round) = (&step.node, Some(step.round).filter(|round| *round > 1));
+    let query: Vec<String> = of.map(|of| format!("of={of}")).into_iter().chain(round.map(|round| format!("round={round}"))).collect();
+    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
     format!("/api/runs/{run}/steps/{node}/output{query}")
 }
 
@@ -240,7 +243,7 @@ impl EventData {
             RunStatus::Failed | RunStatus::Running | RunStatus::AwaitingApproval => {
                 let error = run.error.as_ref();
                 let node: Option<NodeId> = error.and_then(|error| error.node.as_ref()).and_then(|node| node.parse().ok());
-                fields.insert("failedStepId".to_owned(), json!(node.as_ref().map(|node| step_id(&run.id, node))));
+                fields.insert("failedStepId".to_owned(), json!(node.as_ref().map(|node| step_id(&run.id, &run.step_key(node)))));
                 fields.insert("failedNodeId".to_owned(), json!(node));
                 fields.insert("errorMessage".to_owned(), json!(error.map(|error| &error.message)));
             }
@@ -250,7 +253,7 @@ impl EventData {
     /// Adds the steps in the order in which they began; those that did not begin come last.
     fn put_steps(&mut self, run: &Run, reading: &Reading) {
         let Some(spec) = &reading.spec else { return };
-        let mut steps: Vec<Step<'_>> = spec.order().map(|ix| Step::of(spec, ix, reading)).collect();
+        let mut steps: Vec<Step<'_>> = spec.order().map(|ix| Step::of(run, spec, ix, reading)).collect();
         steps.retain(|step| !step.node.is_internal());
         steps.sort_by_key(|step| step.span.map_or((true, None), |(began, _)| (false, Some(began))));
         let rows: Vec<Value> = steps.iter().map(|step| step.row(run)).collect();
@@ -259,7 +262,7 @@ impl EventData {
         }
         for (at, step) in steps.iter().enumerate() {
             if let Some(output) = &step.output {
-                self.put(&format!("/steps/{at}"), "output", output, url_of(&run.id, step.node, ""));
+                self.put(&format!("/steps/{at}"), "output", output, url_of(&run.id, &run.step_key(step.node), None));
             }
         }
     }
@@ -267,7 +270,7 @@ impl EventData {
     fn of_generated(&mut self, step: &StepRecord, reading: &Reading) {
         let output = value_or(step.output.as_ref(), reading);
         let of_output = |field: &str| output.and_then(|output| output.get(field)).cloned();
-        self.data = json!({"runId": step.run, "stepId": step_id(&step.run, &step.node), "nodeId": step.node});
+        self.data = json!({"runId": step.run, "stepId": step_id(&step.run, &step.key()), "nodeId": step.node});
         let Some(fields) = self.data.as_object_mut() else { return };
         if step.status == NodeStatus::Succeeded {
             for field in ["model", "tokens", "inferenceMs"] {
@@ -310,10 +313,11 @@ struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
-    fn of(spec: &'a Spec, ix: NodeIx, reading: &'a Reading) -> Self {
+    fn of(run: &Run, spec: &'a Spec, ix: NodeIx, reading: &'a Reading) -> Self {
         let node = &spec.node(ix).id;
-        let record = reading.steps.iter().find(|record| record.node == *node);
-        let gate = reading.gates.iter().find(|gate| gate.node == *node);
+        let key = run.step_key(node);
+        let record = reading.steps.iter().find(|record| record.key() == key);
+        let gate = reading.gates.iter().find(|gate| gate.key() == key);
         let decided = gate.and_then(|gate| gate.outcome.as_ref()).map(|outcome| match &outcome.decided_action {
             Payload::Inline(action) => Payload::of(outcome.output(action)),
             stored @ Payload::Stored(_) => stored.clone(),
@@ -331,7 +335,7 @@ impl<'a> Step<'a> {
     fn row(&self, run: &Run) -> Value {
         let error = self.record.and_then(|record| record.error.as_deref());
         let mut row = json!({
-            "id": step_id(&run.id, self.node),
+            "id": step_id(&run.id, &run.step_key(self.node)),
             "nodeId": self.node,
             "type": self.kind,
             "status": run.progress.get(self.ix).status,

@@ -204,14 +204,14 @@ impl DomainEvent {
     /// Returns the id of the event. It is the same however often the change is read. The id of an emitted event is the output of its step.
     pub fn event_id(&self) -> EventId {
         let node = match self {
-            Self::Started(_) | Self::Ended(_) => "",
-            Self::Opened(gate) | Self::Approval { gate, .. } => gate.node.as_str(),
-            Self::Generating { node, .. } => node.as_str(),
-            Self::Generated(step) => step.node.as_str(),
+            Self::Started(_) | Self::Ended(_) => String::new(),
+            Self::Opened(gate) | Self::Approval { gate, .. } => gate.key().to_string(),
+            Self::Generating { run, node, .. } => run.step_key(node).to_string(),
+            Self::Generated(step) => step.key().to_string(),
             Self::Emitted(step) => {
                 let output = step.output.as_ref().and_then(Payload::value);
                 let recorded = output.and_then(|id| id.as_str()).and_then(|id| id.parse().ok());
-                return recorded.unwrap_or_else(|| EventId::derived(&step.run, step.node.as_str(), step.run.created_at()));
+                return recorded.unwrap_or_else(|| EventId::derived(&step.run, &step.key().to_string(), step.run.created_at()));
             }
         };
         // No node has a `#` in its name. Two escalations may happen at the same time.

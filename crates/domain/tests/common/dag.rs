@@ -39,6 +39,8 @@ pub struct Dag {
     pub links: Vec<Link>,
     /// `places[n]`: where node `n` stands in `spec.nodes`.
     pub places: Vec<usize>,
+    /// A gate, the draft to which it may be sent back, and the number of its rounds.
+    pub revise: Option<(usize, usize, u32)>,
 }
 
 impl Dag {
@@ -81,11 +83,17 @@ impl Dag {
         // Every node hangs on the start.
         let reads = if node == 0 { "${trigger.x}" } else { "${step.n0.output ?? null}" };
         let mut value = match self.kinds[node] {
+            Kind::Task if self.revise.is_some_and(|(_, draft, _)| draft == node) => {
+                json!({"type": "llm_step", "model": "m", "userPrompt": "x"})
+            }
             Kind::Task => json!({"type": "http_request", "url": "https://example.com/", "body": reads}),
             Kind::Gate => json!({"type": "human_approval", "actionLabel": "Do it", "proposedAction": reads, "timeoutHours": 1}),
             Kind::Decision => json!({"type": "decision", "expression": "trigger.choice", "cases": {}}),
         };
         value["id"] = json!(id);
+        if let Some((_, draft, rounds)) = self.revise.filter(|(gate, ..)| *gate == node) {
+            value["revise"] = json!({"node": Self::id(draft), "maxRounds": rounds});
+        }
         for link in self.out_of(node) {
             let to = Self::id(link.to);
             match link.way {
@@ -106,6 +114,26 @@ impl Dag {
             Way::Case(number) => Some(json!({"from": from, "to": to, "case": Self::case(number)})),
             _ => None,
         }
+    }
+
+    /// The nodes that a node leads to, without going through `barrier`.
+    fn reached_from(&self, node: usize, barrier: usize) -> Vec<usize> {
+        let mut reached = vec![node];
+        for at in node..self.len() {
+            if reached.contains(&at) && at != barrier {
+                reached.extend(self.out_of(at).map(|link| link.to));
+            }
+        }
+        reached.sort_unstable();
+        reached.dedup();
+        reached
+    }
+
+    /// What is done again when a gate is sent back to a draft: all that the draft leads to without the gate, and the gate, but nothing that
+    /// comes after the gate.
+    pub fn again(&self, gate: usize, draft: usize) -> Vec<usize> {
+        let after: Vec<usize> = self.reached_from(gate, self.len()).into_iter().filter(|node| *node != gate).collect();
+        self.reached_from(draft, gate).into_iter().filter(|node| !after.contains(node)).collect()
     }
 
     /// Leads from one node to another, by a way that `wish` chooses among those the first still has to give.
@@ -142,7 +170,7 @@ fn build(genes: &[Gene], order: &[u16]) -> Dag {
     };
     let mut places: Vec<usize> = (0..genes.len()).collect();
     places.sort_by_key(|at| order.get(*at).copied().unwrap_or_default());
-    let mut dag = Dag { kinds: genes.iter().enumerate().map(kind).collect(), links: Vec::new(), places };
+    let mut dag = Dag { kinds: genes.iter().enumerate().map(kind).collect(), links: Vec::new(), places, revise: None };
     for (to, (_, first, more)) in genes.iter().enumerate().skip(1) {
         for (from, wish) in [first].into_iter().chain(more) {
             dag.connect(usize::from(*from) % to, to, *wish);
@@ -160,4 +188,15 @@ fn build(genes: &[Gene], order: &[u16]) -> Dag {
 pub fn dags(most: usize) -> impl Strategy<Value = Dag> {
     let gene = (any::<u8>(), any::<(u16, u8)>(), vec(any::<(u16, u8)>(), 0..3));
     (vec(gene, 1..=most), vec(any::<u16>(), most)).prop_map(|(genes, order)| build(&genes, &order))
+}
+
+/// Flows of up to `most` nodes in which a gate can be sent back to a draft.
+pub fn revised_dags(most: usize) -> impl Strategy<Value = Dag> {
+    (dags(most), any::<u16>(), 2..=4u32).prop_filter_map("no gate can be sent back", |(dag, pick, rounds)| {
+        let pairs = (0..dag.len()).flat_map(|gate| (0..gate).map(move |draft| (gate, draft)));
+        let is_pair = |(gate, draft): &(usize, usize)| dag.kinds[*gate] == Kind::Gate && dag.kinds[*draft] == Kind::Task;
+        let revised = pairs.filter(is_pair).map(|(gate, draft)| Dag { revise: Some((gate, draft, rounds)), ..dag.clone() });
+        let valid: Vec<Dag> = revised.filter(|dag| domain::flow::Spec::parse(&dag.spec()).is_ok()).collect();
+        (!valid.is_empty()).then(|| valid[usize::from(pick) % valid.len()].clone())
+    })
 }

@@ -35,6 +35,7 @@ pub fn gate_proposing(proposed: Value) -> Gate {
         votes: Vec::new(),
         edited: None,
         outcome: None,
+        changes: None,
         closed_at: None,
         reused_from: None,
         basis: domain::gate::Basis::default(),

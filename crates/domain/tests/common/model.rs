@@ -52,6 +52,8 @@ pub enum Event {
     Break(usize),
     Retry(usize),
     Decide(usize, Verdict),
+    /// Changes are requested at the gate.
+    Revise(usize),
     /// Time passes until the next node is due or the next gate expires.
     Tick,
     /// The segment ends.
@@ -74,6 +76,7 @@ pub struct ModelledRun {
     pub was: Vec<NodeModel>,
     pub attempts: Vec<u32>,
     pub decisions: Vec<u32>,
+    pub rounds: Vec<u32>,
     pub failing: bool,
     pub ended: Option<RunStatus>,
 }
@@ -91,6 +94,7 @@ impl ModelledRun {
             was: vec![NodeModel::Waiting; nodes],
             attempts: vec![0; nodes],
             decisions: vec![0; nodes],
+            rounds: vec![1; nodes],
             failing: false,
             ended: None,
             dag,
@@ -195,6 +199,7 @@ impl ModelledRun {
                 }
             }
         }
+        events.extend(self.nodes().filter(|node| self.may_revise(*node)).map(Event::Revise));
         if !driven {
             events.push(Event::Claim);
         }
@@ -205,6 +210,14 @@ impl ModelledRun {
             }
         }
         events
+    }
+
+    /// Whether changes may be requested at a gate: it is open, in a round before its last, and there is a draft.
+    pub fn may_revise(&self, node: usize) -> bool {
+        let is_open = matches!(self.was[node], NodeModel::Open(_)) && !self.failing && self.ended.is_none();
+        let has_draft = |draft: usize| matches!(self.was[draft], NodeModel::Left(Some(Way::Plain)));
+        let revise = self.dag.revise.filter(|(gate, ..)| *gate == node);
+        is_open && revise.is_some_and(|(_, draft, most)| self.rounds[node] < most && has_draft(draft))
     }
 
     pub fn next_alarm(&self) -> Option<Time> {
@@ -255,6 +268,16 @@ impl ModelledRun {
                 };
                 self.leave(node, way);
             }
+            Event::Revise(node) => {
+                let (_, draft, _) = self.dag.revise.unwrap();
+                let revised = self.run.revise(&self.spec, self.ix(node), now)?;
+                assert_eq!((revised.round, revised.draft.round), (self.rounds[node], self.rounds[draft]));
+                for again in self.dag.again(node, draft) {
+                    (self.was[again], self.attempts[again], self.decisions[again]) = (NodeModel::Waiting, 0, 0);
+                    self.rounds[again] += 1;
+                }
+                self.conclude();
+            }
             Event::Tick => self.now = self.next_alarm().unwrap_or(now),
             Event::HandOn => self.run.end_segment(Plan::of(&self.run, &self.spec, now).wake_at, now)?,
             Event::Claim => self.claim()?,
@@ -301,11 +324,24 @@ impl ModelledRun {
             prop_assert_eq!(state.status, self.was[node].status(), "node {}", node);
             prop_assert_eq!(state.attempts, self.attempts[node], "attempts of node {}", node);
             prop_assert!(self.decisions[node] <= 1, "node {} was decided {} times", node, self.decisions[node]);
+            prop_assert_eq!(self.run.round_of(&Dag::id(node).parse().unwrap()), self.rounds[node], "the round of node {}", node);
             if self.was[node] == NodeModel::Skipped {
                 prop_assert_eq!(self.attempts[node], 0, "a skipped node began");
             }
         }
         let open = self.was.iter().any(|was| matches!(was, NodeModel::Open(_)));
+        if let Some((gate, draft, most)) = self.dag.revise {
+            prop_assert!(self.rounds[gate] <= most, "the rounds are exhausted");
+            // What a reviewer can still change has not been used: everything else after the draft waits for the gate, or is not taken.
+            let upstream: Vec<usize> = self.nodes().filter(|node| self.dag.again(gate, *node).contains(&gate)).collect();
+            let beside = self.dag.again(gate, draft).into_iter().filter(|node| *node != gate && !upstream.contains(node));
+            if matches!(self.was[gate], NodeModel::Open(_)) {
+                for node in beside {
+                    let is_unused = matches!(self.was[node], NodeModel::Waiting | NodeModel::Skipped);
+                    prop_assert!(is_unused, "node {} has used the draft {} before gate {} is decided", node, draft, gate);
+                }
+            }
+        }
         let plan = Plan::of(&self.run, &self.spec, self.now);
         if let Some(ended) = self.ended {
             prop_assert_eq!(self.run.status, ended);
@@ -353,6 +389,9 @@ impl ModelledRun {
                 prop_assert!(run.succeed(spec, ix, Exit::Normal, now).is_err(), "node {} succeeded", node);
                 prop_assert!(run.fail(spec, ix, "x", now).is_err(), "node {} failed", node);
             }
+            if !self.may_revise(node) {
+                prop_assert!(run.revise(spec, ix, now).is_err(), "node {} was sent back", node);
+            }
             if was != NodeModel::UnderWay {
                 prop_assert!(run.retry_at(spec, ix, now, now).is_err(), "node {} is retried", node);
             }
@@ -386,7 +425,9 @@ impl ModelledRun {
             Event::HandOn => {
                 prop_assert_eq!((is.segment, is.pending, &is.owner), (was.segment + 1, Some(PendingEffect::StartExecution), &None));
             }
-            Event::Decide(..) if was.owner.is_none() => prop_assert_eq!(is.pending, Some(PendingEffect::SendTaskSuccess)),
+            Event::Decide(..) | Event::Revise(_) if was.owner.is_none() => {
+                prop_assert_eq!(is.pending, Some(PendingEffect::SendTaskSuccess))
+            }
             _ if self.ended.is_some() => {
                 let is_cut_off = |ix: &NodeIx| self.run.progress.get(*ix).status == NodeStatus::Cancelled;
                 let cut_off = before.progress.with_status(NodeStatus::AwaitingApproval).find(is_cut_off);

@@ -1,6 +1,6 @@
 //! Webhook triggers: their secrets, the check of a signature, and the run that a signed call starts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::RecordedActor;
 use domain::error::ApplicationError;
@@ -155,6 +155,7 @@ impl<P: Ports> Engine<P> {
             starter,
             trigger_changers,
             retried: None,
+            rounds: BTreeMap::new(),
             key,
         };
         self.create_and_start(entropy, request, &input).await

@@ -4,7 +4,7 @@ use domain::gate::Verdict;
 use domain::json::sha256_hex;
 use domain::ports::RunLists;
 use domain::run::{NodeStatus, RunStatus};
-use domain::step::{Payload, idempotency_key};
+use domain::step::{Payload, StepKey, idempotency_key};
 use serde_json::json;
 use testkit::build::{actor, approve, approve_as, canonical, reject};
 use testkit::{Deployment, Reply, Stage, block_on};
@@ -56,7 +56,7 @@ fn every_request_carries_the_trace_and_the_key_of_its_step() {
     for (node, timeout) in [("draft", 120), ("pay", 30)] {
         let sent = &world.effects.sent_to(node)[0];
         let input = sha256_hex(&sent.request.as_input());
-        assert_eq!(sent.context.idempotency_key, idempotency_key(&run, &node.parse().unwrap(), &input));
+        assert_eq!(sent.context.idempotency_key, idempotency_key(&run, &StepKey::new(&node.parse().unwrap(), 1), &input));
         assert_eq!((sent.context.org, &sent.context.trace_id), (ended.org, &ended.trace_id));
         assert_eq!(sent.context.timeout_seconds, timeout);
     }

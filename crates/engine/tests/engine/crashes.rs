@@ -7,7 +7,7 @@ use domain::id::RunId;
 use domain::json::sha256_hex;
 use domain::ports::RunLists;
 use domain::run::{NodeStatus, RunStatus};
-use domain::step::idempotency_key;
+use domain::step::{StepKey, idempotency_key};
 use serde_json::{Value, json};
 use testkit::build::{actor, approve_as, canonical, chain, gate, service, spec, task, transform};
 use testkit::{Deployment, Fate, Reply, block_on};
@@ -112,7 +112,7 @@ impl Story {
                 assert!(sent.len() <= once + self.in_flight, "{label}: more was repeated than was in flight: {sent:?}");
                 for request in &sent {
                     let input = sha256_hex(&request.request.as_input());
-                    let key = idempotency_key(&run, &request.name.parse().unwrap(), &input);
+                    let key = idempotency_key(&run, &StepKey::new(&request.name.parse().unwrap(), 1), &input);
                     assert_eq!(request.context.idempotency_key, key, "{label}");
                 }
                 assert_eq!(block_on(&world.clock, world.store.with_pending_effects()).unwrap(), [], "{label}");

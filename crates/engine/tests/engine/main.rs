@@ -27,6 +27,7 @@ mod ownership;
 mod parallel;
 mod pending_effects;
 mod retries;
+mod rounds;
 mod starting;
 mod taking_over;
 mod waits;

@@ -84,6 +84,8 @@ pub enum Says {
     Yes,
     YesBut(u8),
     No,
+    /// Changes are requested.
+    Changes,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -102,11 +104,11 @@ pub enum Reply {
 
 fn node() -> impl Strategy<Value = NodePlan> {
     use Kind::{Decision, Emit, Gate, Http, Llm, Service, Sink, Transform, Wait};
-    let kind = select(vec![Transform, Http, Http, Service, Service, Llm, Gate, Gate, Sink, Wait, Decision, Emit]);
+    let kind = select(vec![Transform, Http, Http, Service, Service, Llm, Llm, Gate, Gate, Gate, Sink, Wait, Decision, Emit]);
     let route = || prop::option::of(0..8u8);
-    let policies = (1..=3u64, 0..30u64, 1..=50u64, 1..=2u64, 0..60u64);
+    let policies = (1..=3u64, 0..30u64, 1..=50u64, 1..=2u64, 0..60u64, prop::option::of(2..=3u64));
     (kind, 0..8u8, prop::option::of(0..8u8), [route(), route(), route()], policies).prop_map(
-        |(kind, parent, second, [on_error, on_reject, on_timeout], (attempts, delay, timeout, approvals, wait))| NodePlan {
+        |(kind, parent, second, [on_error, on_reject, on_timeout], (attempts, delay, timeout, approvals, wait, rounds))| NodePlan {
             kind,
             parent,
             second,
@@ -118,12 +120,13 @@ fn node() -> impl Strategy<Value = NodePlan> {
             timeout,
             approvals,
             wait,
+            rounds,
         },
     )
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let says = prop_oneof![2 => Just(Says::Yes), 1 => (0..3u8).prop_map(Says::YesBut), 1 => Just(Says::No)];
+    let says = prop_oneof![2 => Just(Says::Yes), 1 => (0..3u8).prop_map(Says::YesBut), 1 => Just(Says::No), 2 => Just(Says::Changes)];
     let decide = (any::<u8>(), any::<bool>(), says, prop::bool::weighted(0.3)).prop_map(|(gate, bob, ballot, slow)| Act::Decide {
         gate,
         bob,

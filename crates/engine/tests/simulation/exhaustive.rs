@@ -8,10 +8,26 @@ use testkit::build::{actor, approve, approve_as, canonical, gate, reject, servic
 use crate::explored::Explored;
 use crate::number;
 use crate::search::{Scenario, explore};
-use crate::tasks::Reviewer;
+use crate::tasks::{Reviewer, Says};
 
 fn reviewer(name: &str, gate: &'static str, ballot: Ballot) -> Reviewer {
-    Reviewer { actor: actor(name), gate, ballot }
+    Reviewer { actor: actor(name), gate, round: 1, says: Says::Vote(ballot) }
+}
+
+fn sends_back(name: &str, gate: &'static str) -> Reviewer {
+    Reviewer { actor: actor(name), gate, round: 1, says: Says::Changes("smaller") }
+}
+
+/// A reviewer of the second round.
+fn then(reviewer: Reviewer) -> Reviewer {
+    Reviewer { round: 2, ..reviewer }
+}
+
+/// The canonical run, whose draft can be sent back once.
+fn revised() -> Value {
+    let mut spec = canonical();
+    spec["nodes"][1] = with(spec["nodes"][1].clone(), json!({"revise": {"node": "draft", "maxRounds": 2}}));
+    spec
 }
 
 fn ada_approves() -> Vec<Reviewer> {
@@ -20,6 +36,17 @@ fn ada_approves() -> Vec<Reviewer> {
 
 fn ada_approves_and_bob_rejects() -> Vec<Reviewer> {
     vec![reviewer("usr_ada", "review", approve_as(json!({"amount": 2}))), reviewer("usr_bob", "review", reject("no"))]
+}
+
+fn sent_back_and_approved() -> Vec<Reviewer> {
+    vec![sends_back("usr_ada", "review"), reviewer("usr_bob", "review", approve()), then(reviewer("usr_eve", "review", approve()))]
+}
+
+/// The same, and in the second round changes are requested once more; the flow allows it once.
+fn twice_sent_back_and_approved() -> Vec<Reviewer> {
+    let mut reviewers = sent_back_and_approved();
+    reviewers.push(then(sends_back("usr_ada", "review")));
+    reviewers
 }
 
 /// The canonical run, with a gate whose expiry is routed on.
@@ -90,9 +117,13 @@ fn plain(name: &'static str, spec: Value, reviewers: Vec<Reviewer>) -> Scenario 
 /// | two requests           |                | yes    |        | 1     |             |                |                 |
 /// | two requests, doubled  |                |        |        |       |             | 1              |                 |
 /// | given up               | 1              | yes    | yes    | 1     |             |                |                 |
+/// | sent back              | 2, then 2      |        | yes    | 1     |             |                |                 |
+/// | sent back, cancelled   | 2, then 1      | yes    | yes    |       |             |                |                 |
+/// | sent back, doubled     | 2, then 1      |        |        |       |             | 1              |                 |
+/// | sent back, lost answer | 2, then 1      |        |        |       | 1           |                |                 |
 ///
 /// (*given up*: an execution fails with its first invocation, and the run is settled. *crash*: the process of any invocation or
-/// call of the API, between any two of its calls.)
+/// call of the API, between any two of its calls. *sent back*: one of the reviewers requests changes and the other approves, then the next ones of the second round act.)
 fn scenarios() -> Vec<Scenario> {
     let quorum = spec(
         &[gate("review", json!({"requiredApprovals": 2})), service("pay", json!({"body": "${step.review.output.proposedAction}"}))],
@@ -112,6 +143,10 @@ fn scenarios() -> Vec<Scenario> {
         Scenario { crashes: 1, ..plain("two requests", two_requests(), Vec::new()) },
         Scenario { duplicates: 1, cancel: false, ..plain("two requests, doubled", two_requests(), Vec::new()) },
         Scenario { attempts: 1, crashes: 1, ..reviewed("given up", ada_approves()) },
+        Scenario { crashes: 1, cancel: false, ..plain("sent back", revised(), twice_sent_back_and_approved()) },
+        plain("sent back, cancelled", revised(), sent_back_and_approved()),
+        Scenario { duplicates: 1, cancel: false, early_clock: false, ..plain("sent back, doubled", revised(), sent_back_and_approved()) },
+        Scenario { losses: 1, cancel: false, early_clock: false, ..plain("sent back, lost answer", revised(), sent_back_and_approved()) },
     ]
 }
 

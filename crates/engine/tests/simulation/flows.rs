@@ -1,5 +1,6 @@
 //! Flows out of plans: all node types, branches, joins, routes, retries, waits.
 
+use domain::flow::Spec;
 use serde_json::{Map, Value, json};
 use testkit::build::{gate, llm, service, task, transform, with};
 
@@ -34,6 +35,8 @@ pub struct NodePlan {
     pub timeout: u64,
     pub approvals: u64,
     pub wait: u64,
+    /// Whether a reviewer may send a gate back to the nearest `llm_step` before it, and for how many rounds.
+    pub rounds: Option<u64>,
 }
 
 fn name(at: usize) -> String {
@@ -63,7 +66,23 @@ pub fn flow(plans: &[NodePlan]) -> Value {
         let reviewed = parents[at].iter().find(|from| kind(**from) == Kind::Gate);
         node(plan, kind(at), at, plans.len(), reviewed.copied(), &edges)
     });
-    json!({"startNodeId": "n0", "nodes": nodes.collect::<Vec<_>>(), "edges": edges})
+    with_revisions(json!({"startNodeId": "n0", "nodes": nodes.collect::<Vec<_>>(), "edges": edges}), plans)
+}
+
+/// Lets each gate that wants it be sent back to the nearest `llm_step` to which it can be: the flow stays valid.
+fn with_revisions(mut spec: Value, plans: &[NodePlan]) -> Value {
+    for (gate, plan) in plans.iter().enumerate() {
+        let Some(rounds) = plan.rounds.filter(|_| spec["nodes"][gate]["type"] == "human_approval") else { continue };
+        for draft in (0..gate).rev().filter(|at| spec["nodes"][*at]["type"] == "llm_step").collect::<Vec<_>>() {
+            let mut revised = spec.clone();
+            revised["nodes"][gate]["revise"] = json!({"node": name(draft), "maxRounds": rounds});
+            if Spec::parse(&revised).is_ok() {
+                spec = revised;
+                break;
+            }
+        }
+    }
+    spec
 }
 
 fn parents(plan: &NodePlan, at: usize) -> Vec<usize> {

@@ -10,7 +10,7 @@ use crate::search::explore;
 const SEEDS: u64 = 5_000;
 
 /// What each broken guarantee is to be caught by: in which scenario, explored to the end, and as what.
-const CAUGHT: [(BrokenGuarantee, &str, &str); 9] = [
+const CAUGHT: [(BrokenGuarantee, &str, &str); 10] = [
     // What is decided has another label than what the reviewer was shown.
     (BrokenGuarantee::ShowsAnother, "canonical", "I9: the decision of review is bound to something else than what was shown"),
     // The condition of Park dropped: a decision arrives before the wait is durable, and is slept on.
@@ -29,6 +29,8 @@ const CAUGHT: [(BrokenGuarantee, &str, &str); 9] = [
     (BrokenGuarantee::ReadsAhead, "canonical", "I1: review has begun, and draft before it is not done"),
     // A pending effect cleared before it has taken place: a process that dies between the two has wakened nobody.
     (BrokenGuarantee::ForgetsResumes, "canonical", "I4: a wake-up was lost"),
+    // A record without its round: the draft that was sent back is taken for the revised one, and no model is asked.
+    (BrokenGuarantee::MixesRounds, "sent back", "I1: review has begun, and draft before it is not done"),
 ];
 
 #[test]

@@ -1,4 +1,4 @@
-//! Watches a run and checks, at every moment, that what happens may happen: I1 to I6 and I9 of ARCHITECTURE.md.
+//! Watches a run and checks, at every moment, that what happens may happen: I1 to I6 and I9 of ARCHITECTURE.md, for each round by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use domain::access::Assignee;
 use domain::flow::{NodeKind, Spec};
-use domain::gate::{Gate, Outcome, Verdict};
+use domain::gate::{ChangeRequest, Gate, Outcome, Verdict};
 use domain::id::RunId;
 use domain::json::sha256_hex;
+use domain::request::{Request, Turn};
 use domain::run::{NodeStatus, Plan, Progress, Run, RunStatus};
-use domain::step::{Payload, StepRecord};
+use domain::step::{Payload, StepKey, StepRecord};
 use domain::time::Time;
 use serde_json::Value;
 use testkit::{Memory, Sent};
@@ -26,27 +27,42 @@ struct Sends {
     times: usize,
 }
 
+/// A node in one of its rounds.
+type Round = (String, u32);
+
+/// The round that a request was sent in: the last part of its key, if it is not the first round.
+pub fn round_of(sent: &Sent) -> u32 {
+    let round = sent.context.idempotency_key.split('/').nth(3).and_then(|part| part.strip_prefix('r'));
+    round.map_or(1, |round| round.parse().unwrap())
+}
+
 /// What has been seen of one run. A clone goes on by itself.
 #[derive(Debug, Clone)]
 pub struct Observer {
     run: RunId,
     spec: Arc<Spec>,
     reading: Arc<Reading>,
-    sends: BTreeMap<String, Sends>,
+    sends: BTreeMap<Round, Sends>,
+    /// The highest number of attempts that was on record of each node in each round.
+    begun: BTreeMap<Round, u32>,
     /// The number of repetitions of a node that can be explained: by a failure, or by a disturbance while it was under way.
-    explained: BTreeMap<String, usize>,
+    explained: BTreeMap<Round, usize>,
     doubles_next: bool,
     /// The number of times that the client library has repeated a request by itself.
-    doubled: BTreeMap<String, usize>,
+    doubled: BTreeMap<Round, usize>,
     /// Gates whose decision was acknowledged to a reviewer.
-    decided: BTreeSet<String>,
+    decided: BTreeSet<Round>,
     cancelled: bool,
     /// The hash of what each gate showed when it was seen first.
-    shown: BTreeMap<String, Option<String>>,
-    outcomes: BTreeMap<String, Arc<Outcome>>,
+    shown: BTreeMap<Round, Option<String>>,
+    outcomes: BTreeMap<Round, Arc<Outcome>>,
     /// The escalations and the reminders of each gate so far.
-    alarms: BTreeMap<String, (Vec<(Assignee, Time)>, Vec<Time>)>,
-    records: BTreeMap<String, Arc<StepRecord>>,
+    alarms: BTreeMap<Round, (Vec<(Assignee, Time)>, Vec<Time>)>,
+    records: BTreeMap<Round, Arc<StepRecord>>,
+    /// The gates that were seen when they opened.
+    opened: BTreeSet<Round>,
+    /// The requests for changes, by the gate and the round that each has ended.
+    changes: BTreeMap<Round, Arc<ChangeRequest>>,
     ended: Option<(RunStatus, Progress)>,
 }
 
@@ -64,6 +80,7 @@ impl Observer {
             spec: Arc::new(Spec::parse(spec).unwrap()),
             reading: Arc::new(Reading::of(spec)),
             sends: BTreeMap::new(),
+            begun: BTreeMap::new(),
             explained: BTreeMap::new(),
             doubles_next: false,
             doubled: BTreeMap::new(),
@@ -73,6 +90,8 @@ impl Observer {
             outcomes: BTreeMap::new(),
             alarms: BTreeMap::new(),
             records: BTreeMap::new(),
+            opened: BTreeSet::new(),
+            changes: BTreeMap::new(),
             ended: None,
         }
     }
@@ -90,8 +109,8 @@ impl Observer {
     }
 
     /// The answer to a request is a failure.
-    pub fn failed(&mut self, node: &str) {
-        *self.explained.entry(node.to_owned()).or_default() += 1;
+    pub fn failed(&mut self, sent: &Sent) {
+        *self.explained.entry((sent.name.clone(), round_of(sent))).or_default() += 1;
     }
 
     /// A crash, a lost answer, another invocation: what is under way at this moment may be repeated, once more.
@@ -99,7 +118,7 @@ impl Observer {
         let run = self.stored(store);
         for node in &self.reading.nodes {
             if run.progress.get(self.spec.position(&node.parse().unwrap()).unwrap()).is_under_way() {
-                *self.explained.entry(node.clone()).or_default() += 1;
+                *self.explained.entry((node.clone(), run.round_of(&node.parse().unwrap()))).or_default() += 1;
             }
         }
     }
@@ -110,12 +129,23 @@ impl Observer {
     }
 
     /// A reviewer gets the answer that their ballot decided a gate.
-    pub fn decided(&mut self, store: &Memory, gate: &str, actor: &str, verdict: Verdict) {
+    pub fn decided(&mut self, store: &Memory, (gate, round): (&str, u32), actor: &str, verdict: Verdict) {
         assert_ne!(verdict, Verdict::Expired, "I3: a ballot expired {gate}");
-        assert!(self.decided.insert(gate.to_owned()), "I3: {gate} was decided twice");
-        let outcome = store.stored_gate(&self.run, gate).unwrap().outcome;
+        assert!(self.decided.insert((gate.to_owned(), round)), "I3: {gate} was decided twice in round {round}");
+        let outcome = store.stored_gate_in_round(&self.run, gate, round).unwrap().outcome;
         let on_record = outcome.map(|outcome| (outcome.verdict, outcome.actor));
         assert_eq!(on_record, Some((verdict, Some(actor.to_owned()))), "I3: {actor} got the answer that {gate} is {verdict}");
+    }
+
+    /// A reviewer gets the answer that their request for changes has ended a round of a gate.
+    pub fn revised(&mut self, store: &Memory, gate: &Gate, actor: &str, note: &str) {
+        let name = gate.node.to_string();
+        assert!(self.decided.insert((name.clone(), gate.basis.round)), "I3: {name} was decided twice in round {}", gate.basis.round);
+        let stored = store.stored_gate_in_round(&self.run, &name, gate.basis.round).unwrap();
+        let on_record = stored.changes.map(|changes| (changes.by.id, changes.note));
+        assert_eq!(on_record, Some((actor.to_owned(), note.to_owned())), "I3: {actor} got the answer that changes of {name} are requested");
+        let most = self.reading.rounds.get(&name).copied().unwrap_or(1);
+        assert!(gate.basis.round < most, "I4: changes of {name} were requested in round {}, its last", gate.basis.round);
     }
 
     /// A canceller gets the answer that the run is cancelled.
@@ -128,26 +158,72 @@ impl Observer {
     pub fn sent(&mut self, store: &Memory, sent: &Sent) {
         let node = &sent.name;
         let run = self.stored(store);
-        let state = run.progress.get(self.spec.position(&node.parse().unwrap()).unwrap());
-        assert!(!matches!(state.status, NodeStatus::Pending | NodeStatus::Skipped), "I1: {node} was sent while it was {}", state.status);
-        self.may_have_begun(store, &run, node);
-        if let Some(gate) = self.reading.sends_action_of.get(node) {
-            let outcome = store.stored_gate(&self.run, gate).unwrap().outcome.unwrap();
-            assert_eq!(sha256_hex(sent.body().unwrap()), outcome.decided_sha256, "I5: {node} sent something else than was decided");
+        let round = round_of(sent);
+        let place = (node.clone(), round);
+        // An invocation that has lost the run may still send what it began in an earlier round. That is a repetition, under its old key.
+        let is_current = run.round_of(&node.parse().unwrap()) == round;
+        if is_current {
+            let state = run.progress.get(self.spec.position(&node.parse().unwrap()).unwrap());
+            assert!(
+                !matches!(state.status, NodeStatus::Pending | NodeStatus::Skipped),
+                "I1: {node} was sent while it was {}",
+                state.status
+            );
+            self.may_have_begun(store, &run, node);
+            if let Some(gate) = self.reading.sends_action_of.get(node) {
+                let outcome = store.stored_gate(&self.run, gate).unwrap().outcome.unwrap();
+                assert_eq!(sha256_hex(sent.body().unwrap()), outcome.decided_sha256, "I5: {node} sent something else than was decided");
+            }
+        } else {
+            assert!(
+                self.sends.contains_key(&place) || self.begun.contains_key(&place),
+                "I1: {node} was sent in round {round}, which it is not in"
+            );
+        }
+        if let Request::Llm(request) = &sent.request {
+            self.continues_its_conversation(store, &run, &place, &request.conversation);
         }
         let key = &sent.context.idempotency_key;
-        assert!(!self.sends.iter().any(|(other, known)| other != node && known.key == *key), "I6: two nodes share {key}");
-        let known = self.sends.entry(node.clone()).or_insert_with(|| Sends { key: key.clone(), body: sent.body().cloned(), times: 0 });
+        assert!(!self.sends.iter().any(|(other, known)| *other != place && known.key == *key), "I6: two nodes or rounds share {key}");
+        let attempts = if is_current { self.attempts(&run, node) } else { self.begun.get(&place).copied().unwrap_or(0) };
+        let known = self.sends.entry(place.clone()).or_insert_with(|| Sends { key: key.clone(), body: sent.body().cloned(), times: 0 });
         known.times += 1;
         assert_eq!((&known.key, known.body.as_ref()), (key, sent.body()), "I6: {node} was repeated under another key or with another body");
-        let doubled = self.doubled.entry(node.clone()).or_default();
+        let doubled = self.doubled.entry(place.clone()).or_default();
         *doubled += usize::from(std::mem::take(&mut self.doubles_next));
         let doubled = *doubled;
-        let allowed = 1 + doubled + self.explained.get(node).copied().unwrap_or(0);
+        let allowed = 1 + doubled + self.explained.get(&place).copied().unwrap_or(0);
         assert!(known.times <= allowed, "I6: {node} was sent {} times, and only {allowed} can be explained", known.times);
         // After a cancel nothing is put on record, so nothing that begins then could have this.
-        let begun = doubled + usize::try_from(state.attempts).unwrap();
+        let begun = doubled + usize::try_from(attempts).unwrap();
         assert!(known.times <= begun, "I1, I2: {node} was sent {} times, with {begun} on record as begun", known.times);
+    }
+
+    fn attempts(&self, run: &Run, node: &str) -> u32 {
+        run.progress.get(self.spec.position(&node.parse().unwrap()).unwrap()).attempts
+    }
+
+    /// A draft that is revised is asked for with the drafts before it and what the reviewers said to them, and any other with nothing.
+    fn continues_its_conversation(&self, store: &Memory, run: &Run, (node, round): &Round, conversation: &[Turn]) {
+        let note = |round: u32| {
+            let draft = StepKey::new(&node.parse().unwrap(), round);
+            self.changes.values().find(|changes| changes.draft == draft).map(|changes| changes.note.clone())
+        };
+        let mut expected = Vec::new();
+        for (round, note) in (1..*round).rev().map_while(|round| Some((round, note(round)?))) {
+            let draft = store.stored_step_in_round(&self.run, node, round).unwrap();
+            let text = match &draft.output {
+                Some(Payload::Inline(output)) => output["text"].as_str().unwrap().to_owned(),
+                other => panic!("a draft without a text: {other:?}"),
+            };
+            expected.splice(0..0, [Turn::Assistant(text), Turn::User(note)]);
+        }
+        // What came before the first round of a retry is in the run before it.
+        if run.retried.is_none() {
+            assert_eq!(conversation, expected, "I5: {node} in round {round} continues another conversation");
+        } else {
+            assert!(conversation.ends_with(&expected), "I5: {node} in round {round} continues another conversation");
+        }
     }
 
     /// I1, by what is on record: everything before the node is done, and one of the ways into it was taken.
@@ -181,9 +257,16 @@ impl Observer {
         }
         self.look_at_gates(store, &run);
         for node in &self.reading.nodes {
-            let Some(record) = store.stored_step(&self.run, node) else { continue };
-            let first = self.records.entry(node.clone()).or_insert_with(|| Arc::new(record.clone()));
-            assert_eq!(**first, record, "I6: the record of {node} has changed");
+            let current = run.round_of(&node.parse().unwrap());
+            let attempts = self.attempts(&run, node);
+            let begun = self.begun.entry((node.clone(), current)).or_default();
+            *begun = (*begun).max(attempts);
+            for round in 1..=current {
+                let Some(record) = store.stored_step_in_round(&self.run, node, round) else { continue };
+                assert_eq!(record.round, round, "I6: {node} has in round {round} the record of another round");
+                let first = self.records.entry((node.clone(), round)).or_insert_with(|| Arc::new(record.clone()));
+                assert_eq!(**first, record, "I6: the record of {node} has changed");
+            }
         }
         // No invocation drives it and none is to wake it: then there must be nothing to do but wait for a person or a clock. (An
         // invocation whose time is up parks the run until now: that clock wakes it at once.)
@@ -203,12 +286,16 @@ impl Observer {
     fn look_at_gates(&mut self, store: &Memory, run: &Run) {
         let reading = Arc::clone(&self.reading);
         for name in &reading.gates {
+            let current = run.round_of(&name.parse().unwrap());
+            for round in 1..=current {
+                self.look_at_round(store, name, round, round == current);
+            }
             let Some(gate) = store.stored_gate(&self.run, name) else { continue };
             self.look_at_alarms(name, &gate);
             let shown = gate.shown_sha256(&self.spec);
-            let shown = self.shown.entry(name.clone()).or_insert(shown).clone();
+            let shown = self.shown.entry((name.clone(), current)).or_insert(shown).clone();
             let Some(outcome) = gate.outcome else { continue };
-            let first = self.outcomes.entry(name.clone()).or_insert_with(|| Arc::new(outcome.clone()));
+            let first = self.outcomes.entry((name.clone(), current)).or_insert_with(|| Arc::new(outcome.clone()));
             assert_eq!(**first, outcome, "I3: the decision of {name} has changed");
             if outcome.actor.is_some() {
                 assert_eq!(outcome.shown_sha256, shown, "I9: the decision of {name} is bound to something else than what was shown");
@@ -227,7 +314,8 @@ impl Observer {
                 None => Value::Null,
             };
             let sent = input.get("body").cloned().unwrap_or_default();
-            let decided = self.outcomes.get(gate).map(|outcome| outcome.decided_sha256.clone());
+            let decided =
+                self.outcomes.get(&(gate.clone(), run.round_of(&gate.parse().unwrap()))).map(|outcome| outcome.decided_sha256.clone());
             assert_eq!(decided, Some(sha256_hex(&sent)), "I5: {node} has on record that it sent something else than was decided");
         }
     }
@@ -249,8 +337,32 @@ impl Observer {
             assert!(gate.deadline <= at.plus_seconds(*before) && is_open_at(*at), "I3: a reminder of {name} at {at}");
         }
         let now = (escalations, gate.reminders.clone());
-        let known = self.alarms.insert(name.to_owned(), now.clone()).unwrap_or_default();
+        let known = self.alarms.insert((name.to_owned(), gate.basis.round), now.clone()).unwrap_or_default();
         assert!(now.0.starts_with(&known.0) && now.1.starts_with(&known.1), "I3: what has happened to {name} has changed");
+    }
+
+    /// I3 for one round of a gate: it opens without votes, and ends by one decision or one request for changes.
+    fn look_at_round(&mut self, store: &Memory, name: &str, round: u32, is_current: bool) {
+        let Some(gate) = store.stored_gate_in_round(&self.run, name, round) else { return };
+        let place = (name.to_owned(), round);
+        if self.opened.insert(place.clone()) && gate.reused_from.is_none() {
+            assert!(gate.votes.is_empty(), "I3: round {round} of {name} opened with votes");
+        }
+        assert!(gate.outcome.is_none() || gate.changes.is_none(), "I3: {name} was decided, and changes were requested, in round {round}");
+        assert!(is_current || !gate.is_open(), "I3: {name} is open in round {round}, which is over");
+        if let Some(changes) = gate.changes {
+            assert!(!is_current, "I4: changes of {name} were requested, and the run is still in round {round}");
+            assert!(gate.closed_at.is_some(), "I3: changes of {name} were requested, and it is still open");
+            let first = self.changes.entry(place).or_insert_with(|| Arc::new(changes.clone()));
+            assert_eq!(**first, changes, "I3: the request for changes of {name} has changed");
+        } else {
+            assert!(!self.changes.contains_key(&place), "I3: the request for changes of {name} in round {round} is lost");
+        }
+        if let Some(outcome) = gate.outcome {
+            let needed = self.reading.approvals.get(name).copied().unwrap_or(1);
+            let is_met = outcome.verdict != Verdict::Approved || gate.votes.len() >= needed;
+            assert!(is_met, "I3: round {round} of {name} was approved by {} of {needed}", gate.votes.len());
+        }
     }
 
     /// Nothing is left that could happen by itself.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::error::ApplicationError;
+use domain::flow::NodeId;
 use domain::gate::{BallotOutcome, DecisionTarget};
 use domain::id::RunId;
 use domain::ports::Clock;
@@ -18,7 +19,7 @@ use testkit::{BrokenGuarantee, Deployment, Fate, ManualClock, Memory, Sent};
 use crate::attempt::attempt;
 use crate::case::{Act, Answer, Case, Reply, Says, Step, Trouble, What, cases};
 use crate::flows::flow;
-use crate::observer::Observer;
+use crate::observer::{Observer, round_of};
 
 /// How far behind a slow clock is.
 pub const SLOW_MILLIS: u64 = 5_000;
@@ -187,13 +188,15 @@ impl Play {
             play.observer().sent(play.store(), sent);
             let Answer { after_millis, what } = answers.next().unwrap_or(Answer { after_millis: 0, what: Reply::Well(0) });
             let reply = match what {
-                Reply::Well(amount) => testkit::Reply::output(json!({"parsed": {"amount": amount}, "name": sent.name})),
+                Reply::Well(amount) => {
+                    testkit::Reply::output(json!({"parsed": {"amount": amount}, "name": sent.name, "text": format!("draft {amount}")}))
+                }
                 Reply::Unavailable => testkit::Reply::unavailable(),
                 Reply::ComeBackIn(seconds) => testkit::Reply::unavailable().retry_after(seconds),
                 Reply::Refused => testkit::Reply::refused(),
             };
             if reply.result.is_err() {
-                play.observer().failed(&sent.name);
+                play.observer().failed(sent);
             }
             Some(reply.after(after_millis))
         });
@@ -278,8 +281,11 @@ impl Play {
         for sent in world.effects.sent().iter().skip(sent_before.len()) {
             let before = world.node(self.run, &sent.name);
             let finished = before.status == NodeStatus::Succeeded || (before.status, before.exit) == (NodeStatus::Failed, Exit::Error);
-            assert!(!finished, "I6: {} had been finished, and was done again by a retry", sent.name);
-            for known in sent_before.iter().filter(|known| known.name == sent.name && known.request == sent.request) {
+            // What a reviewer has sent back in the retry is done again.
+            let is_revised = round_of(sent) > world.run(self.run).round_of(&sent.name.parse().unwrap());
+            assert!(!finished || is_revised, "I6: {} had been finished, and was done again by a retry", sent.name);
+            let is_same = |known: &&Sent| known.name == sent.name && known.request == sent.request && round_of(known) == round_of(sent);
+            for known in sent_before.iter().filter(is_same) {
                 assert_eq!(known.context.idempotency_key, sent.context.idempotency_key, "I6: {} was repeated under another key", sent.name);
             }
         }
@@ -294,18 +300,33 @@ impl Play {
         let among = if open.is_empty() || gate % 5 == 4 { gates.iter().collect() } else { open };
         let Some(node) = usize::from(gate).checked_rem(among.len()).map(|at| among[at]) else { return };
         let who = actor(if bob { "usr_bob" } else { "usr_ada" });
+        let behind = if slow { SLOW_MILLIS } else { 0 };
+        let clock = ManualClock::at(Time::from_millis(world.clock.now().millis() - behind));
+        let engine = Engine { clock, ..world.engine.clone() };
+        let node_id: NodeId = node.parse().unwrap();
+        // Whoever names no approval decides nothing once it has opened again. Now and then it is one of an earlier round.
+        let round = world.run(run).round_of(&node_id);
+        let shown = if gate % 7 == 6 { round.saturating_sub(1).max(1) } else { round };
+        let on_screen = world.store.stored_gate_in_round(&run, node, shown);
+        let approval = on_screen.filter(|_| gate % 3 != 2 || shown > 1).map(|gate| gate.id);
+        let target = DecisionTarget { approval, node: Some(node_id), shown_sha256: None };
         let ballot = match ballot {
+            Says::Changes => {
+                // Each note is a new one, so that none is taken for a repetition.
+                let note = format!("changes, {}", world.faults.calls().len());
+                let answer = world.call(engine.request_changes(&world.org, &run, &target, &who, &note));
+                if let Some(Ok(requested)) = answer {
+                    self.observer().revised(self.store(), &requested.gate, &who.id, &note);
+                }
+                return;
+            }
             Says::Yes => approve(),
             Says::YesBut(amount) => approve_as(json!({"amount": amount})),
             Says::No => reject("by chance"),
         };
-        let behind = if slow { SLOW_MILLIS } else { 0 };
-        let clock = ManualClock::at(Time::from_millis(world.clock.now().millis() - behind));
-        let engine = Engine { clock, ..world.engine.clone() };
-        let node_id: domain::flow::NodeId = node.parse().unwrap();
-        let answer = world.call(engine.decide(&world.org, &run, &DecisionTarget::at(node_id.clone()), &who, ballot));
-        if let Some(Ok(DecisionResult { counted: BallotOutcome::Decided(verdict), .. })) = answer {
-            self.observer().decided(self.store(), node, &who.id, verdict);
+        let answer = world.call(engine.decide(&world.org, &run, &target, &who, ballot));
+        if let Some(Ok(DecisionResult { gate, counted: BallotOutcome::Decided(verdict), .. })) = answer {
+            self.observer().decided(self.store(), (node, gate.basis.round), &who.id, verdict);
         }
     }
 }

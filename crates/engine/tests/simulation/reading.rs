@@ -40,6 +40,10 @@ pub struct Reading {
     ways: BTreeMap<String, Vec<(String, Way)>>,
     /// The gate whose action a node sends.
     pub sends_action_of: BTreeMap<String, String>,
+    /// The number of rounds that a gate may have; a gate that is not here has one.
+    pub rounds: BTreeMap<String, u32>,
+    /// The number of approvals that a gate requires.
+    pub approvals: BTreeMap<String, usize>,
 }
 
 fn text(value: &Value, field: &str) -> Option<String> {
@@ -51,7 +55,7 @@ impl Reading {
         let list = |field: &str| spec.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
         let mut ways: BTreeMap<String, Vec<(String, Way)>> = BTreeMap::new();
         let (mut nodes, mut gates, mut decisions) = (Vec::new(), Vec::new(), Vec::new());
-        let mut sends_action_of = BTreeMap::new();
+        let (mut sends_action_of, mut rounds, mut approvals) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for edge in list("edges") {
             let way = text(&edge, "case").map_or(Way::Plain, Way::Case);
             ways.entry(text(&edge, "to").unwrap()).or_default().push((text(&edge, "from").unwrap(), way));
@@ -64,7 +68,15 @@ impl Reading {
                 }
             }
             match text(&node, "type").as_deref() {
-                Some("human_approval") => gates.push(id.clone()),
+                Some("human_approval") => {
+                    if let Some(most) = node.pointer("/revise/maxRounds").and_then(Value::as_u64) {
+                        rounds.insert(id.clone(), u32::try_from(most).unwrap());
+                    }
+                    if let Some(needed) = node.get("requiredApprovals").and_then(Value::as_u64) {
+                        approvals.insert(id.clone(), usize::try_from(needed).unwrap());
+                    }
+                    gates.push(id.clone());
+                }
                 Some("decision") => decisions.push(id.clone()),
                 _ => {}
             }
@@ -73,7 +85,7 @@ impl Reading {
             }
             nodes.push(id);
         }
-        Self { nodes, gates, decisions, ways, sends_action_of }
+        Self { nodes, gates, decisions, ways, sends_action_of, rounds, approvals }
     }
 
     /// The ways into a node.

@@ -13,7 +13,7 @@ use crate::attempt::attempt;
 use crate::explored::{Broken, Explored, Orders};
 use crate::observer::Observer;
 use crate::site::{Facts, Site};
-use crate::tasks::{Ending, Reviewer, Tasks, Who};
+use crate::tasks::{Ending, Reviewer, Says, Tasks, Who};
 
 /// The actors, and the number of troubles.
 #[derive(Debug, Clone)]
@@ -224,7 +224,8 @@ impl Search<'_> {
         }
         for (number, reviewer) in self.scenario.reviewers.iter().enumerate() {
             // A reviewer knows of a gate from the inbox, and may still have it on the screen long after.
-            if spent.voted & (1 << number) == 0 && facts.gates.iter().any(|gate| gate == reviewer.gate) {
+            if spent.voted & (1 << number) == 0 && facts.gates.iter().any(|(gate, round)| gate == reviewer.gate && *round == reviewer.round)
+            {
                 may.push(Act::Begin(Who::Reviewer(number)));
             }
         }
@@ -326,9 +327,14 @@ impl Search<'_> {
                     site.executions.set_stage(&execution.name, Stage::Succeeded);
                 }
             }),
-            (Who::Reviewer(number), Ending::Voted(Some(verdict))) => {
-                let reviewer = &self.scenario.reviewers[number];
-                self.write(change, |site| site.observer.borrow_mut().decided(&site.store, reviewer.gate, &reviewer.actor.id, verdict));
+            (Who::Reviewer(number), Ending::Voted(Some((round, verdict)))) => {
+                let Reviewer { actor, gate, .. } = &self.scenario.reviewers[number];
+                self.write(change, |site| site.observer.borrow_mut().decided(&site.store, (*gate, round), &actor.id, verdict));
+            }
+            (Who::Reviewer(number), Ending::Revised(Some(gate))) => {
+                let Reviewer { actor, says, .. } = &self.scenario.reviewers[number];
+                let Says::Changes(note) = says else { return };
+                self.write(change, |site| site.observer.borrow_mut().revised(&site.store, &gate, &actor.id, note));
             }
             (Who::Canceller, Ending::Cancelled(true)) => self.write(change, |site| site.observer.borrow_mut().cancelled(&site.store)),
             (Who::Settler(segment), Ending::Settled(true)) => change.settled = Some(segment),

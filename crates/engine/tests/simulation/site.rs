@@ -87,7 +87,9 @@ impl Site {
     pub fn facts(&self) -> Facts {
         let run = self.run();
         let names = self.observer.borrow().gates();
-        let gates: Vec<Gate> = names.iter().filter_map(|name| self.store.stored_gate(&run.id, name)).collect();
+        let round_of = |name: &str| run.round_of(&name.parse().unwrap());
+        let rounds = names.iter().flat_map(|name| (1..=round_of(name)).map(move |round| (name, round)));
+        let gates: Vec<Gate> = rounds.filter_map(|(name, round)| self.store.stored_gate_in_round(&run.id, name, round)).collect();
         let executions = self.executions.all();
         let parked = executions.iter().filter_map(|execution| match execution.stage {
             Stage::Parked(until) => Some(until),
@@ -97,7 +99,7 @@ impl Site {
         Facts {
             pending: run.execution.pending.is_some(),
             alarms,
-            gates: gates.iter().map(|gate| gate.node.to_string()).collect(),
+            gates: gates.iter().map(|gate| (gate.node.to_string(), gate.basis.round)).collect(),
             executions,
         }
     }
@@ -111,6 +113,6 @@ pub struct Facts {
     pub pending: bool,
     /// When a clock has something to say.
     pub alarms: Vec<Time>,
-    /// The gates there are, open or not.
-    pub gates: Vec<String>,
+    /// The gates there are, open or not, and their rounds.
+    pub gates: Vec<(String, u32)>,
 }

@@ -25,7 +25,7 @@ use domain::ports::{
 };
 use domain::request::Request;
 use domain::run::Run;
-use domain::step::{ObjectRef, StepRecord};
+use domain::step::{ObjectRef, StepKey, StepRecord};
 use domain::time::Time;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -267,9 +267,9 @@ impl Runs for Tape {
         self.library.extend_retention(run, until).await
     }
 
-    async fn step(&self, run: &Run, node: &NodeId, now: Time) -> Result<Option<StepRecord>, PortError> {
-        let (run, node) = (run.clone(), node.clone());
-        self.read("step", move |site| at_once(site.store.step(&run, &node, now))).await
+    async fn step_in_round(&self, run: &Run, step: &StepKey, now: Time) -> Result<Option<StepRecord>, PortError> {
+        let (run, step) = (run.clone(), step.clone());
+        self.read("step", move |site| at_once(site.store.step_in_round(&run, &step, now))).await
     }
 
     async fn close_gate(&self, run: &Run, node: &NodeId) -> Result<(), PortError> {
@@ -277,9 +277,9 @@ impl Runs for Tape {
         self.write("close_gate", move |site| at_once(site.store.close_gate(&run, &node))).await
     }
 
-    async fn gate(&self, run: &Run, node: &NodeId) -> Result<Option<Gate>, PortError> {
-        let (run, node) = (run.clone(), node.clone());
-        self.read("gate", move |site| at_once(site.store.gate(&run, &node))).await
+    async fn gate_in_round(&self, run: &Run, step: &StepKey) -> Result<Option<Gate>, PortError> {
+        let (run, step) = (run.clone(), step.clone());
+        self.read("gate", move |site| at_once(site.store.gate_in_round(&run, &step))).await
     }
 
     async fn gates(&self, run: &Run) -> Result<Vec<Gate>, PortError> {
@@ -394,7 +394,7 @@ impl Effects for Tape {
         let act = move |site: &Site, now| {
             let sent = Sent::new(&context, &request, now);
             site.observer.borrow_mut().sent(&site.store, &sent);
-            Ok(Effect { output: json!({"parsed": {"amount": 1}, "name": sent.name}), answer: None })
+            Ok(Effect { output: json!({"parsed": {"amount": 1}, "name": sent.name, "text": "draft"}), answer: None })
         };
         self.call("perform", true, None, act).await
     }

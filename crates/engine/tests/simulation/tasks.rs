@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use domain::access::Actor;
-use domain::gate::{Ballot, BallotOutcome, DecisionTarget, Verdict};
-use domain::id::{OrgId, RunId};
+use domain::flow::{NodeId, Spec};
+use domain::gate::{Ballot, BallotOutcome, DecisionTarget, Gate, Verdict};
+use domain::id::{ApprovalId, OrgId, RunId};
 use domain::time::Time;
 use engine::{Engine, Invocation};
 use futures_util::FutureExt;
@@ -44,8 +45,10 @@ pub enum Who {
 pub enum Ending {
     /// An invocation, and whether it succeeded.
     Invoked(bool),
-    /// Whether the ballot decided the gate, and how.
-    Voted(Option<Verdict>),
+    /// Whether the ballot decided the gate, in which round and how.
+    Voted(Option<(u32, Verdict)>),
+    /// Whether changes were requested, and the gate then.
+    Revised(Option<Box<Gate>>),
     /// Whether the run was called off.
     Cancelled(bool),
     /// Whether the news was taken.
@@ -58,7 +61,17 @@ pub enum Ending {
 pub struct Reviewer {
     pub actor: Actor,
     pub gate: &'static str,
-    pub ballot: Ballot,
+    /// The round of the gate that the reviewer has on the screen.
+    pub round: u32,
+    pub says: Says,
+}
+
+/// What a reviewer says.
+#[derive(Debug, Clone)]
+pub enum Says {
+    Vote(Ballot),
+    /// They request changes, with this note.
+    Changes(&'static str),
 }
 
 /// A point in the life of a task: what it has heard so far, and what it waits for now.
@@ -120,6 +133,16 @@ impl Tasks {
         next
     }
 
+    /// What a reviewer names: the node in its first round, and then the approval of the round.
+    fn target(&self, number: usize) -> DecisionTarget {
+        let Reviewer { gate, round, .. } = &self.reviewers[number];
+        let node: NodeId = gate.parse().unwrap();
+        let run = self.library.stored_run(&self.run).unwrap();
+        let position = Spec::parse(&self.library.stored_version(&run).spec).unwrap().position(&node).unwrap().position();
+        let approval = (*round > 1).then(|| ApprovalId::of_run(&self.run, position, *round).unwrap());
+        DecisionTarget { approval, node: Some(node), shown_sha256: None }
+    }
+
     fn play(&mut self, begun: (Who, Time), before: Option<(usize, Heard)>) -> usize {
         let mut heard = Vec::new();
         let mut last = before.as_ref();
@@ -150,15 +173,23 @@ impl Tasks {
                 async move { Ending::Invoked(engine.advance(&tape, &tape, &invocation).await.is_ok()) }.boxed_local()
             }
             Who::Reviewer(number) => {
-                let Reviewer { actor, gate, ballot } = self.reviewers[number].clone();
-                async move {
-                    let decided = engine.decide(&org, &run, &DecisionTarget::at(gate.parse().unwrap()), &actor, ballot).await;
-                    Ending::Voted(decided.ok().and_then(|decided| match decided.counted {
-                        BallotOutcome::Decided(verdict) => Some(verdict),
-                        _ => None,
-                    }))
+                let Reviewer { actor, says, .. } = self.reviewers[number].clone();
+                let target = self.target(number);
+                match says {
+                    Says::Vote(ballot) => async move {
+                        let decided = engine.decide(&org, &run, &target, &actor, ballot).await;
+                        Ending::Voted(decided.ok().and_then(|decided| match decided.counted {
+                            BallotOutcome::Decided(verdict) => Some((decided.gate.basis.round, verdict)),
+                            _ => None,
+                        }))
+                    }
+                    .boxed_local(),
+                    Says::Changes(note) => async move {
+                        let requested = engine.request_changes(&org, &run, &target, &actor, note).await;
+                        Ending::Revised(requested.ok().map(|requested| Box::new(requested.gate)))
+                    }
+                    .boxed_local(),
                 }
-                .boxed_local()
             }
             Who::Canceller => {
                 async move { Ending::Cancelled(engine.cancel(&org, &run, &actor("usr_canceller"), None).await.is_ok()) }.boxed_local()

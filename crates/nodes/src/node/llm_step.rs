@@ -5,7 +5,7 @@
 
 use domain::network::PrivateNetworks;
 use domain::ports::{Connections, Effect, EffectError, Vault};
-use domain::request::LlmRequest;
+use domain::request::{LlmRequest, Turn};
 use domain::schema::Schema;
 use domain::step::ResponseHead;
 use serde_json::{Value, json};
@@ -39,7 +39,8 @@ pub(crate) async fn perform<C: Connections + PrivateNetworks, V: Vault>(
     let schema = step.output_schema.as_ref().map(|schema| validator(schema, "outputSchema")).transpose()?;
     let tools = Tools::of(&step.tools)?;
     let system = step.system_prompt.iter().map(|prompt| ChatMessage::System(prompt.clone()));
-    let messages = system.chain([ChatMessage::User(step.user_prompt.clone())]).collect();
+    let earlier = step.conversation.iter().map(message);
+    let messages = system.chain([ChatMessage::User(step.user_prompt.clone())]).chain(earlier).collect();
     let mut conversation = Conversation { client, services, attempt, step, model, schema, tools, messages, calls: Vec::new() };
     conversation.run().await.map_err(|error| conversation.with_calls(error))
 }
@@ -121,7 +122,10 @@ impl<C: Connections + PrivateNetworks, V: Vault> Conversation<'_, C, V> {
     /// The first request is sent under the step's own key. Each later one has a key made from the conversation so far, so that no
     /// provider takes it for a repetition of the first, and a repetition of the same request is recognised.
     fn attempt_with_key(&self) -> Attempt<'_> {
-        let answered = self.messages.iter().filter(|message| matches!(message, ChatMessage::Model { .. })).count();
+        let answers = self.messages.iter().filter(|message| matches!(message, ChatMessage::Model { .. })).count();
+        // The drafts of earlier rounds are part of the request, and so of the step's key.
+        let drafts = self.step.conversation.iter().filter(|turn| matches!(turn, Turn::Assistant(_))).count();
+        let answered = answers.saturating_sub(drafts);
         if answered == 0 {
             return self.attempt.clone();
         }
@@ -163,6 +167,14 @@ impl<C: Connections + PrivateNetworks, V: Vault> Conversation<'_, C, V> {
 fn without_headers(error: EffectError) -> EffectError {
     let answer = error.answer.map(|answer| ResponseHead { status: answer.status, headers: json!({}) });
     EffectError { answer, ..error }
+}
+
+/// Returns a message of an earlier round.
+fn message(turn: &Turn) -> ChatMessage {
+    match turn {
+        Turn::Assistant(text) => ChatMessage::Model { text: Some(text.clone()), calls: Vec::new() },
+        Turn::User(text) => ChatMessage::User(text.clone()),
+    }
 }
 
 /// Asks the model to correct its answer.

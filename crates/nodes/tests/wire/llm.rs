@@ -1,11 +1,11 @@
 //! `llm_step` over the chat-completions protocol.
 
 use domain::ports::{Effect, EffectError};
-use domain::request::Request;
+use domain::request::{Request, Turn};
 use serde_json::{Value, json};
 
 use crate::server::Server;
-use crate::setup::{KEY, llm, perform};
+use crate::setup::{KEY, STEP, llm, perform};
 
 fn said(content: &str) -> Value {
     json!({
@@ -47,6 +47,23 @@ async fn a_request_is_sent_with_the_mapped_model_and_the_key() {
         "response_format": {"type": "json_schema", "json_schema": {"name": "output", "schema": schema(), "strict": false}},
     });
     assert_eq!(seen.json(), expected);
+}
+
+#[tokio::test]
+async fn a_revised_draft_continues_its_conversation_under_the_key_of_the_step() {
+    let server = Server::answering(200, &[], &said(r#"{"amount":4}"#).to_string());
+    let mut request = llm(Some(schema()));
+    request.conversation = vec![Turn::Assistant(r#"{"amount":5}"#.to_owned()), Turn::User("Less.".to_owned())];
+    perform(&server.url("/v1"), Request::Llm(request)).await.unwrap();
+    let seen = server.one();
+    let messages = json!([
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "How much?"},
+        {"role": "assistant", "content": r#"{"amount":5}"#},
+        {"role": "user", "content": "Less."},
+    ]);
+    assert_eq!(seen.json()["messages"], messages);
+    assert_eq!(seen.header("idempotency-key"), Some(STEP), "the first request of a step has the key of the step");
 }
 
 #[tokio::test]

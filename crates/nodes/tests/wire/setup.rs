@@ -142,6 +142,7 @@ pub fn llm(schema: Option<Value>) -> LlmRequest {
         model: "quantum-ai:default".to_owned(),
         system_prompt: Some("Be brief.".to_owned()),
         user_prompt: "How much?".to_owned(),
+        conversation: Vec::new(),
         output_schema: schema,
         tools: Vec::new(),
         temperature: None,

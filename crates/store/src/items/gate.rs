@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::{Assignee, Identity, RecordedActor};
 use domain::flow::{NodeId, Places, Quorum, ServiceSlug};
-use domain::gate::{Basis, EarlierDecision, EditedAction, Gate, Outcome, Reassignment, Verdict, Vote};
+use domain::gate::{Basis, ChangeRequest, EarlierDecision, EditedAction, Gate, Outcome, Reassignment, Verdict, Vote};
 use domain::id::{ApprovalId, FlowId, OrgId, RunId};
 use domain::json::canonical;
 use domain::ports::PortError;
-use domain::step::{ObjectRef, Payload};
+use domain::step::{ObjectRef, Payload, StepKey};
 use domain::time::Time;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,9 @@ pub(crate) struct GateItem {
     edited_patch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<OutcomeItem>,
+    /// The request for changes that ended the round. A gate has this or an outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    changes: Option<ChangesItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     closed_at: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,6 +180,40 @@ impl ReassignmentItem {
     }
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ChangesItem {
+    actor: String,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    principals: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<Identity>,
+    at: Time,
+    note: String,
+    draft: NodeId,
+    draft_round: u32,
+}
+
+impl ChangesItem {
+    fn of(changes: &ChangeRequest) -> Self {
+        let ChangeRequest { by, at, note, draft } = changes;
+        Self {
+            actor: by.id.clone(),
+            principals: by.principals.clone(),
+            identity: by.identity.clone(),
+            at: *at,
+            note: note.clone(),
+            draft: draft.node.clone(),
+            draft_round: draft.round,
+        }
+    }
+
+    fn into_changes(self) -> ChangeRequest {
+        let by = RecordedActor { id: self.actor, principals: self.principals, identity: self.identity };
+        ChangeRequest { by, at: self.at, note: self.note, draft: StepKey { node: self.draft, round: self.draft_round } }
+    }
+}
+
 impl GateItem {
     pub(crate) fn of(gate: &Gate) -> Self {
         let (proposed_action, proposed_action_ref) = split(Some(&gate.proposed_action));
@@ -184,7 +221,7 @@ impl GateItem {
         let (edited_action, edited_action_ref) = split(gate.edited.as_ref().map(|edited| &edited.action));
         Self {
             pk: keys::run(&gate.run),
-            sk: keys::gate(&gate.node),
+            sk: keys::gate(&gate.key()),
             id: gate.id,
             run: gate.run,
             node: gate.node.clone(),
@@ -215,6 +252,7 @@ impl GateItem {
             edited_action_ref,
             edited_patch: gate.edited.as_ref().and_then(|edited| edited.patch.as_ref()).map(canonical),
             outcome: gate.outcome.as_ref().map(OutcomeItem::of),
+            changes: gate.changes.as_ref().map(ChangesItem::of),
             closed_at: gate.closed_at,
             reused_from: gate.reused_from,
             flow_version: gate.basis.flow_version,
@@ -266,6 +304,7 @@ impl GateItem {
                 .collect(),
             edited,
             outcome,
+            changes: self.changes.map(ChangesItem::into_changes),
             closed_at: self.closed_at,
             reused_from: self.reused_from,
             basis: Basis {

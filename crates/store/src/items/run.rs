@@ -1,6 +1,6 @@
 //! The items of a run: the run itself, its input, and the record of the Idempotency-Key that started it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::Identity;
 use domain::flow::{FlowLabel, NodeId, Slug};
@@ -58,6 +58,9 @@ pub(crate) struct RunItem {
     progress: String,
     #[serde(default, skip_serializing_if = "Marks::is_empty")]
     marks: Marks,
+    /// The rounds of the nodes that are in a later one than their first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    rounds: BTreeMap<NodeId, u32>,
     segment: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
@@ -161,6 +164,7 @@ impl RunItem {
             cancel_reason: run.cancellation.as_ref().and_then(|cancellation| cancellation.reason.clone()),
             progress,
             marks,
+            rounds: run.rounds.clone(),
             segment: run.execution.segment,
             owner: run.execution.owner.clone(),
             token: run.execution.token.clone(),
@@ -224,6 +228,7 @@ impl RunItem {
                 reason: self.cancel_reason,
             }),
             progress: progress::decode(&self.progress, &self.marks).ok_or_else(|| corrupt(format!("progress `{}`", self.progress)))?,
+            rounds: self.rounds,
             execution: ExecutionState {
                 segment: self.segment,
                 owner: self.owner,

@@ -22,6 +22,9 @@ pub(crate) struct StepItem {
     sk: String,
     run: RunId,
     node: NodeId,
+    /// It is absent in the first round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    round: Option<u32>,
     #[serde(rename = "type")]
     kind: String,
     status: String,
@@ -118,9 +121,10 @@ impl StepItem {
         let (output, output_ref) = split(step.output.as_ref());
         Self {
             pk: keys::run(&step.run),
-            sk: keys::step(&step.node),
+            sk: keys::step(&step.key()),
             run: step.run,
             node: step.node.clone(),
+            round: Some(step.round).filter(|round| *round > 1),
             kind: step.kind.clone(),
             status: step.status.to_string(),
             exit: exit_name(step.exit),
@@ -163,6 +167,7 @@ impl StepItem {
         Ok(StepRecord {
             run: self.run,
             node: self.node,
+            round: self.round.unwrap_or(1),
             kind: self.kind,
             status: NodeStatus::from_name(&self.status).ok_or_else(|| corrupt(format!("step status `{}`", self.status)))?,
             exit: exit_from(&self.exit).ok_or_else(|| corrupt(format!("exit `{}`", self.exit)))?,

@@ -4,6 +4,7 @@ use domain::flow::{NodeId, Spec, Version};
 use domain::gate::{Gate, Verdict};
 use domain::id::{FlowId, OrgId, RunId};
 use domain::run::{Exit, NodeState, NodeStatus, PendingEffect, Progress, Run};
+use domain::step::{StepKey, StepRecord};
 use serde_json::Value;
 
 use super::{BrokenGuarantee, State};
@@ -31,6 +32,11 @@ impl State {
             stored.execution.pending = stored.execution.pending.filter(|effect| *effect != PendingEffect::SendTaskSuccess);
         }
         stored
+    }
+
+    /// Returns the name under which a step is recorded.
+    pub(super) fn key_of(&self, step: &StepRecord) -> StepKey {
+        if self.broken == Some(BrokenGuarantee::MixesRounds) { StepKey::new(&step.node, 1) } else { step.key() }
     }
 
     pub(super) fn read_run(&self, id: &RunId) -> Option<Run> {

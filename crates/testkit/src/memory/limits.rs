@@ -53,7 +53,8 @@ pub fn run_bytes(run: &Run) -> usize {
         run.cancellation.as_ref().map_or(0, |by| by.actor.len() + identity_bytes(by.identity.as_ref()) + text_bytes(by.reason.as_ref()));
     let starters = run.retried.as_ref().map_or(0, |retried| retried.starters.iter().map(String::len).sum());
     let generating: usize = run.generating.keys().map(|node| node.as_str().len() + 30).sum();
-    RUN_BYTES + run.started_by.len() + error + cancellation + starters + generating + run.progress.states().len()
+    let rounds: usize = run.rounds.keys().map(|node| node.as_str().len() + 2).sum();
+    RUN_BYTES + run.started_by.len() + error + cancellation + starters + generating + rounds + run.progress.states().len()
 }
 
 /// Returns the size of a gate's item, in bytes.
@@ -66,6 +67,7 @@ pub fn gate_bytes(gate: &Gate) -> usize {
         + gate.votes.iter().map(vote).sum::<usize>()
         + gate.edited.as_ref().map_or(0, |edited| payload_bytes(Some(&edited.action)) + patch_bytes(edited.patch.as_ref()))
         + gate.outcome.as_ref().map_or(0, outcome_bytes)
+        + gate.changes.as_ref().map_or(0, |changes| changes.by.id.len() + changes.note.len())
 }
 
 fn outcome_bytes(outcome: &Outcome) -> usize {

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use domain::flow::NodeId;
 use domain::id::{OrgId, RunId};
 use domain::ports::{Outputs, PortError};
 use domain::retention::{PurgeReason, PurgeRequest, Retention};
 use domain::run::Run;
-use domain::step::StepRecord;
+use domain::step::{StepKey, StepRecord};
 use domain::time::Time;
 
 use super::{Memory, State};
@@ -62,16 +61,16 @@ impl State {
         self.records_of(*run).filter(there).for_each(|kept| kept.expires_at = expires_at);
     }
 
-    fn delete_objects(&mut self, run: &Run, nodes: Option<&BTreeSet<NodeId>>) {
+    fn delete_objects(&mut self, run: &Run, steps: Option<&BTreeSet<StepKey>>) {
         let prefix = format!("{}/{}/", run.org, run.id);
         self.objects.retain(|key, _| {
             let Some((place, _)) = key.strip_prefix(&prefix).and_then(|rest| rest.split_once('/')) else { return true };
-            place == "@input" || nodes.is_some_and(|nodes| nodes.iter().all(|node| node.as_str() != place))
+            place == "@input" || steps.is_some_and(|steps| steps.iter().all(|step| step.to_string() != place))
         });
     }
 
     fn put_receipt(&mut self, receipt: &StepRecord) {
-        let place = (receipt.run, receipt.node.clone());
+        let place = (receipt.run, receipt.key());
         if self.steps.get(&place).is_none_or(|kept| kept.record.purged.is_none()) {
             self.steps.insert(place, Kept { record: receipt.clone(), expires_at: None });
         }
@@ -86,7 +85,8 @@ impl Memory {
 
     /// Returns when the record of a step expires. This is not a call of a port.
     pub fn expiry_of(&self, run: &RunId, node: &str) -> Option<Time> {
-        self.state().steps[&(*run, node.parse().unwrap())].expires_at
+        let round = self.round_of(run, node);
+        self.state().steps[&(*run, StepKey { node: node.parse().unwrap(), round })].expires_at
     }
 
     /// Does what TTL does: deletes every record that has expired by `now`. Returns what the stream shows of them, by run.
@@ -137,10 +137,10 @@ impl Outputs for Memory {
             .await
     }
 
-    async fn delete_objects(&self, run: &Run, nodes: Option<&BTreeSet<NodeId>>) -> Result<(), PortError> {
+    async fn delete_objects(&self, run: &Run, steps: Option<&BTreeSet<StepKey>>) -> Result<(), PortError> {
         self.faults
             .call("delete_objects", true, || {
-                self.state().delete_objects(run, nodes);
+                self.state().delete_objects(run, steps);
                 Ok(())
             })
             .await

@@ -4,7 +4,7 @@ use domain::json::sha256_hex;
 use domain::ports::{CommitError, Outputs, PortError, RetentionJobs, Runs};
 use domain::retention::{Gone, JobPhase, PurgeReason, PurgeRequest, Purged, Retention, RetentionJob, RunsLeft};
 use domain::run::{ExecutionState, Run, RunStatus};
-use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepRecord};
+use domain::step::{MAX_INLINE_BYTES, ObjectRef, Payload, StepKey, StepRecord};
 use domain::time::Time;
 use serde_json::json;
 
@@ -12,6 +12,10 @@ use super::Subject;
 use super::payloads::of_bytes;
 use super::runs::{created, new_run, node, step_of};
 use crate::build::{Maker, actor, at};
+
+fn step_key(name: &str) -> StepKey {
+    StepKey::new(&node(name), 1)
+}
 
 const DAY: u64 = 24 * 3600;
 /// The retention of the stores under test, in days.
@@ -171,11 +175,11 @@ pub async fn objects_of_steps_are_deleted_and_the_input_stays(store: &impl Subje
         Err(other) => panic!("{other}"),
     };
     for _ in 0..2 {
-        store.runs().delete_objects(&run, Some(&[node("n1")].into())).await.unwrap();
+        store.runs().delete_objects(&run, Some(&[step_key("n1")].into())).await.unwrap();
     }
     assert!(!lies_there(first).await);
     assert!(lies_there(second).await && lies_there(tenth).await, "n10 only begins like n1");
-    store.runs().delete_objects(&run, Some(&[node("n1"), node("n2")].into())).await.unwrap();
+    store.runs().delete_objects(&run, Some(&[step_key("n1"), step_key("n2")].into())).await.unwrap();
     assert!(!lies_there(second).await && lies_there(tenth).await);
     for _ in 0..2 {
         store.runs().delete_objects(&run, None).await.unwrap();

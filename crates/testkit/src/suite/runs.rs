@@ -32,7 +32,7 @@ pub(super) async fn loaded(store: &impl Subject, run: &Run) -> Run {
     store.runs().load(&run.id).await.unwrap().unwrap()
 }
 
-fn is_changed<T: std::fmt::Debug>(result: Result<T, CommitError>) {
+pub(super) fn is_changed<T: std::fmt::Debug>(result: Result<T, CommitError>) {
     assert!(matches!(result, Err(CommitError::Changed)), "expected a refusal, got {result:?}");
 }
 
@@ -247,7 +247,7 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
     let run = store.runs().commit(run, &all).await.unwrap();
     assert_eq!(store.runs().gates(&run).await.unwrap(), all);
     for gate in all {
-        assert_eq!(store.runs().gate(&run, &gate.node).await.unwrap(), Some(gate));
+        assert_eq!(store.runs().gate_in_round(&run, &gate.key()).await.unwrap(), Some(gate));
     }
 }
 

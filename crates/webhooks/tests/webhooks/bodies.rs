@@ -1,6 +1,6 @@
 //! The bodies of events, and references in place of what is too large.
 
-use domain::step::step_id;
+use domain::step::{StepKey, step_id};
 use domain::webhook::MAX_BODY_BYTES;
 use serde_json::{Value, json};
 use testkit::Reply;
@@ -11,6 +11,11 @@ use crate::stack::{CONSOLE, Stack};
 fn refs(value: &Value) -> Vec<(String, u64)> {
     let place = |place: &Value| (place["url"].as_str().unwrap().to_owned(), place["bytes"].as_u64().unwrap());
     value["steps"].as_array().unwrap().iter().filter_map(|step| step.get("outputRef")).map(place).collect()
+}
+
+/// Returns the name of a step in its first round.
+fn first(node: &str) -> StepKey {
+    StepKey::new(&node.parse().unwrap(), 1)
 }
 
 #[test]
@@ -24,7 +29,7 @@ fn every_event_of_a_run_has_the_fields_of_the_contract() {
     stack.deployment.decide(run, "", &actor("usr_ada"), approve_as(json!({"amount": 5}))).unwrap();
     let ended = stack.deployment.play_to_end(run);
     stack.publish_all();
-    let step = |node: &str| json!(step_id(&run, &node.parse().unwrap()));
+    let step = |node: &str| json!(step_id(&run, &first(node)));
     let gate = stack.deployment.gate(run, "review").unwrap();
     assert_eq!(
         stack.data("flow.run.started"),
@@ -76,7 +81,7 @@ fn a_failure_names_the_step_and_a_cancellation_the_actor() {
     let failed = stack.deployment.start(json!({}));
     stack.deployment.play_to_end(failed);
     stack.publish_all();
-    let step = step_id(&failed, &"a".parse().unwrap());
+    let step = step_id(&failed, &first("a"));
     let data = stack.data("flow.run.failed");
     assert_eq!((&data["failedStepId"], &data["errorMessage"]), (&json!(step), &json!("the service answered 400")));
     let data = stack.data("generation.failed");
@@ -112,7 +117,7 @@ fn every_event_of_an_approval_has_its_ids_its_assignee_its_deadline_and_a_link()
     stack.publish_all();
     stack.publish_all();
     let common = json!({
-        "approvalId": gate.id, "runId": expired, "stepId": step_id(&expired, &gate.node), "nodeId": "review", "flowId": ended.flow,
+        "approvalId": gate.id, "runId": expired, "stepId": step_id(&expired, &gate.key()), "nodeId": "review", "flowId": ended.flow,
         "flowSlug": "flow", "actionLabel": "Pay", "openedAt": gate.opened_at, "expiresAt": gate.deadline,
         "link": format!("{CONSOLE}/approvals/{}", gate.id), "traceId": ended.trace_id,
     });
@@ -153,7 +158,7 @@ fn a_rejection_that_fails_the_run_names_the_approval() {
     stack.deployment.play_to_end(run);
     stack.publish_all();
     let data = stack.data("flow.run.failed");
-    assert_eq!(data["failedStepId"], json!(step_id(&run, &"g".parse().unwrap())));
+    assert_eq!(data["failedStepId"], json!(step_id(&run, &first("g"))));
     assert_eq!(data["errorMessage"], "rejected by usr_ada: too much");
 }
 

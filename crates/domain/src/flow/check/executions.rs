@@ -12,12 +12,12 @@ const MAX_EXECUTIONS: usize = 2_048;
 
 /// One way through the flow: for each node whether it begins, and whether it puts something out.
 #[derive(Clone)]
-struct Execution {
+pub(super) struct Execution {
     exits: Vec<Option<Exit>>,
 }
 
 impl Execution {
-    fn begins(&self, ix: NodeIx) -> bool {
+    pub(super) fn begins(&self, ix: NodeIx) -> bool {
         self.exits.get(ix.position()).copied().flatten().is_some()
     }
 
@@ -68,7 +68,7 @@ fn can_be_read(spec: &Spec, execution: &Execution, expression: &Expression) -> b
 }
 
 /// Returns the ways through a flow, and whether those are all.
-fn executions(spec: &Spec) -> (Vec<Execution>, bool) {
+pub(super) fn executions(spec: &Spec) -> (Vec<Execution>, bool) {
     let mut found = vec![Execution { exits: vec![None; spec.len()] }];
     let mut is_complete = true;
     for ix in spec.order() {

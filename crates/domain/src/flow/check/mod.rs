@@ -9,6 +9,7 @@ mod expressions;
 mod literals;
 mod quorum;
 mod requests;
+mod revise;
 mod schema;
 mod schema_path;
 mod shape;
@@ -30,6 +31,7 @@ pub(super) fn check(spec: &Spec, paths: &[String], errors: &mut FieldErrors, war
     events::check(spec, paths, errors);
     executions::check(spec, paths, errors, warnings);
     approvals::check(spec, paths, warnings);
+    revise::check(spec, paths, errors, warnings);
 }
 
 /// Returns the nodes with their paths.

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::access::Assignee;
-use crate::flow::limits::MAX_WAIT_HOURS;
-use crate::flow::node::Approval;
+use crate::flow::limits::{MAX_ROUNDS, MAX_WAIT_HOURS};
+use crate::flow::node::{Approval, Revise};
 use crate::flow::object_reader::ObjectReader;
 use crate::flow::quorum::{MAX_APPROVALS, Places, Quorum};
 use crate::flow::raw::Defaults;
@@ -13,6 +13,8 @@ use crate::template::Text;
 
 /// A gate has a deadline, so that its run does not wait for ever: 90 days unless the flow says otherwise.
 const DEFAULT_GATE_SECONDS: u64 = 90 * 24 * 3600;
+/// The rounds of an approval whose `revise` says nothing else.
+const DEFAULT_ROUNDS: u32 = 3;
 
 /// The most escalations of a gate, and the most reminders.
 const MAX_ALARMS: usize = 10;
@@ -41,6 +43,7 @@ pub(super) fn approval(fields: &mut ObjectReader<'_>, defaults: &Defaults) -> Op
         }
         allowed
     });
+    let revise = revise(fields);
     let gate = Approval {
         action_label: action_label?,
         proposed_action: proposed_action?,
@@ -55,6 +58,7 @@ pub(super) fn approval(fields: &mut ObjectReader<'_>, defaults: &Defaults) -> Op
         required_approvals: required_approvals(fields),
         escalate: escalations(fields, timeout_seconds),
         remind: reminders(fields, timeout_seconds),
+        revise,
     };
     Some(gate)
 }
@@ -140,6 +144,16 @@ fn seconds(entry: &mut ObjectReader<'_>, name: &'static str, timeout_seconds: u6
         return None;
     }
     Some(seconds)
+}
+
+/// Reads `revise`. Whether the node exists, and is a draft of this approval, is checked with the whole spec.
+fn revise(fields: &mut ObjectReader<'_>) -> Option<Revise> {
+    let path = fields.at("revise");
+    let mut fields = fields.optional("revise").and_then(|value| fields.inner(value, path))?;
+    let node = fields.parse("node");
+    let max_rounds = fields.small_integer("maxRounds", 2..=MAX_ROUNDS).unwrap_or(DEFAULT_ROUNDS);
+    fields.finish();
+    Some(Revise { node: node?, max_rounds })
 }
 
 /// Returns whether a text is a JSON Pointer (RFC 6901): empty, or segments that begin with `/`, in which `~` is written `~0` and `/` is written `~1`.

@@ -111,6 +111,7 @@ mod tests {
             model: "m".to_owned(),
             system_prompt: None,
             user_prompt: "u".to_owned(),
+            conversation: Vec::new(),
             output_schema: Some(json!({"type": "object"})),
             tools: Vec::new(),
             temperature: Some(0.5),

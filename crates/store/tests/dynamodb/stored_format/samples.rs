@@ -218,6 +218,7 @@ fn steps() -> (Vec<StepRecord>, StepRecord) {
     let step = StepRecord {
         run: run_id(3),
         node: id("draft"),
+        round: 1,
         kind: "http_request".to_owned(),
         status: NodeStatus::Succeeded,
         exit: Exit::Normal,
