@@ -73,7 +73,7 @@ impl<K: Keys, C: Clock> KeyAdmission<K, C> {
             }
             Admission::Admitted(key, found) => {
                 *usage = Some(found);
-                let caller = Caller::of_key(key, secret.environment());
+                let caller = Caller::of_key(key, &secret);
                 if let Some(missing) = self.endpoint.missing_scope(&caller) {
                     return Err(ApiError::MissingScope(missing));
                 }
