@@ -12,3 +12,6 @@
 pub mod address;
 pub mod lookup;
 pub mod policy;
+mod registration;
+
+pub use registration::UrlError;

@@ -15,8 +15,7 @@ pub(crate) struct ProviderKey {
     pub(crate) key: DecodingKey,
 }
 
-const RSA: [Algorithm; 6] =
-    [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
+const RSA: [Algorithm; 6] = [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
 
 /// Reads a key set. Keys that cannot verify a signature of a token are left out: symmetric ones, those for encryption, and those of a kind
 /// that is not known.

@@ -62,7 +62,9 @@ impl Verifier<Vec<u8>> for RingVerifier {
             (Scheme::Rsa(parameters), DecodingKeyKind::RsaModulusExponent { n, e }) => {
                 RsaPublicKeyComponents { n, e }.verify(parameters, message, signature)
             }
-            (Scheme::Other(algorithm), DecodingKeyKind::SecretOrDer(key)) => UnparsedPublicKey::new(*algorithm, key).verify(message, signature),
+            (Scheme::Other(algorithm), DecodingKeyKind::SecretOrDer(key)) => {
+                UnparsedPublicKey::new(*algorithm, key).verify(message, signature)
+            }
             _ => return Err(signature::Error::new()),
         };
         verified.map_err(|_| signature::Error::new())

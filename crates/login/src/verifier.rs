@@ -155,7 +155,12 @@ impl TokenVerifier {
     ) -> Result<Rc<IdentityProvider>, TokenError> {
         for audience in audiences(unverified).take(MAX_AUDIENCES) {
             let hash = audience_sha256(issuer, audience);
-            let remembered = self.providers.borrow().get(&hash).filter(|known| known.is_younger_than(PROVIDER_SECONDS, now)).map(|known| known.value.clone());
+            let remembered = self
+                .providers
+                .borrow()
+                .get(&hash)
+                .filter(|known| known.is_younger_than(PROVIDER_SECONDS, now))
+                .map(|known| known.value.clone());
             let found = match remembered {
                 Some(found) => found,
                 None => {
@@ -246,7 +251,8 @@ fn signed_claims(
 
 /// Checks the times of a token, and that it was made for us alone if it says for whom.
 fn check_claims(claims: &Map<String, Value>, provider: &IdentityProvider, now: Time) -> Result<(), TokenError> {
-    let time = |name: &str| claims.get(name).map(|claim| seconds(claim).ok_or(TokenError::Refused("one of its times is not a time"))).transpose();
+    let time =
+        |name: &str| claims.get(name).map(|claim| seconds(claim).ok_or(TokenError::Refused("one of its times is not a time"))).transpose();
     let expires = time("exp")?.ok_or(TokenError::Refused("it does not expire"))?;
     if now.seconds() >= expires.saturating_add(SKEW_SECONDS) {
         return Err(TokenError::Refused("it has expired"));

@@ -46,6 +46,13 @@ pub enum WebError {
     Port(#[from] PortError),
 }
 
+/// The guard that allows public addresses alone, and the resolver of the system.
+impl Default for Web {
+    fn default() -> Self {
+        Self { egress: Egress::default(), lookup: Arc::new(SystemLookup) }
+    }
+}
+
 impl Web {
     /// Returns the client of a deployment. Fails if `EGRESS_ALLOW` has an unknown word.
     pub fn from_env() -> Result<Self, BadEgress> {
@@ -96,7 +103,9 @@ impl Web {
             let bytes = exchange(addresses, request(method, url, form)?).await?;
             exact_json::read(&bytes).map_err(|_| WebError::NoAnswer("its answer is not JSON".to_owned()))
         };
-        tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| Err(WebError::NoAnswer(format!("it did not answer in {} s", TIMEOUT.as_secs()))))
+        tokio::time::timeout(TIMEOUT, exchange)
+            .await
+            .unwrap_or_else(|_| Err(WebError::NoAnswer(format!("it did not answer in {} s", TIMEOUT.as_secs()))))
     }
 
     /// Returns the addresses that may be connected to.

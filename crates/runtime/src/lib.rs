@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
-pub use aws_smithy_http_client::Connector;
 use aws_credential_types::provider::SharedCredentialsProvider;
+pub use aws_smithy_http_client::Connector;
 use domain::ports::{Clock, Entropy};
 use domain::time::Time;
 

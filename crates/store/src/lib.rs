@@ -16,6 +16,7 @@ mod flows;
 mod items;
 mod keys;
 mod lists;
+mod logins;
 mod long_retention;
 mod merge;
 mod networks;

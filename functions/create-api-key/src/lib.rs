@@ -23,6 +23,7 @@ pub async fn handle(keys: &impl ApiKeys, clock: &impl Clock, entropy: &impl Entr
     let secret = Secret::new(request.caller.environment, [entropy.random(), entropy.random()]);
     let (created, has_maker) = match &request.caller.credential {
         Credential::Key { secret_sha256, .. } => (keys.create_key_under(&key, &secret.sha256(), secret_sha256).await, true),
+        Credential::Token | Credential::Session(_) => (keys.create_key(&key, &secret.sha256()).await, false),
     };
     match created {
         Ok(()) => Ok(ApiResponse::created(named("apiKey", view::new_api_key(&key, &secret)))),
