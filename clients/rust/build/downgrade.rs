@@ -24,7 +24,10 @@ pub fn to_3_0(yaml: &str) -> Result<Value, Box<dyn Error>> {
         schemas.insert(ANY_ERROR.to_owned(), any);
     }
     if let Some(Value::Object(paths)) = document.get_mut("paths") {
-        paths.values_mut().filter_map(Value::as_object_mut).for_each(|operations| operations.retain(|_, operation| !is_for_browsers(operation)));
+        paths
+            .values_mut()
+            .filter_map(Value::as_object_mut)
+            .for_each(|operations| operations.retain(|_, operation| !is_for_browsers(operation)));
     }
     outside(&mut document);
     Ok(document)
