@@ -57,7 +57,10 @@ impl Provider {
                 let mut stream = stream.unwrap();
                 _ = stream.read(&mut [0; 4096]);
                 count.fetch_add(1, Ordering::SeqCst);
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                );
                 _ = stream.write_all(format!("{head}{body}").as_bytes());
             }
         });
@@ -137,7 +140,12 @@ impl Setup {
 fn a_token_of_the_provider_says_who_has_signed_in() {
     let setup = Setup::new();
     let claims = setup.provider.claims();
-    for header in [json!({"alg": "ES256", "kid": "ec", "typ": "JWT"}), json!({"alg": "ES256"}), json!({"alg": "EdDSA", "kid": "ed"}), json!({"alg": "EdDSA"})] {
+    for header in [
+        json!({"alg": "ES256", "kid": "ec", "typ": "JWT"}),
+        json!({"alg": "ES256"}),
+        json!({"alg": "EdDSA", "kid": "ed"}),
+        json!({"alg": "EdDSA"}),
+    ] {
         let accepted = setup.verify_at(&setup.provider.signed(&header, &claims), now()).unwrap();
         assert_eq!((accepted.person.actor.id.as_str(), accepted.provider.org), ("ada", OrgId::new(at(0), 1)), "{header}");
         assert_eq!(accepted.person.grants, [Grant::One(Scope::ApprovalsDecide)].into());
@@ -186,7 +194,10 @@ fn a_token_for_somebody_else_or_of_somebody_else_or_of_another_time_is_refused()
     setup.refuses(&setup.changed(|claims| claims["nbf"] = json!(second + 62)), "not yet valid");
     setup.refuses(&setup.changed(|claims| claims["iat"] = json!(second + 62)), "made in the future");
     setup.refuses(&setup.changed(|claims| claims["sub"] = json!("trigger:cron")), "nobody's name");
-    setup.refuses(&setup.changed(|claims| (claims["aud"], claims["azp"]) = (json!(["runs", "else"]), json!("else"))), "given to somebody else");
+    setup.refuses(
+        &setup.changed(|claims| (claims["aud"], claims["azp"]) = (json!(["runs", "else"]), json!("else"))),
+        "given to somebody else",
+    );
     for skew in [json!({"exp": second - 59}), json!({"nbf": second + 59}), json!({"iat": second + 59})] {
         let token = setup.changed(|claims| claims.as_object_mut().unwrap().extend(skew.as_object().unwrap().clone()));
         assert!(setup.verify_at(&token, now()).is_ok(), "{skew}");
