@@ -85,6 +85,13 @@ STEPS_IN_ORDER = (
     # The samples are signed with another secret than the one that the flow was given, so they are refused.
     Step("receive-trigger/signed", 401),
     Step("receive-trigger/signed-in-base64", 401),
+    # The organisation has no identity provider, and there is none at the name in the sample.
+    Step("set-identity-provider/not-reachable", 422),
+    Step("get-identity-provider/none", 404),
+    Step("delete-identity-provider/none", 404),
+    Step("begin-login/of-an-organisation", 404),
+    Step("complete-login/not-begun", 400),
+    Step("end-session/by-id", 404),
 )
 # These remove resources that other samples need.
 LAST_STEPS = (

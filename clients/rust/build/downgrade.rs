@@ -23,8 +23,20 @@ pub fn to_3_0(yaml: &str) -> Result<Value, Box<dyn Error>> {
         let any = any_error(schemas);
         schemas.insert(ANY_ERROR.to_owned(), any);
     }
+    if let Some(Value::Object(paths)) = document.get_mut("paths") {
+        paths
+            .values_mut()
+            .filter_map(Value::as_object_mut)
+            .for_each(|operations| operations.retain(|_, operation| !is_for_browsers(operation)));
+    }
     outside(&mut document);
     Ok(document)
+}
+
+/// Returns whether an operation only ever redirects: it is for browsers, and the generator knows no such response.
+fn is_for_browsers(operation: &Value) -> bool {
+    let responses = operation.get("responses").and_then(Value::as_object);
+    responses.is_some_and(|responses| !responses.keys().any(|code| code.starts_with('2')))
 }
 
 /// Converts the schemas inside a value that is not a schema itself.

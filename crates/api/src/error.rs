@@ -19,6 +19,9 @@ pub enum ApiError {
     /// disclosed.
     #[error("unknown webhook or invalid signature")]
     Unsigned,
+    /// A login was not completed; the text says why, and nothing that was sent.
+    #[error("{0}")]
+    LoginRefused(String),
     /// The key lacks the scope.
     #[error("missing scope: {0}")]
     MissingScope(Scope),
@@ -56,6 +59,7 @@ impl ApiError {
     pub fn status(&self) -> u16 {
         match self {
             Self::Unauthenticated | Self::Unsigned => 401,
+            Self::LoginRefused(_) => 400,
             Self::MissingScope(_) => 403,
             Self::TooLarge(..) => 413,
             Self::MediaType | Self::BodyEncoding => 415,

@@ -2,7 +2,9 @@
 //! [`ApiResponse`] or an [`ApiError`]. Everything else about HTTP is in this crate.
 
 mod admission;
+mod base_url;
 mod body_fields;
+mod cookies;
 mod cursor;
 mod endpoint;
 mod error;
@@ -18,7 +20,9 @@ mod throttle_cache;
 pub mod view;
 
 pub use admission::KeyAdmission;
+pub use base_url::BaseUrl;
 pub use body_fields::BodyFields;
+pub use cookies::{LOGIN_COOKIE, SESSION_COOKIE, forget_cookie, set_cookie};
 pub use endpoint::{Endpoint, PublicEndpoint};
 pub use error::ApiError;
 pub use json_object::named;

@@ -7,9 +7,10 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{LambdaEvent, Request, RequestExt, lambda_runtime, service_fn, tracing};
 use serde_json::Value;
 
+use crate::cookies::cookie;
 use crate::query::check_query;
 use crate::request::{check_json, json_of};
-use crate::{ApiError, ApiResponse, Error, HttpResponse, PublicEndpoint};
+use crate::{ApiError, ApiResponse, BaseUrl, Error, HttpResponse, PublicEndpoint};
 
 /// A request whose caller is not authenticated.
 #[derive(Debug)]
@@ -26,6 +27,21 @@ impl PublicRequest {
     /// Returns a header. A header that is not text counts as absent.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.request.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Returns a query parameter. An empty one counts as absent.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.request.query_string_parameters_ref().and_then(|parameters| parameters.first(name)).filter(|value| !value.is_empty())
+    }
+
+    /// Returns the value of a cookie.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        cookie(self.request.headers(), name)
+    }
+
+    /// Returns where the deployment is, as the browser sees it.
+    pub fn base_url(&self) -> BaseUrl {
+        BaseUrl::of(&self.request)
     }
 
     /// Returns whether there is a header of that name, text or not.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use domain::access::Caller;
 use domain::error::ApplicationError;
 use domain::flow::{NodeId, ServiceSlug, Slug};
-use domain::id::{ApprovalId, DeliveryId, EndpointId, FlowId, KeyId, RunId};
+use domain::id::{ApprovalId, DeliveryId, EndpointId, FlowId, KeyId, RunId, SessionId};
 use domain::ports::FlowName;
 use domain::problem::FieldErrors;
 use exact_json::ReadError;
@@ -15,7 +15,7 @@ use lambda_http::{Request, RequestExt};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use crate::ApiError;
+use crate::{ApiError, BaseUrl};
 
 /// The maximum length of an Idempotency-Key, in characters.
 const MAX_KEY_CHARS: usize = 255;
@@ -51,6 +51,16 @@ impl ApiRequest {
     /// Returns the id of the API key named by `{keyId}`. Fails with 404 if the text is not such an id.
     pub fn key_id(&self) -> Result<KeyId, ApplicationError> {
         self.path_parameter("keyId").parse().map_err(|_| ApplicationError::NotFound("API key"))
+    }
+
+    /// Returns the id of the session named by `{sessionId}`. Fails with 404 if the text is not such an id.
+    pub fn session_id(&self) -> Result<SessionId, ApplicationError> {
+        self.path_parameter("sessionId").parse().map_err(|_| ApplicationError::NotFound("session"))
+    }
+
+    /// Returns where the deployment is, as the browser sees it.
+    pub fn base_url(&self) -> BaseUrl {
+        BaseUrl::of(&self.request)
     }
 
     /// Returns the id of the webhook endpoint named by `{id}`. Fails with 404 if the text is not such an id.

@@ -220,8 +220,11 @@ pub struct ApiKey {
     pub grants: BTreeSet<Grant>,
     /// The limits that the key has instead of the common ones.
     pub limits: OwnLimits,
-    /// The actor whose key created it, or the tool that did.
+    /// The actor who created it, or the tool that did.
     pub created_by: String,
+    /// The keys that it descends from, the first one first: the last of them made it. It is revoked with each of them. A key that a person
+    /// or the tool made has none, and neither has one that was made before this was kept.
+    pub ancestors: Vec<KeyId>,
     /// The time from which the key is refused.
     pub valid_until: Option<Time>,
     /// The revocation. A revoked key stays revoked.
@@ -235,7 +238,7 @@ pub struct ApiKey {
 pub struct Revocation {
     /// The time from which the key is refused.
     pub at: Time,
-    /// The actor whose key revoked it.
+    /// The actor who revoked it, or one of the keys that it descends from.
     pub by: String,
 }
 
@@ -272,6 +275,7 @@ mod tests {
             grants: grants.iter().map(|text| text.parse().unwrap()).collect(),
             limits: OwnLimits::default(),
             created_by: "usr_root".into(),
+            ancestors: Vec::new(),
             valid_until: None,
             revoked: None,
             last_used_at: None,

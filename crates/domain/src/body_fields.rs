@@ -44,6 +44,14 @@ impl BodyFields {
         self.noted(name, read)
     }
 
+    /// Reads an object, if it was sent.
+    pub(crate) fn object(&mut self, name: &str) -> Option<Map<String, Value>> {
+        match self.take(name)? {
+            Value::Object(fields) => Some(fields),
+            _ => self.noted(name, Err("must be an object".to_owned())),
+        }
+    }
+
     /// Reads a boolean, if it was sent.
     pub(crate) fn switch(&mut self, name: &str) -> Option<bool> {
         let read = self.take(name)?.as_bool().ok_or_else(|| "must be true or false".to_owned());

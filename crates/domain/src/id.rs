@@ -52,6 +52,8 @@ kinds! {
     EndpointKind = "whe" => EndpointId;
     /// The delivery of an event to an endpoint.
     DeliveryKind = "whd" => DeliveryId;
+    /// The session of a browser.
+    SessionKind = "ses" => SessionId;
     /// A service connection.
     ConnectionKind = "scn" => ConnectionId;
 }

@@ -19,6 +19,7 @@ pub mod flow;
 pub mod gate;
 pub mod id;
 pub mod json;
+pub mod login;
 mod name;
 pub mod network;
 pub mod organisation;

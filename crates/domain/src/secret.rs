@@ -17,6 +17,8 @@ pub enum SecretKind {
     FlowWebhook,
     /// The secret that signs deliveries to a webhook endpoint; the name is the id of the endpoint.
     WebhookEndpoint,
+    /// The secret that the identity provider of the organisation knows us by; the name is `client-secret`.
+    IdentityProvider,
 }
 
 impl SecretKind {
@@ -25,6 +27,7 @@ impl SecretKind {
             Self::ServiceConnection => "service-connection",
             Self::FlowWebhook => "flow-webhook",
             Self::WebhookEndpoint => "webhook-endpoint",
+            Self::IdentityProvider => "identity-provider",
         }
     }
 }

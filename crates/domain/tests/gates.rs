@@ -311,3 +311,48 @@ proptest! {
         }
     }
 }
+
+/// Returns an actor whose key `maker` has made.
+fn made_by(maker: &str, id: &str) -> domain::access::Actor {
+    let mut actor = common::gates::actor(id);
+    actor.principals.insert(maker.to_owned());
+    actor
+}
+
+#[test]
+fn a_quorum_counts_people_and_not_the_names_that_they_act_under() {
+    let two = rules(json!({"requiredApprovals": 2}));
+    let ballot = |gate: &mut Gate, actor| gate.vote(&two, &[STARTER].into(), &actor, approve(), at(10));
+    let mut gate = payment();
+    assert_eq!(ballot(&mut gate, made_by("usr_eve", "usr_cfo_1")), Ok(BallotOutcome::MoreNeeded));
+    assert_eq!(ballot(&mut gate, made_by("usr_eve", "usr_cfo_1")), Ok(BallotOutcome::Repeated));
+    for other in [made_by("usr_eve", "usr_cfo_2"), common::gates::actor("usr_eve"), made_by("usr_cfo_1", "usr_x")] {
+        assert_eq!(ballot(&mut gate, other), Err(BallotError::SamePerson("usr_cfo_1".to_owned())));
+    }
+    assert_eq!(gate.votes.len(), 1);
+    assert_eq!(ballot(&mut gate, common::gates::actor("usr_ada")), APPROVED);
+    let outcome = gate.outcome.unwrap();
+    assert_eq!((outcome.principals.len(), outcome.identity.is_some()), (0, true));
+    assert_eq!(gate.votes[0].principals, ["usr_cfo_1".to_owned(), "usr_eve".to_owned()].into());
+}
+
+#[test]
+fn whoever_made_the_starters_key_or_changed_the_trigger_is_not_a_different_actor() {
+    let strict = rules(json!({"requireDifferentActor": true}));
+    let mut story = common::Story::of(&[common::gate("review", json!({}))], "");
+    let gate = payment();
+    story.run.starter_principals = [STARTER.to_owned(), "usr_eve".to_owned()].into();
+    story.run.trigger_changers = ["usr_bob".to_owned(), "usr_root".to_owned()].into();
+    let excluded = |rules, actor| gate.exclusion(rules, &story.run, &actor);
+    for id in [STARTER, "usr_eve"] {
+        assert_eq!(excluded(&strict, common::gates::actor(id)), Some(BallotError::StarterMayNot), "{id}");
+        assert_eq!(excluded(&strict, made_by(id, "usr_other")), Some(BallotError::StarterMayNot), "{id}");
+    }
+    for id in ["usr_bob", "usr_root"] {
+        assert_eq!(excluded(&strict, common::gates::actor(id)), Some(BallotError::TriggerChangerMayNot), "{id}");
+    }
+    for actor in [common::gates::actor("usr_ada"), made_by("usr_linus", "usr_ada")] {
+        assert_eq!(excluded(&strict, actor), None);
+    }
+    assert_eq!(excluded(&rules(json!({})), common::gates::actor(STARTER)), None);
+}

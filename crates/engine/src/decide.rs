@@ -128,6 +128,9 @@ impl<P: Ports> Engine<P> {
         };
         let now = self.clock.now();
         let proposed = self.fetch_proposed_action(&mut gate, &ballot).await?;
+        if let Some(excluded) = gate.exclusion(rules, &run, actor) {
+            return Err(excluded.into());
+        }
         let counted = match gate.vote(rules, &run.starters(), actor, ballot, now) {
             Ok(counted) => counted,
             Err(error @ (BallotError::AlreadyDecided(_) | BallotError::Closed(_))) => {

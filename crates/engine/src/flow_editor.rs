@@ -157,17 +157,23 @@ impl<F: Flows + ConnectionBook + ApiKeys, W: WebhookTriggers, V: Vault, C: Clock
 }
 
 impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
-    /// Returns a flow with its newest version, and with the secret of its webhook trigger if it has one.
-    pub async fn read(&self, org: &OrgId, name: &FlowName) -> Result<EditedFlow, ApplicationError> {
+    /// Returns a flow with its newest version, and with the secret of its webhook trigger if it has one and `with_secret` asks for it.
+    pub async fn read(&self, org: &OrgId, name: &FlowName, with_secret: bool) -> Result<EditedFlow, ApplicationError> {
         let (flow, version) = self.load(org, name).await?;
-        let secret = self.secrets.secret(&flow).await?;
+        let secret = if with_secret { self.secrets.secret(&flow).await? } else { None };
         Ok(EditedFlow { flow, version, secret, warnings: FieldErrors::new() })
     }
 
     /// Gives the flow's webhook trigger a new secret. Fails as [`WebhookTriggerSecrets::rotate`] does.
-    pub async fn rotate_secret(&self, entropy: &impl Entropy, org: &OrgId, name: &FlowName) -> Result<EditedFlow, ApplicationError> {
+    pub async fn rotate_secret(
+        &self,
+        entropy: &impl Entropy,
+        org: &OrgId,
+        actor: &Actor,
+        name: &FlowName,
+    ) -> Result<EditedFlow, ApplicationError> {
         let (flow, version) = self.load(org, name).await?;
-        let secret = Some(self.secrets.rotate(entropy, &flow).await?);
+        let secret = Some(self.secrets.rotate(entropy, &flow, actor).await?);
         Ok(EditedFlow { flow, version, secret, warnings: FieldErrors::new() })
     }
 

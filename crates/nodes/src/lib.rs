@@ -23,5 +23,6 @@ pub use crate::health::{Health, check_health};
 pub use crate::http::client::ClientError;
 pub use crate::llm::model_name::{BadModel, ModelName};
 pub use crate::llm::options::{ChatOptions, Dialect, ResponseFormat, Temperature, TokenLimit};
-pub use crate::outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse, UrlError};
+pub use crate::outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse};
 pub use crate::settings::{LlmSettings, Settings, SettingsError};
+pub use ::egress::UrlError;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use domain::id::OrgId;
 use domain::network::PrivateNetworks;
-use domain::ports::{EffectError, PortError};
+use domain::ports::EffectError;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Response};
 use tokio::time::Instant;
@@ -76,31 +76,6 @@ pub struct OutboundError {
 impl From<EffectError> for OutboundError {
     fn from(error: EffectError) -> Self {
         Self { message: error.message, retryable: error.retryable }
-    }
-}
-
-/// Why a URL cannot be registered.
-#[derive(Debug, thiserror::Error)]
-pub enum UrlError {
-    /// The URL is not allowed; the text says why.
-    #[error("{0}")]
-    NotAllowed(String),
-    /// The private networks that are open could not be read.
-    #[error(transparent)]
-    Port(#[from] PortError),
-}
-
-impl Egress {
-    /// Parses a URL that is to be registered. Fails if the organisation's requests may not be sent to it, as far as the URL alone
-    /// shows; what its name resolves to is checked whenever a request is sent.
-    pub async fn check_url(self, networks: &impl PrivateNetworks, org: &OrgId, url: &str) -> Result<Url, UrlError> {
-        let url =
-            Url::parse(url).map_err(|why| UrlError::NotAllowed(format!("is no absolute URL such as https://api.example.com: {why}")))?;
-        let Err(refused) = self.check(&url, &[]) else { return Ok(url) };
-        if refused.private().is_some() && self.check(&url, &networks.private_ranges(org).await?).is_ok() {
-            return Ok(url);
-        }
-        Err(UrlError::NotAllowed(refused.to_string()))
     }
 }
 

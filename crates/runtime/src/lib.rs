@@ -2,12 +2,14 @@
 
 mod https;
 
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
+pub use aws_smithy_http_client::Connector;
 use domain::ports::{Clock, Entropy};
 use domain::time::Time;
 
@@ -24,6 +26,12 @@ pub async fn aws() -> SdkConfig {
     config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
     config.set_app_name(variable("AWS_SDK_UA_APP_ID").and_then(|name| AppName::new(name).ok()));
     config.build()
+}
+
+/// Returns an HTTP client that connects to these addresses, whatever the name in a URL is: for requests whose addresses were judged before.
+/// It has no timeout of its own and follows no redirect.
+pub fn connector_to(addresses: Vec<IpAddr>) -> Connector {
+    https::connector_to(addresses)
 }
 
 /// Returns the AWS configuration of an operator at a terminal: profiles, single sign-on and everything else that the AWS CLI knows.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::types::{ConditionCheck, ReturnValue, TransactWriteItem};
 use domain::access::{ApiKey, Revocation};
 use domain::id::{KeyId, OrgId};
 use domain::ports::{ApiKeys, CommitError, Page, PortError, Window};
@@ -15,6 +15,21 @@ impl ApiKeys for Table {
     async fn create_key(&self, key: &ApiKey, secret_sha256: &str) -> Result<(), CommitError> {
         let writes = [write(&KeyItem::of(key, secret_sha256))?, write(&KeyEntry::of(key, secret_sha256))?];
         self.transact(writes.into_iter().map(|item| self.new_item(item)).collect::<Result<_, _>>()?).await
+    }
+
+    async fn create_key_under(&self, key: &ApiKey, secret_sha256: &str, maker_sha256: &str) -> Result<(), CommitError> {
+        let maker = ConditionCheck::builder()
+            .table_name(&self.name)
+            .key("pk", text(keys::api_key(maker_sha256)))
+            .key("sk", text(keys::KEY))
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(revokedAt)")
+            .build()
+            .map_err(error::corrupt)?;
+        let mut writes = vec![TransactWriteItem::builder().condition_check(maker).build()];
+        for item in [write(&KeyItem::of(key, secret_sha256))?, write(&KeyEntry::of(key, secret_sha256))?] {
+            writes.push(self.new_item(item)?);
+        }
+        self.transact(writes).await
     }
 
     async fn api_keys(&self, org: &OrgId, window: &Window) -> Result<Page<ApiKey>, PortError> {

@@ -16,6 +16,12 @@ pub(crate) const INPUT: &str = "INPUT";
 pub(crate) const FLOW: &str = "FLOW";
 pub(crate) const SLUG: &str = "SLUG";
 pub(crate) const KEY: &str = "KEY";
+pub(crate) const IDENTITY_PROVIDER: &str = "IDENTITY_PROVIDER";
+pub(crate) const AUDIENCE: &str = "AUDIENCE";
+pub(crate) const SESSION: &str = "SESSION";
+pub(crate) const LOGIN: &str = "LOGIN";
+/// The partition of the organisations that have an identity provider.
+pub(crate) const IDENTITY_PROVIDERS: &str = "IDENTITY_PROVIDERS";
 pub(crate) const CONNECTION: &str = "CONNECTION";
 pub(crate) const IDEMPOTENCY: &str = "IDEMPOTENCY";
 pub(crate) const RUN_PREFIX: &str = "RUN#";
@@ -93,6 +99,23 @@ pub(crate) fn slug(org: &OrgId, slug: &Slug) -> String {
 
 pub(crate) fn api_key(secret_sha256: &str) -> String {
     format!("KEY#{secret_sha256}")
+}
+
+pub(crate) fn audience(audience_sha256: &str) -> String {
+    format!("AUDIENCE#{audience_sha256}")
+}
+
+pub(crate) fn session(secret_sha256: &str) -> String {
+    format!("SESSION#{secret_sha256}")
+}
+
+/// Returns the key of the counters of a login in a minute.
+pub(crate) fn login(login_sha256: &str, minute: u64) -> String {
+    format!("LOGIN#{login_sha256}#{minute}")
+}
+
+pub(crate) fn sessions(org: &OrgId) -> String {
+    format!("ORG#{org}#SESSIONS")
 }
 
 pub(crate) fn webhook_trigger(token: &WebhookToken) -> String {

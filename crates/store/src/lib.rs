@@ -18,6 +18,7 @@ mod inbox;
 mod items;
 mod keys;
 mod lists;
+mod logins;
 mod long_retention;
 mod merge;
 mod networks;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::access::{ADMIN_TOOL, Actor, ApiKey, Caller, Environment, Grant, Identity, KeyIdentity, Login, OwnLimits, RecordedActor};
+use domain::access::{
+    ADMIN_TOOL, Actor, ApiKey, Caller, Environment, Grant, Identity, KeyIdentity, Login, OwnLimits, RecordedActor, Secret,
+};
 use domain::connection::{Carrier, Connection, ConnectionKey};
 use domain::flow::{Flow, FlowStatus, FlowTrigger, Spec, Version};
 use domain::gate::{Action, Ballot, Basis, Gate};
@@ -139,7 +141,7 @@ pub fn as_itself(key: ApiKey) -> ApiKey {
 
 /// Returns the caller who has sent `key`.
 pub fn caller(key: ApiKey) -> Caller {
-    Caller::of_key(key, Environment::Sandbox)
+    Caller::of_key(key, &Secret::new(Environment::Sandbox, [1, 2]))
 }
 
 /// Returns an approval.
@@ -308,6 +310,7 @@ impl Maker {
             grants,
             limits: OwnLimits::default(),
             created_by: ADMIN_TOOL.to_owned(),
+            ancestors: Vec::new(),
             valid_until: None,
             revoked: None,
             last_used_at: None,

@@ -7,6 +7,7 @@ mod flows;
 mod keys;
 pub mod limits;
 mod lists;
+mod logins;
 mod long_retention;
 mod networks;
 mod organisations;
@@ -24,6 +25,7 @@ use domain::flow::{Flow, NodeId, ServiceSlug, Slug, Version};
 use domain::gate::{DecisionRow, Gate};
 use domain::id::{ApprovalId, FlowId, OrgId, RunId};
 use domain::json::sha256_hex_of;
+use domain::login::{IdentityProvider, Session};
 use domain::network::PrivateRange;
 use domain::organisation::Organisation;
 use domain::ports::{CommitError, Idempotency, PortError, RunOrigin, Runs};
@@ -110,6 +112,8 @@ struct State {
     slugs: BTreeMap<(OrgId, Slug), FlowId>,
     versions: BTreeMap<(OrgId, FlowId, u32), Arc<Version>>,
     keys: BTreeMap<String, ApiKey>,
+    providers: BTreeMap<OrgId, IdentityProvider>,
+    sessions: BTreeMap<String, Session>,
     counts: BTreeMap<(String, Bucket, Minute), u32>,
     connections: BTreeMap<(OrgId, ServiceSlug), Connection>,
     organisations: BTreeMap<OrgId, Organisation>,

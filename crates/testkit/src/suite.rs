@@ -156,6 +156,8 @@ macro_rules! store_suite {
             of_64_parallel_requests_as_many_as_the_limit_are_admitted
             a_key_is_revoked_once_and_at_once
             a_key_is_created_once
+            a_revoked_key_makes_no_key
+            a_key_is_revoked_with_what_it_has_made
             keys_are_listed_newest_first_page_by_page
             keys_of_another_organisation_are_not_found
             an_organisation_reads_back_with_every_field

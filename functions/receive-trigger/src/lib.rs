@@ -34,9 +34,9 @@ pub async fn handle(
     let raw = request.raw_json(MAX_BYTES)?;
     let token = request.path_parameter("token").parse().ok();
     let signature = request.header(SIGNATURE).unwrap_or_default();
-    let flow = secrets.flow_of_call(&engine.flows, token.as_ref(), raw, signature).await?.ok_or(ApiError::Unsigned)?;
+    let (flow, trigger_changers) = secrets.flow_of_call(&engine.flows, token.as_ref(), raw, signature).await?.ok_or(ApiError::Unsigned)?;
     let input = request.json()?.unwrap_or_else(|| json!({}));
-    let delivery = TriggerDelivery { flow: &flow, input, id: delivery_id(&request)? };
+    let delivery = TriggerDelivery { flow: &flow, trigger_changers, input, id: delivery_id(&request)? };
     let started = engine.deliver(entropy, delivery).await?;
     Ok(ApiResponse::accepted(named("run", view::run(&started.run))))
 }

@@ -37,7 +37,8 @@ impl Setup {
         block_on(&deployment.clock, async {
             let place = WebhookTrigger::place_of(flow.org, flow.id);
             let secret = MemoryVault.seal(&place, &secret()).await.unwrap();
-            let webhook = WebhookTrigger { org: flow.org, flow: flow.id, secret, previous: None };
+            let webhook =
+                WebhookTrigger { org: flow.org, flow: flow.id, secret, changed_by: None, previous: None, previous_changed_by: None };
             deployment.store.put_webhook(&token, &webhook, None).await.unwrap();
             deployment.store.update_flow(&deployment.flow, &change(flow), None).await.unwrap();
         });

@@ -21,6 +21,6 @@ pub async fn handle(
     entropy: &impl Entropy,
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
-    let rotated = editor.rotate_secret(entropy, &request.caller.org, &request.flow_name()?).await?;
+    let rotated = editor.rotate_secret(entropy, &request.caller.org, &request.caller.actor, &request.flow_name()?).await?;
     Ok(ApiResponse::ok(named("flow", view::flow_with_spec(&rotated.flow, &rotated.version, rotated.secret.as_ref()))))
 }

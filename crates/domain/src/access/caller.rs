@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Actor, ApiKey, Environment, Grant, OwnLimits, Scope};
+use super::{Actor, ApiKey, Environment, Grant, OwnLimits, Scope, Secret};
 use crate::id::OrgId;
+use crate::login::{IdentityProvider, Person, Session};
 
 /// A caller who was admitted, whatever its credential is.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,19 +27,52 @@ pub struct Caller {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Credential {
     /// A key.
-    Key(Box<ApiKey>),
+    Key {
+        /// The key.
+        key: Box<ApiKey>,
+        /// The SHA-256 of its secret in lower-case hex, under which it is stored.
+        secret_sha256: String,
+    },
+    /// A token of the organisation's identity provider.
+    Token,
+    /// The cookie of a session.
+    Session(Box<Session>),
 }
 
 impl Caller {
-    /// Returns the caller who has sent `key`.
-    pub fn of_key(key: ApiKey, environment: Environment) -> Self {
+    /// Returns the caller who has sent `secret`, which is that of `key`.
+    pub fn of_key(key: ApiKey, secret: &Secret) -> Self {
         Self {
             org: key.org,
             actor: key.actor.clone(),
             grants: key.grants.clone(),
             limits: key.limits,
-            environment,
-            credential: Credential::Key(Box::new(key)),
+            environment: secret.environment(),
+            credential: Credential::Key { key: Box::new(key), secret_sha256: secret.sha256() },
+        }
+    }
+
+    /// Returns the caller who has sent a token of `provider` that says this of a person.
+    pub fn of_token(person: Person, provider: &IdentityProvider) -> Self {
+        Self {
+            org: provider.org,
+            actor: person.actor,
+            grants: person.grants,
+            limits: OwnLimits::default(),
+            environment: provider.environment,
+            credential: Credential::Token,
+        }
+    }
+
+    /// Returns the caller who has sent the cookie of a session.
+    pub fn of_session(session: Session) -> Self {
+        Self {
+            org: session.org,
+            actor: session.actor.clone(),
+            grants: session.grants.clone(),
+            limits: OwnLimits::default(),
+            environment: session.environment,
+            credential: Credential::Session(Box::new(session)),
         }
     }
 
@@ -50,7 +84,16 @@ impl Caller {
     /// Returns the key that the caller has sent, if it was a key.
     pub fn key(&self) -> Option<&ApiKey> {
         match &self.credential {
-            Credential::Key(key) => Some(key),
+            Credential::Key { key, .. } => Some(key),
+            Credential::Token | Credential::Session(_) => None,
+        }
+    }
+
+    /// Returns the session of the caller, if there is one.
+    pub fn session(&self) -> Option<&Session> {
+        match &self.credential {
+            Credential::Session(session) => Some(session),
+            Credential::Token | Credential::Key { .. } => None,
         }
     }
 }

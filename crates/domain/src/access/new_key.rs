@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::{Actor, ApiKey, Caller, Grant, Identity, KeyIdentity, OwnLimits};
+use super::{ADMIN_TOOL, Actor, ApiKey, Caller, Grant, Identity, KeyIdentity, Scope};
 use crate::body_fields::BodyFields;
 use crate::error::ApplicationError;
 use crate::id::KeyId;
@@ -18,6 +18,8 @@ const MAX_GROUPS: usize = 20;
 const MAX_GROUP_CHARS: usize = 64;
 /// The most scopes of a request: every scope, the old wildcards, and some room for repetition.
 const MAX_SCOPES: usize = 20;
+/// The most keys that one key may descend from. Each is in its item, which is written with every request.
+const MAX_ANCESTORS: usize = 8;
 
 /// A key that is requested. Each field is valid by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +39,8 @@ pub struct NewKey {
 }
 
 impl NewKey {
-    /// Reads a body. Fails with all problems at once, each at its path.
-    pub fn parse(body: &Map<String, Value>, now: Time) -> Result<Self, FieldErrors> {
+    /// Reads a body that `caller` has sent. Fails with all problems at once, each at its path.
+    pub fn parse(body: &Map<String, Value>, caller: &Actor, now: Time) -> Result<Self, FieldErrors> {
         let mut fields = BodyFields::of(body);
         let name = fields.text("name", |name| {
             let fits = !name.trim().is_empty() && name.chars().count() <= MAX_NAME_CHARS && !name.chars().any(char::is_control);
@@ -52,7 +54,10 @@ impl NewKey {
         if grants.as_ref().is_none_or(Vec::is_empty) {
             fields.errors.add("scopes", "must name at least one scope");
         }
-        let actor = fields.text("actor", |actor| parse_actor(actor).map_err(|problem| problem.to_string()));
+        // A person has the name that the identity provider gives, which may have another form.
+        let is_own = |actor: &str| actor == caller.id;
+        let parse = |actor: &str| if is_own(actor) { Ok(actor.to_owned()) } else { parse_actor(actor).map_err(|why| why.to_string()) };
+        let actor = fields.text("actor", parse);
         let roles = fields.texts("roles", MAX_GROUPS, parse_group).unwrap_or_default();
         let teams = fields.texts("teams", MAX_GROUPS, parse_group).unwrap_or_default();
         let valid_until = fields.time_ahead("expiresAt", now);
@@ -67,8 +72,9 @@ impl NewKey {
         fields.finish().into_result(key)
     }
 
-    /// Returns the key in the organisation of `maker`. Fails if it has a scope that the maker's own key lacks; an old wildcard counts as all
-    /// scopes that it covers. Names, actors and roles are not restricted: a key with `api:manage` may choose them.
+    /// Returns the key in the organisation of `maker`. Fails if it has a scope that the maker lacks; an old wildcard counts as all scopes
+    /// that it covers. A key for another actor, or with a role or a team that the maker lacks, takes `actors:manage`: it could decide in
+    /// the place of somebody else. A key that a key makes ends with it at the latest, has its limits, and has the maker among its principals.
     pub fn made_by(self, maker: &Caller, id: KeyId) -> Result<ApiKey, ApplicationError> {
         let mut fields = FieldErrors::new();
         for (at, grant) in self.grants.iter().enumerate() {
@@ -79,6 +85,17 @@ impl NewKey {
         if !fields.is_empty() {
             return Err(ApplicationError::Unprocessable { message: "a key cannot give scopes that it does not have".to_owned(), fields });
         }
+        let is_own = self.actor == maker.actor.id && self.roles.is_subset(&maker.actor.roles) && self.teams.is_subset(&maker.actor.teams);
+        if !is_own && !maker.allows(Scope::ActorsManage) {
+            return Err(ApplicationError::Forbidden(format!("missing scope: {}", Scope::ActorsManage)));
+        }
+        let parent = maker.key();
+        let ancestors: Vec<KeyId> = parent.map(|parent| parent.ancestors.iter().copied().chain([parent.id]).collect()).unwrap_or_default();
+        if ancestors.len() > MAX_ANCESTORS {
+            let message = format!("your own key has {MAX_ANCESTORS} keys before it; a key that was made that way cannot make another one");
+            return Err(ApplicationError::Unprocessable { message, fields: FieldErrors::new() });
+        }
+        let valid_until = [self.valid_until, parent.and_then(|parent| parent.valid_until)].into_iter().flatten().min();
         let created_by = maker.actor.id.clone();
         let identity = KeyIdentity { key_id: id, key_name: self.name.clone(), key_created_by: created_by.clone() };
         let principals = maker.actor.principals.iter().chain([&self.actor]).cloned().collect();
@@ -88,9 +105,10 @@ impl NewKey {
             name: self.name,
             actor: Actor { id: self.actor, roles: self.roles, teams: self.teams, principals, identity: Identity::ApiKey(identity) },
             grants: self.grants.into_iter().collect::<BTreeSet<_>>(),
-            limits: OwnLimits::default(),
+            limits: maker.limits,
             created_by,
-            valid_until: self.valid_until,
+            ancestors,
+            valid_until,
             revoked: None,
             last_used_at: None,
         })
@@ -107,7 +125,9 @@ pub fn parse_actor(text: &str) -> Result<String, BadActor> {
     let mut chars = text.chars();
     let begins = chars.next().is_some_and(|first| first.is_ascii_alphabetic());
     let goes_on = chars.all(|char| char.is_ascii_alphanumeric() || "_-.".contains(char));
-    if begins && goes_on && text.len() <= MAX_ACTOR_CHARS && text != "usr_" { Ok(text.to_owned()) } else { Err(BadActor) }
+    // The tool that makes first keys is nobody's principal, so nobody may have its name.
+    let is_free = text != "usr_" && text != ADMIN_TOOL;
+    if begins && goes_on && text.len() <= MAX_ACTOR_CHARS && is_free { Ok(text.to_owned()) } else { Err(BadActor) }
 }
 
 /// Reads the name of a role or a team, as it follows `role:` or `team:`.
@@ -120,7 +140,7 @@ fn parse_group(text: &str) -> Result<String, String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::{Environment, Scope};
+    use super::super::{Environment, OwnLimits, Secret};
     use super::*;
     use crate::id::OrgId;
 
@@ -129,14 +149,18 @@ mod tests {
     }
 
     fn read(body: &Value) -> Result<NewKey, FieldErrors> {
-        NewKey::parse(body.as_object().unwrap(), now())
+        NewKey::parse(body.as_object().unwrap(), &root().actor, now())
     }
 
-    fn maker(scopes: &[&str]) -> Caller {
-        let body = json!({"name": "Maker", "scopes": scopes, "actor": "usr_ada"});
+    fn caller(key: ApiKey) -> Caller {
+        Caller::of_key(key, &Secret::new(Environment::Sandbox, [1, 2]))
+    }
+
+    /// The first key of an organisation.
+    fn root() -> Caller {
         let id = KeyId::new(now(), 1);
-        let identity = KeyIdentity { key_id: id, key_name: "Root".to_owned(), key_created_by: "runs-admin".to_owned() };
-        let all = ApiKey {
+        let identity = KeyIdentity { key_id: id, key_name: "Root".to_owned(), key_created_by: ADMIN_TOOL.to_owned() };
+        caller(ApiKey {
             id,
             org: OrgId::new(now(), 1),
             name: "Root".to_owned(),
@@ -144,18 +168,26 @@ mod tests {
                 id: "usr_root".to_owned(),
                 roles: BTreeSet::new(),
                 teams: BTreeSet::new(),
-                principals: Actor::principals_of_key("usr_root", "runs-admin"),
+                principals: Actor::principals_of_key("usr_root", ADMIN_TOOL),
                 identity: Identity::ApiKey(identity),
             },
             grants: Scope::ALL.into_iter().map(Grant::One).collect(),
-            limits: OwnLimits { reads: Some(1), writes: Some(1) },
-            created_by: "runs-admin".to_owned(),
+            limits: OwnLimits { reads: Some(7), writes: None },
+            created_by: ADMIN_TOOL.to_owned(),
+            ancestors: Vec::new(),
             valid_until: None,
             revoked: None,
             last_used_at: None,
-        };
-        let all = Caller::of_key(all, Environment::Sandbox);
-        Caller::of_key(read(&body).unwrap().made_by(&all, KeyId::new(now(), 2)).unwrap(), Environment::Sandbox)
+        })
+    }
+
+    /// Returns the caller with a key that `by` has made.
+    fn made(by: &Caller, body: &Value, number: u128) -> Result<Caller, ApplicationError> {
+        read(body).unwrap().made_by(by, KeyId::new(now(), number)).map(caller)
+    }
+
+    fn maker(scopes: &[&str]) -> Caller {
+        made(&root(), &json!({"name": "Maker", "scopes": scopes, "actor": "usr_ada"}), 2).unwrap()
     }
 
     #[test]
@@ -164,7 +196,7 @@ mod tests {
             "name": "Nightly import", "scopes": ["runs:write", "read", "read"], "actor": "billing-service",
             "roles": ["reviewer", "lead"], "teams": ["payments"], "expiresAt": "2026-02-01T00:00:00+01:00",
         });
-        let maker = maker(&["runs:write", "read", "api:manage"]);
+        let maker = maker(&["runs:write", "read", "api:manage", "actors:manage"]);
         let key = read(&body).unwrap().made_by(&maker, KeyId::new(now(), 3)).unwrap();
         assert_eq!((key.org, key.created_by.as_str(), key.name.as_str()), (maker.org, "usr_ada", "Nightly import"));
         assert_eq!(key.grants, [Grant::One(Scope::RunsWrite), Grant::Read].into());
@@ -172,7 +204,7 @@ mod tests {
         assert_eq!(key.actor.roles, ["lead".to_owned(), "reviewer".to_owned()].into());
         assert_eq!(key.actor.teams, ["payments".to_owned()].into());
         assert_eq!(key.valid_until, Some("2026-01-31T23:00:00Z".parse().unwrap()));
-        assert_eq!((key.limits, key.revoked, key.last_used_at), (OwnLimits::default(), None, None));
+        assert_eq!((key.limits, key.revoked, key.last_used_at), (OwnLimits { reads: Some(7), writes: None }, None, None));
     }
 
     #[test]
@@ -211,7 +243,7 @@ mod tests {
             assert_eq!(parse_actor(good), Ok(good.to_owned()));
         }
         let too_long = "a".repeat(65);
-        for bad in ["", "usr_", "2fast", "two words", "role:lead", "ünal", "a\n", &too_long] {
+        for bad in ["", "usr_", "runs-admin", "2fast", "two words", "role:lead", "ünal", "a\n", &too_long] {
             assert_eq!(parse_actor(bad), Err(BadActor), "{bad}");
         }
     }
@@ -240,5 +272,71 @@ mod tests {
         let reads: Vec<&str> = Grant::Read.scopes().map(Scope::name).collect();
         let wildcard = read(&json!({"name": "A key", "scopes": ["read"], "actor": "usr_ada"})).unwrap();
         assert!(wildcard.made_by(&maker(&reads), KeyId::new(now(), 3)).is_ok());
+    }
+
+    #[test]
+    fn a_key_for_another_actor_takes_a_scope_of_its_own() {
+        let ada = made(
+            &root(),
+            &json!({"name": "Ada", "scopes": ["api:manage", "runs:write"], "actor": "usr_ada", "roles": ["cfo"], "teams": ["pay"]}),
+            2,
+        )
+        .unwrap();
+        let own = json!({"name": "Mine", "scopes": ["runs:write"], "actor": "usr_ada", "roles": ["cfo"]});
+        assert_eq!(made(&ada, &own, 3).unwrap().actor.principals, ada.actor.principals);
+        for (field, value) in [("actor", json!("usr_bob")), ("roles", json!(["cfo", "ceo"])), ("teams", json!(["other"]))] {
+            let mut other = own.clone();
+            other[field] = value;
+            let refused = made(&ada, &other, 3).unwrap_err();
+            assert!(matches!(&refused, ApplicationError::Forbidden(why) if why == "missing scope: actors:manage"), "{other}: {refused}");
+            assert!(made(&root(), &other, 3).is_ok(), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_actor_and_whoever_made_its_key_are_one_person() {
+        let of = |by: &Caller, actor: &str, number| {
+            let body = json!({"name": "A key", "scopes": ["api:manage", "actors:manage"], "actor": actor});
+            made(by, &body, number).unwrap()
+        };
+        let (ada, bob) = (of(&root(), "usr_ada", 2), of(&root(), "usr_bob", 3));
+        let carol = of(&ada, "usr_carol", 4);
+        let principals = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(root().actor.principals, principals(&["usr_root"]));
+        assert_eq!(carol.actor.principals, principals(&["usr_root", "usr_ada", "usr_carol"]));
+        // Root made them all, and could act as each of them.
+        for (one, other) in [(&ada, &bob), (&ada, &carol), (&bob, &carol)] {
+            assert!(one.actor.same_person(&other.actor.id, &other.actor.recorded_principals()));
+        }
+        let linus = Actor { id: "usr_linus".to_owned(), principals: principals(&["usr_linus"]), ..ada.actor.clone() };
+        assert!(!linus.same_person(&carol.actor.id, &carol.actor.recorded_principals()));
+        assert!(linus.recorded_principals().is_empty() && linus.same_person("usr_linus", &BTreeSet::new()));
+    }
+
+    #[test]
+    fn a_key_ends_with_the_key_that_made_it_and_descends_from_it() {
+        let short = json!({"name": "Short", "scopes": ["api:manage"], "actor": "usr_root", "expiresAt": "2026-02-01T00:00:00Z"});
+        let short = made(&root(), &short, 2).unwrap();
+        for (wanted, expected) in [(None, "2026-02-01"), (Some("2026-03-01"), "2026-02-01"), (Some("2026-01-15"), "2026-01-15")] {
+            let mut body = json!({"name": "A key", "scopes": ["api:manage"], "actor": "usr_root"});
+            if let Some(day) = wanted {
+                body["expiresAt"] = json!(format!("{day}T00:00:00Z"));
+            }
+            let key = made(&short, &body, 3).unwrap().key().unwrap().clone();
+            assert_eq!(key.valid_until, Some(format!("{expected}T00:00:00Z").parse().unwrap()), "{wanted:?}");
+            assert_eq!(key.ancestors, [KeyId::new(now(), 1), KeyId::new(now(), 2)]);
+        }
+        let mut last = short;
+        for number in 3..20 {
+            match made(&last, &json!({"name": "A key", "scopes": ["api:manage"], "actor": "usr_root"}), number) {
+                Ok(next) => last = next,
+                Err(error) => {
+                    assert!(matches!(error, ApplicationError::Unprocessable { .. }));
+                    assert_eq!(last.key().unwrap().ancestors.len(), MAX_ANCESTORS);
+                    return;
+                }
+            }
+        }
+        panic!("keys may make keys without an end");
     }
 }

@@ -144,7 +144,11 @@ impl Gate {
     pub fn open(run: &Run, spec: &Spec, ix: NodeIx, question: Question, base_urls: BaseUrls, now: Time) -> Self {
         let node = spec.node(ix);
         let bars = matches!(&node.kind, NodeKind::Approval(rules) if rules.require_different_actor);
-        let barred = if bars { run.starters().into_iter().map(str::to_owned).collect() } else { BTreeSet::new() };
+        let barred = if bars {
+            run.starters().into_iter().map(str::to_owned).chain(run.trigger_changers.clone()).collect()
+        } else {
+            BTreeSet::new()
+        };
         let quorum = match &node.kind {
             NodeKind::Approval(Approval { required_approvals: by_groups @ Quorum::From(_), .. }) => Some(by_groups.clone()),
             _ => None,

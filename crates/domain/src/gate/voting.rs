@@ -10,6 +10,7 @@ use crate::error::ApplicationError;
 use crate::flow::{Approval, Quorum};
 use crate::payload::Payload;
 use crate::problem::FieldErrors;
+use crate::run::Run;
 use crate::status::Verdict;
 use crate::time::Time;
 
@@ -60,12 +61,20 @@ pub enum BallotError {
     /// The gate requires approvals of certain groups, and the actor is in none of those whose approvals are missing.
     #[error("the approvals that are missing here must come from {0}")]
     NoPlace(String),
+    /// The gate requires another actor than the one who could have made the trigger start the run.
+    #[error(
+        "whoever last changed the trigger of the flow, or its secret, may not decide this approval, because the trigger started the run"
+    )]
+    TriggerChangerMayNot,
     /// The gate is decided.
     #[error("this approval was {0} already")]
     AlreadyDecided(Verdict),
     /// The deadline of the gate has passed, or its run has ended.
     #[error("this approval is closed: {0}")]
     Closed(&'static str),
+    /// The same person has voted under another name: one of the two made the key of the other, or somebody made the keys of both.
+    #[error("this counts as the vote of the person who has approved as {0}: a key stands for its actor and for whoever made it")]
+    SamePerson(String),
     /// Earlier votes are for another action.
     #[error(
         "others have approved a different action; all approvals must be for the same one, which `votes` shows and `actionSha256` approves"
@@ -83,10 +92,14 @@ impl From<BallotError> for ApplicationError {
     fn from(error: BallotError) -> Self {
         let message = error.to_string();
         match error {
-            BallotError::NotAssigned(_) | BallotError::StarterMayNot | BallotError::NoPlace(_) => Self::Forbidden(message),
-            BallotError::AlreadyDecided(_) | BallotError::Closed(_) | BallotError::ActionDiffers | BallotError::UnknownAction => {
-                Self::Conflict(message)
+            BallotError::NotAssigned(_) | BallotError::StarterMayNot | BallotError::TriggerChangerMayNot | BallotError::NoPlace(_) => {
+                Self::Forbidden(message)
             }
+            BallotError::AlreadyDecided(_)
+            | BallotError::SamePerson(_)
+            | BallotError::Closed(_)
+            | BallotError::ActionDiffers
+            | BallotError::UnknownAction => Self::Conflict(message),
             BallotError::OverrideNotAllowed(fields) => Self::Unprocessable { message, fields },
         }
     }
@@ -103,6 +116,22 @@ enum Choice {
 }
 
 impl Gate {
+    /// Returns why `actor` may not decide the gate, whatever its ballot is. `rules` is the node as the flow has it.
+    pub fn exclusion(&self, rules: &Approval, run: &Run, actor: &Actor) -> Option<BallotError> {
+        if let Some(assignee) = self.assign_to.as_ref().filter(|assignee| !assignee.includes(actor)) {
+            return Some(BallotError::NotAssigned(assignee.clone()));
+        }
+        if !rules.require_different_actor {
+            return None;
+        }
+        let starters = run.starters();
+        if actor.principals.iter().any(|principal| starters.contains(principal.as_str())) {
+            return Some(BallotError::StarterMayNot);
+        }
+        let has_changed = !actor.principals.is_disjoint(&run.trigger_changers);
+        has_changed.then_some(BallotError::TriggerChangerMayNot)
+    }
+
     /// Counts a ballot. `rules` is the node as the flow has it, `starters` are the actors who started the run and those before it.
     /// If the ballot brings an action and the flow has `allowedEdits`, the proposed action must be inline to be compared with it.
     pub fn vote(
@@ -240,8 +269,8 @@ impl Gate {
     /// Compares the ballot with the record: the same again is `Repeated`, a contradiction is an error, a new ballot is none.
     fn if_on_record(&self, actor: &Actor, verdict: Verdict, action_sha256: &str) -> Result<Option<BallotOutcome>, BallotError> {
         if let Some(outcome) = &self.outcome {
-            let decided = outcome.actor.as_ref().is_some_and(|id| actor.same_person(id, &outcome.principals));
-            let voted = decided || (verdict == Verdict::Approved && self.votes.iter().any(|vote| vote.is_of(actor)));
+            let voted = outcome.actor.as_ref() == Some(&actor.id)
+                || (verdict == Verdict::Approved && self.votes.iter().any(|vote| vote.actor == actor.id));
             let same = voted && outcome.verdict == verdict && outcome.decided_sha256 == action_sha256;
             return if same { Ok(Some(BallotOutcome::Repeated)) } else { Err(BallotError::AlreadyDecided(outcome.verdict)) };
         }
@@ -251,7 +280,9 @@ impl Gate {
         if !self.is_open() {
             return Err(BallotError::Closed("its run has ended"));
         }
-        match self.votes.iter().find(|vote| vote.is_of(actor)) {
+        let own = self.votes.iter().find(|vote| vote.actor == actor.id);
+        match own.or_else(|| self.votes.iter().find(|vote| vote.is_of(actor))) {
+            Some(vote) if vote.actor != actor.id && verdict == Verdict::Approved => Err(BallotError::SamePerson(vote.actor.clone())),
             Some(vote) if verdict == Verdict::Approved && vote.action_sha256 == action_sha256 => Ok(Some(BallotOutcome::Repeated)),
             Some(_) if verdict == Verdict::Approved => Err(BallotError::AlreadyDecided(Verdict::Approved)),
             _ => Ok(None),

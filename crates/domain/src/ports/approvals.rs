@@ -38,7 +38,11 @@ impl FoundApproval {
 pub fn barred(gate: &Gate, run: &Run, spec: &Spec) -> BTreeSet<String> {
     let kind = spec.position(&gate.node).map(|ix| &spec.node(ix).kind);
     let requires = matches!(kind, Some(NodeKind::Approval(rules)) if rules.require_different_actor);
-    if requires { run.starters().into_iter().map(str::to_owned).chain(gate.basis.barred.clone()).collect() } else { BTreeSet::new() }
+    if requires {
+        run.starters().into_iter().map(str::to_owned).chain(run.trigger_changers.clone()).chain(gate.basis.barred.clone()).collect()
+    } else {
+        BTreeSet::new()
+    }
 }
 
 /// The versions of flows that this process has read. A version never changes, so each is read once.

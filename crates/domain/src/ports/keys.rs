@@ -22,6 +22,9 @@ pub trait Keys {
 pub trait ApiKeys {
     /// Writes a new key under the SHA-256 of its secret (lower-case hex). `Err(Changed)`: a key with that id or secret exists.
     fn create_key(&self, key: &ApiKey, secret_sha256: &str) -> impl Future<Output = Result<(), CommitError>>;
+    /// Writes a new key as `create_key` does, if the key whose secret has the hash `maker_sha256` is not revoked. `Err(Changed)`: it is, or a
+    /// key with that id or secret exists.
+    fn create_key_under(&self, key: &ApiKey, secret_sha256: &str, maker_sha256: &str) -> impl Future<Output = Result<(), CommitError>>;
     /// Returns keys of an organisation, newest first, revoked and expired ones included.
     fn api_keys(&self, org: &OrgId, window: &Window) -> impl Future<Output = Result<Page<ApiKey>, PortError>>;
     /// Revokes a key for every request that begins after the answer. The first revocation of a key stays. Returns the key as it is

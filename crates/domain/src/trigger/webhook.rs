@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::access::base32;
+use crate::access::{RecordedActor, base32};
 use crate::id::{FlowId, OrgId};
 use crate::json::sha256_hex_of;
 use crate::secret::{Sealed, SecretKind, SecretPlace};
@@ -67,8 +67,12 @@ pub struct WebhookTrigger {
     pub flow: FlowId,
     /// The current secret.
     pub secret: Sealed,
+    /// The actor who made the trigger, or its current secret, and has seen it. A secret that was made before this was kept has none.
+    pub changed_by: Option<RecordedActor>,
     /// The previous secret, and the time until which it still works.
     pub previous: Option<(Sealed, Time)>,
+    /// The actor who made the previous secret.
+    pub previous_changed_by: Option<RecordedActor>,
 }
 
 impl WebhookTrigger {
@@ -84,15 +88,16 @@ impl WebhookTrigger {
 
     /// Returns the trigger with a new secret. The current secret works for another day; the one before it stops working at once.
     #[must_use]
-    pub fn rotated(&self, secret: Sealed, now: Time) -> Self {
+    pub fn rotated(&self, secret: Sealed, by: RecordedActor, now: Time) -> Self {
         let previous = Some((self.secret.clone(), now.plus_seconds(OVERLAP_SECONDS)));
-        Self { secret, previous, ..self.clone() }
+        Self { secret, changed_by: Some(by), previous, previous_changed_by: self.changed_by.clone(), ..self.clone() }
     }
 
-    /// Returns the secrets that work at `now`, the newest first.
-    pub fn valid_at(&self, now: Time) -> impl Iterator<Item = &Sealed> {
-        let previous = self.previous.as_ref().filter(|(_, until)| now < *until).map(|(secret, _)| secret);
-        std::iter::once(&self.secret).chain(previous)
+    /// Returns the secrets that work at `now`, the newest first, each with the actor who made it.
+    pub fn valid_at(&self, now: Time) -> impl Iterator<Item = (&Sealed, Option<&RecordedActor>)> {
+        let previous = self.previous.as_ref().filter(|(_, until)| now < *until);
+        let previous = previous.map(|(secret, _)| (secret, self.previous_changed_by.as_ref()));
+        std::iter::once((&self.secret, self.changed_by.as_ref())).chain(previous)
     }
 }
 
@@ -118,13 +123,22 @@ mod tests {
     #[test]
     fn the_previous_secret_works_for_a_day_and_the_one_before_it_stops_at_once() {
         let [first, second, third] = ["1", "2", "3"].map(Sealed::from_text);
-        let webhook = WebhookTrigger { org: OrgId::new(at(0), 1), flow: FlowId::new(at(0), 1), secret: first, previous: None };
-        let valid = |webhook: &WebhookTrigger, now| webhook.valid_at(now).map(|secret| secret.text().to_owned()).collect::<Vec<_>>();
+        let webhook = WebhookTrigger {
+            org: OrgId::new(at(0), 1),
+            flow: FlowId::new(at(0), 1),
+            secret: first,
+            changed_by: None,
+            previous: None,
+            previous_changed_by: None,
+        };
+        let valid = |webhook: &WebhookTrigger, now| webhook.valid_at(now).map(|(secret, _)| secret.text().to_owned()).collect::<Vec<_>>();
         assert_eq!(valid(&webhook, at(0)), ["1"]);
-        let once = webhook.rotated(second, at(0));
+        let once = webhook.rotated(second, RecordedActor::named("usr_ada"), at(0));
         assert_eq!(valid(&once, at(23 * 60 + 59)), ["2", "1"]);
         assert_eq!(valid(&once, at(24 * 60 + 1)), ["2"]);
-        let twice = once.rotated(third.clone(), at(1));
+        let twice = once.rotated(third.clone(), RecordedActor::named("usr_bob"), at(1));
         assert_eq!(valid(&twice, at(2)), ["3", "2"]);
+        let makers: Vec<_> = twice.valid_at(at(2)).map(|(_, maker)| maker.unwrap().id.as_str()).collect();
+        assert_eq!(makers, ["usr_bob", "usr_ada"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::access::RecordedActor;
+use domain::access::{Actor, RecordedActor};
 use domain::error::ApplicationError;
 use domain::flow::{Flow, FlowStatus};
 use domain::ports::{Clock, CommitError, Entropy, FlowName, Flows, PortError, Vault, WebhookTriggers, spec_of};
@@ -41,7 +41,14 @@ impl<W: WebhookTriggers, V: Vault, C: Clock> WebhookTriggerSecrets<W, V, C> {
     pub async fn create(&self, entropy: &impl Entropy, flow: &Flow, token: &WebhookToken) -> Result<SecretString, PortError> {
         let secret = new_signing_secret([entropy.random(), entropy.random()]);
         let sealed = self.vault.seal(&WebhookTrigger::place_of(flow.org, flow.id), &secret).await?;
-        let webhook = WebhookTrigger { org: flow.org, flow: flow.id, secret: sealed, previous: None };
+        let webhook = WebhookTrigger {
+            org: flow.org,
+            flow: flow.id,
+            secret: sealed,
+            changed_by: flow.trigger_changed_by.clone(),
+            previous: None,
+            previous_changed_by: None,
+        };
         match self.triggers.put_webhook(token, &webhook, None).await {
             Ok(()) => Ok(secret),
             // The random token is in use already. The caller may try again with another one; this one belongs to another flow.
@@ -64,8 +71,8 @@ impl<W: WebhookTriggers, V: Vault, C: Clock> WebhookTriggerSecrets<W, V, C> {
         self.vault.open(&webhook.place(), &webhook.secret).await.map(Some)
     }
 
-    /// Gives the flow's webhook trigger a new secret. The previous secret stays valid for 24 hours.
-    pub async fn rotate(&self, entropy: &impl Entropy, flow: &Flow) -> Result<SecretString, ApplicationError> {
+    /// Gives the flow's webhook trigger a new secret, which `actor` gets to see. The previous secret stays valid for 24 hours.
+    pub async fn rotate(&self, entropy: &impl Entropy, flow: &Flow, actor: &Actor) -> Result<SecretString, ApplicationError> {
         let Some(token) = flow.trigger.webhook_token() else {
             let message = format!("the flow has no webhook: its triggerType is {}", flow.trigger.kind());
             return Err(ApplicationError::Unprocessable { message, fields: FieldErrors::new() });
@@ -73,7 +80,7 @@ impl<W: WebhookTriggers, V: Vault, C: Clock> WebhookTriggerSecrets<W, V, C> {
         let before = self.stored(flow, token).await?.ok_or_else(changed)?;
         let secret = new_signing_secret([entropy.random(), entropy.random()]);
         let sealed = self.vault.seal(&before.place(), &secret).await?;
-        match self.triggers.put_webhook(token, &before.rotated(sealed, self.clock.now()), Some(&before)).await {
+        match self.triggers.put_webhook(token, &before.rotated(sealed, actor.recorded(), self.clock.now()), Some(&before)).await {
             Ok(()) => Ok(secret),
             Err(CommitError::Changed) => Err(changed()),
             Err(CommitError::Port(error)) => Err(error.into()),
@@ -86,8 +93,14 @@ impl<W: WebhookTriggers, V: Vault, C: Clock> WebhookTriggerSecrets<W, V, C> {
         Ok(webhook.filter(|webhook| (webhook.org, webhook.flow) == (flow.org, flow.id)))
     }
 
-    /// Returns the trigger of `token` if `signature` was made with one of its valid secrets.
-    async fn signed(&self, token: Option<&WebhookToken>, body: &[u8], signature: &str) -> Result<Option<WebhookTrigger>, PortError> {
+    /// Returns the trigger of `token` if `signature` was made with one of its valid secrets, and the principals of whoever made that secret or
+    /// the current one.
+    async fn signed(
+        &self,
+        token: Option<&WebhookToken>,
+        body: &[u8],
+        signature: &str,
+    ) -> Result<Option<(WebhookTrigger, BTreeSet<String>)>, PortError> {
         let found = match token {
             Some(token) => self.triggers.webhook(token).await?,
             None => None,
@@ -96,14 +109,18 @@ impl<W: WebhookTriggers, V: Vault, C: Clock> WebhookTriggerSecrets<W, V, C> {
             std::hint::black_box(signature::verify(&SecretString::from(UNUSED_SECRET), body, signature));
             return Ok(None);
         };
-        let mut is_signed = false;
-        for sealed in webhook.valid_at(self.clock.now()) {
-            is_signed |= signature::verify(&self.vault.open(&webhook.place(), sealed).await?, body, signature);
+        let (mut is_signed, mut makers) =
+            (false, webhook.changed_by.iter().flat_map(RecordedActor::all_principals).collect::<BTreeSet<_>>());
+        for (sealed, maker) in webhook.valid_at(self.clock.now()) {
+            if signature::verify(&self.vault.open(&webhook.place(), sealed).await?, body, signature) {
+                is_signed = true;
+                makers.extend(maker.iter().flat_map(|maker| maker.all_principals()));
+            }
         }
-        Ok(is_signed.then_some(webhook))
+        Ok(is_signed.then_some((webhook, makers)))
     }
 
-    /// Returns the flow that a call starts; none if no active flow has this token, or if the call is not signed with one of its valid
+    /// Returns the flow that a call starts, and the principals of whoever has last changed its trigger or its secret; none if no active flow has this token, or if the call is not signed with one of its valid
     /// secrets. The caller must not learn which of these it was.
     pub async fn flow_of_call(
         &self,
@@ -111,11 +128,12 @@ impl<W: WebhookTriggers, V: Vault, C: Clock> WebhookTriggerSecrets<W, V, C> {
         token: Option<&WebhookToken>,
         body: &[u8],
         signature: &str,
-    ) -> Result<Option<Flow>, PortError> {
-        let Some(webhook) = self.signed(token, body, signature).await? else { return Ok(None) };
+    ) -> Result<Option<(Flow, BTreeSet<String>)>, PortError> {
+        let Some((webhook, makers)) = self.signed(token, body, signature).await? else { return Ok(None) };
         let flow = flows.flow(&webhook.org, &FlowName::Id(webhook.flow)).await?;
         // A token counts only as long as the flow itself names it.
-        Ok(flow.filter(|flow| flow.status == FlowStatus::Active && flow.trigger.webhook_token() == token))
+        let flow = flow.filter(|flow| flow.status == FlowStatus::Active && flow.trigger.webhook_token() == token);
+        Ok(flow.map(|flow| (flow, makers)))
     }
 }
 
@@ -128,6 +146,8 @@ fn changed() -> ApplicationError {
 pub struct TriggerDelivery<'a> {
     /// The flow that it starts.
     pub flow: &'a Flow,
+    /// The principals of whoever has last changed its trigger or its secret.
+    pub trigger_changers: BTreeSet<String>,
     /// The input of the run.
     pub input: Value,
     /// The delivery id that the sender gave it.
@@ -138,7 +158,7 @@ impl<P: Ports> Engine<P> {
     /// Creates a run for a delivery and starts it. A delivery id that was used before returns its run again, whatever the body is: a
     /// sender that repeats a delivery may write the same content in other bytes, or with another time of sending in it.
     pub async fn deliver(&self, entropy: &impl Entropy, delivery: TriggerDelivery<'_>) -> Result<Started, ApplicationError> {
-        let TriggerDelivery { flow, input, id } = delivery;
+        let TriggerDelivery { flow, trigger_changers, input, id } = delivery;
         let spec = spec_of(&self.flows, flow, flow.version).await?;
         let key = id.map(|key| IdempotencyKey {
             scope: format!("{}#deliveries", flow.id),
@@ -146,7 +166,7 @@ impl<P: Ports> Engine<P> {
             body_sha256: String::new(),
             seconds: REMEMBER_SECONDS,
         });
-        let (starter, trigger_changers) = (RecordedActor::named(ACTOR), BTreeSet::new());
+        let starter = RecordedActor::named(ACTOR);
         let request = NewRunRequest {
             flow,
             version: flow.version,

@@ -8,7 +8,7 @@ use domain::time::Time;
 use engine::Ticked;
 use futures_util::future::join_all;
 use serde_json::json;
-use testkit::build::{Maker, at, chain};
+use testkit::build::{Maker, actor, at, chain};
 use testkit::{Deployment, Fate, Stage, block_on};
 
 /// Every quarter of an hour, from a quarter past on.
@@ -205,4 +205,20 @@ fn executions_that_are_refused_are_started_again_in_the_same_tick() {
     world.faults.clear();
     assert_eq!(world.reconcile().unwrap(), 1);
     assert_eq!(world.executions.all().len(), 1);
+}
+
+#[test]
+fn a_run_of_the_clock_knows_who_last_changed_the_schedule() {
+    let world = world();
+    let mut changed = world.flow.clone();
+    changed.trigger = quarterly(900);
+    changed.trigger_changed_by = Some(actor("usr_ada").recorded());
+    block_on(&world.clock, world.store.update_flow(&world.flow, &changed, None)).unwrap();
+    world.clock.set(at(900));
+    assert_eq!(ticked(&world).created, 1);
+    let run = world.store.all_runs().remove(0);
+    assert_eq!((run.trigger_changers, run.started_by.as_str()), (["usr_ada".to_owned()].into(), "trigger:cron"));
+    // Moving the schedule on changes nothing of it.
+    let flow = block_on(&world.clock, world.store.flow(&world.org, &FlowName::Id(world.flow.id))).unwrap().unwrap();
+    assert_eq!(flow.trigger_changed_by, changed.trigger_changed_by);
 }

@@ -8,7 +8,7 @@ use domain::trigger::WebhookToken;
 use engine::{Started, TriggerDelivery, WebhookTriggerSecrets};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use testkit::build::chain;
+use testkit::build::{actor, chain};
 use testkit::{Deployment, Fate, ManualClock, Memory, MemoryVault, block_on};
 
 const BODY: &[u8] = br#"{"order": 7}"#;
@@ -44,11 +44,11 @@ impl Hooked {
     }
 
     fn rotate(&self) -> SecretString {
-        block_on(&self.world.clock, self.secrets.rotate(&self.world.entropy, &self.world.flow)).unwrap()
+        block_on(&self.world.clock, self.secrets.rotate(&self.world.entropy, &self.world.flow, &actor("usr_ada"))).unwrap()
     }
 
     fn deliver(&self, input: Value, id: Option<&str>) -> Option<Result<Started, domain::error::ApplicationError>> {
-        let delivery = TriggerDelivery { flow: &self.world.flow, input, id: id.map(str::to_owned) };
+        let delivery = TriggerDelivery { flow: &self.world.flow, trigger_changers: [].into(), input, id: id.map(str::to_owned) };
         self.world.call(self.world.engine.deliver(&self.world.entropy, delivery))
     }
 }
@@ -106,9 +106,10 @@ fn two_who_rotate_at_the_same_time_do_not_take_each_others_secret_away() {
     let (faster, secrets) = (hooked.world.clone(), hooked.secrets.clone());
     let flow = hooked.world.flow.clone();
     hooked.world.faults.just_before("put_webhook", 1, move || {
-        block_on(&faster.clock, secrets.rotate(&faster.entropy, &flow)).unwrap();
+        block_on(&faster.clock, secrets.rotate(&faster.entropy, &flow, &actor("usr_ada"))).unwrap();
     });
-    let slower = block_on(&hooked.world.clock, hooked.secrets.rotate(&hooked.world.entropy, &hooked.world.flow)).unwrap_err();
+    let slower =
+        block_on(&hooked.world.clock, hooked.secrets.rotate(&hooked.world.entropy, &hooked.world.flow, &actor("usr_bob"))).unwrap_err();
     assert!(matches!(slower, domain::error::ApplicationError::Conflict(_)), "{slower}");
     assert!(hooked.admits_signed_with(&hooked.secret), "what senders have is still good");
 }
@@ -118,13 +119,14 @@ fn a_flow_without_a_webhook_has_no_secret_and_nothing_to_rotate() {
     let world = Deployment::of(&chain(1));
     let secrets = WebhookTriggerSecrets { triggers: world.store.clone(), vault: MemoryVault, clock: world.clock.clone() };
     assert!(block_on(&world.clock, secrets.secret(&world.flow)).unwrap().is_none());
-    let refused = block_on(&world.clock, secrets.rotate(&world.entropy, &world.flow)).unwrap_err();
+    let refused = block_on(&world.clock, secrets.rotate(&world.entropy, &world.flow, &actor("usr_ada"))).unwrap_err();
     assert_eq!(refused.to_string(), "the flow has no webhook: its triggerType is api");
     // And one that has just left its webhook is no failure of ours.
     let hooked = Hooked::new();
     block_on(&hooked.world.clock, hooked.world.store.delete_webhook(&hooked.token, hooked.world.flow.created_at)).unwrap();
     assert!(block_on(&hooked.world.clock, hooked.secrets.secret(&hooked.world.flow)).unwrap().is_none());
-    let refused = block_on(&hooked.world.clock, hooked.secrets.rotate(&hooked.world.entropy, &hooked.world.flow)).unwrap_err();
+    let refused =
+        block_on(&hooked.world.clock, hooked.secrets.rotate(&hooked.world.entropy, &hooked.world.flow, &actor("usr_bob"))).unwrap_err();
     assert!(matches!(refused, domain::error::ApplicationError::Conflict(_)), "{refused}");
 }
 
@@ -151,7 +153,7 @@ fn two_deliveries_of_one_name_at_the_same_time_start_one_run() {
     let faster = Hooked { world: hooked.world.clone(), ..Hooked::new() };
     let flow = hooked.world.flow.clone();
     hooked.world.faults.just_before("create", 1, move || {
-        let delivery = TriggerDelivery { flow: &flow, input: json!(1), id: Some("d".to_owned()) };
+        let delivery = TriggerDelivery { flow: &flow, trigger_changers: [].into(), input: json!(1), id: Some("d".to_owned()) };
         faster.world.call(faster.world.engine.deliver(&faster.world.entropy, delivery)).unwrap().unwrap();
     });
     assert!(hooked.deliver(json!(2), Some("d")).unwrap().unwrap().repeated);
@@ -171,4 +173,25 @@ fn a_delivery_that_is_cut_short_anywhere_and_comes_again_has_one_run() {
             assert_eq!(hooked.world.play_to_end(run).status, RunStatus::Succeeded, "{fate:?} of call {nth}");
         }
     }
+}
+
+#[test]
+fn whoever_made_the_secret_that_a_call_is_signed_with_is_known() {
+    let hooked = Hooked::new();
+    let makers = |secret: &SecretString| {
+        let signature = sign(secret, BODY);
+        let call = hooked.secrets.flow_of_call(&hooked.world.store, Some(&hooked.token), BODY, &signature);
+        block_on(&hooked.world.clock, call).unwrap().unwrap().1
+    };
+    let rotate =
+        |name: &str| block_on(&hooked.world.clock, hooked.secrets.rotate(&hooked.world.entropy, &hooked.world.flow, &actor(name))).unwrap();
+    assert!(makers(&hooked.secret).is_empty(), "it was made before this was kept");
+    let bobs = rotate("usr_bob");
+    assert_eq!(makers(&bobs), ["usr_bob".to_owned()].into());
+    let adas = rotate("usr_ada");
+    assert_eq!(makers(&adas), ["usr_ada".to_owned()].into(), "bob does not know this secret");
+    assert_eq!(makers(&bobs), ["usr_ada".to_owned(), "usr_bob".to_owned()].into(), "his own works for a day more");
+    let delivery = TriggerDelivery { flow: &hooked.world.flow, trigger_changers: makers(&adas), input: json!({}), id: None };
+    let started = hooked.world.call(hooked.world.engine.deliver(&hooked.world.entropy, delivery)).unwrap().unwrap();
+    assert_eq!(hooked.world.run(started.run.id).trigger_changers, ["usr_ada".to_owned()].into());
 }

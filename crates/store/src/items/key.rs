@@ -34,6 +34,9 @@ pub(crate) struct KeyItem {
     /// Only if they are more than the actor and `createdBy`: the maker of the key was a key made for another name itself.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     principals: BTreeSet<String>,
+    /// The keys that it descends from. Items of earlier versions do not have it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ancestors: Vec<KeyId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     valid_until: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +66,7 @@ impl KeyItem {
                 .filter(|principals| **principals != Actor::principals_of_key(&key.actor.id, &key.created_by))
                 .cloned()
                 .unwrap_or_default(),
+            ancestors: key.ancestors.clone(),
             valid_until: key.valid_until,
             revoked_at: key.revoked.as_ref().map(|revocation| revocation.at),
             revoked_by: key.revoked.as_ref().map(|revocation| revocation.by.clone()),
@@ -82,6 +86,7 @@ impl KeyItem {
             grants: self.scopes.iter().map(|scope| scope.parse().map_err(corrupt)).collect::<Result<_, _>>()?,
             limits: OwnLimits { reads: self.reads_a_minute, writes: self.writes_a_minute },
             created_by: self.created_by,
+            ancestors: self.ancestors,
             valid_until: self.valid_until,
             revoked: self.revoked_at.map(|at| Revocation { at, by: self.revoked_by.unwrap_or_default() }),
             last_used_at: self.used_at,

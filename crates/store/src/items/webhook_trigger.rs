@@ -1,5 +1,6 @@
 //! The item of a webhook trigger. Its key is the hash of its token.
 
+use domain::access::RecordedActor;
 use domain::id::{FlowId, OrgId};
 use domain::secret::Sealed;
 use domain::time::Time;
@@ -16,6 +17,11 @@ pub(crate) struct TriggerItem {
     org: OrgId,
     flow: FlowId,
     secret: Sealed,
+    /// Items of earlier versions have neither of these two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    changed_by: Option<RecordedActor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous_changed_by: Option<RecordedActor>,
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_secret: Option<Sealed>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,12 +72,21 @@ impl TriggerItem {
             org: webhook.org,
             flow: webhook.flow,
             secret: webhook.secret.clone(),
+            changed_by: webhook.changed_by.clone(),
+            previous_changed_by: webhook.previous_changed_by.clone(),
             previous_secret,
             previous_until,
         }
     }
 
     fn into_trigger(self) -> WebhookTrigger {
-        WebhookTrigger { org: self.org, flow: self.flow, secret: self.secret, previous: self.previous_secret.zip(self.previous_until) }
+        WebhookTrigger {
+            org: self.org,
+            flow: self.flow,
+            secret: self.secret,
+            changed_by: self.changed_by,
+            previous: self.previous_secret.zip(self.previous_until),
+            previous_changed_by: self.previous_changed_by,
+        }
     }
 }

@@ -9,6 +9,11 @@ use domain::ports::{CommitError, FlowName, Flows, Page, PortError, Window};
 use super::lists::cut;
 use super::{Memory, State};
 
+/// Returns the flow as the index of the table has it.
+fn as_listed(flow: &Flow) -> Flow {
+    Flow { updated_by: None, trigger_changed_by: None, ..flow.clone() }
+}
+
 impl State {
     fn create_flow(&mut self, flow: &Flow, version: &Version) -> Result<(), CommitError> {
         let (slug, id) = ((flow.org, flow.slug.clone()), (flow.org, flow.id));
@@ -45,7 +50,7 @@ impl State {
     }
 
     fn flows(&self, org: &OrgId, window: &Window) -> Page<Flow> {
-        let newest_first: Vec<Flow> = self.flows.values().rev().filter(|flow| flow.org == *org).cloned().collect();
+        let newest_first: Vec<Flow> = self.flows.values().rev().filter(|flow| flow.org == *org).map(as_listed).collect();
         let mut page = cut(&newest_first, window, |flow| flow.id.to_string(), |key, after| key < after);
         page.rows.retain(|flow| {
             let is_readable = !self.unreadable.contains(&flow.id.to_string());

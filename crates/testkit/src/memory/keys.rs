@@ -31,6 +31,13 @@ impl State {
         Ok(())
     }
 
+    fn create_key_under(&mut self, key: &ApiKey, secret_sha256: &str, maker_sha256: &str) -> Result<(), CommitError> {
+        if self.keys.get(maker_sha256).is_none_or(|maker| maker.revoked.is_some()) {
+            return Err(CommitError::Changed);
+        }
+        self.create_key(key, secret_sha256)
+    }
+
     fn api_keys(&self, org: &OrgId, window: &Window) -> Page<ApiKey> {
         let mut newest_first: Vec<ApiKey> = self.keys.values().filter(|key| key.org == *org).cloned().collect();
         newest_first.sort_by_key(|key| std::cmp::Reverse(key.id));
@@ -53,6 +60,10 @@ impl Keys for Memory {
 impl ApiKeys for Memory {
     async fn create_key(&self, key: &ApiKey, secret_sha256: &str) -> Result<(), CommitError> {
         self.faults.call("create_key", true, || self.state().create_key(key, secret_sha256)).await
+    }
+
+    async fn create_key_under(&self, key: &ApiKey, secret_sha256: &str, maker_sha256: &str) -> Result<(), CommitError> {
+        self.faults.call("create_key_under", true, || self.state().create_key_under(key, secret_sha256, maker_sha256)).await
     }
 
     async fn api_keys(&self, org: &OrgId, window: &Window) -> Result<Page<ApiKey>, PortError> {

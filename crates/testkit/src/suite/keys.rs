@@ -2,7 +2,7 @@
 
 use domain::access::{ApiKey, Bucket, Limits, Minute, OwnLimits, Revocation, Scope, Usage};
 use domain::json::sha256_hex_of;
-use domain::ports::{Admission, ApiKeys, CommitError, Keys, Window};
+use domain::ports::{Admission, ApiKeys, CommitError, Keys, Window, revoke_with_descendants};
 use domain::time::Time;
 use futures_util::future::join_all;
 
@@ -57,6 +57,8 @@ pub async fn a_key_is_admitted_with_every_field(store: &impl Subject) {
     full.actor.teams = ["payments".to_owned()].into();
     full.limits = OwnLimits { reads: Some(7), writes: Some(1_000) };
     full.valid_until = Some(at(10_000));
+    full.ancestors = vec![bare.id, maker.key(org, actor("usr_root"), &[]).id];
+    full.actor.principals = ["billing-service".to_owned(), "usr_ada".to_owned(), "usr_root".to_owned()].into();
     for key in [bare, full] {
         let hash = keep(store, &key).await;
         for (seconds, hour) in [(61, 0), (3_599, 0), (3_600, 3_600)] {
@@ -221,4 +223,51 @@ pub async fn keys_of_another_organisation_are_not_found(store: &impl Subject) {
     let page = store.table().api_keys(&theirs, &page(None, 0, 5)).await.unwrap();
     assert_eq!((page.rows, page.next, page.total), (vec![], None, 0));
     assert_eq!(used(store, &hash, reads(), at(0)).await, 1);
+}
+
+/// A key that is revoked makes no more keys; one that is not does.
+pub async fn a_revoked_key_makes_no_key(store: &impl Subject) {
+    let maker = Maker::new(61);
+    let org = maker.org();
+    let parent = maker.key(org, actor("usr_ada"), &["api:manage"]);
+    let hash = keep(store, &parent).await;
+    let child = ApiKey { ancestors: vec![parent.id], ..maker.key(org, actor("usr_ada"), &["read"]) };
+    store.table().create_key_under(&child, &hash_of(&child), &hash).await.unwrap();
+    assert_eq!(used(store, &hash_of(&child), reads(), at(0)).await, 1);
+    let late = maker.key(org, actor("usr_ada"), &["read"]);
+    let unknown = store.table().create_key_under(&late, &hash_of(&late), &hash_of(&late)).await;
+    assert!(matches!(unknown, Err(CommitError::Changed)), "{unknown:?}");
+    store.table().revoke_key(&org, &parent.id, &Revocation { at: at(1), by: "usr_eve".to_owned() }).await.unwrap();
+    let refused = store.table().create_key_under(&late, &hash_of(&late), &hash).await;
+    assert!(matches!(refused, Err(CommitError::Changed)), "{refused:?}");
+    assert_eq!(admit(store, &hash_of(&late), reads(), at(1)).await, Admission::Unknown);
+}
+
+/// What a key has made goes with it, to the last generation, and nothing else does.
+pub async fn a_key_is_revoked_with_what_it_has_made(store: &impl Subject) {
+    let maker = Maker::new(62);
+    let org = maker.org();
+    let under = |ancestors: &[&ApiKey]| {
+        let ancestors = ancestors.iter().map(|key| key.id).collect();
+        ApiKey { ancestors, ..maker.key(org, actor("usr_ada"), &["api:manage", "read"]) }
+    };
+    let root = under(&[]);
+    let parent = under(&[&root]);
+    let (child, other) = (under(&[&root, &parent]), under(&[&root]));
+    let grandchild = under(&[&root, &parent, &child]);
+    let many: Vec<ApiKey> = (0..120).map(|_| under(&[&root, &parent])).collect();
+    for key in [&root, &parent, &child, &other, &grandchild].into_iter().chain(&many) {
+        keep(store, key).await;
+    }
+    let revocation = Revocation { at: at(5), by: "usr_eve".to_owned() };
+    let revoked = revoke_with_descendants(store.table(), &org, &parent.id, &revocation).await.unwrap().unwrap();
+    assert_eq!((revoked.id, revoked.revoked), (parent.id, Some(revocation.clone())));
+    for key in [&parent, &child, &grandchild].into_iter().chain(&many) {
+        assert_eq!(admit(store, &hash_of(key), reads(), at(6)).await, Admission::Unknown);
+    }
+    for key in [&root, &other] {
+        assert_eq!(used(store, &hash_of(key), reads(), at(6)).await, 1);
+    }
+    let elsewhere = revoke_with_descendants(store.table(), &maker.org(), &root.id, &revocation).await.unwrap();
+    assert_eq!(elsewhere, None);
 }

@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::Subject;
-use crate::build::{Maker, at, chain};
+use crate::build::{Maker, actor, at, chain};
 
 fn is_changed(result: &Result<(), CommitError>) {
     assert!(matches!(result, Err(CommitError::Changed)), "expected a refusal, got {result:?}");
@@ -77,7 +77,14 @@ pub async fn the_trigger_of_a_flow_reads_back(store: &impl Subject) {
 pub async fn a_webhook_is_found_by_its_token_until_it_is_deleted(store: &impl Subject) {
     let (maker, table) = (Maker::new(61), store.table());
     let [token, other] = [[7, 8], [8, 7]].map(WebhookToken::new);
-    let webhook = WebhookTrigger { org: maker.org(), flow: maker.flow_id(), secret: Sealed::from_text("first"), previous: None };
+    let webhook = WebhookTrigger {
+        org: maker.org(),
+        flow: maker.flow_id(),
+        secret: Sealed::from_text("first"),
+        changed_by: Some(actor("usr_ada").recorded()),
+        previous: None,
+        previous_changed_by: Some(actor("usr_bob").recorded()),
+    };
     assert_eq!(table.webhook(&token).await.unwrap(), None);
     is_changed(&table.put_webhook(&token, &webhook, Some(&webhook)).await);
     table.put_webhook(&token, &webhook, None).await.unwrap();
@@ -85,17 +92,21 @@ pub async fn a_webhook_is_found_by_its_token_until_it_is_deleted(store: &impl Su
     assert_eq!(table.webhook(&token).await.unwrap(), Some(webhook.clone()));
     assert_eq!(table.webhook(&other).await.unwrap(), None);
 
-    let rotated = webhook.rotated(Sealed::from_text("second"), at(0));
+    let rotated = webhook.rotated(Sealed::from_text("second"), actor("usr_eve").recorded(), at(0));
     table.put_webhook(&token, &rotated, Some(&webhook)).await.unwrap();
     assert_eq!(table.webhook(&token).await.unwrap(), Some(rotated.clone()));
-    is_changed(&table.put_webhook(&token, &webhook.rotated(Sealed::from_text("third"), at(1)), Some(&webhook)).await);
+    is_changed(
+        &table.put_webhook(&token, &webhook.rotated(Sealed::from_text("third"), actor("usr_eve").recorded(), at(1)), Some(&webhook)).await,
+    );
     assert_eq!(table.webhook(&token).await.unwrap(), Some(rotated.clone()));
 
     for _ in 0..2 {
         table.delete_webhook(&token, at(2)).await.unwrap();
         assert_eq!(table.webhook(&token).await.unwrap(), None);
     }
-    is_changed(&table.put_webhook(&token, &rotated.rotated(Sealed::from_text("fourth"), at(3)), Some(&rotated)).await);
+    is_changed(
+        &table.put_webhook(&token, &rotated.rotated(Sealed::from_text("fourth"), actor("usr_eve").recorded(), at(3)), Some(&rotated)).await,
+    );
 }
 
 /// A flow is due from its due time on, and never without one.

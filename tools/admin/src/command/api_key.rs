@@ -32,6 +32,7 @@ pub async fn create(table: &Table, options: KeyOptions, now: Time) -> Result<Str
         grants: grants(options.scopes),
         limits: OwnLimits { reads: options.reads_per_minute, writes: options.writes_per_minute },
         created_by: ADMIN_TOOL.to_owned(),
+        ancestors: Vec::new(),
         valid_until: options.expires_at,
         revoked: None,
         last_used_at: None,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use domain::network::PrivateRange;
 use url::{Host, Url};
 
-use crate::egress::address::Class;
+use crate::address::Class;
 
 /// What a deployment allows besides https to public addresses (`EGRESS_ALLOW`). The default allows nothing more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,7 +37,8 @@ impl FromStr for Egress {
 
 /// Why a request was not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum EgressDenial {
+#[expect(missing_docs, reason = "the message of each variant says it")]
+pub enum EgressDenial {
     #[error("this deployment sends over https only; use an https URL")]
     Plain,
     #[error("`{0}` URLs cannot be called; use an https URL")]
@@ -55,7 +56,7 @@ pub(crate) enum EgressDenial {
 impl EgressDenial {
     /// Returns the addresses of the target if the only reason for the denial is that they are private: the organisation may have the
     /// range open.
-    pub(crate) fn private(&self) -> Option<&[IpAddr]> {
+    pub fn private(&self) -> Option<&[IpAddr]> {
         let addresses = match self {
             Self::Literal { address, .. } => std::slice::from_ref(address),
             Self::Resolved { addresses, .. } => addresses,
@@ -73,7 +74,7 @@ impl Egress {
     }
 
     /// Checks what the URL alone shows. An IP literal never reaches the resolver, so it is checked here.
-    pub(crate) fn check(self, url: &Url, open: &[PrivateRange]) -> Result<(), EgressDenial> {
+    pub fn check(self, url: &Url, open: &[PrivateRange]) -> Result<(), EgressDenial> {
         let host = url.host().ok_or(EgressDenial::NoHost)?;
         let (literal, local) = match host {
             Host::Ipv4(address) => (Some(IpAddr::V4(address)), address.is_loopback()),
@@ -94,7 +95,7 @@ impl Egress {
     }
 
     /// Checks what a name resolved to. One forbidden address among several is enough for a denial: no honest name has one.
-    pub(crate) fn check_resolved(self, host: &str, addresses: &[IpAddr], open: &[PrivateRange]) -> Result<(), EgressDenial> {
+    pub fn check_resolved(self, host: &str, addresses: &[IpAddr], open: &[PrivateRange]) -> Result<(), EgressDenial> {
         let forbidden = addresses.iter().find_map(|address| {
             let class = Class::of(*address)?;
             (!self.permits(class, *address, open)).then_some(class)

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An address that is not a public host on the internet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Class {
+#[expect(missing_docs, reason = "the variants are called as their ranges are")]
+pub enum Class {
     /// The metadata service of a cloud, which gives machines their credentials, at any kind of address.
     Metadata,
     Unspecified,
@@ -106,12 +107,12 @@ const GLOBAL_UNICAST: Ipv6Addr = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
 
 impl Class {
     /// Whether the operator may open addresses of this class to an organisation: those of private networks.
-    pub(crate) fn can_be_opened(self) -> bool {
+    pub fn can_be_opened(self) -> bool {
         matches!(self, Self::Private | Self::SharedCarrier | Self::UniqueLocal)
     }
 
     /// Returns the class of an address; `None` if it is public.
-    pub(crate) fn of(address: IpAddr) -> Option<Self> {
+    pub fn of(address: IpAddr) -> Option<Self> {
         match address {
             IpAddr::V4(address) => Self::of_v4(address),
             IpAddr::V6(address) => Self::of_v6(address),
