@@ -1,0 +1,1 @@
+export default function Todo(_: { runId?: string; slug?: string; tab?: string }) { return null; }
