@@ -23,6 +23,11 @@ export function personName(actor: string | null | undefined, identity: Identity 
   return actor ?? "nobody";
 }
 
+export function firstName(actor: string | null | undefined, identity: Identity | undefined): string {
+  const name = personName(actor, identity);
+  return identity?.method === "login" ? (name.split(" ")[0] ?? name) : name;
+}
+
 /** Returns a value as it is shown in a line: a text as it is, anything else as JSON. */
 export function inlineText(value: Json | undefined): string {
   if (value === undefined) return "";

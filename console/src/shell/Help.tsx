@@ -1,3 +1,4 @@
+import type { ReactNode } from "react";
 import { Dialog } from "../components/basic";
 import { MOD } from "../lib/keys";
 
@@ -17,7 +18,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["?", "This list"],
 ];
 
-export function Help({ onClose }: { onClose: () => void }) {
+export function Help({ onClose, children }: { onClose: () => void; children: ReactNode }) {
   return (
     <Dialog title="Keys" onClose={onClose}>
       <dl className="keys">
@@ -31,6 +32,7 @@ export function Help({ onClose }: { onClose: () => void }) {
         ))}
       </dl>
       <p className="quiet">Letters are off while you type in a field. An edited approval, and several at once, are never a single key.</p>
+      {children}
     </Dialog>
   );
 }

@@ -60,17 +60,26 @@ export function Shell({ page, inboxCount, aside, hideNav = false, children }: Pr
           ))}
         </ul>
         <div className="nav-aside">{aside}</div>
-        <Account isOpenHelp={() => setHelp(true)} />
+        <Account />
+        <div className="account-buttons">
+          <button type="button" className="key-button" aria-label="You, and the keys" onClick={() => setHelp(true)}>
+            <Kbd>?</Kbd>
+          </button>
+        </div>
       </nav>
       <main id="main" tabIndex={-1}>
         {children}
       </main>
-      {isHelp && <Help onClose={() => setHelp(false)} />}
+      {isHelp && (
+        <Help onClose={() => setHelp(false)}>
+          <Account />
+        </Help>
+      )}
     </div>
   );
 }
 
-function Account({ isOpenHelp }: { isOpenHelp: () => void }) {
+function Account() {
   const me = useQuery(meQuery).data;
   const queries = useQueryClient();
   const [theme, setTheme] = useState<Theme>(readTheme);
@@ -91,7 +100,7 @@ function Account({ isOpenHelp }: { isOpenHelp: () => void }) {
           <span>{zone()}</span>
         </div>
       )}
-      <div className="account-buttons">
+      <div className="account-choices">
         <label>
           <span className="sr-only">Colours</span>
           <select
@@ -102,16 +111,13 @@ function Account({ isOpenHelp }: { isOpenHelp: () => void }) {
               applyTheme(next);
             }}
           >
-            <option value="system">As the system</option>
+            <option value="system">System</option>
             <option value="light">Light</option>
             <option value="dark">Dark</option>
           </select>
         </label>
         <button type="button" className="link" onClick={() => void out()}>
           Sign out
-        </button>
-        <button type="button" className="key-button" aria-label="Keys" onClick={isOpenHelp}>
-          <Kbd>?</Kbd>
         </button>
       </div>
     </div>

@@ -4,7 +4,7 @@ import { decisionsQuery, runQuery, stepPartQuery } from "../../api/queries";
 import type { Approval, Me, Step } from "../../api/types";
 import { Fold, Skeleton } from "../../components/basic";
 import { DataView } from "../../components/DataView";
-import { bytesText, personName, plural } from "../../lib/format";
+import { bytesText, firstName, personName, plural } from "../../lib/format";
 import { byteLength } from "../../lib/canonical";
 import { isObject, type Json, writeJson } from "../../lib/json";
 import { Link } from "../../lib/router";
@@ -70,7 +70,7 @@ function Section({ title, meta, side, children }: { title: ReactNode; meta?: Rea
   return (
     <section>
       <header className="section-head">
-        <h3>{title}</h3>
+        <h2>{title}</h2>
         {meta !== undefined && <span className="meta">{meta}</span>}
         {side !== undefined && <span className="side">{side}</span>}
       </header>
@@ -185,7 +185,7 @@ function Earlier({ approval, me }: { approval: Approval; me: Me | undefined }) {
                 <Link to={`approvals/${row.approvalId}`}>{row.actionLabel}</Link>
               </td>
               <td>{row.verdict === "approved" ? (row.edited ? "with an edit" : "as proposed") : row.verdict}</td>
-              <td>{row.actor !== null && row.actor !== undefined && row.actor === me?.actor ? "you" : personName(row.actor, row.identity)}</td>
+              <td>{row.actor !== null && row.actor !== undefined && row.actor === me?.actor ? "you" : firstName(row.actor, row.identity)}</td>
             </tr>
           ))}
         </tbody>

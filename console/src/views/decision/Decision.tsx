@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
 import { approvalQuery, client, meQuery, stepPartQuery } from "../../api/queries";
 import { approve, type ApproveBody, reject, requestChanges } from "../../api/endpoints";
 import { useConnection } from "../../api/connection";
@@ -9,8 +9,9 @@ import { DiffView } from "../../components/DiffView";
 import { announce } from "../../lib/announce";
 import { countLeaves, differences } from "../../lib/diff";
 import { forgetDraft } from "../../lib/drafts";
-import { bytesText, personName } from "../../lib/format";
+import { bytesText, firstName as firstNameOf, personName } from "../../lib/format";
 import { isObject, type Json } from "../../lib/json";
+import { useMedia } from "../../lib/media";
 import { MOD, useKeys } from "../../lib/keys";
 import { approveSoon } from "../inbox/pending";
 import { endOf, inbox } from "../inbox/store";
@@ -52,14 +53,20 @@ function Loaded({ approval, me, isWhole, onNext }: { approval: Approval; me: Me 
   const isElsewhere = approval.proposedAction === undefined && approval.proposedActionRef !== undefined;
   const part = useQuery({ ...stepPartQuery(approval.runId, approval.nodeId, "proposedAction"), enabled: isElsewhere });
   const proposed = isElsewhere ? part.data : (approval.proposedAction ?? null);
+  // Side by side where there is room; below each other, the context goes before the action, and on a phone behind it.
+  const isWide = useMedia("(min-width: 1200px)");
+  const isPhone = useMedia("(max-width: 899px)");
+  const context = <Context approval={approval} me={me} />;
   const ended = approval.status !== undefined && approval.status !== "open";
   return (
     <article className="decision" aria-label={approval.actionLabel}>
       <Facts approval={approval} />
       <div className="decision-body">
-        <div className="pane" tabIndex={-1}>
-          <Context approval={approval} me={me} />
-        </div>
+        {!(isPhone && !ended && proposed !== undefined) && (
+          <div className="pane" tabIndex={-1}>
+            {context}
+          </div>
+        )}
         <div className="action-column">
           {proposed === undefined ? (
             <div className="action-scroll">
@@ -72,7 +79,7 @@ function Loaded({ approval, me, isWhole, onNext }: { approval: Approval; me: Me 
           ) : ended ? (
             <Ended approval={approval} proposed={proposed} onNext={onNext} />
           ) : (
-            <Action approval={approval} proposed={proposed} me={me} isWhole={isWhole} onNext={onNext} />
+            <Action approval={approval} proposed={proposed} me={me} isWhole={isWhole} isPhone={isPhone} context={isPhone && !isWide ? context : undefined} onNext={onNext} />
           )}
         </div>
       </div>
@@ -91,10 +98,13 @@ interface ActionProps {
   me: Me | undefined;
   /** Whether the approval was read by itself: only then is it known what was shown. */
   isWhole: boolean;
+  isPhone: boolean;
+  /** The context, if it stands among the parts of the action. */
+  context: ReactNode;
   onNext: Props["onNext"];
 }
 
-function Action({ approval, proposed, me, isWhole, onNext }: ActionProps) {
+function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: ActionProps) {
   const votes = approval.votes ?? [];
   const first = votes.find((vote) => vote.action !== undefined);
   const isSecond = votes.length > 0;
@@ -102,6 +112,7 @@ function Action({ approval, proposed, me, isWhole, onNext }: ActionProps) {
   const state = useAction(approval.id, base, isSecond ? [] : approval.allowedEdits);
   const bytes = useBytes(isSecond ? { ...approval, proposedSha256: votes[0]?.actionSha256 } : approval, state, state.refuse);
   const [mode, setMode] = useState<Mode>("approve");
+  const [hasNote, setHasNote] = useState(false);
   const [isBusy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState<Refusal>();
   const [isJson, setJson] = useState(() => state.draft.json !== undefined || countLeaves(base) > MOST_FIELDS);
@@ -113,7 +124,7 @@ function Action({ approval, proposed, me, isWhole, onNext }: ActionProps) {
   const { isEdited, draft } = state;
   const mine = votes.some((vote) => vote.actor === me?.actor);
   const cannot = cannotDecide(approval, mine);
-  const firstName = first === undefined ? undefined : personName(first.actor, first.identity);
+  const firstName = first === undefined ? undefined : firstNameOf(first.actor, first.identity);
   const blocked = isBusy || offline || cannot !== undefined || expired || refusal?.kind === "lost";
   const text = draft.note.trim() === "" ? undefined : draft.note;
   const common = { approvalId: approval.id, nodeId: approval.nodeId, shownSha256: approval.shownSha256, note: text };
@@ -152,6 +163,7 @@ function Action({ approval, proposed, me, isWhole, onNext }: ActionProps) {
     }
   };
 
+  const showsNote = !isPhone || hasNote || mode !== "approve" || draft.note !== "";
   const focusNote = () => setTimeout(() => note.current?.focus());
   const start = (next: Mode) => {
     if (cannot !== undefined || expired) return;
@@ -202,7 +214,7 @@ function Action({ approval, proposed, me, isWhole, onNext }: ActionProps) {
         )}
         <section>
           <header className="section-head">
-            <h3>{isSecond ? "Action" : "Proposed action"}</h3>
+            <h2>{isSecond ? "Action" : "Proposed action"}</h2>
             <span className="segmented side" role="group" aria-label="How to show the action">
               <button
                 type="button"
@@ -243,6 +255,7 @@ function Action({ approval, proposed, me, isWhole, onNext }: ActionProps) {
           {isSecond && <p className="form-note">All approvals are for the same action, so there is nothing to edit here.</p>}
         </section>
         {isEdited && <Changes before={base} after={state.action} clear={state.clear} />}
+        {context}
         {isWhole ? <Sent destinations={approval.destinations ?? []} bytes={bytes} /> : <Skeleton rows={2} label="Loading what will be sent" />}
       </div>
       <footer className="action-foot">
@@ -252,11 +265,15 @@ function Action({ approval, proposed, me, isWhole, onNext }: ActionProps) {
         ) : (
           refusal?.kind !== "lost" && (
             <>
+              {showsNote && (
+                <>
               <div className="field-head">
                 <label htmlFor="note">{mode === "changes" ? "What should change?" : mode === "reject" ? "Why is it rejected?" : "Note"}</label>
                 <small>{mode === "changes" ? "the model reads this" : "kept with the decision"}</small>
               </div>
               <textarea id="note" ref={note} rows={2} maxLength={4000} value={draft.note} required={mode === "changes"} onChange={(event) => state.setNote(event.target.value)} />
+                </>
+              )}
               <div className="buttons">
                 {mode === "approve" ? (
                   <>
@@ -291,7 +308,14 @@ function Action({ approval, proposed, me, isWhole, onNext }: ActionProps) {
                   </>
                 )}
               </div>
-              <p className="foot-note">{footNote(approval, mode, isEdited, offline, votes.length)}</p>
+              <p className="foot-note">
+                {footNote(approval, mode, isEdited, offline, votes.length)}
+                {!showsNote && (
+                  <button type="button" className="link" onClick={() => { setHasNote(true); focusNote(); }}>
+                    Add a note
+                  </button>
+                )}
+              </p>
             </>
           )
         )}
@@ -364,7 +388,7 @@ function Changes({ before, after, clear }: { before: Json; after: Json; clear: (
   return (
     <section aria-label="Difference">
       <header className="section-head">
-        <h3>Difference</h3>
+        <h2>Difference</h2>
         <span className="meta">
           {changed} of {total} {total === 1 ? "field" : "fields"}
         </span>
@@ -386,9 +410,9 @@ function VoteView({ vote, proposed }: VoteProps) {
   const edits = changed === 0 ? "as proposed" : changed === 1 ? "with one edit" : `with ${changed} edits`;
   return (
     <div className="vote">
-      <h3>
+      <h2>
         {name} approved this, {edits}
-      </h3>
+      </h2>
       {vote.note !== null && <p className="quiet">“{vote.note}”</p>}
       {changed > 0 && <DiffView before={proposed} after={action} names={["proposed", name]} />}
     </div>
@@ -414,7 +438,7 @@ function RefusalView({ refusal, approval, base, onNext, onRetry, reload }: Refus
     };
     return (
       <div className="refusal" role="alert">
-        <h3>{refusal.approval === undefined ? refusal.message : endOf(refusal.approval)}</h3>
+        <h2>{refusal.approval === undefined ? refusal.message : endOf(refusal.approval)}</h2>
         {decision?.note !== null && decision?.note !== undefined && <p className="quiet">“{decision.note}”</p>}
         {after !== undefined && differences(base, after).length > 0 && <DiffView before={base} after={after} names={["proposed", "decided"]} />}
         <p className="quiet">Your decision was not recorded. What you typed is still here.</p>
@@ -434,7 +458,7 @@ function RefusalView({ refusal, approval, base, onNext, onRetry, reload }: Refus
     };
     return (
       <div className="refusal" role="alert">
-        <h3>This has changed since you opened it</h3>
+        <h2>This has changed since you opened it</h2>
         <p>
           {refusal.message}
           {refusal.changed.length > 0 && <>: {refusal.changed.join(", ")}</>}. Nothing was decided, and what you typed is kept.

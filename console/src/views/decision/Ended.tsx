@@ -18,7 +18,7 @@ export function Ended({ approval, proposed, onNext }: { approval: Approval; prop
     <>
       <div className="action-scroll">
         <section>
-          <h3>{endOf(approval)}</h3>
+          <h2>{endOf(approval)}</h2>
           {decision !== undefined && (
             <dl className="fields">
               <div>
@@ -47,7 +47,7 @@ export function Ended({ approval, proposed, onNext }: { approval: Approval; prop
         {changed > 0 && (
           <section>
             <header className="section-head">
-              <h3>Difference</h3>
+              <h2>Difference</h2>
             </header>
             <DiffView before={proposed} after={decided} names={["proposed", "decided"]} />
           </section>

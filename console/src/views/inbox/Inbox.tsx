@@ -7,6 +7,7 @@ import { CopyButton, Dialog, Empty, Failure, Kbd, Skeleton } from "../../compone
 import { Icon } from "../../components/Icon";
 import { abbreviate, plural } from "../../lib/format";
 import { useKeys } from "../../lib/keys";
+import { useMedia } from "../../lib/media";
 import { addressOf, Link, navigate, setQuery, useLocation } from "../../lib/router";
 import { clockTime, dayAndTime, useNow } from "../../lib/time";
 import { Shell } from "../../shell/Shell";
@@ -147,17 +148,6 @@ function useTitle(count: number): void {
   useEffect(() => {
     document.title = count > 0 ? `Inbox (${count}) · Runs` : "Inbox · Runs";
   }, [count]);
-}
-
-export function useMedia(text: string): boolean {
-  const [matches, setMatches] = useState(() => window.matchMedia(text).matches);
-  useEffect(() => {
-    const media = window.matchMedia(text);
-    const change = () => setMatches(media.matches);
-    media.addEventListener("change", change);
-    return () => media.removeEventListener("change", change);
-  }, [text]);
-  return matches;
 }
 
 function OfflineLine() {
@@ -317,10 +307,12 @@ function DetailHead({ approval, id, place, step, wide }: DetailHeadProps) {
         <p className="crumbs">
           <Link to={`flows/${approval.flow?.slug ?? approval.flowId}`}>{flowName(approval)}</Link>
           {approval.flow?.version !== undefined && <span className="meta">v{approval.flow.version}</span>}
-          <span aria-hidden="true">/</span> {approval.nodeId} <span aria-hidden="true">/</span>{" "}
-          <Link to={`runs/${approval.runId}`}>
-            <code>{abbreviate(approval.runId, 10, 6)}</code>
-          </Link>
+          <span className="slash">{approval.nodeId}</span>
+          <span className="slash">
+            <Link to={`runs/${approval.runId}`}>
+              <code>{abbreviate(approval.runId, 10, 6)}</code>
+            </Link>
+          </span>
         </p>
       )}
       <span className="place">
