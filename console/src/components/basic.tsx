@@ -50,7 +50,7 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
 export function Hash({ text, label, short = true }: { text: string; label: string; short?: boolean }) {
   return (
     <span className="hash">
-      <code title={text}>{short ? abbreviate(text, 16, 16) : text}</code>
+      <code title={text}>{short ? abbreviate(text, 14, 14) : text}</code>
       <CopyButton text={text} label={`Copy ${label}`} />
     </span>
   );

@@ -26,6 +26,8 @@ const shots: Shot[] = [
     act: async (page) => {
       const amount = page.getByLabel("amount");
       await amount.fill("149.00");
+      const add = page.getByRole("button", { name: "Add a note" });
+      if (await add.isVisible()) await add.click();
       await page.getByLabel("Note").fill("Drawer unit only. Shipping stays, the desk is kept.");
       await amount.focus();
       await page.waitForTimeout(900);

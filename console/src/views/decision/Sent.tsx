@@ -60,9 +60,9 @@ export function Sent({ destinations, bytes }: { destinations: readonly Destinati
           <dd>
             {bytes.sha256 === undefined ? <span className="quiet">…</span> : <Hash text={bytes.sha256} label="the SHA-256" />}
             {bytes.isConfirmed && (
-              <span className="confirmed" title="The service has computed the same hash.">
+              <span className="confirmed" title="The hash that the service has computed.">
                 <Icon name="check" />
-                <span className="sr-only">confirmed by the service</span>
+                <span className="sr-only">computed by the service</span>
               </span>
             )}
           </dd>

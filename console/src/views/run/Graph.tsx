@@ -1,5 +1,5 @@
 import { graphlib, layout } from "@dagrejs/dagre";
-import { Background, type Edge, Handle, MarkerType, type Node, type NodeProps, Position, ReactFlow } from "@xyflow/react";
+import { type Edge, Handle, MarkerType, type Node, type NodeProps, Position, ReactFlow } from "@xyflow/react";
 import "@xyflow/react/dist/base.css";
 import { useMemo } from "react";
 import type { FlowSpec, Step } from "../../api/types";
@@ -102,9 +102,7 @@ export default function Graph({ spec, steps, selected, onSelect }: Props) {
         preventScrolling={false}
         onlyRenderVisibleElements
         aria-label="The flow as a picture"
-      >
-        <Background gap={24} size={0} />
-      </ReactFlow>
+      />
     </div>
   );
 }
