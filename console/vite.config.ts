@@ -7,6 +7,8 @@ export default defineConfig({
   plugins: [react()],
   build: {
     target: "es2022",
+    // The folder is in the repository; the script empties it.
+    emptyOutDir: false,
     // A data: URL would need its own rule in the Content-Security-Policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

@@ -12,7 +12,7 @@ from definitions import ROOT, TEMPLATE, listed, own_statements, resources, share
 
 FUNCTIONS = resources("AWS::Serverless::Function")
 # Public endpoints. `api::serve_open` checks no key, and these answer the same to every caller.
-OPEN = {"GetOpenapi", "GetDocs"}
+OPEN = {"GetOpenapi", "GetDocs", "GetConsole"}
 MACHINES = resources("AWS::Serverless::StateMachine")
 SHARED = resources("AWS::IAM::ManagedPolicy")
 ROLES = FUNCTIONS | MACHINES

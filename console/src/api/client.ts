@@ -99,5 +99,7 @@ function readBody(text: string): Json {
 function errorText(body: Json, status: number): string {
   const error = isObject(body) ? body.error : undefined;
   if (typeof error === "string") return error;
-  return status >= 500 ? "The service has a problem of its own. Nothing was changed that it did not confirm." : `The service refused this (${status}).`;
+  return status >= 500
+    ? "The service has a problem of its own. Nothing was changed that it did not confirm."
+    : `The service refused this (${status}).`;
 }

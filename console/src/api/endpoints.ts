@@ -52,7 +52,12 @@ export interface ApproveBody {
   note?: string | undefined;
 }
 
-export async function approve(runId: string, body: ApproveBody, dryRun = false, signal?: AbortSignal): Promise<Decided> {
+export async function approve(
+  runId: string,
+  body: ApproveBody,
+  dryRun = false,
+  signal?: AbortSignal,
+): Promise<Decided> {
   const query = dryRun ? { dryRun: true } : {};
   return (await call<Data<Decided>>(`runs/${id(runId)}/approve`, { method: "POST", body, query, signal })).data;
 }
@@ -80,7 +85,8 @@ export interface ReassignBody {
 }
 
 export async function reassign(runId: string, body: ReassignBody): Promise<Approval> {
-  return (await call<Data<{ approval: Approval }>>(`runs/${id(runId)}/reassign`, { method: "POST", body })).data.approval;
+  return (await call<Data<{ approval: Approval }>>(`runs/${id(runId)}/reassign`, { method: "POST", body })).data
+    .approval;
 }
 
 export interface BulkItem {
@@ -123,7 +129,12 @@ export async function readRun(runId: string, signal?: AbortSignal): Promise<RunA
 }
 
 /** Reads one part of a step, whole. Larger values than the API puts into other answers come this way. */
-export async function readStepPart(runId: string, nodeId: string, of: StepPartName, signal?: AbortSignal): Promise<Json> {
+export async function readStepPart(
+  runId: string,
+  nodeId: string,
+  of: StepPartName,
+  signal?: AbortSignal,
+): Promise<Json> {
   const path = `runs/${id(runId)}/steps/${id(nodeId)}/output`;
   const part = (await call<Data<Record<string, Json>>>(path, { query: { of, inline: true }, signal })).data;
   const value = part[of];
@@ -136,7 +147,12 @@ export async function cancelRun(runId: string, reason: string): Promise<Run> {
   return (await call<Data<{ run: Run }>>(`runs/${id(runId)}/cancel`, { method: "POST", body })).data.run;
 }
 
-export async function retryRun(runId: string, fromNodeId: string | undefined, latest: boolean, key: string): Promise<Run> {
+export async function retryRun(
+  runId: string,
+  fromNodeId: string | undefined,
+  latest: boolean,
+  key: string,
+): Promise<Run> {
   const body = { fromNodeId, flowVersion: latest ? "latest" : undefined };
   const headers = { "Idempotency-Key": key };
   return (await call<Data<{ run: Run }>>(`runs/${id(runId)}/retry`, { method: "POST", body, headers })).data.run;
@@ -162,5 +178,6 @@ export function listRuns(slug: string, filters: RunFilters, signal?: AbortSignal
 
 export async function startRun(slug: string, input: Json, key: string): Promise<Run> {
   const headers = { "Idempotency-Key": key };
-  return (await call<Data<{ run: Run }>>(`flows/${id(slug)}/execute`, { method: "POST", body: input, headers })).data.run;
+  return (await call<Data<{ run: Run }>>(`flows/${id(slug)}/execute`, { method: "POST", body: input, headers })).data
+    .run;
 }

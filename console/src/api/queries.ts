@@ -1,6 +1,16 @@
 import { QueryClient, queryOptions } from "@tanstack/react-query";
 import { ApiError } from "./client";
-import { type DecisionFilters, listDecisions, listFlows, listRuns, readApproval, readFlow, readMe, readRun, readStepPart } from "./endpoints";
+import {
+  type DecisionFilters,
+  listDecisions,
+  listFlows,
+  listRuns,
+  readApproval,
+  readFlow,
+  readMe,
+  readRun,
+  readStepPart,
+} from "./endpoints";
 import type { RunFilters, RunStatus, StepPartName } from "./types";
 
 export const client = new QueryClient({
@@ -38,14 +48,23 @@ export const runQuery = (id: string, live = false) =>
   });
 
 export const stepPartQuery = (runId: string, nodeId: string, of: StepPartName) =>
-  queryOptions({ queryKey: ["part", runId, nodeId, of], queryFn: ({ signal }) => readStepPart(runId, nodeId, of, signal), staleTime: Infinity });
+  queryOptions({
+    queryKey: ["part", runId, nodeId, of],
+    queryFn: ({ signal }) => readStepPart(runId, nodeId, of, signal),
+    staleTime: Infinity,
+  });
 
 export const decisionsQuery = (filters: DecisionFilters) =>
   queryOptions({ queryKey: ["decisions", filters], queryFn: ({ signal }) => listDecisions(filters, signal) });
 
-export const flowsQuery = queryOptions({ queryKey: ["flows"], queryFn: ({ signal }) => listFlows(undefined, signal), staleTime: 60_000 });
+export const flowsQuery = queryOptions({
+  queryKey: ["flows"],
+  queryFn: ({ signal }) => listFlows(undefined, signal),
+  staleTime: 60_000,
+});
 
-export const flowQuery = (slug: string) => queryOptions({ queryKey: ["flow", slug], queryFn: ({ signal }) => readFlow(slug, signal) });
+export const flowQuery = (slug: string) =>
+  queryOptions({ queryKey: ["flow", slug], queryFn: ({ signal }) => readFlow(slug, signal) });
 
 export const runsQuery = (slug: string, filters: RunFilters) =>
   queryOptions({ queryKey: ["runs", slug, filters], queryFn: ({ signal }) => listRuns(slug, filters, signal) });

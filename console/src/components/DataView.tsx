@@ -61,7 +61,9 @@ function List({ items, depth }: { items: Json[]; depth: number }) {
     <>
       <ul className="data-list">
         {shown.map((item, index) => (
-          <li key={index}>{depth < MOST_DEPTH ? <DataView value={item} depth={depth + 1} /> : <code>{writeJson(item)}</code>}</li>
+          <li key={index}>
+            {depth < MOST_DEPTH ? <DataView value={item} depth={depth + 1} /> : <code>{writeJson(item)}</code>}
+          </li>
         ))}
       </ul>
       {more}
@@ -70,7 +72,9 @@ function List({ items, depth }: { items: Json[]; depth: number }) {
 }
 
 function Table({ rows, columns, depth }: { rows: JsonObject[]; columns: string[]; depth: number }) {
-  const numeric = new Set(columns.filter((column) => rows.every((row) => row[column] === undefined || isNumber(row[column]))));
+  const numeric = new Set(
+    columns.filter((column) => rows.every((row) => row[column] === undefined || isNumber(row[column]))),
+  );
   return (
     <div className="table-scroll" role="group" aria-label="Table" tabIndex={0}>
       <table className="data-table">

@@ -35,7 +35,8 @@ export function DiffView({ before, after, names }: Props) {
 }
 
 function Sides({ before, after, names }: Props) {
-  const isLongText = typeof before === "string" && typeof after === "string" && (before.length > 60 || after.length > 60);
+  const isLongText =
+    typeof before === "string" && typeof after === "string" && (before.length > 60 || after.length > 60);
   const parts = isLongText ? textDifference(before, after) : undefined;
   return (
     <>
@@ -64,7 +65,9 @@ function Text({ parts, side }: { parts: ReturnType<typeof textDifference>; side:
     <code>
       {parts
         .filter((part) => part.kind === "same" || part.kind === side)
-        .map((part, index) => (part.kind === "same" ? <span key={index}>{part.text}</span> : <mark key={index}>{part.text}</mark>))}
+        .map((part, index) =>
+          part.kind === "same" ? <span key={index}>{part.text}</span> : <mark key={index}>{part.text}</mark>,
+        )}
     </code>
   );
 }

@@ -5,7 +5,13 @@ import { Fragment, type ReactNode } from "react";
  * is shown as it was written. Pictures are shown as their address: nothing is fetched from anywhere.
  */
 export function Markdown({ text }: { text: string }) {
-  return <div className="prose">{blocks(text).map((block, index) => <Fragment key={index}>{block}</Fragment>)}</div>;
+  return (
+    <div className="prose">
+      {blocks(text).map((block, index) => (
+        <Fragment key={index}>{block}</Fragment>
+      ))}
+    </div>
+  );
 }
 
 function blocks(text: string): ReactNode[] {
@@ -25,7 +31,13 @@ function blocks(text: string): ReactNode[] {
       result.push(<p className="prose-heading">{inline(line.replace(/^#+ /, ""))}</p>);
       at += 1;
     } else {
-      const pattern = /^\s*[-*•] /.test(line) ? /^\s*[-*•] / : /^\s*\d+[.)] /.test(line) ? /^\s*\d+[.)] / : /^> ?/.test(line) ? /^> ?/ : undefined;
+      const pattern = /^\s*[-*•] /.test(line)
+        ? /^\s*[-*•] /
+        : /^\s*\d+[.)] /.test(line)
+          ? /^\s*\d+[.)] /
+          : /^> ?/.test(line)
+            ? /^> ?/
+            : undefined;
       const taken: string[] = [];
       while (at < lines.length && isOfBlock(lines[at] ?? "", pattern)) {
         taken.push(lines[at] ?? "");
@@ -59,7 +71,8 @@ function withBreaks(lines: readonly string[]): ReactNode[] {
   ));
 }
 
-const INLINE = /(`[^`]+`)|(\*\*[^*]+\*\*)|(\*[^*\s][^*]*\*)|\[([^\]]+)\]\((https?:\/\/[^\s)]+)\)|(https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)])/g;
+const INLINE =
+  /(`[^`]+`)|(\*\*[^*]+\*\*)|(\*[^*\s][^*]*\*)|\[([^\]]+)\]\((https?:\/\/[^\s)]+)\)|(https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)])/g;
 
 function inline(text: string): ReactNode[] {
   const parts: ReactNode[] = [];

@@ -139,7 +139,17 @@ export function Dialog({ title, onClose, children, className = "" }: DialogProps
 }
 
 /** Something that is folded until it is wanted; its children are made when it opens. */
-export function Fold({ summary, side, children, open = false }: { summary: ReactNode; side?: ReactNode; children: ReactNode; open?: boolean }) {
+export function Fold({
+  summary,
+  side,
+  children,
+  open = false,
+}: {
+  summary: ReactNode;
+  side?: ReactNode;
+  children: ReactNode;
+  open?: boolean;
+}) {
   const [isOpen, setOpen] = useState(open);
   return (
     <details className="fold" open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>

@@ -17,7 +17,9 @@ export function differences(before: Json | undefined, after: Json | undefined, p
   }
   if (Array.isArray(before) && Array.isArray(after)) {
     const length = Math.max(before.length, after.length);
-    return Array.from({ length }, (_, index) => differences(before[index], after[index], [...path, String(index)])).flat();
+    return Array.from({ length }, (_, index) =>
+      differences(before[index], after[index], [...path, String(index)]),
+    ).flat();
   }
   return [{ pointer: pointerOf(path), before, after }];
 }
@@ -103,5 +105,7 @@ function joined(parts: readonly TextPart[]): TextPart[] {
 
 /** Returns a number or text as a person reads it, and any other value as JSON would. */
 export function isScalar(value: Json | undefined): boolean {
-  return value === null || value === undefined || typeof value === "string" || typeof value === "boolean" || isNumber(value);
+  return (
+    value === null || value === undefined || typeof value === "string" || typeof value === "boolean" || isNumber(value)
+  );
 }

@@ -17,7 +17,9 @@ const PREFIX = "runs.draft.";
 const drafts = new Map<string, Draft>();
 
 export function isEmpty(draft: Draft): boolean {
-  return draft.action === undefined && draft.json === undefined && draft.note === "" && Object.keys(draft.texts).length === 0;
+  return (
+    draft.action === undefined && draft.json === undefined && draft.note === "" && Object.keys(draft.texts).length === 0
+  );
 }
 
 /**

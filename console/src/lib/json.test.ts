@@ -2,7 +2,18 @@ import { describe, expect, test } from "vitest";
 import { canonicalNumber, ExactNumber, JsonError, numberOf, parseJson, sameJson, writeJson } from "./json";
 
 describe("numbers stay what they were", () => {
-  test.each(["100.0", "0.1", "12345678901234567890", "-0", "1e2", "1E+400", "149.00", "9007199254740993", "0.30000000000000004", "-9.5e-300"])("%s", (text) => {
+  test.each([
+    "100.0",
+    "0.1",
+    "12345678901234567890",
+    "-0",
+    "1e2",
+    "1E+400",
+    "149.00",
+    "9007199254740993",
+    "0.30000000000000004",
+    "-9.5e-300",
+  ])("%s", (text) => {
     expect(writeJson(parseJson(`{"amount":${text}}`))).toBe(`{"amount":${text}}`);
   });
 
@@ -32,7 +43,11 @@ describe("two numbers are the same by their value", () => {
   });
 
   test("a canonical number has neither zeros around it nor a point", () => {
-    expect([canonicalNumber(numberOf("0.0100")), canonicalNumber(-20), canonicalNumber(0)]).toEqual(["1e-2", "-2e1", "0"]);
+    expect([canonicalNumber(numberOf("0.0100")), canonicalNumber(-20), canonicalNumber(0)]).toEqual([
+      "1e-2",
+      "-2e1",
+      "0",
+    ]);
   });
 });
 
@@ -42,7 +57,24 @@ describe("reading", () => {
     expect(writeJson(parseJson(` ${text}\n`))).toBe('{"a":[true,false,null,"x\\nü"],"b":{"c":[]},"":{}}');
   });
 
-  test.each(["", "{", "[1,]", '{"a":1,}', "01", "1.", ".5", "+1", "nul", '"a', '"\n"', '"\\x"', "1 2", "{'a':1}", "NaN", "[".repeat(300)])("%j is refused", (text) => {
+  test.each([
+    "",
+    "{",
+    "[1,]",
+    '{"a":1,}',
+    "01",
+    "1.",
+    ".5",
+    "+1",
+    "nul",
+    '"a',
+    '"\n"',
+    '"\\x"',
+    "1 2",
+    "{'a':1}",
+    "NaN",
+    "[".repeat(300),
+  ])("%j is refused", (text) => {
     expect(() => parseJson(text)).toThrow(JsonError);
   });
 

@@ -31,9 +31,14 @@ export function useKeys(handlers: KeyHandlers, enabled = true): void {
       if (handler === undefined || event.altKey || event.isComposing || event.defaultPrevented) return;
       if (document.querySelector("dialog[open]") !== null) return;
       const isPlain = !name.startsWith("mod+") && name !== "Escape";
-      if (isPlain && (takesText(event.target) || event.repeat && !"jk".includes(name))) return;
+      if (isPlain && (takesText(event.target) || (event.repeat && !"jk".includes(name)))) return;
       // Enter and Space on a button or a link are for that button.
-      if (name === "Enter" && event.target instanceof HTMLElement && event.target.closest("button, a, summary") !== null) return;
+      if (
+        name === "Enter" &&
+        event.target instanceof HTMLElement &&
+        event.target.closest("button, a, summary") !== null
+      )
+        return;
       event.preventDefault();
       handler(event);
     };

@@ -26,14 +26,21 @@ describe("the canonical text is the one of the API", () => {
   });
 
   test("the hash is that of the canonical text", async () => {
-    expect(await sha256(canonicalText({ a: 1 }))).toBe("015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862");
+    expect(await sha256(canonicalText({ a: 1 }))).toBe(
+      "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862",
+    );
   });
 });
 
 describe("differences", () => {
-  const of = (before: string, after: string) => differences(parseJson(before), parseJson(after)).map((one) => one.pointer);
+  const of = (before: string, after: string) =>
+    differences(parseJson(before), parseJson(after)).map((one) => one.pointer);
   test("each place has its JSON Pointer", () => {
-    expect(of('{"a":1,"b/c":[1,2],"d":{"e":"x"}}', '{"a":1,"b/c":[1,3,4],"d":{}}')).toEqual(["/b~1c/1", "/b~1c/2", "/d/e"]);
+    expect(of('{"a":1,"b/c":[1,2],"d":{"e":"x"}}', '{"a":1,"b/c":[1,3,4],"d":{}}')).toEqual([
+      "/b~1c/1",
+      "/b~1c/2",
+      "/d/e",
+    ]);
   });
   test("60.0 for 60 is no difference, and one in the last digit of a long number is", () => {
     expect(of('{"a":60}', '{"a":60.0}')).toEqual([]);
@@ -46,7 +53,11 @@ describe("differences", () => {
     expect(countLeaves(parseJson('{"a":1,"b":[1,{"c":null}]}'))).toBe(3);
   });
   test("texts are compared by their words", () => {
-    expect(textDifference("We refund the drawer unit.", "We refund the whole drawer unit.").filter((part) => part.kind !== "same")).toEqual([{ kind: "added", text: "whole " }]);
+    expect(
+      textDifference("We refund the drawer unit.", "We refund the whole drawer unit.").filter(
+        (part) => part.kind !== "same",
+      ),
+    ).toEqual([{ kind: "added", text: "whole " }]);
   });
   test("very long texts are one replacement", () => {
     const long = (word: string) => Array.from({ length: 2_000 }, (_, index) => `${word}${index}`).join(" ");
@@ -59,7 +70,9 @@ describe("pointers", () => {
     expect(pathOf(pointerOf(["a/b", "~", ""]))).toEqual(["a/b", "~", ""]);
   });
   test("a changed member keeps its place", () => {
-    expect(writeJson(withValueAt(parseJson('{"a":1,"b":{"c":[1,2]},"d":3}'), ["b", "c", "1"], parseJson("2.50")))).toBe('{"a":1,"b":{"c":[1,2.50]},"d":3}');
+    expect(writeJson(withValueAt(parseJson('{"a":1,"b":{"c":[1,2]},"d":3}'), ["b", "c", "1"], parseJson("2.50")))).toBe(
+      '{"a":1,"b":{"c":[1,2.50]},"d":3}',
+    );
   });
   test("a member and an item can be taken out and put in", () => {
     expect(writeJson(withValueAt(parseJson('{"a":[1,2,3]}'), ["a", "1"], undefined))).toBe('{"a":[1,3]}');
@@ -79,7 +92,12 @@ describe("pointers", () => {
 describe("drafts", () => {
   beforeEach(() => forgetDrafts());
   test("a draft is in the session storage with its numbers", () => {
-    saveDraft("apr_1", { action: parseJson('{"amount":149.00}'), texts: { "/amount": "1e" }, json: undefined, note: "n" });
+    saveDraft("apr_1", {
+      action: parseJson('{"amount":149.00}'),
+      texts: { "/amount": "1e" },
+      json: undefined,
+      note: "n",
+    });
     expect(sessionStorage.getItem("runs.draft.apr_1")).toContain("149.00");
     expect(writeJson(readDraft("apr_1").action)).toBe('{"amount":149.00}');
     expect(readDraft("apr_1").note).toBe("n");
@@ -120,7 +138,16 @@ describe("sums of decimals are exact", () => {
 });
 
 test("durations are said as people say them", () => {
-  expect([shortDuration(59_000), shortDuration(38 * 60_000), shortDuration(7_200_000), shortDuration(3 * 86_400_000)]).toEqual(["59 s", "38 min", "2 h", "3 d"]);
-  expect([exactDuration(184), exactDuration(2_900), exactDuration(12_180_000)]).toEqual(["184 ms", "2.9 s", "3 h 23 min"]);
+  expect([
+    shortDuration(59_000),
+    shortDuration(38 * 60_000),
+    shortDuration(7_200_000),
+    shortDuration(3 * 86_400_000),
+  ]).toEqual(["59 s", "38 min", "2 h", "3 d"]);
+  expect([exactDuration(184), exactDuration(2_900), exactDuration(12_180_000)]).toEqual([
+    "184 ms",
+    "2.9 s",
+    "3 h 23 min",
+  ]);
   expect([ago(0, 5_000), ago(0, 120_000)]).toEqual(["just now", "2 min ago"]);
 });

@@ -33,7 +33,9 @@ export function withValueAt(value: Json | undefined, path: Path, next: Json | un
     const index = Number(head);
     const inner = withValueAt(value[index], rest, next);
     if (inner === undefined) return value.filter((_, position) => position !== index);
-    return index >= value.length ? [...value, inner] : value.map((item, position) => (position === index ? inner : item));
+    return index >= value.length
+      ? [...value, inner]
+      : value.map((item, position) => (position === index ? inner : item));
   }
   const copy: JsonObject = {};
   for (const [key, member] of Object.entries(isObject(value) ? value : {})) if (key !== head) setOwn(copy, key, member);

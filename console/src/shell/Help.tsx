@@ -31,7 +31,9 @@ export function Help({ onClose, children }: { onClose: () => void; children: Rea
           </div>
         ))}
       </dl>
-      <p className="quiet">Letters are off while you type in a field. An edited approval, and several at once, are never a single key.</p>
+      <p className="quiet">
+        Letters are off while you type in a field. An edited approval, and several at once, are never a single key.
+      </p>
       {children}
     </Dialog>
   );

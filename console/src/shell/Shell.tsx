@@ -38,10 +38,14 @@ export function Shell({ page, inboxCount, aside, hideNav = false, children }: Pr
   useKeys({ "?": () => setHelp(true) });
   return (
     <div className={`shell ${hideNav ? "no-nav" : ""}`}>
-      <a className="skip" href="#main" onClick={(event) => {
-        event.preventDefault();
-        document.getElementById("main")?.focus();
-      }}>
+      <a
+        className="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          document.getElementById("main")?.focus();
+        }}
+      >
         Skip to the content
       </a>
       <nav className="nav" aria-label="Console">
@@ -51,7 +55,11 @@ export function Shell({ page, inboxCount, aside, hideNav = false, children }: Pr
         <ul>
           {PAGES.map((one) => (
             <li key={one.name}>
-              <Link to={one.to} aria-current={one.name === page || (page === "run" && one.name === "flows") ? "page" : undefined} title={one.label}>
+              <Link
+                to={one.to}
+                aria-current={one.name === page || (page === "run" && one.name === "flows") ? "page" : undefined}
+                title={one.label}
+              >
                 <Icon name={one.icon} />
                 <span>{one.label}</span>
                 {one.name === "inbox" && count > 0 && <span className="count">{count.toLocaleString("en-GB")}</span>}

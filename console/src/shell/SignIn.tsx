@@ -14,14 +14,22 @@ function loginAddress(organisation: string): string {
 }
 
 function SignInForm({ label }: { label: string }) {
-  const [organisation, setOrganisation] = useState(() => new URL(window.location.href).searchParams.get("organisation") ?? "");
+  const [organisation, setOrganisation] = useState(
+    () => new URL(window.location.href).searchParams.get("organisation") ?? "",
+  );
   const [asks, setAsks] = useState(organisation !== "");
   return (
     <div className="sign-in-form">
       {asks && (
         <div className="field">
           <label htmlFor="organisation">Organisation</label>
-          <input id="organisation" value={organisation} placeholder="org_…" autoComplete="off" onChange={(event) => setOrganisation(event.target.value)} />
+          <input
+            id="organisation"
+            value={organisation}
+            placeholder="org_…"
+            autoComplete="off"
+            onChange={(event) => setOrganisation(event.target.value)}
+          />
         </div>
       )}
       <a className="button primary wide" href={loginAddress(organisation)}>

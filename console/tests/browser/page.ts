@@ -1,17 +1,26 @@
 import { existsSync } from "node:fs";
 import { type Browser, chromium, type Page } from "playwright-core";
 
-const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/usr/bin/google-chrome-stable"];
+const PLACES = [
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+  "/usr/bin/google-chrome-stable",
+];
 
 /** Returns where a Chromium is; fails if there is none, since a test that is passed over proves nothing. */
 function chromiumPath(): string {
-  const path = process.env.CHROMIUM ?? PLACES.find((place) => existsSync(place));
-  if (path === undefined) throw new Error("No Chromium was found. On Debian: apt-get install chromium; elsewhere name it with CHROMIUM=…");
+  const path = [process.env.CHROMIUM ?? "", ...PLACES].find((place) => place !== "" && existsSync(place));
+  if (path === undefined)
+    throw new Error("No Chromium was found. On Debian: apt-get install chromium; elsewhere name it with CHROMIUM=…");
   return path;
 }
 
 export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: chromiumPath(), args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--force-color-profile=srgb"] });
+  return chromium.launch({
+    executablePath: chromiumPath(),
+    args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--force-color-profile=srgb"],
+  });
 }
 
 export interface Look {
@@ -46,7 +55,8 @@ export async function open(browser: Browser, address: string, look: Look = {}): 
   page.on("pageerror", (error) => problems.push(error.message));
   page.on("console", (message) => {
     // An answer that is no success is said in the console by the browser itself.
-    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) problems.push(message.text());
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource"))
+      problems.push(message.text());
   });
   await page.goto(address);
   return { page, problems };

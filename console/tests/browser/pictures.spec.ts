@@ -50,10 +50,14 @@ const shots: Shot[] = [
   { name: "flows", path: () => "flows" },
   { name: "flow", path: () => "flows/refunds", act: (page) => page.waitForTimeout(900) },
   { name: "flow-runs", path: () => "flows/refunds/runs" },
-  { name: "json", path: openRow("Maria"), act: async (page) => {
-    await page.getByRole("button", { name: "JSON" }).click();
-    await page.waitForTimeout(1200);
-  } },
+  {
+    name: "json",
+    path: openRow("Maria"),
+    act: async (page) => {
+      await page.getByRole("button", { name: "JSON" }).click();
+      await page.waitForTimeout(1200);
+    },
+  },
 ];
 
 let browser: Browser;
@@ -75,8 +79,13 @@ async function violations(page: Page): Promise<Violation[]> {
       violations: { id: string; nodes: { target: unknown[]; failureSummary?: string }[] }[];
     }
     const { axe: tool } = window as unknown as { axe: { run: (options: object) => Promise<Found> } };
-    const found = await tool.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
-    return found.violations.map((one) => ({ id: one.id, targets: one.nodes.map((node) => `${node.target.join(" ")} ${node.failureSummary ?? ""}`) }));
+    const found = await tool.run({
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    });
+    return found.violations.map((one) => ({
+      id: one.id,
+      targets: one.nodes.map((node) => `${node.target.join(" ")} ${node.failureSummary ?? ""}`),
+    }));
   });
 }
 
@@ -88,7 +97,11 @@ describe.each([
     test.each(shots)("$name", async (shot) => {
       const mock = await new Mock().start();
       try {
-        const { page, problems } = await open(browser, `${mock.url}/console/${shot.path(mock)}`, { dark, width, height: width === 390 ? 844 : 900 });
+        const { page, problems } = await open(browser, `${mock.url}/console/${shot.path(mock)}`, {
+          dark,
+          width,
+          height: width === 390 ? 844 : 900,
+        });
         await page.locator("h1").first().waitFor();
         await page.waitForTimeout(400);
         await shot.act?.(page, mock);

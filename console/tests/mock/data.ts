@@ -37,7 +37,12 @@ const REFUNDS: FlowSpec = {
   nodes: [
     { id: "order", type: "service_call", service: "custom:shop", method: "GET", path: "/orders/${trigger.order}" },
     { id: "draft", type: "llm_step", userPrompt: "A customer wrote: ${trigger.message}. Propose a refund." },
-    { id: "large", type: "decision", expression: "step.draft.output.parsed.large", cases: { yes: { next: "review" }, no: { next: "auto" } } },
+    {
+      id: "large",
+      type: "decision",
+      expression: "step.draft.output.parsed.large",
+      cases: { yes: { next: "review" }, no: { next: "auto" } },
+    },
     { id: "auto", type: "transform", output: "${step.draft.output.parsed}" },
     {
       id: "review",
@@ -48,7 +53,13 @@ const REFUNDS: FlowSpec = {
       allowedEdits: ["/amount", "/message"],
       onReject: "route_to:decline",
     },
-    { id: "pay", type: "service_call", service: "custom:payments", path: "/refunds", body: "${step.review.output.proposedAction}" },
+    {
+      id: "pay",
+      type: "service_call",
+      service: "custom:payments",
+      path: "/refunds",
+      body: "${step.review.output.proposedAction}",
+    },
     { id: "decline", type: "llm_step", userPrompt: "Write a kind no." },
     { id: "reply", type: "service_call", service: "custom:desk", path: "/replies", body: {} },
   ],
@@ -99,9 +110,18 @@ interface Wanted {
 }
 
 export const PEOPLE = {
-  ada: { actor: "usr_ada", identity: { method: "login", name: "Ada Okafor", issuer: "https://login.nordwind.example", subject: "ada" } },
-  grace: { actor: "usr_grace", identity: { method: "login", name: "Grace Lund", issuer: "https://login.nordwind.example", subject: "grace" } },
-  henrik: { actor: "usr_henrik", identity: { method: "login", name: "Henrik Vang", issuer: "https://login.nordwind.example", subject: "henrik" } },
+  ada: {
+    actor: "usr_ada",
+    identity: { method: "login", name: "Ada Okafor", issuer: "https://login.nordwind.example", subject: "ada" },
+  },
+  grace: {
+    actor: "usr_grace",
+    identity: { method: "login", name: "Grace Lund", issuer: "https://login.nordwind.example", subject: "grace" },
+  },
+  henrik: {
+    actor: "usr_henrik",
+    identity: { method: "login", name: "Henrik Vang", issuer: "https://login.nordwind.example", subject: "henrik" },
+  },
 } as const;
 
 export function addApproval(world: World, wanted: Wanted, now: number): Approval {
@@ -196,7 +216,10 @@ function runOf(approval: Approval, message: string, now: number): RunDetail {
           toolCalls: [],
         },
       }),
-      step("large", "decision", 3_239, 4, { input: { expression: "step.draft.output.parsed.large", value: "yes" }, output: { selected: "yes" } }),
+      step("large", "decision", 3_239, 4, {
+        input: { expression: "step.draft.output.parsed.large", value: "yes" },
+        output: { selected: "yes" },
+      }),
       {
         id: id("stp"),
         nodeId: "review",
@@ -215,7 +238,10 @@ function runOf(approval: Approval, message: string, now: number): RunDetail {
 
 const SCHEMA: Json = {
   type: "object",
-  properties: { amount: { type: "number", exclusiveMinimum: 0, maximum: 500 }, message: { type: "string", maxLength: 1000 } },
+  properties: {
+    amount: { type: "number", exclusiveMinimum: 0, maximum: 500 },
+    message: { type: "string", maxLength: 1000 },
+  },
 };
 
 /** The world of the pictures: an inbox in the middle of a working day. */
@@ -242,7 +268,10 @@ export function makeWorld(now = Date.now()): World {
     world.flows.set(slug, made);
     return made;
   };
-  const refunds = flow("refunds", "Refunds", { triggerType: "webhook", description: "Drafts a refund for a complaint, and pays what a person approves." });
+  const refunds = flow("refunds", "Refunds", {
+    triggerType: "webhook",
+    description: "Drafts a refund for a complaint, and pays what a person approves.",
+  });
   const payments = flow("vendor-payments", "Vendor payments");
   const replies = flow("ticket-replies", "Ticket replies", { triggerType: "webhook" });
   const clauses = flow("contract-clauses", "Contract clauses", {
@@ -256,15 +285,38 @@ export function makeWorld(now = Date.now()): World {
     "The standing desk arrived on Tuesday. One of the two drawers has a split front and its runner is bent, so it does not close. The rest is fine and I do not want to send 38 kg back. Could you refund the drawer unit?";
   const refund = (amount: string, currency: string, order: string, text: string): Json =>
     parseJson(`{"order":"${order}","currency":"${currency}","amount":${amount},"message":${JSON.stringify(text)}}`);
-  const refundRow = (who: string, amount: string, order: string, text: string, due: number, age: number, more: Partial<Wanted> = {}) =>
+  const refundRow = (
+    who: string,
+    amount: string,
+    order: string,
+    text: string,
+    due: number,
+    age: number,
+    more: Partial<Wanted> = {},
+  ) =>
     addApproval(
       world,
-      { label: `Refund €${amount} to ${who}`, flow: refunds, assignTo: "role:finance", due, age, action: refund(amount, "EUR", order, text), schema: SCHEMA, allowed: ["/amount", "/message"], message, ...more },
+      {
+        label: `Refund €${amount} to ${who}`,
+        flow: refunds,
+        assignTo: "role:finance",
+        due,
+        age,
+        action: refund(amount, "EUR", order, text),
+        schema: SCHEMA,
+        allowed: ["/amount", "/message"],
+        message,
+        ...more,
+      },
       now,
     );
 
-  const wire = parseJson('{"amount":48200.00,"currency":"EUR","account":"NO93 8601 1117 947","reference":"INV-2026-0417","executionDate":"2026-06-12"}');
-  const sooner = parseJson('{"amount":48200.00,"currency":"EUR","account":"NO93 8601 1117 947","reference":"INV-2026-0417","executionDate":"2026-06-11"}');
+  const wire = parseJson(
+    '{"amount":48200.00,"currency":"EUR","account":"NO93 8601 1117 947","reference":"INV-2026-0417","executionDate":"2026-06-12"}',
+  );
+  const sooner = parseJson(
+    '{"amount":48200.00,"currency":"EUR","account":"NO93 8601 1117 947","reference":"INV-2026-0417","executionDate":"2026-06-11"}',
+  );
   addApproval(
     world,
     {
@@ -274,7 +326,10 @@ export function makeWorld(now = Date.now()): World {
       due: 12 * MINUTE + 30_000,
       age: 2 * DAY,
       action: wire,
-      data: { invoice: "INV-2026-0417: Dry-dock, hull survey and two shaft seals, MV Selje. 14 days net. Matches order PO-1182; same account as the last six payments." },
+      data: {
+        invoice:
+          "INV-2026-0417: Dry-dock, hull survey and two shaft seals, MV Selje. 14 days net. Matches order PO-1182; same account as the last six payments.",
+      },
       allowed: ["/executionDate"],
       needed: 2,
       destination: "https://bank.nordwind.example/wires",
@@ -291,20 +346,128 @@ export function makeWorld(now = Date.now()): World {
     },
     now,
   );
-  refundRow("Maria Lindqvist", "186.40", "A-20419", "Dear Maria, we refund the drawer unit and the shipping of order A-20419. You can keep the desk. The money is on your card in 3 to 5 days.", 38 * MINUTE + 20_000, 3 * HOUR, {
-    data: parseJson(
-      `{"ticket":${JSON.stringify(message)},"attachments":["https://files.nordwind.example/drawer-front.jpg","https://files.nordwind.example/runner.jpg"],"order":[{"item":"Standing desk 160 × 80","price":426.40},{"item":"Drawer unit","price":149.00},{"item":"Shipping","price":37.40}],"paid":"612.80 EUR, card ending 4417"}`,
-    ),
-  });
-  addApproval(world, { label: "Reply to #48207, “Where is my order?”", flow: replies, assignTo: "user:usr_ada", due: 44 * MINUTE + 10_000, age: 51 * MINUTE, action: { ticket: 48207, text: "Your order left our house on Monday. It is with the carrier now." } }, now);
-  refundRow("Tomasz Wójcik", "62.00", "A-20377", "Cushion cover torn at the seam. Refunded in full, no need to send it back.", 2 * HOUR + MINUTE, 2 * HOUR);
-  addApproval(world, { label: "Clause 9.2, liability cap, Brightwater MSA", flow: clauses, assignTo: "team:contracts", due: 3 * HOUR + MINUTE, age: DAY, action: { clause: "9.2", text: "Liability is capped at the fees of twelve months." }, needed: 2, votes: [{ ...PEOPLE.henrik, at: isoAt(now - HOUR), note: null, actionSha256: hashOf({ clause: "9.2", text: "Liability is capped at the fees of twelve months." }), action: { clause: "9.2", text: "Liability is capped at the fees of twelve months." }, patch: [] }] }, now);
-  addApproval(world, { label: "Wire $7,310.55 to Cascade Paper Co.", flow: payments, assignTo: "role:finance", due: 4 * HOUR + MINUTE, age: 6 * HOUR, action: parseJson('{"amount":7310.55,"currency":"USD","account":"US64 0001 2345"}'), needed: 2, destination: "https://bank.nordwind.example/wires" }, now);
-  refundRow("Ingrid Solheim", "19.90", "A-20388", "Hook missing in the box. Refunded in full.", 4 * HOUR + 30 * MINUTE, 5 * HOUR);
-  addApproval(world, { label: "Reply to #48215, damaged on arrival", flow: replies, due: 5 * HOUR + MINUTE, age: 35 * MINUTE, action: { ticket: 48215, text: "We are sorry. A new lamp is on its way." } }, now);
-  refundRow("Aylin Demir", "240.00", "A-20391", "Table returned unopened on 8 June. Refunded in full.", 6 * HOUR + MINUTE, 22 * MINUTE);
-  addApproval(world, { label: "Clause 14.1, governing law, Kestrel Leasing", flow: clauses, assignTo: "team:contracts", due: 22 * HOUR + MINUTE, age: 4 * HOUR, action: { clause: "14.1", law: "Denmark" }, needed: 2 }, now);
-  addApproval(world, { label: "Reply to #48198, cancel my subscription", flow: replies, assignTo: "user:usr_ada", due: 25 * HOUR, age: 3 * HOUR, action: { ticket: 48198, text: "It is cancelled as of today." } }, now);
+  refundRow(
+    "Maria Lindqvist",
+    "186.40",
+    "A-20419",
+    "Dear Maria, we refund the drawer unit and the shipping of order A-20419. You can keep the desk. The money is on your card in 3 to 5 days.",
+    38 * MINUTE + 20_000,
+    3 * HOUR,
+    {
+      data: parseJson(
+        `{"ticket":${JSON.stringify(message)},"attachments":["https://files.nordwind.example/drawer-front.jpg","https://files.nordwind.example/runner.jpg"],"order":[{"item":"Standing desk 160 × 80","price":426.40},{"item":"Drawer unit","price":149.00},{"item":"Shipping","price":37.40}],"paid":"612.80 EUR, card ending 4417"}`,
+      ),
+    },
+  );
+  addApproval(
+    world,
+    {
+      label: "Reply to #48207, “Where is my order?”",
+      flow: replies,
+      assignTo: "user:usr_ada",
+      due: 44 * MINUTE + 10_000,
+      age: 51 * MINUTE,
+      action: { ticket: 48207, text: "Your order left our house on Monday. It is with the carrier now." },
+    },
+    now,
+  );
+  refundRow(
+    "Tomasz Wójcik",
+    "62.00",
+    "A-20377",
+    "Cushion cover torn at the seam. Refunded in full, no need to send it back.",
+    2 * HOUR + MINUTE,
+    2 * HOUR,
+  );
+  addApproval(
+    world,
+    {
+      label: "Clause 9.2, liability cap, Brightwater MSA",
+      flow: clauses,
+      assignTo: "team:contracts",
+      due: 3 * HOUR + MINUTE,
+      age: DAY,
+      action: { clause: "9.2", text: "Liability is capped at the fees of twelve months." },
+      needed: 2,
+      votes: [
+        {
+          ...PEOPLE.henrik,
+          at: isoAt(now - HOUR),
+          note: null,
+          actionSha256: hashOf({ clause: "9.2", text: "Liability is capped at the fees of twelve months." }),
+          action: { clause: "9.2", text: "Liability is capped at the fees of twelve months." },
+          patch: [],
+        },
+      ],
+    },
+    now,
+  );
+  addApproval(
+    world,
+    {
+      label: "Wire $7,310.55 to Cascade Paper Co.",
+      flow: payments,
+      assignTo: "role:finance",
+      due: 4 * HOUR + MINUTE,
+      age: 6 * HOUR,
+      action: parseJson('{"amount":7310.55,"currency":"USD","account":"US64 0001 2345"}'),
+      needed: 2,
+      destination: "https://bank.nordwind.example/wires",
+    },
+    now,
+  );
+  refundRow(
+    "Ingrid Solheim",
+    "19.90",
+    "A-20388",
+    "Hook missing in the box. Refunded in full.",
+    4 * HOUR + 30 * MINUTE,
+    5 * HOUR,
+  );
+  addApproval(
+    world,
+    {
+      label: "Reply to #48215, damaged on arrival",
+      flow: replies,
+      due: 5 * HOUR + MINUTE,
+      age: 35 * MINUTE,
+      action: { ticket: 48215, text: "We are sorry. A new lamp is on its way." },
+    },
+    now,
+  );
+  refundRow(
+    "Aylin Demir",
+    "240.00",
+    "A-20391",
+    "Table returned unopened on 8 June. Refunded in full.",
+    6 * HOUR + MINUTE,
+    22 * MINUTE,
+  );
+  addApproval(
+    world,
+    {
+      label: "Clause 14.1, governing law, Kestrel Leasing",
+      flow: clauses,
+      assignTo: "team:contracts",
+      due: 22 * HOUR + MINUTE,
+      age: 4 * HOUR,
+      action: { clause: "14.1", law: "Denmark" },
+      needed: 2,
+    },
+    now,
+  );
+  addApproval(
+    world,
+    {
+      label: "Reply to #48198, cancel my subscription",
+      flow: replies,
+      assignTo: "user:usr_ada",
+      due: 25 * HOUR,
+      age: 3 * HOUR,
+      action: { ticket: 48198, text: "It is cancelled as of today." },
+    },
+    now,
+  );
   const names: [string, string, string, string][] = [
     ["Pieter van Dam", "34.50", "A-20402", "Lamp shade arrived dented. Refunded in full, keep the base."],
     ["Chiara Ferrari", "15.00", "A-20405", "Express shipping was late by two days. Shipping refunded."],
@@ -315,9 +478,19 @@ export function makeWorld(now = Date.now()): World {
     ["Zofia Nowak", "9.95", "A-20414", "Promo code was not applied. The 9.95 is refunded."],
     ["Emil Strand", "71.20", "A-20416", "Order cancelled before dispatch. Refunded in full."],
   ];
-  names.forEach(([who, amount, order, text], index) => refundRow(who, amount, order, text, (2 + Math.floor(index / 3)) * DAY + MINUTE, (12 + index) * MINUTE));
+  names.forEach(([who, amount, order, text], index) =>
+    refundRow(who, amount, order, text, (2 + Math.floor(index / 3)) * DAY + MINUTE, (12 + index) * MINUTE),
+  );
 
-  const decided = (label: string, who: (typeof PEOPLE)[keyof typeof PEOPLE], verdict: DecisionRow["verdict"], edited: boolean, before: number, on = refunds, note: string | null = null) => {
+  const decided = (
+    label: string,
+    who: (typeof PEOPLE)[keyof typeof PEOPLE],
+    verdict: DecisionRow["verdict"],
+    edited: boolean,
+    before: number,
+    on = refunds,
+    note: string | null = null,
+  ) => {
     const row: DecisionRow = {
       approvalId: id("apr"),
       runId: id("run"),
@@ -353,10 +526,18 @@ export const ENDED_RUN = "run_01KTVT1NP8Z4T9V5C2H6N7W2FA";
 export const FAILED_RUN = "run_01KTVT1NP8Z4T9V5C2H6N7W2FB";
 
 function addEndedRun(world: World, flow: Flow, message: string, now: number): void {
-  const action = parseJson('{"order":"A-20419","currency":"EUR","amount":186.40,"message":"Dear Maria, we refund the drawer unit."}');
-  const decidedAction = parseJson('{"order":"A-20419","currency":"EUR","amount":149.00,"message":"Dear Maria, we refund the drawer unit."}');
+  const action = parseJson(
+    '{"order":"A-20419","currency":"EUR","amount":186.40,"message":"Dear Maria, we refund the drawer unit."}',
+  );
+  const decidedAction = parseJson(
+    '{"order":"A-20419","currency":"EUR","amount":149.00,"message":"Dear Maria, we refund the drawer unit."}',
+  );
   const draft: World = { ...world, approvals: new Map(), runs: new Map() };
-  const approval = addApproval(draft, { label: "Refund €186.40 to Maria Lindqvist", flow, due: HOUR, age: 3 * HOUR + 23 * MINUTE, action, message }, now);
+  const approval = addApproval(
+    draft,
+    { label: "Refund €186.40 to Maria Lindqvist", flow, due: HOUR, age: 3 * HOUR + 23 * MINUTE, action, message },
+    now,
+  );
   const run = draft.runs.get(approval.runId);
   if (run === undefined) return;
   const decidedAt = now - 20 * MINUTE;
@@ -379,8 +560,19 @@ function addEndedRun(world: World, flow: Flow, message: string, now: number): vo
     output: { decision: "approved", note: "Drawer unit only.", actor: "usr_ada", proposedAction: decidedAction },
   });
   const step = (nodeId: string, from: number, ms: number, more: object): Step =>
-    ({ id: id("stp"), nodeId, type: "service_call", status: "succeeded", attempts: 1, startedAt: isoAt(decidedAt + from), completedAt: isoAt(decidedAt + from + ms), durationMs: ms, ...more }) as Step;
-  const skipped = (nodeId: string, type: Step["type"]): Step => ({ id: id("stp"), nodeId, type, status: "skipped", attempts: 0 }) as Step;
+    ({
+      id: id("stp"),
+      nodeId,
+      type: "service_call",
+      status: "succeeded",
+      attempts: 1,
+      startedAt: isoAt(decidedAt + from),
+      completedAt: isoAt(decidedAt + from + ms),
+      durationMs: ms,
+      ...more,
+    }) as Step;
+  const skipped = (nodeId: string, type: Step["type"]): Step =>
+    ({ id: id("stp"), nodeId, type, status: "skipped", attempts: 0 }) as Step;
   run.steps.push(
     step("pay", 149, 2_400, {
       attempts: 2,
@@ -397,14 +589,31 @@ function addEndedRun(world: World, flow: Flow, message: string, now: number): vo
     skipped("auto", "transform"),
     skipped("decline", "llm_step"),
   );
-  Object.assign(run, { id: ENDED_RUN, status: "succeeded", finishedAt: isoAt(decidedAt + 2_959), output: { refund: "rf_8813" } });
+  Object.assign(run, {
+    id: ENDED_RUN,
+    status: "succeeded",
+    finishedAt: isoAt(decidedAt + 2_959),
+    output: { refund: "rf_8813" },
+  });
   world.runs.set(ENDED_RUN, run);
 
   const failed: RunDetail = structuredCloneJson(run);
   const pay = failed.steps.find((one) => one.nodeId === "pay");
-  if (pay !== undefined) Object.assign(pay, { status: "failed", attempts: 5, output: undefined, response: undefined, error: "503 Service Unavailable after 5 attempts: the payment service is down for maintenance" });
+  if (pay !== undefined)
+    Object.assign(pay, {
+      status: "failed",
+      attempts: 5,
+      output: undefined,
+      response: undefined,
+      error: "503 Service Unavailable after 5 attempts: the payment service is down for maintenance",
+    });
   failed.steps = failed.steps.filter((one) => one.nodeId !== "reply");
-  Object.assign(failed, { id: FAILED_RUN, status: "failed", output: undefined, error: { nodeId: "pay", message: "pay: 503 Service Unavailable after 5 attempts" } });
+  Object.assign(failed, {
+    id: FAILED_RUN,
+    status: "failed",
+    output: undefined,
+    error: { nodeId: "pay", message: "pay: 503 Service Unavailable after 5 attempts" },
+  });
   world.runs.set(FAILED_RUN, failed);
 }
 
@@ -419,7 +628,14 @@ export function addMany(world: World, count: number, now = Date.now()): void {
   for (let index = 0; index < count; index += 1) {
     addApproval(
       world,
-      { label: `Refund €${(index % 400) + 5}.00 to customer ${index}`, flow, assignTo: "role:finance", due: DAY + index * 10_000, age: 60 * MINUTE - index, action: { order: `B-${index}`, amount: (index % 400) + 5 } },
+      {
+        label: `Refund €${(index % 400) + 5}.00 to customer ${index}`,
+        flow,
+        assignTo: "role:finance",
+        due: DAY + index * 10_000,
+        age: 60 * MINUTE - index,
+        action: { order: `B-${index}`, amount: (index % 400) + 5 },
+      },
       now,
     );
   }

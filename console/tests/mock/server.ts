@@ -11,7 +11,12 @@ import { hashOf, id, makeWorld, PEOPLE, type World } from "./data.ts";
 /** The policy that get-console sends: one place for both, held against each other by a test. */
 export const POLICY = readFileSync(new URL("../../policy.txt", import.meta.url), "utf8").trim();
 const DIST = fileURLToPath(new URL("../../dist/", import.meta.url));
-const TYPES: Record<string, string> = { html: "text/html; charset=utf-8", js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml" };
+const TYPES: Record<string, string> = {
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  svg: "image/svg+xml",
+};
 
 export interface Recorded {
   method: string;
@@ -58,7 +63,13 @@ export class Mock {
   }
 
   /** A colleague decides. */
-  decideAs(who: keyof typeof PEOPLE, approval: Approval, verdict: "approved" | "rejected", action?: Json, note: string | null = null): Decision {
+  decideAs(
+    who: keyof typeof PEOPLE,
+    approval: Approval,
+    verdict: "approved" | "rejected",
+    action?: Json,
+    note: string | null = null,
+  ): Decision {
     const proposed = (approval.proposedAction ?? null) as Json;
     const decided = action ?? proposed;
     const decision: Decision = {
@@ -71,7 +82,11 @@ export class Mock {
       proposedAction: proposed,
       decidedAction: decided,
       shownSha256: approval.shownSha256,
-      patch: differences(proposed, decided).map((one) => ({ op: "replace", path: one.pointer, value: one.after ?? null })),
+      patch: differences(proposed, decided).map((one) => ({
+        op: "replace",
+        path: one.pointer,
+        value: one.after ?? null,
+      })),
     };
     Object.assign(approval, { status: verdict, decision, canDecide: false });
     const row: DecisionRow = {
@@ -111,10 +126,24 @@ export class Mock {
       const text = Buffer.concat(chunks).toString();
       const body = text === "" ? undefined : parseJson(text);
       const header = request.headers["x-runs-console"];
-      this.requests.push({ method: request.method ?? "", path: path + url.search, body, console: Array.isArray(header) ? header[0] : header });
-      const [status, answer] = this.answer(request.method ?? "GET", path.replace(/^\/api\//, ""), url.searchParams, body, header !== undefined);
+      this.requests.push({
+        method: request.method ?? "",
+        path: path + url.search,
+        body,
+        console: Array.isArray(header) ? header[0] : header,
+      });
+      const [status, answer] = this.answer(
+        request.method ?? "GET",
+        path.replace(/^\/api\//, ""),
+        url.searchParams,
+        body,
+        header !== undefined,
+      );
       if (status === 0) request.socket.destroy();
-      else response.writeHead(status, { "Content-Type": "application/json" }).end(answer === undefined ? "" : writeJson(answer));
+      else
+        response
+          .writeHead(status, { "Content-Type": "application/json" })
+          .end(answer === undefined ? "" : writeJson(answer));
     }
   }
 
@@ -128,11 +157,20 @@ export class Mock {
       "Referrer-Policy": "no-referrer",
     };
     let body = readFileSync(DIST + name);
-    if (name === "index.html") body = Buffer.from(body.toString().replace('<base href="./"', `<base href="${"../".repeat(path.split("/").length - 1) || "./"}"`));
+    if (name === "index.html")
+      body = Buffer.from(
+        body.toString().replace('<base href="./"', `<base href="${"../".repeat(path.split("/").length - 1) || "./"}"`),
+      );
     response.writeHead(200, headers).end(body);
   }
 
-  private answer(method: string, path: string, query: URLSearchParams, body: Json | undefined, hasHeader: boolean): [number, unknown?] {
+  private answer(
+    method: string,
+    path: string,
+    query: URLSearchParams,
+    body: Json | undefined,
+    hasHeader: boolean,
+  ): [number, unknown?] {
     if (path === "auth/logout") {
       this.signedIn = false;
       return [204];
@@ -155,23 +193,50 @@ export class Mock {
       const run = world.runs.get(second);
       const flow = run === undefined ? undefined : [...world.flows.values()].find((one) => one.id === run.flowId);
       if (run === undefined || flow === undefined) return [404, { error: "not found" }];
-      return [200, { data: { run, flow: { id: flow.id, slug: flow.slug, name: flow.name, version: run.flowVersion, spec: flow.spec } } }];
+      return [
+        200,
+        {
+          data: {
+            run,
+            flow: { id: flow.id, slug: flow.slug, name: flow.name, version: run.flowVersion, spec: flow.spec },
+          },
+        },
+      ];
     }
     if (first === "runs") return this.act(second, third, object, query, method);
-    if (path === "flows") return [200, { data: [...world.flows.values()].map(({ spec: _, ...flow }) => flow), total: world.flows.size, meta: { pages: 1 } }];
+    if (path === "flows")
+      return [
+        200,
+        {
+          data: [...world.flows.values()].map(({ spec: _, ...flow }) => flow),
+          total: world.flows.size,
+          meta: { pages: 1 },
+        },
+      ];
     if (first === "flows") return this.flow(second, third, query, body);
     return [404, { error: "not found" }];
   }
 
   private list(query: URLSearchParams): [number, unknown] {
     const limit = Number(query.get("limit") ?? 20);
-    const open = [...this.world.approvals.values()].filter((one) => one.status === "open").sort((one, other) => (`${one.openedAt} ${one.id}` < `${other.openedAt} ${other.id}` ? -1 : 1));
+    const open = [...this.world.approvals.values()]
+      .filter((one) => one.status === "open")
+      .sort((one, other) => (`${one.openedAt} ${one.id}` < `${other.openedAt} ${other.id}` ? -1 : 1));
     const cursor = query.get("cursor");
-    const rest = cursor === null ? open : open.filter((one) => `${one.openedAt} ${one.id}` > Buffer.from(cursor, "base64url").toString());
+    const rest =
+      cursor === null
+        ? open
+        : open.filter((one) => `${one.openedAt} ${one.id}` > Buffer.from(cursor, "base64url").toString());
     const data = rest.slice(0, limit);
     const last = data.at(-1);
-    const nextCursor = rest.length > limit && last !== undefined ? Buffer.from(`${last.openedAt} ${last.id}`).toString("base64url") : undefined;
-    return [200, { data, total: open.length, page: 1, limit, meta: { pages: Math.ceil(open.length / limit), nextCursor } }];
+    const nextCursor =
+      rest.length > limit && last !== undefined
+        ? Buffer.from(`${last.openedAt} ${last.id}`).toString("base64url")
+        : undefined;
+    return [
+      200,
+      { data, total: open.length, page: 1, limit, meta: { pages: Math.ceil(open.length / limit), nextCursor } },
+    ];
   }
 
   private decisions(query: URLSearchParams): [number, unknown] {
@@ -200,27 +265,60 @@ export class Mock {
     const flow = this.world.flows.get(slug);
     if (flow === undefined) return [404, { error: "not found" }];
     if (what === "") return [200, { data: { flow } }];
-    if (what === "execute") return [202, { data: { run: { id: this.world.runs.keys().next().value ?? id("run"), input: body } } }];
+    if (what === "execute")
+      return [202, { data: { run: { id: this.world.runs.keys().next().value ?? id("run"), input: body } } }];
     const rows = [...this.world.runs.values()]
       .filter((run) => run.flowId === flow.id && (query.get("status") === null || run.status === query.get("status")))
       .map(({ steps: _, input: __, output: ___, ...run }) => run);
-    return [200, { data: rows.slice(0, Number(query.get("limit") ?? 20)), total: rows.length, page: 1, limit: 20, meta: { pages: 1 } }];
+    return [
+      200,
+      {
+        data: rows.slice(0, Number(query.get("limit") ?? 20)),
+        total: rows.length,
+        page: 1,
+        limit: 20,
+        meta: { pages: 1 },
+      },
+    ];
   }
 
   private several(body: JsonObject): [number, unknown] {
     const items = Array.isArray(body.items) ? body.items.filter(isObject) : [];
     const results = items.map((item) => {
       const approval = this.world.approvals.get(String(item.approvalId));
-      if (approval?.status !== "open") return { approvalId: item.approvalId, status: 409, error: approval === undefined ? "not found" : `this approval was ${approval.status ?? "closed"} already` };
-      if (item.shownSha256 !== approval.shownSha256) return { approvalId: item.approvalId, status: 409, error: "what was shown has changed", changed: ["proposedAction"] };
-      const decision = this.decideAs("ada", approval, item.verdict === "approve" ? "approved" : "rejected", undefined, typeof item.note === "string" ? item.note : null);
+      if (approval?.status !== "open")
+        return {
+          approvalId: item.approvalId,
+          status: 409,
+          error: approval === undefined ? "not found" : `this approval was ${approval.status ?? "closed"} already`,
+        };
+      if (item.shownSha256 !== approval.shownSha256)
+        return {
+          approvalId: item.approvalId,
+          status: 409,
+          error: "what was shown has changed",
+          changed: ["proposedAction"],
+        };
+      const decision = this.decideAs(
+        "ada",
+        approval,
+        item.verdict === "approve" ? "approved" : "rejected",
+        undefined,
+        typeof item.note === "string" ? item.note : null,
+      );
       return { approvalId: item.approvalId, status: 200, decision, votes: [] };
     });
     const decided = results.filter((one) => one.status === 200).length;
     return [200, { data: { results, decided, refused: results.length - decided } }];
   }
 
-  private act(runId: string, what: string, body: JsonObject, query: URLSearchParams, method: string): [number, unknown?] {
+  private act(
+    runId: string,
+    what: string,
+    body: JsonObject,
+    query: URLSearchParams,
+    method: string,
+  ): [number, unknown?] {
     const run = this.world.runs.get(runId);
     if (run === undefined) return [404, { error: "not found" }];
     if (what === "cancel") {
@@ -228,16 +326,22 @@ export class Mock {
       return [200, { data: { run } }];
     }
     if (what === "retry") return [202, { data: { run: { ...run, id: [...this.world.runs.keys()][0] } } }];
-    if (what === "outputs" && method === "DELETE") return [200, { data: { runId, purgedAt: new Date().toISOString(), steps: [], objects: 0, bytes: 4120 } }];
+    if (what === "outputs" && method === "DELETE")
+      return [200, { data: { runId, purgedAt: new Date().toISOString(), steps: [], objects: 0, bytes: 4120 } }];
     const approval = this.world.approvals.get(String(body.approvalId));
     if (approval === undefined) return [404, { error: "not found" }];
     if (approval.status !== "open") {
       const same = approval.decision?.actor === "usr_ada";
-      if (same) return [200, { data: { run, nodeId: approval.nodeId, approvalId: approval.id, votes: [], decision: approval.decision } }];
+      if (same)
+        return [
+          200,
+          { data: { run, nodeId: approval.nodeId, approvalId: approval.id, votes: [], decision: approval.decision } },
+        ];
       return [409, { error: `this approval was ${approval.status ?? "closed"} already` }];
     }
     if (Date.parse(approval.expiresAt) <= Date.now()) return [409, { error: "this approval has expired" }];
-    if (body.shownSha256 !== undefined && body.shownSha256 !== approval.shownSha256) return [409, { error: "what was shown has changed", changed: ["proposedAction"] }];
+    if (body.shownSha256 !== undefined && body.shownSha256 !== approval.shownSha256)
+      return [409, { error: "what was shown has changed", changed: ["proposedAction"] }];
     if (what === "reassign") {
       this.world.approvals.delete(approval.id);
       return [200, { data: { approval } }];
@@ -251,15 +355,21 @@ export class Mock {
     const override = body.proposedActionOverride;
     if (override !== undefined) {
       const fieldErrors = refusedEdits(approval, proposed, override);
-      if (Object.keys(fieldErrors).length > 0) return [422, { error: "the override is not allowed", details: { fieldErrors } }];
+      if (Object.keys(fieldErrors).length > 0)
+        return [422, { error: "the override is not allowed", details: { fieldErrors } }];
     }
     const voted = approval.votes?.[0];
     const action = override ?? (voted?.action as Json | undefined) ?? proposed;
-    if (typeof body.actionSha256 === "string" && body.actionSha256 !== hashOf(action)) return [409, { error: "no action has this hash" }];
+    if (typeof body.actionSha256 === "string" && body.actionSha256 !== hashOf(action))
+      return [409, { error: "no action has this hash" }];
     const vote = { ...PEOPLE.ada, at: new Date().toISOString(), note, actionSha256: hashOf(action), action, patch: [] };
     const needed = typeof approval.requiredApprovals === "number" ? approval.requiredApprovals : 1;
     const votes = [...(approval.votes ?? []), vote];
-    if (query.get("dryRun") === "true") return [200, { data: { dryRun: true, run, nodeId: approval.nodeId, approvalId: approval.id, votes, decision: null } }];
+    if (query.get("dryRun") === "true")
+      return [
+        200,
+        { data: { dryRun: true, run, nodeId: approval.nodeId, approvalId: approval.id, votes, decision: null } },
+      ];
     let decision: Decision | null = null;
     if (what === "reject") decision = this.decideAs("ada", approval, "rejected", undefined, note);
     else if (votes.length >= needed) decision = this.decideAs("ada", approval, "approved", action, note);
@@ -275,14 +385,18 @@ export class Mock {
 function refusedEdits(approval: Approval, proposed: Json, override: Json): Record<string, string[]> {
   const errors: Record<string, string[]> = {};
   for (const place of differences(proposed, override)) {
-    if (!mayEdit(pathOf(place.pointer), approval.allowedEdits)) errors[`proposedActionOverride${place.pointer}`] = [`may not be changed; the flow allows edits of ${(approval.allowedEdits ?? []).join(", ")}`];
+    if (!mayEdit(pathOf(place.pointer), approval.allowedEdits))
+      errors[`proposedActionOverride${place.pointer}`] = [
+        `may not be changed; the flow allows edits of ${(approval.allowedEdits ?? []).join(", ")}`,
+      ];
   }
   const schema = approval.overrideSchema as Json | undefined;
   const properties = isObject(schema) && isObject(schema.properties) ? schema.properties : {};
   for (const [key, rule] of Object.entries(properties)) {
     const value = isObject(override) ? override[key] : undefined;
     if (!isObject(rule) || !isNumber(value) || !isNumber(rule.maximum) || sameJson(value, rule.maximum)) continue;
-    if (Number(value) > Number(rule.maximum)) errors[`proposedActionOverride/${key}`] = [`${value} is greater than the maximum of ${rule.maximum}`];
+    if (Number(value) > Number(rule.maximum))
+      errors[`proposedActionOverride/${key}`] = [`${value} is greater than the maximum of ${rule.maximum}`];
   }
   return errors;
 }

@@ -28,7 +28,9 @@ export default function SeveralView() {
   const selection = useSelection();
   usePoll(undefined);
   // What was selected stays in the table when it is decided, with its result.
-  const [chosen] = useState<Approval[]>(() => [...selection].map((id) => state.rows.get(id)).filter((row) => row !== undefined));
+  const [chosen] = useState<Approval[]>(() =>
+    [...selection].map((id) => state.rows.get(id)).filter((row) => row !== undefined),
+  );
   const plan = useMemo(() => planOf(chosen), [chosen]);
   const [off, setOff] = useState<ReadonlySet<string>>(new Set());
   const [results, setResults] = useState<ReadonlyMap<string, BulkResult>>(new Map());
@@ -69,7 +71,9 @@ export default function SeveralView() {
         setResults(new Map(found));
       }
     } catch (problem) {
-      setError(`${problem instanceof Error ? problem.message : String(problem)} To send it again is safe: each decision counts once.`);
+      setError(
+        `${problem instanceof Error ? problem.message : String(problem)} To send it again is safe: each decision counts once.`,
+      );
     } finally {
       setBusy(false);
       setRejecting(false);
@@ -122,7 +126,9 @@ export default function SeveralView() {
         </div>
         <div className="several-scroll">
           <header className="several-head">
-            <h1>{isDone ? `${plural(decided, "decision")} recorded` : `Decide ${plural(count, "approval")} as proposed`}</h1>
+            <h1>
+              {isDone ? `${plural(decided, "decision")} recorded` : `Decide ${plural(count, "approval")} as proposed`}
+            </h1>
             <ul className="facts-line">
               <li>
                 {plan.rows.length} selected{left > 0 && `, ${left} left out`}
@@ -151,7 +157,9 @@ export default function SeveralView() {
                       aria-label="Select all"
                       checked={count > 0 && off.size === 0}
                       disabled={isDone}
-                      onChange={(event) => setOff(new Set(event.target.checked ? [] : plan.rows.map((row) => row.approval.id)))}
+                      onChange={(event) =>
+                        setOff(new Set(event.target.checked ? [] : plan.rows.map((row) => row.approval.id)))
+                      }
                     />
                   </th>
                   <th scope="col">Label</th>
@@ -222,29 +230,53 @@ export default function SeveralView() {
                     <label htmlFor="several-note">{isRejecting ? "Why are they rejected?" : "Note"}</label>
                     <small>the same in each of the {count} decisions</small>
                   </div>
-                  <input id="several-note" ref={noteField} value={note} maxLength={4000} onChange={(event) => setNote(event.target.value)} />
+                  <input
+                    id="several-note"
+                    ref={noteField}
+                    value={note}
+                    maxLength={4000}
+                    onChange={(event) => setNote(event.target.value)}
+                  />
                 </div>
                 {isRejecting ? (
                   <>
                     <button type="button" className="button" onClick={() => setRejecting(false)}>
                       Back <Kbd>Esc</Kbd>
                     </button>
-                    <button type="button" className="button danger" disabled={count === 0 || isBusy || offline} onClick={() => void send("reject")}>
+                    <button
+                      type="button"
+                      className="button danger"
+                      disabled={count === 0 || isBusy || offline}
+                      onClick={() => void send("reject")}
+                    >
                       Reject {count} <Kbd>{MOD}↵</Kbd>
                     </button>
                   </>
                 ) : (
                   <>
-                    <button type="button" className="button" disabled={count === 0 || isBusy || offline} onClick={() => setRejecting(true)}>
+                    <button
+                      type="button"
+                      className="button"
+                      disabled={count === 0 || isBusy || offline}
+                      onClick={() => setRejecting(true)}
+                    >
                       Reject {count}…
                     </button>
-                    <button type="button" className="button primary" disabled={count === 0 || isBusy || offline} onClick={() => void send("approve")}>
+                    <button
+                      type="button"
+                      className="button primary"
+                      disabled={count === 0 || isBusy || offline}
+                      onClick={() => void send("approve")}
+                    >
                       {isBusy ? "Sending…" : `Approve ${count}`} <Kbd>{MOD}↵</Kbd>
                     </button>
                   </>
                 )}
               </div>
-              <p className="foot-note">{plural(count, "decision")}, each with its own hash and its own result. Final once sent; several at once cannot be taken back.</p>
+              <p className="foot-note">
+                {plural(count, "decision")}, each with its own hash and its own result. Final once sent; several at once
+                cannot be taken back.
+              </p>
             </>
           )}
         </footer>
@@ -268,7 +300,11 @@ function Row({ row, columns, isOn, isOpen, gone, result, toggle }: RowProps) {
   const canBeTaken = leftOut === undefined && isOpen;
   return (
     <tr className={canBeTaken && isOn ? "" : "out"}>
-      <td>{canBeTaken && <input type="checkbox" checked={isOn} aria-label={`Select ${approval.actionLabel}`} onChange={toggle} />}</td>
+      <td>
+        {canBeTaken && (
+          <input type="checkbox" checked={isOn} aria-label={`Select ${approval.actionLabel}`} onChange={toggle} />
+        )}
+      </td>
       <th scope="row">{approval.actionLabel}</th>
       {columns.map((column) => (
         <td key={column.key} className={column.isNumber ? "right" : "text"}>
@@ -278,7 +314,11 @@ function Row({ row, columns, isOn, isOpen, gone, result, toggle }: RowProps) {
       <td className="right">
         <Deadline at={approval.expiresAt} />
       </td>
-      <td>{approval.proposedSha256 !== undefined && <code title={approval.proposedSha256}>{abbreviate(approval.proposedSha256)}</code>}</td>
+      <td>
+        {approval.proposedSha256 !== undefined && (
+          <code title={approval.proposedSha256}>{abbreviate(approval.proposedSha256)}</code>
+        )}
+      </td>
       <td>
         <Result row={row} isOpen={isOpen} gone={gone} result={result} />
       </td>

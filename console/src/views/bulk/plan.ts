@@ -33,14 +33,17 @@ export function planOf(selected: readonly Approval[]): Plan {
   const first = selected.find((one) => ownReason(one) === undefined);
   const rows = selected.map((approval): PlannedRow => {
     const action = (approval.proposedAction ?? null) as Json;
-    const leftOut = ownReason(approval) ?? (first !== undefined && shapeOf(approval) !== shapeOf(first) ? "Another flow or shape" : undefined);
+    const leftOut =
+      ownReason(approval) ??
+      (first !== undefined && shapeOf(approval) !== shapeOf(first) ? "Another flow or shape" : undefined);
     return { approval, action, leftOut };
   });
   const taken = rows.filter((row) => row.leftOut === undefined);
   const actions = taken.map((row) => row.action);
   const keys = isObject(actions[0]) ? Object.keys(actions[0]) : [""];
   const valueOf = (action: Json | undefined, key: string) => (isObject(action) && key !== "" ? action[key] : action);
-  const isShared = (key: string) => actions.length > 1 && actions.every((action) => sameJson(valueOf(action, key), valueOf(actions[0], key)));
+  const isShared = (key: string) =>
+    actions.length > 1 && actions.every((action) => sameJson(valueOf(action, key), valueOf(actions[0], key)));
   const columns = keys
     .filter((key) => !isShared(key))
     .map((key): Column => {
@@ -48,8 +51,12 @@ export function planOf(selected: readonly Approval[]): Plan {
       const numbers = values.every(isNumber);
       return { key, isNumber: numbers, sum: numbers ? sumDecimals(values.map(String)) : undefined };
     });
-  const shared = keys.filter((key) => key !== "" && isShared(key)).map((key) => [key, inlineText(valueOf(actions[0], key))] as const);
-  const addresses = new Set(taken.flatMap((row) => (row.approval.destinations ?? []).filter((one) => one.usesDecision).map(addressText)));
+  const shared = keys
+    .filter((key) => key !== "" && isShared(key))
+    .map((key) => [key, inlineText(valueOf(actions[0], key))] as const);
+  const addresses = new Set(
+    taken.flatMap((row) => (row.approval.destinations ?? []).filter((one) => one.usesDecision).map(addressText)),
+  );
   return { rows, columns, shared, destination: addresses.size === 1 ? [...addresses][0] : undefined };
 }
 

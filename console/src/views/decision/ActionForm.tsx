@@ -3,7 +3,17 @@ import { Icon } from "../../components/Icon";
 import { inlineText } from "../../lib/format";
 import { isObject, type Json, type JsonObject, sameJson, writeJson } from "../../lib/json";
 import { mayEdit, mayEditWithin, type Path, pathOf, pointerOf, valueAt } from "../../lib/pointer";
-import { firstValue, hintOf, itemSchema, type Kind, kindOf, memberSchema, missingMembers, readText, resolved } from "./schema";
+import {
+  firstValue,
+  hintOf,
+  itemSchema,
+  type Kind,
+  kindOf,
+  memberSchema,
+  missingMembers,
+  readText,
+  resolved,
+} from "./schema";
 
 export interface FormContext {
   proposed: Json;
@@ -54,7 +64,11 @@ function LockedNote({ form }: { form: FormContext }) {
   const names = form.allowed.map((pointer) => pathOf(pointer).join(" › "));
   const last = names.at(-1);
   const list = names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${last}` : last;
-  return <p className="form-note">{list === undefined ? "Locked: this flow allows no edits." : `Locked: this flow allows edits of ${list}.`}</p>;
+  return (
+    <p className="form-note">
+      {list === undefined ? "Locked: this flow allows no edits." : `Locked: this flow allows edits of ${list}.`}
+    </p>
+  );
 }
 
 function Node(props: NodeProps) {
@@ -81,14 +95,29 @@ function Members({ form, path, value, schema }: NodeProps) {
   const [most, setMost] = useState(MOST);
   const canGrow = !form.readOnly && mayEdit(path, form.allowed);
   if (Array.isArray(value)) {
-    const add = () => form.change([...path, String(value.length)], firstValue(itemSchema(schema, value.length, form.schema), value.at(-1)));
+    const add = () =>
+      form.change(
+        [...path, String(value.length)],
+        firstValue(itemSchema(schema, value.length, form.schema), value.at(-1)),
+      );
     return (
       <>
         {value.slice(0, most).map((item, index) => (
           <div key={index} className="item">
-            <Node form={form} path={[...path, String(index)]} name={String(index + 1)} value={item} schema={itemSchema(schema, index, form.schema)} />
+            <Node
+              form={form}
+              path={[...path, String(index)]}
+              name={String(index + 1)}
+              value={item}
+              schema={itemSchema(schema, index, form.schema)}
+            />
             {canGrow && (
-              <button type="button" className="icon-button" aria-label={`Remove item ${index + 1}`} onClick={() => form.change([...path, String(index)], undefined)}>
+              <button
+                type="button"
+                className="icon-button"
+                aria-label={`Remove item ${index + 1}`}
+                onClick={() => form.change([...path, String(index)], undefined)}
+              >
                 <Icon name="cross" />
               </button>
             )}
@@ -109,7 +138,14 @@ function Members({ form, path, value, schema }: NodeProps) {
   return (
     <>
       {keys.slice(0, most).map((key) => (
-        <Node key={key} form={form} path={[...path, key]} name={key} value={value[key] ?? null} schema={memberSchema(schema, key, form.schema)} />
+        <Node
+          key={key}
+          form={form}
+          path={[...path, key]}
+          name={key}
+          value={value[key] ?? null}
+          schema={memberSchema(schema, key, form.schema)}
+        />
       ))}
       <More total={keys.length} most={most} show={setMost} />
       {!form.readOnly &&
@@ -120,7 +156,13 @@ function Members({ form, path, value, schema }: NodeProps) {
               key={key}
               type="button"
               className="link add"
-              onClick={() => form.change([...path, key], valueAt(form.proposed, [...path, key]) ?? firstValue(memberSchema(schema, key, form.schema), undefined))}
+              onClick={() =>
+                form.change(
+                  [...path, key],
+                  valueAt(form.proposed, [...path, key]) ??
+                    firstValue(memberSchema(schema, key, form.schema), undefined),
+                )
+              }
             >
               Add {key}
             </button>
@@ -163,12 +205,25 @@ function Scalar({ form, path, name, value, schema }: NodeProps) {
         <span className="field-label" id={id}>
           {label}
         </span>
-        <output className={`field-value ${kind === "number" || kind === "integer" ? "number" : ""}`} aria-labelledby={id}>
-          <span>{value === null ? <span className="quiet">none</span> : text === "" ? <span className="quiet">empty</span> : text}</span>
+        <output
+          className={`field-value ${kind === "number" || kind === "integer" ? "number" : ""}`}
+          aria-labelledby={id}
+        >
+          <span>
+            {value === null ? (
+              <span className="quiet">none</span>
+            ) : text === "" ? (
+              <span className="quiet">empty</span>
+            ) : (
+              text
+            )}
+          </span>
           {!form.readOnly && <Icon name="lock" />}
           {!form.readOnly && <span className="sr-only">locked</span>}
         </output>
-        {isEdited && form.readOnly && proposed !== undefined && <small className="quiet">Proposed {inlineText(proposed)}</small>}
+        {isEdited && form.readOnly && proposed !== undefined && (
+          <small className="quiet">Proposed {inlineText(proposed)}</small>
+        )}
         <Problems id={`${id}-problems`} problems={problems} />
       </div>
     );
@@ -180,7 +235,17 @@ function Scalar({ form, path, name, value, schema }: NodeProps) {
         {isEdited && <span className="tag">edited</span>}
         <small id={`${id}-hint`}>{hint === "" && !isEdited ? "as proposed" : hint}</small>
       </div>
-      <Control id={id} kind={kind} text={text} value={value} schema={schema} isInvalid={problems.length > 0} pointer={pointer} form={form} path={path} />
+      <Control
+        id={id}
+        kind={kind}
+        text={text}
+        value={value}
+        schema={schema}
+        isInvalid={problems.length > 0}
+        pointer={pointer}
+        form={form}
+        path={path}
+      />
       <Problems id={`${id}-problems`} problems={problems} />
       {isEdited && (
         <div className="field-foot">
@@ -235,7 +300,11 @@ function Control({ id, kind, text, value, schema, isInvalid, pointer, form, path
   if (options !== undefined) {
     const index = options.findIndex((option) => sameJson(option, value));
     return (
-      <select {...shared} value={index} onChange={(event) => form.change(path, options[Number(event.target.value)] ?? null)}>
+      <select
+        {...shared}
+        value={index}
+        onChange={(event) => form.change(path, options[Number(event.target.value)] ?? null)}
+      >
         {index < 0 && <option value={-1}>{inlineText(value)}</option>}
         {options.map((option, position) => (
           <option key={position} value={position}>
@@ -255,12 +324,37 @@ function Control({ id, kind, text, value, schema, isInvalid, pointer, form, path
   }
   const type = (next: string) => form.type(path, next, readText(next, kind === "null" ? "string" : kind));
   if (kind === "number" || kind === "integer") {
-    return <input {...shared} className="number" type="text" inputMode="decimal" autoComplete="off" value={text} onChange={(event) => type(event.target.value)} />;
+    return (
+      <input
+        {...shared}
+        className="number"
+        type="text"
+        inputMode="decimal"
+        autoComplete="off"
+        value={text}
+        onChange={(event) => type(event.target.value)}
+      />
+    );
   }
   const shown = value === null && form.texts[pointer] === undefined ? "" : text;
   if (shown.length > 48 || shown.includes("\n")) {
-    const rows = Math.min(14, Math.max(2, shown.split("\n").reduce((sum, line) => sum + Math.ceil((line.length + 1) / 50), 0)));
+    const rows = Math.min(
+      14,
+      Math.max(
+        2,
+        shown.split("\n").reduce((sum, line) => sum + Math.ceil((line.length + 1) / 50), 0),
+      ),
+    );
     return <textarea {...shared} rows={rows} value={shown} onChange={(event) => type(event.target.value)} />;
   }
-  return <input {...shared} type="text" autoComplete="off" value={shown} placeholder={value === null ? "none" : ""} onChange={(event) => type(event.target.value)} />;
+  return (
+    <input
+      {...shared}
+      type="text"
+      autoComplete="off"
+      value={shown}
+      placeholder={value === null ? "none" : ""}
+      onChange={(event) => type(event.target.value)}
+    />
+  );
 }

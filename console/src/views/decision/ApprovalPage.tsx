@@ -31,7 +31,8 @@ export function ApprovalPage({ approvalId }: { approvalId: string }) {
           </Link>
           {approval !== undefined && (
             <p className="crumbs">
-              <Link to={`flows/${approval.flow?.slug ?? approval.flowId}`}>{flowName(approval)}</Link> <span aria-hidden="true">/</span>{" "}
+              <Link to={`flows/${approval.flow?.slug ?? approval.flowId}`}>{flowName(approval)}</Link>{" "}
+              <span aria-hidden="true">/</span>{" "}
               <Link to={`runs/${approval.runId}`}>
                 <code>{abbreviate(approval.runId, 10, 6)}</code>
               </Link>

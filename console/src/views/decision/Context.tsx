@@ -29,11 +29,19 @@ function Data({ approval }: { approval: Approval }) {
   const part = useQuery({ ...stepPartQuery(approval.runId, approval.nodeId, "data"), enabled: isElsewhere });
   const data = isElsewhere ? part.data : approval.data;
   if (isElsewhere && part.isPending) return <Skeleton rows={4} label="Loading the context" />;
-  if (part.error !== null) return <p className="problem">The context ({bytesText(approval.dataRef?.bytes ?? 0)}) could not be loaded: {part.error.message}</p>;
+  if (part.error !== null)
+    return (
+      <p className="problem">
+        The context ({bytesText(approval.dataRef?.bytes ?? 0)}) could not be loaded: {part.error.message}
+      </p>
+    );
   if (data === undefined || data === null) return null;
   const { title, order = [], folded = [] } = approval.display ?? {};
   if (!isObject(data)) return <Section title={title ?? "Context"}>{<DataView value={data} />}</Section>;
-  const keys = [...order.filter((key) => Object.hasOwn(data, key)), ...Object.keys(data).filter((key) => !order.includes(key))];
+  const keys = [
+    ...order.filter((key) => Object.hasOwn(data, key)),
+    ...Object.keys(data).filter((key) => !order.includes(key)),
+  ];
   const open = keys.filter((key) => !folded.includes(key));
   const simple = open.filter((key) => !isBlock(data[key]));
   return (
@@ -43,18 +51,22 @@ function Data({ approval }: { approval: Approval }) {
           {simple.length > 0 && <DataView value={Object.fromEntries(simple.map((key) => [key, data[key] ?? null]))} />}
         </Section>
       )}
-      {open.filter((key) => isBlock(data[key])).map((key) => (
-        <Section key={key} title={key}>
-          <DataView value={data[key] ?? null} depth={1} />
-        </Section>
-      ))}
+      {open
+        .filter((key) => isBlock(data[key]))
+        .map((key) => (
+          <Section key={key} title={key}>
+            <DataView value={data[key] ?? null} depth={1} />
+          </Section>
+        ))}
       {keys.length > open.length && (
         <div className="folds">
-          {keys.filter((key) => folded.includes(key)).map((key) => (
-            <Fold key={key} summary={key}>
-              <DataView value={data[key] ?? null} depth={1} />
-            </Fold>
-          ))}
+          {keys
+            .filter((key) => folded.includes(key))
+            .map((key) => (
+              <Fold key={key} summary={key}>
+                <DataView value={data[key] ?? null} depth={1} />
+              </Fold>
+            ))}
         </div>
       )}
     </>
@@ -63,10 +75,24 @@ function Data({ approval }: { approval: Approval }) {
 
 /** Long text, tables and objects get a heading of their own. */
 function isBlock(value: Json | undefined): boolean {
-  return Array.isArray(value) || isObject(value) || (typeof value === "string" && (value.length > 60 || value.includes("\n")));
+  return (
+    Array.isArray(value) ||
+    isObject(value) ||
+    (typeof value === "string" && (value.length > 60 || value.includes("\n")))
+  );
 }
 
-function Section({ title, meta, side, children }: { title: ReactNode; meta?: ReactNode; side?: ReactNode; children: ReactNode }) {
+function Section({
+  title,
+  meta,
+  side,
+  children,
+}: {
+  title: ReactNode;
+  meta?: ReactNode;
+  side?: ReactNode;
+  children: ReactNode;
+}) {
   return (
     <section>
       <header className="section-head">
@@ -85,7 +111,9 @@ function RunContext({ approval }: { approval: Approval }) {
   const run = useQuery(runQuery(approval.runId));
   if (run.isPending) return <Skeleton rows={3} label="Loading the run" />;
   if (run.error !== null) return <p className="quiet">The run could not be loaded: {run.error.message}</p>;
-  const answered = run.data.run.steps.filter((step): step is ModelStep => step.type === "llm_step" && step.status === "succeeded");
+  const answered = run.data.run.steps.filter(
+    (step): step is ModelStep => step.type === "llm_step" && step.status === "succeeded",
+  );
   const input = run.data.run.input as Json | undefined;
   return (
     <>
@@ -99,9 +127,23 @@ function RunContext({ approval }: { approval: Approval }) {
           </Fold>
         )}
         {run.data.run.steps
-          .filter((step) => step.type !== "llm_step" && step.type !== "human_approval" && "output" in step && step.output !== undefined)
+          .filter(
+            (step) =>
+              step.type !== "llm_step" &&
+              step.type !== "human_approval" &&
+              "output" in step &&
+              step.output !== undefined,
+          )
           .map((step) => (
-            <Fold key={step.id} summary={<>What <b>{step.nodeId}</b> gave</>} side={step.type}>
+            <Fold
+              key={step.id}
+              summary={
+                <>
+                  What <b>{step.nodeId}</b> gave
+                </>
+              }
+              side={step.type}
+            >
               <DataView value={("output" in step ? step.output : null) as Json} />
             </Fold>
           ))}
@@ -116,7 +158,11 @@ function Model({ step }: { step: ModelStep }) {
   const tokens = output?.tokens.total;
   return (
     <Section title="What the model answered" meta={`${step.nodeId}${output === undefined ? "" : `, ${output.model}`}`}>
-      {answer === undefined ? <span className="quiet">The answer is kept no longer.</span> : <DataView value={answer} />}
+      {answer === undefined ? (
+        <span className="quiet">The answer is kept no longer.</span>
+      ) : (
+        <DataView value={answer} />
+      )}
       {input !== undefined && (
         <Fold summary="What it was asked" side={typeof tokens === "number" ? plural(tokens, "token") : undefined}>
           {input.systemPrompt !== undefined && <DataView value={input.systemPrompt} />}
@@ -133,11 +179,16 @@ function Rounds({ approval }: { approval: Approval }) {
   const last = rounds.at(-1);
   if (last === undefined) return null;
   return (
-    <Section title={`Round ${approval.round ?? rounds.length + 1}`} meta={approval.maxRounds === undefined ? undefined : `of ${approval.maxRounds}`}>
+    <Section
+      title={`Round ${approval.round ?? rounds.length + 1}`}
+      meta={approval.maxRounds === undefined ? undefined : `of ${approval.maxRounds}`}
+    >
       {rounds.map((round) => (
         <blockquote key={round.round} className="quote">
           <p>{round.note ?? "Changes were requested."}</p>
-          <footer>{personName(round.actor, round.identity)}, on round {round.round}</footer>
+          <footer>
+            {personName(round.actor, round.identity)}, on round {round.round}
+          </footer>
         </blockquote>
       ))}
       {last.proposedAction !== undefined && approval.proposedAction !== undefined && (
@@ -155,10 +206,23 @@ function Changed({ approval }: { approval: Approval }) {
   if (earlier === undefined) return null;
   const changed = earlier.changed ?? [];
   return (
-    <Section title="Decided before" meta={`${personName(earlier.actor, earlier.identity)} ${earlier.decision} this in an earlier run`}>
+    <Section
+      title="Decided before"
+      meta={`${personName(earlier.actor, earlier.identity)} ${earlier.decision} this in an earlier run`}
+    >
       <p>
-        It asks again because {changed.length > 0 ? <>these have changed: {changed.map((path) => <code key={path}> {path} </code>)}</> : "the run was started again"}.{" "}
-        <Link to={`runs/${earlier.runId}`}>The earlier run</Link>
+        It asks again because{" "}
+        {changed.length > 0 ? (
+          <>
+            these have changed:{" "}
+            {changed.map((path) => (
+              <code key={path}> {path} </code>
+            ))}
+          </>
+        ) : (
+          "the run was started again"
+        )}
+        . <Link to={`runs/${earlier.runId}`}>The earlier run</Link>
       </p>
     </Section>
   );
@@ -185,7 +249,11 @@ function Earlier({ approval, me }: { approval: Approval; me: Me | undefined }) {
                 <Link to={`approvals/${row.approvalId}`}>{row.actionLabel}</Link>
               </td>
               <td>{row.verdict === "approved" ? (row.edited ? "with an edit" : "as proposed") : row.verdict}</td>
-              <td>{row.actor !== null && row.actor !== undefined && row.actor === me?.actor ? "you" : firstName(row.actor, row.identity)}</td>
+              <td>
+                {row.actor !== null && row.actor !== undefined && row.actor === me?.actor
+                  ? "you"
+                  : firstName(row.actor, row.identity)}
+              </td>
             </tr>
           ))}
         </tbody>

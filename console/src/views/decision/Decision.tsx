@@ -42,14 +42,30 @@ export function Decision({ approvalId, row, onNext }: Props) {
   if (approval === undefined) {
     if (query.error !== null) {
       const isMissing = "status" in query.error && query.error.status === 404;
-      return <Failure title={isMissing ? "There is no such approval" : "The approval could not be loaded"} error={query.error} retry={isMissing ? undefined : () => void query.refetch()} />;
+      return (
+        <Failure
+          title={isMissing ? "There is no such approval" : "The approval could not be loaded"}
+          error={query.error}
+          retry={isMissing ? undefined : () => void query.refetch()}
+        />
+      );
     }
     return <Skeleton rows={8} label="Loading the approval" />;
   }
   return <Loaded key={approval.id} approval={approval} me={me} isWhole={!query.isPlaceholderData} onNext={onNext} />;
 }
 
-function Loaded({ approval, me, isWhole, onNext }: { approval: Approval; me: Me | undefined; isWhole: boolean; onNext: Props["onNext"] }) {
+function Loaded({
+  approval,
+  me,
+  isWhole,
+  onNext,
+}: {
+  approval: Approval;
+  me: Me | undefined;
+  isWhole: boolean;
+  onNext: Props["onNext"];
+}) {
   const isElsewhere = approval.proposedAction === undefined && approval.proposedActionRef !== undefined;
   const part = useQuery({ ...stepPartQuery(approval.runId, approval.nodeId, "proposedAction"), enabled: isElsewhere });
   const proposed = isElsewhere ? part.data : (approval.proposedAction ?? null);
@@ -73,13 +89,25 @@ function Loaded({ approval, me, isWhole, onNext }: { approval: Approval; me: Me 
               {part.error === null ? (
                 <Skeleton rows={6} label="Loading the action" />
               ) : (
-                <Failure title={`The action (${bytesText(approval.proposedActionRef?.bytes ?? 0)}) could not be loaded`} error={part.error} retry={() => void part.refetch()} />
+                <Failure
+                  title={`The action (${bytesText(approval.proposedActionRef?.bytes ?? 0)}) could not be loaded`}
+                  error={part.error}
+                  retry={() => void part.refetch()}
+                />
               )}
             </div>
           ) : ended ? (
             <Ended approval={approval} proposed={proposed} onNext={onNext} />
           ) : (
-            <Action approval={approval} proposed={proposed} me={me} isWhole={isWhole} isPhone={isPhone} context={isPhone && !isWide ? context : undefined} onNext={onNext} />
+            <Action
+              approval={approval}
+              proposed={proposed}
+              me={me}
+              isWhole={isWhole}
+              isPhone={isPhone}
+              context={isPhone && !isWide ? context : undefined}
+              onNext={onNext}
+            />
           )}
         </div>
       </div>
@@ -110,7 +138,11 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
   const isSecond = votes.length > 0;
   const base = (first?.action as Json | undefined) ?? proposed;
   const state = useAction(approval.id, base, isSecond ? [] : approval.allowedEdits);
-  const bytes = useBytes(isSecond ? { ...approval, proposedSha256: votes[0]?.actionSha256 } : approval, state, state.refuse);
+  const bytes = useBytes(
+    isSecond ? { ...approval, proposedSha256: votes[0]?.actionSha256 } : approval,
+    state,
+    state.refuse,
+  );
   const [mode, setMode] = useState<Mode>("approve");
   const [hasNote, setHasNote] = useState(false);
   const [isBusy, setBusy] = useState(false);
@@ -233,7 +265,12 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
           </header>
           {isJson ? (
             <Suspense fallback={<Skeleton rows={6} label="Loading the editor" />}>
-              <JsonEditor text={jsonText(state)} label="The action as JSON" readOnly={isSecond || cannot !== undefined} onChange={state.typeJson} />
+              <JsonEditor
+                text={jsonText(state)}
+                label="The action as JSON"
+                readOnly={isSecond || cannot !== undefined}
+                onChange={state.typeJson}
+              />
               <JsonProblems problems={state.problems} />
             </Suspense>
           ) : (
@@ -252,14 +289,29 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
               }}
             />
           )}
-          {isSecond && <p className="form-note">All approvals are for the same action, so there is nothing to edit here.</p>}
+          {isSecond && (
+            <p className="form-note">All approvals are for the same action, so there is nothing to edit here.</p>
+          )}
         </section>
         {isEdited && <Changes before={base} after={state.action} clear={state.clear} />}
         {context}
-        {isWhole ? <Sent destinations={approval.destinations ?? []} bytes={bytes} /> : <Skeleton rows={2} label="Loading what will be sent" />}
+        {isWhole ? (
+          <Sent destinations={approval.destinations ?? []} bytes={bytes} />
+        ) : (
+          <Skeleton rows={2} label="Loading what will be sent" />
+        )}
       </div>
       <footer className="action-foot">
-        {refusal !== undefined && <RefusalView refusal={refusal} approval={approval} base={base} onNext={onNext} onRetry={submit} reload={() => setRefusal(undefined)} />}
+        {refusal !== undefined && (
+          <RefusalView
+            refusal={refusal}
+            approval={approval}
+            base={base}
+            onNext={onNext}
+            onRetry={submit}
+            reload={() => setRefusal(undefined)}
+          />
+        )}
         {cannot !== undefined || expired ? (
           <p className="cannot">{expired ? "This approval has expired. What you typed is still here." : cannot}</p>
         ) : (
@@ -267,21 +319,43 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
             <>
               {showsNote && (
                 <>
-              <div className="field-head">
-                <label htmlFor="note">{mode === "changes" ? "What should change?" : mode === "reject" ? "Why is it rejected?" : "Note"}</label>
-                <small>{mode === "changes" ? "the model reads this" : "kept with the decision"}</small>
-              </div>
-              <textarea id="note" ref={note} rows={2} maxLength={4000} value={draft.note} required={mode === "changes"} onChange={(event) => state.setNote(event.target.value)} />
+                  <div className="field-head">
+                    <label htmlFor="note">
+                      {mode === "changes" ? "What should change?" : mode === "reject" ? "Why is it rejected?" : "Note"}
+                    </label>
+                    <small>{mode === "changes" ? "the model reads this" : "kept with the decision"}</small>
+                  </div>
+                  <textarea
+                    id="note"
+                    ref={note}
+                    rows={2}
+                    maxLength={4000}
+                    value={draft.note}
+                    required={mode === "changes"}
+                    onChange={(event) => state.setNote(event.target.value)}
+                  />
                 </>
               )}
               <div className="buttons">
                 {mode === "approve" ? (
                   <>
-                    <button type="button" className="button" disabled={blocked} aria-keyshortcuts="r" onClick={() => start("reject")}>
+                    <button
+                      type="button"
+                      className="button"
+                      disabled={blocked}
+                      aria-keyshortcuts="r"
+                      onClick={() => start("reject")}
+                    >
                       Reject <Kbd>r</Kbd>
                     </button>
                     {approval.canRequestChanges === true && (
-                      <button type="button" className="button" disabled={blocked} aria-keyshortcuts="c" onClick={() => start("changes")}>
+                      <button
+                        type="button"
+                        className="button"
+                        disabled={blocked}
+                        aria-keyshortcuts="c"
+                        onClick={() => start("changes")}
+                      >
                         Request changes <Kbd>c</Kbd>
                       </button>
                     )}
@@ -293,7 +367,13 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
                       aria-keyshortcuts={isEdited ? "Control+Enter" : "a"}
                       onClick={submit}
                     >
-                      {isBusy ? "Sending…" : isEdited ? "Approve with your edit" : firstName === undefined ? "Approve" : `Approve what ${firstName} approved`}{" "}
+                      {isBusy
+                        ? "Sending…"
+                        : isEdited
+                          ? "Approve with your edit"
+                          : firstName === undefined
+                            ? "Approve"
+                            : `Approve what ${firstName} approved`}{" "}
                       <Kbd>{isEdited ? `${MOD}↵` : "a"}</Kbd>
                     </button>
                   </>
@@ -302,7 +382,12 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
                     <button type="button" className="button" onClick={() => setMode("approve")}>
                       Back <Kbd>Esc</Kbd>
                     </button>
-                    <button type="button" className={`button wide ${mode === "reject" ? "danger" : "primary"}`} disabled={blocked || (mode === "changes" && text === undefined)} onClick={submit}>
+                    <button
+                      type="button"
+                      className={`button wide ${mode === "reject" ? "danger" : "primary"}`}
+                      disabled={blocked || (mode === "changes" && text === undefined)}
+                      onClick={submit}
+                    >
                       {isBusy ? "Sending…" : mode === "reject" ? "Reject" : "Request changes"} <Kbd>{MOD}↵</Kbd>
                     </button>
                   </>
@@ -311,7 +396,14 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
               <p className="foot-note">
                 {footNote(approval, mode, isEdited, offline, votes.length)}
                 {!showsNote && (
-                  <button type="button" className="link" onClick={() => { setHasNote(true); focusNote(); }}>
+                  <button
+                    type="button"
+                    className="link"
+                    onClick={() => {
+                      setHasNote(true);
+                      focusNote();
+                    }}
+                  >
                     Add a note
                   </button>
                 )}
@@ -329,8 +421,16 @@ function footNote(approval: Approval, mode: Mode, isEdited: boolean, isOffline: 
   if (mode === "reject") return "Final once sent. The flow decides what happens after a rejection.";
   if (mode === "changes") return "The model drafts it again with your words, and it comes back for a decision.";
   const needed = typeof approval.requiredApprovals === "number" ? approval.requiredApprovals : undefined;
-  const place = needed === undefined || needed < 2 ? "" : votes + 1 < needed ? `${votes + 1} of ${needed}: nothing is sent yet. ` : `The last of ${needed}: this sends it. `;
-  return place + (isEdited ? "Edited, so no single key. Final once sent." : "You can take it back for 5 seconds. Then it is final.");
+  const place =
+    needed === undefined || needed < 2
+      ? ""
+      : votes + 1 < needed
+        ? `${votes + 1} of ${needed}: nothing is sent yet. `
+        : `The last of ${needed}: this sends it. `;
+  return (
+    place +
+    (isEdited ? "Edited, so no single key. Final once sent." : "You can take it back for 5 seconds. Then it is final.")
+  );
 }
 
 /** Returns why the reader may not decide; `undefined` if they may. */
@@ -358,7 +458,8 @@ function useExpired(at: string): boolean {
 /** Puts the focus into a field of the form: the one at the pointer, or the first that can be edited. */
 function focusField(column: HTMLElement | null, pointer: string | undefined): void {
   setTimeout(() => {
-    const exact = pointer === undefined ? null : column?.querySelector<HTMLElement>(`[data-pointer="${CSS.escape(pointer)}"]`);
+    const exact =
+      pointer === undefined ? null : column?.querySelector<HTMLElement>(`[data-pointer="${CSS.escape(pointer)}"]`);
     const field = exact ?? column?.querySelector<HTMLElement>("[aria-invalid=true], [data-pointer]");
     field?.focus();
     if (field instanceof HTMLInputElement) field.select();
@@ -440,7 +541,9 @@ function RefusalView({ refusal, approval, base, onNext, onRetry, reload }: Refus
       <div className="refusal" role="alert">
         <h2>{refusal.approval === undefined ? refusal.message : endOf(refusal.approval)}</h2>
         {decision?.note !== null && decision?.note !== undefined && <p className="quiet">“{decision.note}”</p>}
-        {after !== undefined && differences(base, after).length > 0 && <DiffView before={base} after={after} names={["proposed", "decided"]} />}
+        {after !== undefined && differences(base, after).length > 0 && (
+          <DiffView before={base} after={after} names={["proposed", "decided"]} />
+        )}
         <p className="quiet">Your decision was not recorded. What you typed is still here.</p>
         {onNext !== undefined && (
           <button type="button" className="button primary" onClick={next}>
@@ -461,7 +564,8 @@ function RefusalView({ refusal, approval, base, onNext, onRetry, reload }: Refus
         <h2>This has changed since you opened it</h2>
         <p>
           {refusal.message}
-          {refusal.changed.length > 0 && <>: {refusal.changed.join(", ")}</>}. Nothing was decided, and what you typed is kept.
+          {refusal.changed.length > 0 && <>: {refusal.changed.join(", ")}</>}. Nothing was decided, and what you typed
+          is kept.
         </p>
         {isObject(base) && refusal.approval?.proposedAction !== undefined && (
           <DiffView before={base} after={refusal.approval.proposedAction} names={["you saw", "now"]} />

@@ -10,7 +10,15 @@ import { absoluteTime } from "../../lib/time";
 import { endOf } from "../inbox/store";
 
 /** An approval that was decided: who, when, what, and the proof. */
-export function Ended({ approval, proposed, onNext }: { approval: Approval; proposed: Json; onNext: (() => void) | undefined }) {
+export function Ended({
+  approval,
+  proposed,
+  onNext,
+}: {
+  approval: Approval;
+  proposed: Json;
+  onNext: (() => void) | undefined;
+}) {
   const { decision } = approval;
   const decided = (decision?.decidedAction as Json | undefined) ?? proposed;
   const changed = differences(proposed, decided).length;
@@ -53,7 +61,10 @@ export function Ended({ approval, proposed, onNext }: { approval: Approval; prop
           </section>
         )}
         <section>
-          <Fold summary={approval.status === "approved" ? "What was approved" : "What was proposed"} open={changed === 0}>
+          <Fold
+            summary={approval.status === "approved" ? "What was approved" : "What was proposed"}
+            open={changed === 0}
+          >
             <DataView value={decided} />
           </Fold>
         </section>

@@ -28,6 +28,7 @@ export function Facts({ approval }: { approval: Approval }) {
 function needs(approval: Approval): string {
   const has = approval.votes?.length ?? 0;
   const needed = approval.requiredApprovals;
-  if (Array.isArray(needed)) return `Needs ${needed.map((part) => `${part.count} of ${part.from}`).join(" and ")}, has ${has === 0 ? "none" : has}`;
+  if (Array.isArray(needed))
+    return `Needs ${needed.map((part) => `${part.count} of ${part.from}`).join(" and ")}, has ${has === 0 ? "none" : has}`;
   return `Needs ${needed ?? 1} ${needed === undefined || needed === 1 ? "approval" : "approvals"}, has ${has === 0 ? "none" : has}`;
 }

@@ -32,7 +32,14 @@ export function Menu({ approval, note, onDone }: { approval: Approval; note: str
         }
       }}
     >
-      <button ref={button} type="button" className="button" aria-expanded={isOpen} aria-label="More" onClick={() => setOpen(!isOpen)}>
+      <button
+        ref={button}
+        type="button"
+        className="button"
+        aria-expanded={isOpen}
+        aria-label="More"
+        onClick={() => setOpen(!isOpen)}
+      >
         <Icon name="more" className="dots" />
       </button>
       {isOpen && (
@@ -40,7 +47,10 @@ export function Menu({ approval, note, onDone }: { approval: Approval; note: str
           <button type="button" onClick={act(() => setReassigning(true))}>
             Reassign…
           </button>
-          <button type="button" onClick={act(() => void navigator.clipboard.writeText(addressOf(`approvals/${approval.id}`)))}>
+          <button
+            type="button"
+            onClick={act(() => void navigator.clipboard.writeText(addressOf(`approvals/${approval.id}`)))}
+          >
             Copy link
           </button>
           <button type="button" onClick={act(() => navigate(`runs/${approval.runId}`))}>
@@ -48,18 +58,35 @@ export function Menu({ approval, note, onDone }: { approval: Approval; note: str
           </button>
         </div>
       )}
-      {isReassigning && <Reassign approval={approval} note={note} onClose={() => setReassigning(false)} onDone={onDone} />}
+      {isReassigning && (
+        <Reassign approval={approval} note={note} onClose={() => setReassigning(false)} onDone={onDone} />
+      )}
     </div>
   );
 }
 
-function Reassign({ approval, note, onClose, onDone }: { approval: Approval; note: string | undefined; onClose: () => void; onDone: () => void }) {
+function Reassign({
+  approval,
+  note,
+  onClose,
+  onDone,
+}: {
+  approval: Approval;
+  note: string | undefined;
+  onClose: () => void;
+  onDone: () => void;
+}) {
   const [kind, setKind] = useState("role");
   const [name, setName] = useState("");
   const [error, setError] = useState<string>();
   const send = async () => {
     try {
-      await reassign(approval.runId, { approvalId: approval.id, nodeId: approval.nodeId, to: `${kind}:${name.trim()}`, note });
+      await reassign(approval.runId, {
+        approvalId: approval.id,
+        nodeId: approval.nodeId,
+        to: `${kind}:${name.trim()}`,
+        note,
+      });
       onClose();
       onDone();
     } catch (problem) {
@@ -74,7 +101,10 @@ function Reassign({ approval, note, onClose, onDone }: { approval: Approval; not
           void send();
         }}
       >
-        <p className="quiet">It is now for {approval.assignTo ?? "anybody who may decide"}. Who hands it on, and your note, are kept with the approval.</p>
+        <p className="quiet">
+          It is now for {approval.assignTo ?? "anybody who may decide"}. Who hands it on, and your note, are kept with
+          the approval.
+        </p>
         <div className="pair">
           <div className="field">
             <label htmlFor="reassign-kind">To a</label>
@@ -86,7 +116,12 @@ function Reassign({ approval, note, onClose, onDone }: { approval: Approval; not
           </div>
           <div className="field">
             <label htmlFor="reassign-name">Name</label>
-            <input id="reassign-name" value={name} onChange={(event) => setName(event.target.value)} aria-describedby="reassign-error" />
+            <input
+              id="reassign-name"
+              value={name}
+              onChange={(event) => setName(event.target.value)}
+              aria-describedby="reassign-error"
+            />
           </div>
         </div>
         {error !== undefined && (

@@ -18,14 +18,16 @@ export function Sent({ destinations, bytes }: { destinations: readonly Destinati
         <pre className="bytes" tabIndex={0}>
           {bytes.text.length > 200_000 ? `${bytes.text.slice(0, 200_000)}…` : bytes.text}
         </pre>
-        {main.filter((one) => !isWhole(one.body as Json | undefined)).map((one) => (
-          <div key={one.nodeId}>
-            <p className="quiet">{one.nodeId} puts it into this:</p>
-            <pre className="bytes" tabIndex={0}>
-              {writeJson(one.body, 2)}
-            </pre>
-          </div>
-        ))}
+        {main
+          .filter((one) => !isWhole(one.body as Json | undefined))
+          .map((one) => (
+            <div key={one.nodeId}>
+              <p className="quiet">{one.nodeId} puts it into this:</p>
+              <pre className="bytes" tabIndex={0}>
+                {writeJson(one.body, 2)}
+              </pre>
+            </div>
+          ))}
         {others.length > 0 && (
           <>
             <p className="quiet">After an approval the flow also sends, without this action:</p>
@@ -58,7 +60,11 @@ export function Sent({ destinations, bytes }: { destinations: readonly Destinati
         <div>
           <dt>SHA-256</dt>
           <dd>
-            {bytes.sha256 === undefined ? <span className="quiet">…</span> : <Hash text={bytes.sha256} label="the SHA-256" />}
+            {bytes.sha256 === undefined ? (
+              <span className="quiet">…</span>
+            ) : (
+              <Hash text={bytes.sha256} label="the SHA-256" />
+            )}
             {bytes.isConfirmed && (
               <span className="confirmed" title="The hash that the service has computed.">
                 <Icon name="check" />

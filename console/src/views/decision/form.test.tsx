@@ -9,7 +9,9 @@ import { pointersOf, useAction } from "./useAction";
 beforeEach(() => forgetDrafts());
 afterEach(cleanup);
 
-const PROPOSED = parseJson('{"order":"A-7","amount":100.0,"rate":0.1,"id":12345678901234567890,"tags":["a"],"urgent":true}');
+const PROPOSED = parseJson(
+  '{"order":"A-7","amount":100.0,"rate":0.1,"id":12345678901234567890,"tags":["a"],"urgent":true}',
+);
 
 function Form({ proposed = PROPOSED, allowed, schema }: { proposed?: Json; allowed?: string[]; schema?: Json }) {
   const state = useAction("apr_1", proposed, allowed);
@@ -17,7 +19,17 @@ function Form({ proposed = PROPOSED, allowed, schema }: { proposed?: Json; allow
     <>
       <ActionForm
         value={state.action}
-        form={{ proposed, schema, allowed, readOnly: false, texts: state.draft.texts, problems: state.problems, change: state.change, type: state.type, reset: state.reset }}
+        form={{
+          proposed,
+          schema,
+          allowed,
+          readOnly: false,
+          texts: state.draft.texts,
+          problems: state.problems,
+          change: state.change,
+          type: state.type,
+          reset: state.reset,
+        }}
       />
       <output data-testid="action">{writeJson(state.action)}</output>
       <output data-testid="edited">{String(state.isEdited)}</output>
@@ -33,7 +45,9 @@ describe("a form keeps numbers", () => {
   test("another field is edited, and these are what they were", () => {
     render(<Form />);
     type("order", "A-8");
-    expect(shown("action")).toBe('{"order":"A-8","amount":100.0,"rate":0.1,"id":12345678901234567890,"tags":["a"],"urgent":true}');
+    expect(shown("action")).toBe(
+      '{"order":"A-8","amount":100.0,"rate":0.1,"id":12345678901234567890,"tags":["a"],"urgent":true}',
+    );
   });
   test("what is typed is what is sent", () => {
     render(<Form />);
@@ -84,7 +98,9 @@ describe("a schema", () => {
     expect(hintOf(schema, "number")).toBe("number, more than 0, at most 500.00");
   });
   test("references and allOf are followed, also in a circle", () => {
-    const root = parseJson('{"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"properties":{"x":{"type":"string"}}},{"$ref":"#/$defs/a"}]}}}');
+    const root = parseJson(
+      '{"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"properties":{"x":{"type":"string"}}},{"$ref":"#/$defs/a"}]}}}',
+    );
     expect(resolved(root, root).properties).toEqual({ x: { type: "string" } });
   });
   test("a choice offers its values", () => {
@@ -102,5 +118,11 @@ describe("a schema", () => {
 });
 
 test("problems of the API come to their fields", () => {
-  expect(pointersOf({ "proposedActionOverride/amount": ["too much"], proposedActionOverride: ["too large"], note: ["too long"] })).toEqual({ "/amount": ["too much"], "": ["too long"] });
+  expect(
+    pointersOf({
+      "proposedActionOverride/amount": ["too much"],
+      proposedActionOverride: ["too large"],
+      note: ["too long"],
+    }),
+  ).toEqual({ "/amount": ["too much"], "": ["too long"] });
 });

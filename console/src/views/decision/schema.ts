@@ -112,7 +112,10 @@ export function firstValue(schema: JsonObject, example: Json | undefined): Json 
       const required = Array.isArray(schema.required) ? schema.required.map(String) : [];
       const keys = isObject(example) ? Object.keys(example) : required;
       return Object.fromEntries(
-        keys.map((key) => [key, firstValue(resolved(asObject(schema.properties)[key], schema), isObject(example) ? example[key] : undefined)]),
+        keys.map((key) => [
+          key,
+          firstValue(resolved(asObject(schema.properties)[key], schema), isObject(example) ? example[key] : undefined),
+        ]),
       );
     }
     case "string":

@@ -27,7 +27,11 @@ export interface ActionState {
 }
 
 /** The action of an approval while somebody edits it, and the note. Every change is kept as a draft. */
-export function useAction(approvalId: string, proposed: Json, allowed: readonly string[] | null | undefined): ActionState {
+export function useAction(
+  approvalId: string,
+  proposed: Json,
+  allowed: readonly string[] | null | undefined,
+): ActionState {
   const [draft, setDraft] = useState<Draft>(() => readDraft(approvalId));
   const [refused, setRefused] = useState<Record<string, string[]>>({});
 
@@ -40,7 +44,8 @@ export function useAction(approvalId: string, proposed: Json, allowed: readonly 
   const unrefuse = (path: Path) =>
     setRefused((current) => {
       const pointer = pointerOf(path);
-      const touches = (other: string) => other === pointer || other === "" || other.startsWith(`${pointer}/`) || pointer.startsWith(`${other}/`);
+      const touches = (other: string) =>
+        other === pointer || other === "" || other.startsWith(`${pointer}/`) || pointer.startsWith(`${other}/`);
       return Object.fromEntries(Object.entries(current).filter(([other]) => !touches(other)));
     });
 
@@ -52,7 +57,9 @@ export function useAction(approvalId: string, proposed: Json, allowed: readonly 
     const found: Record<string, string[]> = {};
     for (const [pointer, texts] of Object.entries(refused)) found[pointer] = [...texts];
     for (const [pointer, text] of Object.entries(draft.texts)) {
-      found[pointer] = [text.trim() === "" ? "A number is needed here." : `“${text}” is not a number that this field takes.`];
+      found[pointer] = [
+        text.trim() === "" ? "A number is needed here." : `“${text}” is not a number that this field takes.`,
+      ];
     }
     if (draft.json !== undefined) {
       try {
@@ -130,7 +137,10 @@ function without(texts: Record<string, string>, pointer: string): Record<string,
 export function pointersOf(fieldErrors: Record<string, string[]>): Record<string, string[]> {
   const prefix = "proposedActionOverride";
   return Object.fromEntries(
-    Object.entries(fieldErrors).map(([path, texts]) => [path.startsWith(prefix) ? path.slice(prefix.length) : "", texts]),
+    Object.entries(fieldErrors).map(([path, texts]) => [
+      path.startsWith(prefix) ? path.slice(prefix.length) : "",
+      texts,
+    ]),
   );
 }
 
@@ -148,7 +158,11 @@ const SETTLED_MS = 500;
  * The bytes that would be approved and their hash. As proposed, the API has said the hash; for an edit it is computed here at once, and a dry
  * run then says what the API would record, or what it refuses.
  */
-export function useBytes(approval: Approval, state: ActionState, refuse: (problems: Record<string, string[]>) => void): Bytes {
+export function useBytes(
+  approval: Approval,
+  state: ActionState,
+  refuse: (problems: Record<string, string[]>) => void,
+): Bytes {
   const { action, isEdited, isValid } = state;
   const text = useMemo(() => canonicalText(action), [action]);
   const [computed, setComputed] = useState<{ text: string; sha256: string }>();
@@ -190,7 +204,8 @@ export function useBytes(approval: Approval, state: ActionState, refuse: (proble
 
   const own = computed?.text === text ? computed.sha256 : undefined;
   const length = useMemo(() => byteLength(text), [text]);
-  if (!isEdited) return { text, length, sha256: approval.proposedSha256 ?? own, isConfirmed: approval.proposedSha256 !== undefined };
+  if (!isEdited)
+    return { text, length, sha256: approval.proposedSha256 ?? own, isConfirmed: approval.proposedSha256 !== undefined };
   if (confirmed?.text === text) return { text, length, sha256: confirmed.sha256, isConfirmed: true };
   return { text, length, sha256: own, isConfirmed: false };
 }

@@ -38,13 +38,21 @@ export default function DecisionsView() {
   });
   const rows = list.data?.pages.flatMap((page) => page.data) ?? [];
   const hasFilters = ["actor", "flow", "verdict", "edited", "from", "to"].some((name) => query.has(name));
-  const field = (name: string) => ({ value: query.get(name) ?? "", onChange: (event: { target: { value: string } }) => setQuery({ [name]: event.target.value }) });
+  const field = (name: string) => ({
+    value: query.get(name) ?? "",
+    onChange: (event: { target: { value: string } }) => setQuery({ [name]: event.target.value }),
+  });
   return (
     <Shell page="decisions">
       <div className="page">
         <header className="page-head">
           <h1>Decisions</h1>
-          <button type="button" className="button" disabled={rows.length === 0} onClick={() => save("decisions.csv", csvOf(rows))}>
+          <button
+            type="button"
+            className="button"
+            disabled={rows.length === 0}
+            onClick={() => save("decisions.csv", csvOf(rows))}
+          >
             <Icon name="download" /> {list.hasNextPage ? `Export these ${rows.length}` : "Export"}
           </button>
         </header>
@@ -54,12 +62,24 @@ export default function DecisionsView() {
             <select {...field("actor")}>
               <option value="">anybody</option>
               {me !== undefined && <option value={me.actor}>me</option>}
-              {[...new Map(rows.filter((row) => row.actor !== me?.actor).map((row) => [row.actor ?? "", personName(row.actor, row.identity)]))].filter(([actor]) => actor !== "").map(([actor, name]) => (
-                <option key={actor} value={actor}>
-                  {name}
-                </option>
-              ))}
-              {query.get("actor") !== null && query.get("actor") !== me?.actor && !rows.some((row) => row.actor === query.get("actor")) && <option value={query.get("actor") ?? ""}>{query.get("actor")}</option>}
+              {[
+                ...new Map(
+                  rows
+                    .filter((row) => row.actor !== me?.actor)
+                    .map((row) => [row.actor ?? "", personName(row.actor, row.identity)]),
+                ),
+              ]
+                .filter(([actor]) => actor !== "")
+                .map(([actor, name]) => (
+                  <option key={actor} value={actor}>
+                    {name}
+                  </option>
+                ))}
+              {query.get("actor") !== null &&
+                query.get("actor") !== me?.actor &&
+                !rows.some((row) => row.actor === query.get("actor")) && (
+                  <option value={query.get("actor") ?? ""}>{query.get("actor")}</option>
+                )}
             </select>
           </label>
           <label>
@@ -71,7 +91,9 @@ export default function DecisionsView() {
                   {flow.name}
                 </option>
               ))}
-              {query.get("flow") !== null && !flows.some((flow) => flow.slug === query.get("flow")) && <option value={query.get("flow") ?? ""}>{query.get("flow")}</option>}
+              {query.get("flow") !== null && !flows.some((flow) => flow.slug === query.get("flow")) && (
+                <option value={query.get("flow") ?? ""}>{query.get("flow")}</option>
+              )}
             </select>
           </label>
           <label>
@@ -110,7 +132,12 @@ export default function DecisionsView() {
           <Table rows={rows} you={me?.actor} />
         )}
         {list.hasNextPage && (
-          <button type="button" className="button" disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
+          <button
+            type="button"
+            className="button"
+            disabled={list.isFetchingNextPage}
+            onClick={() => void list.fetchNextPage()}
+          >
             {list.isFetchingNextPage ? "Loading…" : "Show more"}
           </button>
         )}
@@ -150,8 +177,16 @@ function Table({ rows, you }: { rows: readonly DecisionRow[]; you: string | unde
               <Link to={`flows/${row.flow.slug}`}>{row.flow.name ?? row.flow.slug}</Link>
               {row.flow.version !== undefined && <span className="meta"> v{row.flow.version}</span>}
             </td>
-            <td className={row.verdict === "rejected" ? "bad" : ""}>{row.verdict === "approved" && row.edited ? <b className="edited">edited</b> : row.verdict}</td>
-            <td>{row.actor === you && you !== undefined ? "you" : row.actor === null || row.actor === undefined ? "" : personName(row.actor, row.identity)}</td>
+            <td className={row.verdict === "rejected" ? "bad" : ""}>
+              {row.verdict === "approved" && row.edited ? <b className="edited">edited</b> : row.verdict}
+            </td>
+            <td>
+              {row.actor === you && you !== undefined
+                ? "you"
+                : row.actor === null || row.actor === undefined
+                  ? ""
+                  : personName(row.actor, row.identity)}
+            </td>
             <td className="note">{row.note}</td>
             <td>
               <code title={row.decidedSha256}>{abbreviate(row.decidedSha256)}</code>

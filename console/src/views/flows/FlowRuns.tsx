@@ -26,7 +26,10 @@ export function FlowRuns({ slug }: { slug: string }) {
     getNextPageParam: (last) => last.meta?.nextCursor ?? undefined,
   });
   const rows = list.data?.pages.flatMap((page) => page.data) ?? [];
-  const field = (name: string) => ({ value: query.get(name) ?? "", onChange: (event: { target: { value: string } }) => setQuery({ [name]: event.target.value }) });
+  const field = (name: string) => ({
+    value: query.get(name) ?? "",
+    onChange: (event: { target: { value: string } }) => setQuery({ [name]: event.target.value }),
+  });
   return (
     <>
       <form className="filter-row" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
@@ -101,12 +104,18 @@ function Table({ rows }: { rows: readonly RunSummary[] }) {
                 <code>{abbreviate(run.id, 12, 8)}</code>
               </Link>
             </th>
-            <td className={run.status === "succeeded" ? "good" : run.status === "failed" ? "bad" : ""}>{run.status.replace("_", " ")}</td>
+            <td className={run.status === "succeeded" ? "good" : run.status === "failed" ? "bad" : ""}>
+              {run.status.replace("_", " ")}
+            </td>
             <td className="nowrap">
               <Ago at={run.startedAt} />
             </td>
             <td>{run.trigger}</td>
-            <td className="nowrap">{run.finishedAt === undefined ? "" : exactDuration(Date.parse(run.finishedAt) - Date.parse(run.startedAt))}</td>
+            <td className="nowrap">
+              {run.finishedAt === undefined
+                ? ""
+                : exactDuration(Date.parse(run.finishedAt) - Date.parse(run.startedAt))}
+            </td>
             <td>v{run.flowVersion}</td>
             <td className="note">{run.error?.message}</td>
           </tr>

@@ -39,7 +39,8 @@ export default function FlowView({ slug, tab }: { slug: string; tab: string }) {
 function Loaded({ flow, tab }: { flow: Flow; tab: string }) {
   const me = useQuery(meQuery).data;
   const [isStarting, setStarting] = useState(false);
-  const mayStart = (me?.scopes.some((scope) => scope === "runs:write" || scope === "write") ?? false) && flow.status === "active";
+  const mayStart =
+    (me?.scopes.some((scope) => scope === "runs:write" || scope === "write") ?? false) && flow.status === "active";
   return (
     <>
       <div className="bar flow-bar">
@@ -50,7 +51,11 @@ function Loaded({ flow, tab }: { flow: Flow; tab: string }) {
         </p>
         <nav className="tabs" aria-label="Of this flow">
           {TABS.map(([name, label]) => (
-            <Link key={name} to={`flows/${flow.slug}${name === "graph" ? "" : `/${name}`}`} aria-current={name === tab ? "page" : undefined}>
+            <Link
+              key={name}
+              to={`flows/${flow.slug}${name === "graph" ? "" : `/${name}`}`}
+              aria-current={name === tab ? "page" : undefined}
+            >
               {label}
             </Link>
           ))}

@@ -49,7 +49,9 @@ export default function FlowsView() {
 
 function Table({ flows }: { flows: readonly FlowSummary[] }) {
   const now = useNow();
-  const runs = useQueries({ queries: flows.slice(0, 30).map((flow) => ({ ...runsQuery(flow.slug, { limit: LAST_RUNS }), staleTime: 120_000 })) });
+  const runs = useQueries({
+    queries: flows.slice(0, 30).map((flow) => ({ ...runsQuery(flow.slug, { limit: LAST_RUNS }), staleTime: 120_000 })),
+  });
   return (
     <table className="rows">
       <thead>
@@ -89,7 +91,13 @@ function Table({ flows }: { flows: readonly FlowSummary[] }) {
                 )}
               </td>
               <td className="nowrap">
-                {ended.length > 0 ? `${good} of ${ended.length} succeeded` : last === undefined ? "" : last.length === 0 ? "none" : "none has ended"}
+                {ended.length > 0
+                  ? `${good} of ${ended.length} succeeded`
+                  : last === undefined
+                    ? ""
+                    : last.length === 0
+                      ? "none"
+                      : "none has ended"}
                 {last?.[0] !== undefined && (
                   <small>
                     <Ago at={last[0].startedAt} />

@@ -13,7 +13,12 @@ const JsonEditor = lazy(() => import("../../components/JsonEditor"));
 /** Returns an input with every member that the templates of a flow read, empty. */
 export function inputOf(flow: Flow): Json {
   let input: Json = {};
-  const paths = new Set(Array.from(writeJson(flow.spec).matchAll(/\$\{trigger\.([A-Za-z0-9_-]+(?:\.[A-Za-z_][A-Za-z0-9_-]*)*)\}/g), (match) => match[1] ?? ""));
+  const paths = new Set(
+    Array.from(
+      writeJson(flow.spec).matchAll(/\$\{trigger\.([A-Za-z0-9_-]+(?:\.[A-Za-z_][A-Za-z0-9_-]*)*)\}/g),
+      (match) => match[1] ?? "",
+    ),
+  );
   for (const path of [...paths].sort()) {
     const parts = path.split(".");
     for (let end = 1; end <= parts.length; end += 1) {
@@ -51,7 +56,10 @@ export function StartRun({ flow, onClose }: { flow: Flow; onClose: () => void })
       const run = await startRun(flow.slug, json === undefined ? input : parseJson(json), key);
       navigate(`runs/${run.id}`);
     } catch (problem) {
-      const fields = problem instanceof ApiError ? Object.entries(problem.fieldErrors).map(([path, why]) => `${path}: ${why.join(", ")}`) : [];
+      const fields =
+        problem instanceof ApiError
+          ? Object.entries(problem.fieldErrors).map(([path, why]) => `${path}: ${why.join(", ")}`)
+          : [];
       setError([problem instanceof Error ? problem.message : String(problem), ...fields].join(" "));
     } finally {
       setBusy(false);

@@ -76,10 +76,16 @@ export function InboxView() {
   const back = (approvalId: string) => setQuery({ open: approvalId });
 
   // The neighbours are read ahead, so that `j` never waits.
-  const ahead = [live[index + 1], live[index - 1]].filter((one) => one !== undefined).map((one) => `${one.id} ${one.runId}`).join(",");
+  const ahead = [live[index + 1], live[index - 1]]
+    .filter((one) => one !== undefined)
+    .map((one) => `${one.id} ${one.runId}`)
+    .join(",");
   useEffect(() => {
     const timer = setTimeout(() => {
-      for (const [approvalId = "", runId = ""] of ahead.split(",").filter(Boolean).map((pair) => pair.split(" "))) {
+      for (const [approvalId = "", runId = ""] of ahead
+        .split(",")
+        .filter(Boolean)
+        .map((pair) => pair.split(" "))) {
         void client.prefetchQuery(approvalQuery(approvalId));
         void client.prefetchQuery(runQuery(runId));
       }
@@ -107,11 +113,23 @@ export function InboxView() {
   const isList = wide || wanted === undefined;
   const isDetail = wide || wanted !== undefined;
   return (
-    <Shell page="inbox" inboxCount={open.length} aside={<Groups rows={open} filters={filters} actor={me?.actor} />} hideNav={!isList}>
+    <Shell
+      page="inbox"
+      inboxCount={open.length}
+      aside={<Groups rows={open} filters={filters} actor={me?.actor} />}
+      hideNav={!isList}
+    >
       <div className={`inbox ${isList ? "" : "detail-only"}`}>
         {isList && (
           <section className="list-column" aria-label="Inbox">
-            <ListHead count={live.length} complete={state.complete} filters={filters} rows={open} actor={me?.actor} search={search} />
+            <ListHead
+              count={live.length}
+              complete={state.complete}
+              filters={filters}
+              rows={open}
+              actor={me?.actor}
+              search={search}
+            />
             <OfflineLine />
             {state.status === "loading" ? (
               <Skeleton rows={10} label="Loading the inbox" />
@@ -132,7 +150,13 @@ export function InboxView() {
               state.status === "ready" && <Empty title="Nothing is open" />
             ) : (
               <>
-                <DetailHead approval={row} id={openId} place={index < 0 ? undefined : [index + 1, live.length]} step={step} wide={wide} />
+                <DetailHead
+                  approval={row}
+                  id={openId}
+                  place={index < 0 ? undefined : [index + 1, live.length]}
+                  step={step}
+                  wide={wide}
+                />
                 <Decision key={openId} approvalId={openId} row={row} onNext={next} />
               </>
             )}
@@ -176,11 +200,17 @@ function ListHead({ count, complete, filters, rows, actor, search }: HeadProps) 
     <header className="list-bar">
       <div className="bar">
         <h1>
-          Inbox <span className="count">{complete ? count.toLocaleString("en-GB") : `${count.toLocaleString("en-GB")}…`}</span>
+          Inbox{" "}
+          <span className="count">
+            {complete ? count.toLocaleString("en-GB") : `${count.toLocaleString("en-GB")}…`}
+          </span>
         </h1>
         <label className="sort">
           <span className="sr-only">Sort by</span>
-          <select value={filters.sort} onChange={(event) => setQuery({ sort: event.target.value === "deadline" ? undefined : event.target.value })}>
+          <select
+            value={filters.sort}
+            onChange={(event) => setQuery({ sort: event.target.value === "deadline" ? undefined : event.target.value })}
+          >
             <option value="deadline">Deadline</option>
             <option value="age">Age</option>
             <option value="flow">Flow</option>
@@ -224,13 +254,28 @@ function Groups({ rows, filters, actor }: { rows: readonly Approval[]; filters: 
   const all: Count = { key: "", label: "All I can decide", count: rows.length };
   return (
     <>
-      <Group name="Assigned to" parameter="assignee" value={filters.assignee} counts={[all, ...countByAssignee(rows, actor)]} />
+      <Group
+        name="Assigned to"
+        parameter="assignee"
+        value={filters.assignee}
+        counts={[all, ...countByAssignee(rows, actor)]}
+      />
       <Group name="Flow" parameter="flow" value={filters.flow} counts={countByFlow(rows)} />
     </>
   );
 }
 
-function Group({ name, parameter, value, counts }: { name: string; parameter: string; value: string; counts: readonly Count[] }) {
+function Group({
+  name,
+  parameter,
+  value,
+  counts,
+}: {
+  name: string;
+  parameter: string;
+  value: string;
+  counts: readonly Count[];
+}) {
   if (counts.length === 0) return null;
   return (
     <div className="nav-group" role="group" aria-label={name}>
@@ -256,7 +301,11 @@ function Nothing({ hasFilters, actor }: { hasFilters: boolean; actor: string | u
   if (hasFilters) {
     return (
       <Empty title="Nothing matches">
-        <button type="button" className="link" onClick={() => setQuery({ q: undefined, flow: undefined, assignee: undefined })}>
+        <button
+          type="button"
+          className="link"
+          onClick={() => setQuery({ q: undefined, flow: undefined, assignee: undefined })}
+        >
           Show everything
         </button>
       </Empty>

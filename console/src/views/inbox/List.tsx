@@ -120,7 +120,13 @@ function Row({ row, gone, place, isOpen, isFirst, isSelected, now, me, style, on
   }
   return (
     <li className={`list-row ${isOpen ? "current" : ""} ${isSelected ? "selected" : ""}`} style={style}>
-      <input type="checkbox" checked={isSelected} tabIndex={isOpen || isFirst ? 0 : -1} aria-label={`Select ${row.actionLabel}`} onChange={() => toggle(row.id)} />
+      <input
+        type="checkbox"
+        checked={isSelected}
+        tabIndex={isOpen || isFirst ? 0 : -1}
+        aria-label={`Select ${row.actionLabel}`}
+        onChange={() => toggle(row.id)}
+      />
       <button
         type="button"
         className="row-text"
@@ -147,10 +153,17 @@ function Row({ row, gone, place, isOpen, isFirst, isSelected, now, me, style, on
 
 function Votes({ row, me }: { row: Approval; me: Me | undefined }) {
   const votes = row.votes ?? [];
-  const needed = Array.isArray(row.requiredApprovals) ? row.requiredApprovals.reduce((sum, part) => sum + part.count, 0) : (row.requiredApprovals ?? 1);
+  const needed = Array.isArray(row.requiredApprovals)
+    ? row.requiredApprovals.reduce((sum, part) => sum + part.count, 0)
+    : (row.requiredApprovals ?? 1);
   if (needed < 2) return null;
   const last = votes.at(-1);
-  const who = last === undefined ? "" : last.actor === me?.actor ? ", you" : `, ${personName(last.actor, last.identity).split(" ")[0] ?? ""}`;
+  const who =
+    last === undefined
+      ? ""
+      : last.actor === me?.actor
+        ? ", you"
+        : `, ${personName(last.actor, last.identity).split(" ")[0] ?? ""}`;
   return (
     <span>
       {votes.length} of {needed}

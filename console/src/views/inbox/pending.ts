@@ -41,7 +41,10 @@ function drop(approvalId: string): void {
 export function approveSoon(approval: Approval, body: ApproveBody): void {
   drop(approval.id);
   inbox.decided(approval.id);
-  change([...list.filter((one) => one.state === "waiting" || one.state === "sending"), { approval, body, sendAt: Date.now() + TAKE_BACK_MS, state: "waiting", text: "" }]);
+  change([
+    ...list.filter((one) => one.state === "waiting" || one.state === "sending"),
+    { approval, body, sendAt: Date.now() + TAKE_BACK_MS, state: "waiting", text: "" },
+  ]);
   announce(`Approving ${approval.actionLabel} in 5 seconds. Press z to take it back.`);
   timers.set(
     approval.id,

@@ -28,10 +28,14 @@ export function countByFlow(rows: readonly Approval[]): Count[] {
 
 /** Returns how many rows each assignee has; first what is assigned to the reader by name. */
 export function countByAssignee(rows: readonly Approval[], actor: string | undefined): Count[] {
-  const counts = counted(rows, (row) => assigneeKey(row, actor), (row) => {
-    const key = assigneeKey(row, actor);
-    return key === "me" ? "Me" : key === "anybody" ? "Anybody" : key;
-  });
+  const counts = counted(
+    rows,
+    (row) => assigneeKey(row, actor),
+    (row) => {
+      const key = assigneeKey(row, actor);
+      return key === "me" ? "Me" : key === "anybody" ? "Anybody" : key;
+    },
+  );
   return counts.sort((one, other) => Number(other.key === "me") - Number(one.key === "me"));
 }
 
@@ -40,7 +44,11 @@ function assigneeKey(row: Approval, actor: string | undefined): string {
   return actor !== undefined && row.assignTo === `user:${actor}` ? "me" : row.assignTo;
 }
 
-function counted(rows: readonly Approval[], keyOf: (row: Approval) => string, labelOf: (row: Approval) => string): Count[] {
+function counted(
+  rows: readonly Approval[],
+  keyOf: (row: Approval) => string,
+  labelOf: (row: Approval) => string,
+): Count[] {
   const counts = new Map<string, Count>();
   for (const row of rows) {
     const key = keyOf(row);
@@ -53,7 +61,10 @@ function counted(rows: readonly Approval[], keyOf: (row: Approval) => string, la
 
 /** Returns the rows that pass the filters, in their order. */
 export function arranged(rows: Iterable<Approval>, filters: Filters, actor: string | undefined): Approval[] {
-  const words = filters.search.toLocaleLowerCase().split(/\s+/).filter((word) => word !== "");
+  const words = filters.search
+    .toLocaleLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== "");
   const passing = [...rows].filter(
     (row) =>
       (filters.flow === "" || flowKey(row) === filters.flow) &&
@@ -62,7 +73,12 @@ export function arranged(rows: Iterable<Approval>, filters: Filters, actor: stri
   );
   const by = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
   return passing.sort((one, other) => {
-    const first = filters.sort === "flow" ? flowName(one).localeCompare(flowName(other)) : filters.sort === "age" ? by(one.openedAt, other.openedAt) : 0;
+    const first =
+      filters.sort === "flow"
+        ? flowName(one).localeCompare(flowName(other))
+        : filters.sort === "age"
+          ? by(one.openedAt, other.openedAt)
+          : 0;
     return first || by(one.expiresAt, other.expiresAt) || by(one.id, other.id);
   });
 }

@@ -81,7 +81,19 @@ describe("the inbox", () => {
     await inbox.load();
     const row = approval(1);
     const identity = { method: "login", name: "Grace Lund" } as const;
-    api.ended.set(row.id, { ...row, status: "approved", decision: { decision: "approved", actor: "usr_grace", identity, decidedAt: row.openedAt, note: null, proposedSha256: "a", decidedSha256: "a" } });
+    api.ended.set(row.id, {
+      ...row,
+      status: "approved",
+      decision: {
+        decision: "approved",
+        actor: "usr_grace",
+        identity,
+        decidedAt: row.openedAt,
+        note: null,
+        proposedSha256: "a",
+        decidedSha256: "a",
+      },
+    });
     api.open = [approval(2)];
     await inbox.poll(undefined);
     await vi.advanceTimersByTimeAsync(10);
@@ -127,12 +139,28 @@ describe("the list", () => {
   test("rows have heads by their deadline", () => {
     const now = Date.parse("2027-01-15T10:00:00Z");
     const at = (minutes: number) => new Date(now + minutes * 60_000).toISOString();
-    const rows = [approval(1, { expiresAt: at(-1) }), approval(2, { expiresAt: at(10) }), approval(3, { expiresAt: at(20) }), approval(4, { expiresAt: at(60 * 48) })];
-    const heads = linesOf(rows, "deadline", now).flatMap((line) => (line.kind === "head" ? [`${line.label} ${line.count}`] : []));
+    const rows = [
+      approval(1, { expiresAt: at(-1) }),
+      approval(2, { expiresAt: at(10) }),
+      approval(3, { expiresAt: at(20) }),
+      approval(4, { expiresAt: at(60 * 48) }),
+    ];
+    const heads = linesOf(rows, "deadline", now).flatMap((line) =>
+      line.kind === "head" ? [`${line.label} ${line.count}`] : [],
+    );
     expect(heads).toEqual(["Expired 1", "Due within an hour 2", "Due later 1"]);
   });
   test("what is assigned to the reader by name is counted first", () => {
-    const rows = [approval(1, { assignTo: "role:finance" }), approval(2, { assignTo: "role:finance" }), approval(3, { assignTo: "user:usr_ada" }), approval(4)];
-    expect(countByAssignee(rows, "usr_ada").map((count) => `${count.label} ${count.count}`)).toEqual(["Me 1", "role:finance 2", "Anybody 1"]);
+    const rows = [
+      approval(1, { assignTo: "role:finance" }),
+      approval(2, { assignTo: "role:finance" }),
+      approval(3, { assignTo: "user:usr_ada" }),
+      approval(4),
+    ];
+    expect(countByAssignee(rows, "usr_ada").map((count) => `${count.label} ${count.count}`)).toEqual([
+      "Me 1",
+      "role:finance 2",
+      "Anybody 1",
+    ]);
   });
 });

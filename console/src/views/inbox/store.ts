@@ -48,7 +48,13 @@ const positionOf = (row: Approval): string => `${row.openedAt} ${row.id}`;
  * to 100 rows.
  */
 export class Inbox {
-  private state: InboxState = { rows: new Map(), gone: new Map(), status: "loading", error: undefined, complete: false };
+  private state: InboxState = {
+    rows: new Map(),
+    gone: new Map(),
+    status: "loading",
+    error: undefined,
+    complete: false,
+  };
   private pages: Page[] = [];
   private readonly listeners = new Set<() => void>();
   /** Approvals that this tab has decided: their disappearance needs no word. */
@@ -226,7 +232,10 @@ export function isEdited(approval: Approval): boolean {
   return decision !== undefined && decision.proposedSha256 !== decision.decidedSha256;
 }
 
-export const inbox = new Inbox({ list: (cursor) => listApprovals(cursor), read: (approvalId) => readApproval(approvalId) });
+export const inbox = new Inbox({
+  list: (cursor) => listApprovals(cursor),
+  read: (approvalId) => readApproval(approvalId),
+});
 
 export function useInbox(): InboxState {
   return useSyncExternalStore(inbox.subscribe, inbox.snapshot);

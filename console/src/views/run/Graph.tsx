@@ -28,18 +28,36 @@ interface Data extends Record<string, unknown> {
 
 type StepNode = Node<Data, "step">;
 
-const SIGNS: Partial<Record<Step["status"], IconName>> = { succeeded: "check", failed: "cross", skipped: "skip", cancelled: "cross", awaiting_approval: "wait", running: "clock", pending: "clock" };
+const SIGNS: Partial<Record<Step["status"], IconName>> = {
+  succeeded: "check",
+  failed: "cross",
+  skipped: "skip",
+  cancelled: "cross",
+  awaiting_approval: "wait",
+  running: "clock",
+  pending: "clock",
+};
 
 function StepBox({ id, data }: NodeProps<StepNode>) {
   const { step } = data;
   const status = step?.status ?? (data.hasRun ? "skipped" : undefined);
   const sign = status === undefined ? undefined : SIGNS[status];
   const tries = step !== undefined && step.attempts > 1 ? `${step.attempts} tries` : "";
-  const time = status === "skipped" ? "skipped" : step?.durationMs === undefined ? (status?.replace("_", " ") ?? "") : exactDuration(step.durationMs);
+  const time =
+    status === "skipped"
+      ? "skipped"
+      : step?.durationMs === undefined
+        ? (status?.replace("_", " ") ?? "")
+        : exactDuration(step.durationMs);
   return (
     <>
       <Handle type="target" position={Position.Left} isConnectable={false} />
-      <button type="button" className={`graph-node ${status ?? ""} ${data.isSelected ? "selected" : ""}`} aria-pressed={data.isSelected} onClick={() => data.onSelect?.(id)}>
+      <button
+        type="button"
+        className={`graph-node ${status ?? ""} ${data.isSelected ? "selected" : ""}`}
+        aria-pressed={data.isSelected}
+        onClick={() => data.onSelect?.(id)}
+      >
         <span>
           {sign !== undefined && <Icon name={sign} />}
           <b>{id}</b>
@@ -59,7 +77,10 @@ const nodeTypes = { step: StepBox };
 
 /** A flow as a picture, from left to right; with a run, the way that was taken is solid. */
 export default function Graph({ spec, steps, selected, onSelect }: Props) {
-  const stepOf = useMemo(() => (steps === undefined ? undefined : new Map(steps.map((step) => [step.nodeId, step]))), [steps]);
+  const stepOf = useMemo(
+    () => (steps === undefined ? undefined : new Map(steps.map((step) => [step.nodeId, step]))),
+    [steps],
+  );
   const edges = useMemo(() => edgesOf(spec, stepOf), [spec, stepOf]);
   const placed = useMemo(() => place(spec), [spec]);
   const nodes = spec.nodes.map((node): StepNode => {
@@ -70,7 +91,13 @@ export default function Graph({ spec, steps, selected, onSelect }: Props) {
       position: at,
       width: WIDTH,
       height: HEIGHT,
-      data: { type: node.type, step: stepOf?.get(node.id), hasRun: stepOf !== undefined, isSelected: node.id === selected, onSelect },
+      data: {
+        type: node.type,
+        step: stepOf?.get(node.id),
+        hasRun: stepOf !== undefined,
+        isSelected: node.id === selected,
+        onSelect,
+      },
     };
   });
   const drawn = edges.map((edge): Edge => ({
@@ -80,7 +107,12 @@ export default function Graph({ spec, steps, selected, onSelect }: Props) {
     type: "smoothstep",
     label: edge.label,
     className: edge.isTaken === false ? "not-taken" : "",
-    markerEnd: { type: MarkerType.ArrowClosed, width: 14, height: 14, color: edge.isTaken === false ? "var(--control)" : "var(--text)" },
+    markerEnd: {
+      type: MarkerType.ArrowClosed,
+      width: 14,
+      height: 14,
+      color: edge.isTaken === false ? "var(--control)" : "var(--text)",
+    },
     zIndex: edge.isTaken === true ? 1 : 0,
   }));
   return (

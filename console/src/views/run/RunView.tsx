@@ -32,13 +32,23 @@ export default function RunView({ runId }: { runId: string }) {
   return <Shell page="run">{content}</Shell>;
 }
 
-const SIGNS: Record<RunDetail["status"], IconName> = { succeeded: "check", failed: "cross", cancelled: "cross", awaiting_approval: "wait", running: "clock" };
+const SIGNS: Record<RunDetail["status"], IconName> = {
+  succeeded: "check",
+  failed: "cross",
+  cancelled: "cross",
+  awaiting_approval: "wait",
+  running: "clock",
+};
 
 function Loaded({ run, flow }: { run: RunDetail; flow: FlowAsRun }) {
   const { query } = useLocation();
   const wanted = query.get("step");
   const failed = run.steps.find((step) => step.status === "failed");
-  const step = run.steps.find((one) => one.nodeId === wanted) ?? failed ?? run.steps.find((one) => one.status === "awaiting_approval") ?? run.steps.at(0);
+  const step =
+    run.steps.find((one) => one.nodeId === wanted) ??
+    failed ??
+    run.steps.find((one) => one.status === "awaiting_approval") ??
+    run.steps.at(0);
   const choose = (nodeId: string) => setQuery({ step: nodeId });
   return (
     <div className="run">
@@ -82,7 +92,9 @@ function Loaded({ run, flow }: { run: RunDetail; flow: FlowAsRun }) {
 }
 
 function titleOf(run: RunDetail, flow: FlowAsRun): string {
-  const approvals = run.steps.filter((step): step is Extract<Step, { type: "human_approval" }> => step.type === "human_approval");
+  const approvals = run.steps.filter(
+    (step): step is Extract<Step, { type: "human_approval" }> => step.type === "human_approval",
+  );
   return approvals.find((step) => step.input !== undefined)?.input?.actionLabel ?? flow.name;
 }
 
@@ -90,8 +102,18 @@ function Figures({ run }: { run: RunDetail }) {
   const now = useNow();
   const start = Date.parse(run.startedAt);
   const end = run.finishedAt === undefined ? now : Date.parse(run.finishedAt);
-  const waited = run.steps.reduce((sum, step) => sum + (step.type === "human_approval" && step.decision !== undefined && step.startedAt !== undefined ? Date.parse(step.decision.decidedAt) - Date.parse(step.startedAt) : 0), 0);
-  const tokens = run.steps.reduce((sum, step) => sum + (step.type === "llm_step" ? (step.output?.tokens.total ?? 0) : 0), 0);
+  const waited = run.steps.reduce(
+    (sum, step) =>
+      sum +
+      (step.type === "human_approval" && step.decision !== undefined && step.startedAt !== undefined
+        ? Date.parse(step.decision.decidedAt) - Date.parse(step.startedAt)
+        : 0),
+    0,
+  );
+  const tokens = run.steps.reduce(
+    (sum, step) => sum + (step.type === "llm_step" ? (step.output?.tokens.total ?? 0) : 0),
+    0,
+  );
   const state = run.status.replace("_", " ");
   return (
     <dl className="figures">
@@ -140,7 +162,15 @@ function Figures({ run }: { run: RunDetail }) {
   );
 }
 
-function Timeline({ run, selected, onSelect }: { run: RunDetail; selected: string | undefined; onSelect: (nodeId: string) => void }) {
+function Timeline({
+  run,
+  selected,
+  onSelect,
+}: {
+  run: RunDetail;
+  selected: string | undefined;
+  onSelect: (nodeId: string) => void;
+}) {
   const entries = timelineOf(run);
   return (
     <section aria-label="Timeline">
@@ -170,7 +200,12 @@ function Timeline({ run, selected, onSelect }: { run: RunDetail; selected: strin
                   {entry.nodeId === undefined ? (
                     <b>run</b>
                   ) : (
-                    <button type="button" className="node-button" aria-pressed={entry.nodeId === selected} onClick={() => onSelect(entry.nodeId ?? "")}>
+                    <button
+                      type="button"
+                      className="node-button"
+                      aria-pressed={entry.nodeId === selected}
+                      onClick={() => onSelect(entry.nodeId ?? "")}
+                    >
                       {entry.nodeId}
                     </button>
                   )}
@@ -235,7 +270,11 @@ function Actions({ run, flow }: { run: RunDetail; flow: FlowAsRun }) {
           Purge outputs…
         </button>
       )}
-      <button type="button" className="button" onClick={() => save(`${run.id}.json`, `${writeJson({ run, flow }, 2)}\n`, "application/json")}>
+      <button
+        type="button"
+        className="button"
+        onClick={() => save(`${run.id}.json`, `${writeJson({ run, flow }, 2)}\n`, "application/json")}
+      >
         <Icon name="download" /> <span>Download the record</span>
       </button>
       {asking !== undefined && <Ask what={asking} run={run} flow={flow} onClose={() => setAsking(undefined)} />}
@@ -302,7 +341,8 @@ function Ask({ what, run, flow, onClose }: { what: Asking; run: RunDetail; flow:
               </select>
             </div>
             <label className="check">
-              <input type="checkbox" checked={isLatest} onChange={(event) => setLatest(event.target.checked)} /> On the newest version of the flow
+              <input type="checkbox" checked={isLatest} onChange={(event) => setLatest(event.target.checked)} /> On the
+              newest version of the flow
             </label>
           </>
         )}

@@ -50,9 +50,27 @@ export function StepPane({ run, spec, step }: { run: RunDetail; spec: FlowSpec; 
         </dl>
       )}
       {step.type === "human_approval" && <Approval step={step} />}
-      <Part title="Sent" value={input} reference={step.inputRef} purged={step.purged?.input} at={step.purged?.at} run={run} step={step} of="input" />
+      <Part
+        title="Sent"
+        value={input}
+        reference={step.inputRef}
+        purged={step.purged?.input}
+        at={step.purged?.at}
+        run={run}
+        step={step}
+        of="input"
+      />
       <SameBytes run={run} step={step} />
-      <Part title="Got" value={output} reference={step.outputRef} purged={step.purged?.output} at={step.purged?.at} run={run} step={step} of="output" />
+      <Part
+        title="Got"
+        value={output}
+        reference={step.outputRef}
+        purged={step.purged?.output}
+        at={step.purged?.at}
+        run={run}
+        step={step}
+        of="output"
+      />
       {node !== undefined && (
         <Fold summary="The step as it was defined">
           <pre className="bytes" tabIndex={0}>
@@ -80,7 +98,9 @@ function Approval({ step }: { step: Extract<Step, { type: "human_approval" }> })
           </>
         )}
       </p>
-      {decision !== undefined && decision.proposedSha256 !== decision.decidedSha256 && <DiffView before={proposed} after={decided} names={["proposed", "decided"]} />}
+      {decision !== undefined && decision.proposedSha256 !== decision.decidedSha256 && (
+        <DiffView before={proposed} after={decided} names={["proposed", "decided"]} />
+      )}
     </div>
   );
 }
@@ -106,7 +126,8 @@ function Part({ title, value, reference, purged, at, run, step, of }: PartProps)
       <h3>{title}</h3>
       {purged !== undefined && value === undefined ? (
         <p className="quiet">
-          Purged{at !== undefined && ` on ${dayOf(Date.parse(at))}`}, {bytesText(purged.bytes)}. <Hash text={purged.sha256} label="the SHA-256 of what was purged" />
+          Purged{at !== undefined && ` on ${dayOf(Date.parse(at))}`}, {bytesText(purged.bytes)}.{" "}
+          <Hash text={purged.sha256} label="the SHA-256 of what was purged" />
         </p>
       ) : shown !== undefined ? (
         <DataView value={shown} />
@@ -136,11 +157,15 @@ function SameBytes({ run, step }: { run: RunDetail; step: Step }) {
     };
   }, [body]);
   if (hash === undefined || body === undefined) return null;
-  const match = run.steps.find((one) => one.type === "human_approval" && one.decision?.decision === "approved" && one.decision.decidedSha256 === hash);
+  const match = run.steps.find(
+    (one) =>
+      one.type === "human_approval" && one.decision?.decision === "approved" && one.decision.decidedSha256 === hash,
+  );
   if (match?.type !== "human_approval") return null;
   return (
     <p className="good">
-      <Icon name="check" /> Sent is what {personName(match.decision?.actor, match.decision?.identity)} approved, byte for byte
+      <Icon name="check" /> Sent is what {personName(match.decision?.actor, match.decision?.identity)} approved, byte
+      for byte
     </p>
   );
 }

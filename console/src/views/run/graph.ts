@@ -22,8 +22,15 @@ export function edgesOf(spec: FlowSpec, steps?: ReadonlyMap<string, Step>): Grap
   };
   for (const edge of spec.edges ?? []) {
     const from = steps?.get(edge.from);
-    const went = from?.status === "succeeded" && ran(edge.to) && (from.type !== "decision" || edge.case === null || edge.case === undefined || from.output?.selected === edge.case);
-    const approved = from?.type !== "human_approval" || from.decision?.decision === undefined || from.decision.decision === "approved";
+    const went =
+      from?.status === "succeeded" &&
+      ran(edge.to) &&
+      (from.type !== "decision" ||
+        edge.case === null ||
+        edge.case === undefined ||
+        from.output?.selected === edge.case);
+    const approved =
+      from?.type !== "human_approval" || from.decision?.decision === undefined || from.decision.decision === "approved";
     add(edge.from, edge.to, edge.case ?? undefined, steps === undefined ? undefined : went && approved);
   }
   for (const node of spec.nodes) {
@@ -32,7 +39,13 @@ export function edgesOf(spec: FlowSpec, steps?: ReadonlyMap<string, Step>): Grap
     const route = (text: string | null | undefined, label: string, isTaken: boolean) => {
       const to = text?.startsWith("route_to:") === true ? text.slice("route_to:".length) : undefined;
       if (to === undefined) return;
-      const known = edges.find((edge) => edge.from === node.id && edge.to === to && edge.label !== undefined && ["rejected", "expired"].includes(edge.label));
+      const known = edges.find(
+        (edge) =>
+          edge.from === node.id &&
+          edge.to === to &&
+          edge.label !== undefined &&
+          ["rejected", "expired"].includes(edge.label),
+      );
       if (known !== undefined) {
         known.label = "rejected or expired";
         known.isTaken = steps === undefined ? undefined : known.isTaken === true || (isTaken && ran(to));

@@ -14,12 +14,26 @@ export interface Entry {
 
 /** Returns what happened in a run, in order. */
 export function timelineOf(run: RunDetail): Entry[] {
-  const entries: Entry[] = [{ at: Date.parse(run.startedAt), nodeId: undefined, text: `Started by ${run.startedBy}, version ${run.flowVersion}`, took: "", isWait: false }];
+  const entries: Entry[] = [
+    {
+      at: Date.parse(run.startedAt),
+      nodeId: undefined,
+      text: `Started by ${run.startedBy}, version ${run.flowVersion}`,
+      took: "",
+      isWait: false,
+    },
+  ];
   for (const step of run.steps) entries.push(...entriesOf(step));
   if (run.finishedAt !== undefined) {
     const why = run.error === undefined ? (run.cancelReason ?? "") : run.error.message;
     const status = run.status.charAt(0).toUpperCase() + run.status.slice(1);
-    entries.push({ at: Date.parse(run.finishedAt), nodeId: undefined, text: why === "" ? status : `${status}: ${why}`, took: "", isWait: false });
+    entries.push({
+      at: Date.parse(run.finishedAt),
+      nodeId: undefined,
+      text: why === "" ? status : `${status}: ${why}`,
+      took: "",
+      isWait: false,
+    });
   }
   return entries.sort((one, other) => one.at - other.at);
 }
@@ -27,20 +41,37 @@ export function timelineOf(run: RunDetail): Entry[] {
 function entriesOf(step: Step): Entry[] {
   if (step.startedAt === undefined) return [];
   const at = Date.parse(step.startedAt);
-  const entry = (when: number, text: string, took = "", isWait = false): Entry => ({ at: when, nodeId: step.nodeId, text, took, isWait });
+  const entry = (when: number, text: string, took = "", isWait = false): Entry => ({
+    at: when,
+    nodeId: step.nodeId,
+    text,
+    took,
+    isWait,
+  });
   const took = step.durationMs === undefined ? "" : exactDuration(step.durationMs);
   if (step.type !== "human_approval") return [entry(at, summaryOf(step), took)];
   const opened = entry(at, `Opened for ${step.input?.assignTo ?? "anybody who may decide"}`);
   const { decision } = step;
   if (decision === undefined) return [opened];
   const decidedAt = Date.parse(decision.decidedAt);
-  return [opened, entry(at + 1, `${exactDuration(decidedAt - at)} waiting for a person`, "", true), entry(decidedAt, decisionText(decision))];
+  return [
+    opened,
+    entry(at + 1, `${exactDuration(decidedAt - at)} waiting for a person`, "", true),
+    entry(decidedAt, decisionText(decision)),
+  ];
 }
 
 function decisionText(decision: NonNullable<Extract<Step, { type: "human_approval" }>["decision"]>): string {
   if (decision.decision === "expired") return "Expired without a decision";
-  const edits = (decision.patch ?? []).filter((one) => one.op === "replace").map((one) => `${one.path} to ${inlineText(one.value as Json | undefined)}`);
-  const how = edits.length > 0 ? `, edited: ${edits.slice(0, 3).join(", ")}` : decision.proposedSha256 === decision.decidedSha256 ? ", as proposed" : ", with an edit";
+  const edits = (decision.patch ?? [])
+    .filter((one) => one.op === "replace")
+    .map((one) => `${one.path} to ${inlineText(one.value as Json | undefined)}`);
+  const how =
+    edits.length > 0
+      ? `, edited: ${edits.slice(0, 3).join(", ")}`
+      : decision.proposedSha256 === decision.decidedSha256
+        ? ", as proposed"
+        : ", with an edit";
   return `${personName(decision.actor, decision.identity)} ${decision.decision} it${decision.decision === "approved" ? how : ""}${decision.note === null ? "" : `. “${decision.note}”`}`;
 }
 
