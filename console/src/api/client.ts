@@ -18,7 +18,10 @@ export class ApiError extends Error {
     const errors = isObject(details) ? details.fieldErrors : undefined;
     if (!isObject(errors)) return {};
     return Object.fromEntries(
-      Object.entries(errors).map(([path, texts]) => [path, Array.isArray(texts) ? texts.map(String) : [String(texts)]]),
+      Object.entries(errors).map(([path, texts]) => [
+        path,
+        Array.isArray(texts) ? texts.map(String) : [writeJson(texts)],
+      ]),
     );
   }
 }

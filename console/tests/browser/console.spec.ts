@@ -92,7 +92,7 @@ describe("by the keyboard alone", () => {
     await page.getByText("Approving in", { exact: false }).waitFor();
     await page.waitForTimeout(2_500);
     expect(sent("approve"), "it is not sent yet").toEqual([]);
-    await page.getByText("Sent. Final.").waitFor();
+    await page.getByText("Sent. Final.", { exact: true }).waitFor();
     const [decision] = sent("approve");
     expect(decision?.request.console).toBe("1");
     expect(decision?.body).toMatchObject({
@@ -187,7 +187,7 @@ describe("an edit", () => {
     const approval = add(parseJson('{"text":"old","a":100.0,"c":12345678901234567890}'), { label: "Exact JSON" });
     const page = await visit(`?open=${approval.id}`);
     await isReady(page);
-    await page.getByRole("button", { name: "JSON" }).click();
+    await page.getByRole("button", { name: "JSON", exact: true }).click();
     const editor = page.getByRole("textbox", { name: "The action as JSON" });
     await editor.click();
     await page.keyboard.press("Control+End");
@@ -240,14 +240,12 @@ describe("not alone", () => {
     await page.getByLabel("Note").fill("Mine");
     await page.getByLabel("amount").fill("149.00");
     const approval = mock.approvalOf("Maria");
-    const action = isObject(approval.proposedAction as Json)
-      ? { ...(approval.proposedAction as JsonObject), amount: 100 }
-      : {};
+    const action = isObject(approval.proposedAction) ? { ...approval.proposedAction, amount: 100 } : {};
     mock.decideAs("grace", approval, "approved", action);
     await page.keyboard.press("Control+Enter");
     await page.getByRole("heading", { name: "Grace Lund approved this, with an edit" }).waitFor();
     await page.getByText("What you typed is still here").waitFor();
-    await page.getByRole("button", { name: "Next" }).click();
+    await page.getByRole("button", { name: "Next", exact: true }).click();
     await hasTitle(page, "#48207");
   });
 
@@ -257,9 +255,9 @@ describe("not alone", () => {
     mock.decideAs("grace", mock.approvalOf("Ingrid"), "approved");
     add({ a: 1 }, { label: "Brand new" });
     await poll(page);
-    await page.getByText("Grace Lund approved this").waitFor();
+    await page.getByText("Grace Lund approved this", { exact: true }).waitFor();
     await page.getByRole("button", { name: /Brand new/ }).waitFor();
-    await page.getByText("Ingrid").waitFor({ state: "detached" });
+    await page.locator(".list").getByText("Ingrid").waitFor({ state: "detached" });
   });
 
   test("a second approver sees what the first one approved, and approves just that by one button", async () => {
@@ -269,7 +267,7 @@ describe("not alone", () => {
     await page.getByText("Grace Lund approved this, with one edit").waitFor();
     await page.getByText("/executionDate").waitFor();
     await page.getByRole("button", { name: "Approve what Grace approved" }).click();
-    await page.getByText("Sent. Final.").waitFor();
+    await page.getByText("Sent. Final.", { exact: true }).waitFor();
     expect(sent("approve")[0]?.body.actionSha256).toBe(approval.votes?.[0]?.actionSha256);
     expect(approval.status).toBe("approved");
   });
@@ -339,7 +337,8 @@ describe("when something is in the way", () => {
     await isReady(page);
     await page.getByLabel("amount").fill("149.00");
     await page.locator(".sent .confirmed").waitFor();
-    mock.breakAfterDecision = 1;
+    // Chromium itself tries once more on a connection that it has used before.
+    mock.breakAfterDecision = 2;
     await page.keyboard.press("Control+Enter");
     await page.getByText("it is not known whether your decision arrived", { exact: false }).waitFor();
     expect(await page.getByLabel("amount").inputValue()).toBe("149.00");
@@ -454,7 +453,7 @@ describe("size", () => {
     console.log(`an action of ${canonicalText(rows).length} bytes opened in ${Date.now() - start} ms`);
     await isReady(page);
     await page.keyboard.press("a");
-    await page.getByText("Sent. Final.").waitFor();
+    await page.getByText("Sent. Final.", { exact: true }).waitFor();
     expect(sent("approve")[0]?.body.actionSha256).toBe(hashOf(rows));
   });
 
@@ -518,7 +517,7 @@ describe("anywhere", () => {
     const page = await visit(of("Maria"));
     await isReady(page);
     await page.keyboard.press("a");
-    await page.getByText("Sent. Final.").waitFor();
+    await page.getByText("Sent. Final.", { exact: true }).waitFor();
     for (const path of ["decisions", "flows", "flows/refunds", `runs/${ENDED_RUN}`]) {
       await page.goto(`${mock.url}/console/${path}`);
       await page.getByRole("heading").first().waitFor();
@@ -554,8 +553,8 @@ describe("runs and flows", () => {
   test("a run is started with a form of what its flow reads", async () => {
     const page = await visit("flows/refunds");
     await page.getByRole("button", { name: "Start a run…" }).click();
-    await page.getByLabel("message").fill("A hinge is broken");
-    await page.getByLabel("order").fill("A-1");
+    await page.getByRole("textbox", { name: "message" }).fill("A hinge is broken");
+    await page.getByRole("textbox", { name: "order" }).fill("A-1");
     await page.getByRole("button", { name: "Start", exact: true }).click();
     await page.locator(".figures").waitFor();
     expect(sent("execute")[0]?.body).toEqual({ message: "A hinge is broken", order: "A-1" });
@@ -566,7 +565,7 @@ describe("runs and flows", () => {
     await page.getByLabel("Verdict").selectOption("rejected");
     await page.getByText("Outside the 30 days.").waitFor();
     expect(await page.locator("tbody tr").count()).toBe(1);
-    await page.getByLabel("By", { exact: true }).selectOption({ label: "me" });
+    await page.locator("label", { hasText: /^By/ }).locator("select").selectOption({ label: "me" });
     expect(page.url()).toContain("actor=usr_ada");
   });
 });

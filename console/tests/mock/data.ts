@@ -173,18 +173,17 @@ export function addApproval(world: World, wanted: Wanted, now: number): Approval
 
 function runOf(approval: Approval, message: string, now: number): RunDetail {
   const start = Date.parse(approval.openedAt) - 3_300;
-  const step = (nodeId: string, type: Step["type"], from: number, ms: number, more: object): Step =>
-    ({
-      id: id("stp"),
-      nodeId,
-      type,
-      status: "succeeded",
-      attempts: 1,
-      startedAt: isoAt(start + from),
-      completedAt: isoAt(start + from + ms),
-      durationMs: ms,
-      ...more,
-    }) as Step;
+  const step = (nodeId: string, type: Step["type"], from: number, ms: number, more: object): Step => ({
+    id: id("stp"),
+    nodeId,
+    type,
+    status: "succeeded",
+    attempts: 1,
+    startedAt: isoAt(start + from),
+    completedAt: isoAt(start + from + ms),
+    durationMs: ms,
+    ...more,
+  });
   return {
     id: approval.runId,
     flowId: approval.flowId,
@@ -231,7 +230,7 @@ function runOf(approval: Approval, message: string, now: number): RunDetail {
         expiresAt: approval.expiresAt,
         input: { actionLabel: approval.actionLabel, proposedAction: approval.proposedAction as Json },
         votes: approval.votes ?? [],
-      } as Step,
+      },
     ],
   };
 }
@@ -559,20 +558,24 @@ function addEndedRun(world: World, flow: Flow, message: string, now: number): vo
     },
     output: { decision: "approved", note: "Drawer unit only.", actor: "usr_ada", proposedAction: decidedAction },
   });
-  const step = (nodeId: string, from: number, ms: number, more: object): Step =>
-    ({
-      id: id("stp"),
-      nodeId,
-      type: "service_call",
-      status: "succeeded",
-      attempts: 1,
-      startedAt: isoAt(decidedAt + from),
-      completedAt: isoAt(decidedAt + from + ms),
-      durationMs: ms,
-      ...more,
-    }) as Step;
-  const skipped = (nodeId: string, type: Step["type"]): Step =>
-    ({ id: id("stp"), nodeId, type, status: "skipped", attempts: 0 }) as Step;
+  const step = (nodeId: string, from: number, ms: number, more: object): Step => ({
+    id: id("stp"),
+    nodeId,
+    type: "service_call",
+    status: "succeeded",
+    attempts: 1,
+    startedAt: isoAt(decidedAt + from),
+    completedAt: isoAt(decidedAt + from + ms),
+    durationMs: ms,
+    ...more,
+  });
+  const skipped = (nodeId: string, type: Step["type"]): Step => ({
+    id: id("stp"),
+    nodeId,
+    type,
+    status: "skipped",
+    attempts: 0,
+  });
   run.steps.push(
     step("pay", 149, 2_400, {
       attempts: 2,

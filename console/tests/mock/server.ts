@@ -70,7 +70,7 @@ export class Mock {
     action?: Json,
     note: string | null = null,
   ): Decision {
-    const proposed = (approval.proposedAction ?? null) as Json;
+    const proposed = approval.proposedAction ?? null;
     const decided = action ?? proposed;
     const decision: Decision = {
       decision: verdict,
@@ -139,8 +139,11 @@ export class Mock {
         body,
         header !== undefined,
       );
-      if (status === 0) request.socket.destroy();
-      else
+      const isDecision = /\/(approve|reject)$/.test(path) && !url.searchParams.has("dryRun");
+      if (this.breakAfterDecision > 0 && status === 200 && isDecision) {
+        this.breakAfterDecision -= 1;
+        request.socket.destroy();
+      } else
         response
           .writeHead(status, { "Content-Type": "application/json" })
           .end(answer === undefined ? "" : writeJson(answer));
@@ -208,7 +211,7 @@ export class Mock {
       return [
         200,
         {
-          data: [...world.flows.values()].map(({ spec: _, ...flow }) => flow),
+          data: [...world.flows.values()].map((flow) => ({ ...flow, spec: undefined })),
           total: world.flows.size,
           meta: { pages: 1 },
         },
@@ -269,7 +272,7 @@ export class Mock {
       return [202, { data: { run: { id: this.world.runs.keys().next().value ?? id("run"), input: body } } }];
     const rows = [...this.world.runs.values()]
       .filter((run) => run.flowId === flow.id && (query.get("status") === null || run.status === query.get("status")))
-      .map(({ steps: _, input: __, output: ___, ...run }) => run);
+      .map((run) => ({ ...run, steps: undefined, input: undefined, output: undefined }));
     return [
       200,
       {
@@ -285,7 +288,7 @@ export class Mock {
   private several(body: JsonObject): [number, unknown] {
     const items = Array.isArray(body.items) ? body.items.filter(isObject) : [];
     const results = items.map((item) => {
-      const approval = this.world.approvals.get(String(item.approvalId));
+      const approval = this.world.approvals.get(textOf(item.approvalId));
       if (approval?.status !== "open")
         return {
           approvalId: item.approvalId,
@@ -328,7 +331,7 @@ export class Mock {
     if (what === "retry") return [202, { data: { run: { ...run, id: [...this.world.runs.keys()][0] } } }];
     if (what === "outputs" && method === "DELETE")
       return [200, { data: { runId, purgedAt: new Date().toISOString(), steps: [], objects: 0, bytes: 4120 } }];
-    const approval = this.world.approvals.get(String(body.approvalId));
+    const approval = this.world.approvals.get(textOf(body.approvalId));
     if (approval === undefined) return [404, { error: "not found" }];
     if (approval.status !== "open") {
       const same = approval.decision?.actor === "usr_ada";
@@ -351,7 +354,7 @@ export class Mock {
       return [202, { data: { run, nodeId: approval.nodeId, approvalId: approval.id, round: 2 } }];
     }
     const note = typeof body.note === "string" ? body.note : null;
-    const proposed = (approval.proposedAction ?? this.large.get(approval.id) ?? null) as Json;
+    const proposed = approval.proposedAction ?? this.large.get(approval.id) ?? null;
     const override = body.proposedActionOverride;
     if (override !== undefined) {
       const fieldErrors = refusedEdits(approval, proposed, override);
@@ -359,7 +362,7 @@ export class Mock {
         return [422, { error: "the override is not allowed", details: { fieldErrors } }];
     }
     const voted = approval.votes?.[0];
-    const action = override ?? (voted?.action as Json | undefined) ?? proposed;
+    const action = override ?? voted?.action ?? proposed;
     if (typeof body.actionSha256 === "string" && body.actionSha256 !== hashOf(action))
       return [409, { error: "no action has this hash" }];
     const vote = { ...PEOPLE.ada, at: new Date().toISOString(), note, actionSha256: hashOf(action), action, patch: [] };
@@ -374,10 +377,6 @@ export class Mock {
     if (what === "reject") decision = this.decideAs("ada", approval, "rejected", undefined, note);
     else if (votes.length >= needed) decision = this.decideAs("ada", approval, "approved", action, note);
     else approval.votes = votes;
-    if (this.breakAfterDecision > 0) {
-      this.breakAfterDecision -= 1;
-      return [0];
-    }
     return [200, { data: { run, nodeId: approval.nodeId, approvalId: approval.id, votes, decision } }];
   }
 }
@@ -390,13 +389,19 @@ function refusedEdits(approval: Approval, proposed: Json, override: Json): Recor
         `may not be changed; the flow allows edits of ${(approval.allowedEdits ?? []).join(", ")}`,
       ];
   }
-  const schema = approval.overrideSchema as Json | undefined;
+  const schema = approval.overrideSchema;
   const properties = isObject(schema) && isObject(schema.properties) ? schema.properties : {};
   for (const [key, rule] of Object.entries(properties)) {
     const value = isObject(override) ? override[key] : undefined;
     if (!isObject(rule) || !isNumber(value) || !isNumber(rule.maximum) || sameJson(value, rule.maximum)) continue;
     if (Number(value) > Number(rule.maximum))
-      errors[`proposedActionOverride/${key}`] = [`${value} is greater than the maximum of ${rule.maximum}`];
+      errors[`proposedActionOverride/${key}`] = [
+        `${String(value)} is greater than the maximum of ${String(rule.maximum)}`,
+      ];
   }
   return errors;
+}
+
+function textOf(value: Json | undefined): string {
+  return typeof value === "string" ? value : "";
 }

@@ -32,7 +32,7 @@ export interface Plan {
 export function planOf(selected: readonly Approval[]): Plan {
   const first = selected.find((one) => ownReason(one) === undefined);
   const rows = selected.map((approval): PlannedRow => {
-    const action = (approval.proposedAction ?? null) as Json;
+    const action = approval.proposedAction ?? null;
     const leftOut =
       ownReason(approval) ??
       (first !== undefined && shapeOf(approval) !== shapeOf(first) ? "Another flow or shape" : undefined);
@@ -72,7 +72,7 @@ function ownReason(approval: Approval): string | undefined {
 }
 
 function shapeOf(approval: Approval): string {
-  const action = (approval.proposedAction ?? null) as Json;
+  const action = approval.proposedAction ?? null;
   const shape = isObject(action) ? Object.keys(action).sort().join() : Array.isArray(action) ? "array" : typeof action;
   return canonicalText([approval.flowId, approval.flow?.version ?? 0, approval.nodeId, shape]);
 }

@@ -316,7 +316,11 @@ function Control({ id, kind, text, value, schema, isInvalid, pointer, form, path
   }
   if (kind === "boolean") {
     return (
-      <select {...shared} value={String(value)} onChange={(event) => form.change(path, event.target.value === "true")}>
+      <select
+        {...shared}
+        value={value === true ? "true" : "false"}
+        onChange={(event) => form.change(path, event.target.value === "true")}
+      >
         <option value="true">yes</option>
         <option value="false">no</option>
       </select>

@@ -114,7 +114,7 @@ function RunContext({ approval }: { approval: Approval }) {
   const answered = run.data.run.steps.filter(
     (step): step is ModelStep => step.type === "llm_step" && step.status === "succeeded",
   );
-  const input = run.data.run.input as Json | undefined;
+  const input = run.data.run.input;
   return (
     <>
       {answered.map((step) => (

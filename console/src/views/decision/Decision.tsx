@@ -136,7 +136,7 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
   const votes = approval.votes ?? [];
   const first = votes.find((vote) => vote.action !== undefined);
   const isSecond = votes.length > 0;
-  const base = (first?.action as Json | undefined) ?? proposed;
+  const base = first?.action ?? proposed;
   const state = useAction(approval.id, base, isSecond ? [] : approval.allowedEdits);
   const bytes = useBytes(
     isSecond ? { ...approval, proposedSha256: votes[0]?.actionSha256 } : approval,
@@ -278,7 +278,7 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
               value={state.action}
               form={{
                 proposed,
-                schema: approval.overrideSchema as Json | undefined,
+                schema: approval.overrideSchema,
                 allowed: approval.allowedEdits,
                 readOnly: isSecond || cannot !== undefined,
                 texts: draft.texts,
@@ -505,7 +505,7 @@ function Changes({ before, after, clear }: { before: Json; after: Json; clear: (
 type VoteProps = { vote: NonNullable<Approval["votes"]>[number]; proposed: Json };
 
 function VoteView({ vote, proposed }: VoteProps) {
-  const action = vote.action as Json | undefined;
+  const action = vote.action;
   const changed = action === undefined ? 0 : differences(proposed, action).length;
   const name = personName(vote.actor, vote.identity);
   const edits = changed === 0 ? "as proposed" : changed === 1 ? "with one edit" : `with ${changed} edits`;
@@ -532,7 +532,7 @@ interface RefusalProps {
 function RefusalView({ refusal, approval, base, onNext, onRetry, reload }: RefusalProps) {
   if (refusal.kind === "lost") {
     const decision = refusal.approval?.decision;
-    const after = decision?.decidedAction as Json | undefined;
+    const after = decision?.decidedAction;
     const next = () => {
       inbox.lost(approval);
       onNext?.();

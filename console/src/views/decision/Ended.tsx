@@ -20,7 +20,7 @@ export function Ended({
   onNext: (() => void) | undefined;
 }) {
   const { decision } = approval;
-  const decided = (decision?.decidedAction as Json | undefined) ?? proposed;
+  const decided = decision?.decidedAction ?? proposed;
   const changed = differences(proposed, decided).length;
   return (
     <>

@@ -14,10 +14,6 @@ export function Menu({ approval, note, onDone }: { approval: Approval; note: str
     setOpen(false);
     button.current?.focus();
   };
-  const act = (what: () => void) => () => {
-    close();
-    what();
-  };
   return (
     <div
       className="menu"
@@ -44,16 +40,25 @@ export function Menu({ approval, note, onDone }: { approval: Approval; note: str
       </button>
       {isOpen && (
         <div className="menu-items">
-          <button type="button" onClick={act(() => setReassigning(true))}>
+          <button
+            type="button"
+            onClick={() => {
+              setOpen(false);
+              setReassigning(true);
+            }}
+          >
             Reassign…
           </button>
           <button
             type="button"
-            onClick={act(() => void navigator.clipboard.writeText(addressOf(`approvals/${approval.id}`)))}
+            onClick={() => {
+              close();
+              void navigator.clipboard.writeText(addressOf(`approvals/${approval.id}`));
+            }}
           >
             Copy link
           </button>
-          <button type="button" onClick={act(() => navigate(`runs/${approval.runId}`))}>
+          <button type="button" onClick={() => navigate(`runs/${approval.runId}`)}>
             Open the run
           </button>
         </div>

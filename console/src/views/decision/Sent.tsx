@@ -19,7 +19,7 @@ export function Sent({ destinations, bytes }: { destinations: readonly Destinati
           {bytes.text.length > 200_000 ? `${bytes.text.slice(0, 200_000)}…` : bytes.text}
         </pre>
         {main
-          .filter((one) => !isWhole(one.body as Json | undefined))
+          .filter((one) => !isWhole(one.body))
           .map((one) => (
             <div key={one.nodeId}>
               <p className="quiet">{one.nodeId} puts it into this:</p>

@@ -86,8 +86,8 @@ export function InboxView() {
         .split(",")
         .filter(Boolean)
         .map((pair) => pair.split(" "))) {
-        void client.prefetchQuery(approvalQuery(approvalId));
-        void client.prefetchQuery(runQuery(runId));
+        client.query(approvalQuery(approvalId)).catch(() => undefined);
+        client.query(runQuery(runId)).catch(() => undefined);
       }
     }, 150);
     return () => clearTimeout(timer);

@@ -27,6 +27,8 @@ export function List({ rows, gone, sort, openId, me, onOpen }: Props) {
   const selection = useSelection();
   const minute = Math.floor(now / 60_000);
   const lines = useMemo(() => linesOf(rows, sort, minute * 60_000), [rows, sort, minute]);
+  // Its functions are used here only, and nothing is memoised over them.
+  // eslint-disable-next-line react-hooks/incompatible-library
   const virtual = useVirtualizer({
     count: lines.length,
     getScrollElement: () => scroller.current,

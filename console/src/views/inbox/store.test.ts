@@ -15,7 +15,7 @@ function approval(index: number, more: Partial<Approval> = {}): Approval {
     expiresAt: new Date(1_900_000_000_000 - index * 1000).toISOString(),
     status: "open",
     ...more,
-  } as Approval;
+  };
 }
 
 /** An API with pages of 100 rows. */

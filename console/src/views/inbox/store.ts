@@ -222,7 +222,8 @@ export function endOf(approval: Approval): string {
       return "It expired";
     case "closed":
       return "It was closed with its run";
-    default:
+    case "open":
+    case undefined:
       return approval.canDecide === false ? `Now with ${approval.assignTo ?? "someone else"}` : "Not open any more";
   }
 }

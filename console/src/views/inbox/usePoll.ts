@@ -26,7 +26,7 @@ export function usePoll(openId: string | undefined): void {
     const ask = async () => {
       if (!connection().sessionIsOver) await inbox.poll(open.current);
       // The effect may have ended while the answer was on its way.
-      // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition
+
       if (!stopped) again();
     };
     const now = () => {

@@ -89,6 +89,8 @@ export default function Graph({ spec, steps, selected, onSelect }: Props) {
       id: node.id,
       type: "step",
       position: at,
+      // Without a handler of its own, xyflow would let no pointer through to the button.
+      style: { pointerEvents: "all" },
       width: WIDTH,
       height: HEIGHT,
       data: {

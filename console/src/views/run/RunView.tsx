@@ -7,7 +7,7 @@ import { Ago, CopyButton, Dialog, Failure, Fold, Hash, Skeleton } from "../../co
 import { DataView } from "../../components/DataView";
 import { Icon, type IconName } from "../../components/Icon";
 import { abbreviate, bytesText, plural } from "../../lib/format";
-import { type Json, writeJson } from "../../lib/json";
+import { writeJson } from "../../lib/json";
 import { Link, navigate, setQuery, useLocation } from "../../lib/router";
 import { absoluteTime, dayOf, exactDuration, preciseTime, useNow, zone } from "../../lib/time";
 import { Shell } from "../../shell/Shell";
@@ -222,8 +222,8 @@ function Timeline({
 }
 
 function Values({ run, flow }: { run: RunDetail; flow: FlowAsRun }) {
-  const input = run.input as Json | undefined;
-  const output = run.output as Json | undefined;
+  const input = run.input;
+  const output = run.output;
   return (
     <section className="folds" aria-label="Values">
       {input !== undefined && (

@@ -17,7 +17,7 @@ import { dayOf } from "../../lib/time";
 export function StepPane({ run, spec, step }: { run: RunDetail; spec: FlowSpec; step: Step }) {
   const node = spec.nodes.find((one) => one.id === step.nodeId);
   const input = "input" in step ? (step.input as Json | undefined) : undefined;
-  const output = "output" in step ? (step.output as Json | undefined) : undefined;
+  const output = "output" in step ? step.output : undefined;
   return (
     <section className="step-pane" aria-label={`Step ${step.nodeId}`}>
       <header className="section-head">
@@ -84,8 +84,8 @@ export function StepPane({ run, spec, step }: { run: RunDetail; spec: FlowSpec; 
 
 function Approval({ step }: { step: Extract<Step, { type: "human_approval" }> }) {
   const { decision } = step;
-  const proposed = decision?.proposedAction as Json | undefined;
-  const decided = decision?.decidedAction as Json | undefined;
+  const proposed = decision?.proposedAction;
+  const decided = decision?.decidedAction;
   return (
     <div className="step-part">
       <p>
@@ -147,7 +147,7 @@ function Part({ title, value, reference, purged, at, run, step, of }: PartProps)
 
 /** Whether what was sent is what somebody approved, by the hash of its canonical bytes. */
 function SameBytes({ run, step }: { run: RunDetail; step: Step }) {
-  const body = step.type === "service_call" ? (step.input?.body as Json | undefined) : undefined;
+  const body = step.type === "service_call" ? step.input?.body : undefined;
   const [hash, setHash] = useState<string>();
   useEffect(() => {
     let current = true;

@@ -1,7 +1,6 @@
 import type { RunDetail, Step } from "../../api/types";
 import { inlineText, personName } from "../../lib/format";
 import { exactDuration } from "../../lib/time";
-import type { Json } from "../../lib/json";
 
 export interface Entry {
   at: number;
@@ -65,7 +64,7 @@ function decisionText(decision: NonNullable<Extract<Step, { type: "human_approva
   if (decision.decision === "expired") return "Expired without a decision";
   const edits = (decision.patch ?? [])
     .filter((one) => one.op === "replace")
-    .map((one) => `${one.path} to ${inlineText(one.value as Json | undefined)}`);
+    .map((one) => `${one.path} to ${inlineText(one.value)}`);
   const how =
     edits.length > 0
       ? `, edited: ${edits.slice(0, 3).join(", ")}`
@@ -92,7 +91,7 @@ export function summaryOf(step: Step): string {
     case "http_sink":
       return `${step.input?.method ?? ""} ${step.input?.url ?? ""}${status}${tries}${reused}`.trim();
     case "decision":
-      return `${step.input === undefined ? "" : `${step.input.expression} is ${inlineText(step.input.value as Json)}, `}on to ${step.output?.selected ?? "…"}${reused}`;
+      return `${step.input === undefined ? "" : `${step.input.expression} is ${inlineText(step.input.value)}, `}on to ${step.output?.selected ?? "…"}${reused}`;
     case "webhook_emit":
       return `Sent the event ${step.input?.event ?? ""}${reused}`;
     case "wait":
