@@ -37,6 +37,7 @@ export function inlineText(value: Json | undefined): string {
 }
 
 export function addressText(destination: components["schemas"]["Destination"]): string {
+  if (destination.event !== undefined) return `the event ${destination.event}`;
   const method = destination.method ?? (destination.type === "http_request" ? "GET" : "POST");
   const where = destination.url ?? `${destination.baseUrl ?? destination.service ?? ""}${destination.path ?? ""}`;
   return `${method} ${where.replace(/^https?:\/\//, "")}`;

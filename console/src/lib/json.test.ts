@@ -79,7 +79,7 @@ describe("reading", () => {
   });
 
   test("a mistake is said with its line and column", () => {
-    expect(() => parseJson('{\n  "a": tru\n}')).toThrow("line 2, column 8");
+    expect(() => parseJson('{\n  "a": nul\n}')).toThrow("line 2, column 8");
   });
 
   test("a member called __proto__ is a member like any other", () => {

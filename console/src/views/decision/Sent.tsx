@@ -10,8 +10,9 @@ const WHOLE_DECISION = /^\$\{step\.[A-Za-z0-9_-]+\.output\.proposedAction\}$/;
 
 /** What will be sent, where to, and its hash. Folded, the destination and the hash stay in view. */
 export function Sent({ destinations, bytes }: { destinations: readonly Destination[]; bytes: Bytes }) {
-  const main = destinations.filter((one) => one.usesDecision);
-  const others = destinations.filter((one) => !one.usesDecision);
+  const afterApproval = destinations.filter((one) => one.after?.includes("approved") ?? true);
+  const main = afterApproval.filter((one) => one.usesDecision);
+  const others = afterApproval.filter((one) => !one.usesDecision);
   return (
     <section className="sent">
       <Fold summary="Exactly this will be sent" side={bytesText(bytes.length)}>
