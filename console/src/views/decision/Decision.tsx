@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { approvalQuery, client, meQuery, stepPartQuery } from "../../api/queries";
 import { approve, type ApproveBody, reject, requestChanges } from "../../api/endpoints";
 import { useConnection } from "../../api/connection";
@@ -196,18 +197,20 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
   };
 
   const showsNote = !isPhone || hasNote || mode !== "approve" || draft.note !== "";
-  const focusNote = () => setTimeout(() => note.current?.focus());
+  const focusNote = () => note.current?.focus();
   const start = (next: Mode) => {
     if (cannot !== undefined || expired) return;
-    setMode(next);
+    // The focus moves with the key itself: what is typed next is words, and no other key.
+    flushSync(() => setMode(next));
     focusNote();
   };
   const soon = () => {
     approveSoon(approval, approveBody());
     onNext?.();
   };
-  const submit = () => {
-    if (blocked) return;
+  /** Sends what is on the screen. `again` is after a connection that was lost: only the answer says whether there is one now. */
+  const submit = (again = false) => {
+    if (isBusy || (blocked && !again)) return;
     if (mode === "reject") void send(() => reject(approval.runId, common), "rejected.");
     else if (mode === "changes") {
       if (text === undefined) focusNote();
@@ -227,7 +230,7 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
     c: () => {
       if (approval.canRequestChanges === true) start("changes");
     },
-    "mod+Enter": submit,
+    "mod+Enter": () => submit(),
     Escape: () => {
       if (mode !== "approve") setMode("approve");
       else if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
@@ -308,7 +311,7 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
             approval={approval}
             base={base}
             onNext={onNext}
-            onRetry={submit}
+            onRetry={() => submit(true)}
             reload={() => setRefusal(undefined)}
           />
         )}
@@ -365,7 +368,7 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
                       className="button primary wide"
                       disabled={blocked || !isWhole}
                       aria-keyshortcuts={isEdited ? "Control+Enter" : "a"}
-                      onClick={submit}
+                      onClick={() => submit()}
                     >
                       {isBusy
                         ? "Sending…"
@@ -386,7 +389,7 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
                       type="button"
                       className={`button wide ${mode === "reject" ? "danger" : "primary"}`}
                       disabled={blocked || (mode === "changes" && text === undefined)}
-                      onClick={submit}
+                      onClick={() => submit()}
                     >
                       {isBusy ? "Sending…" : mode === "reject" ? "Reject" : "Request changes"} <Kbd>{MOD}↵</Kbd>
                     </button>
@@ -400,7 +403,7 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
                     type="button"
                     className="link"
                     onClick={() => {
-                      setHasNote(true);
+                      flushSync(() => setHasNote(true));
                       focusNote();
                     }}
                   >

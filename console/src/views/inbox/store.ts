@@ -59,7 +59,9 @@ export class Inbox {
   private readonly listeners = new Set<() => void>();
   /** Approvals that this tab has decided: their disappearance needs no word. */
   private readonly decidedHere = new Set<string>();
-  private busy = false;
+  /** What is being read; one thing at a time. */
+  private running: Promise<void> | undefined;
+  private isQueued = false;
   private turn = 0;
   /** The pointer is over the list: nothing that is gone leaves it now. */
   private held = false;
@@ -77,26 +79,43 @@ export class Inbox {
     for (const listener of this.listeners) listener();
   }
 
+  /** Does one thing after the other; what is asked for while something waits already is that. */
+  private async alone(work: () => Promise<void>): Promise<void> {
+    if (this.running !== undefined) {
+      if (this.isQueued) return this.running;
+      this.isQueued = true;
+      await this.running;
+      this.isQueued = false;
+    }
+    const running = work();
+    this.running = running;
+    await running;
+    if (this.running === running) this.running = undefined;
+  }
+
   /** Reads the list from the beginning. */
-  async load(): Promise<void> {
-    if (this.busy) return;
-    this.busy = true;
+  load(): Promise<void> {
+    return this.alone(() => this.readAll());
+  }
+
+  private async readAll(): Promise<void> {
     try {
       this.pages = [];
       await this.readOn({ cursor: undefined, after: "", last: undefined });
     } catch (error) {
       const failure = error instanceof Error ? error : new Error(String(error));
       this.change({ status: this.state.status === "ready" ? "ready" : "error", error: failure });
-    } finally {
-      this.busy = false;
     }
   }
 
   /** Reads again what may have changed. `openId` is the approval that is on the screen. */
-  async poll(openId: string | undefined): Promise<void> {
-    if (this.busy) return;
-    if (this.state.status !== "ready" || !this.state.complete) return this.load();
-    this.busy = true;
+  poll(openId: string | undefined): Promise<void> {
+    return this.alone(() =>
+      this.state.status === "ready" && this.state.complete ? this.readAgain(openId) : this.readAll(),
+    );
+  }
+
+  private async readAgain(openId: string | undefined): Promise<void> {
     try {
       const open = openId === undefined ? undefined : this.state.rows.get(openId);
       const position = open === undefined ? undefined : positionOf(open);
@@ -108,18 +127,23 @@ export class Inbox {
       for (const index of [...indices].sort((one, other) => one - other)) {
         const page = this.pages[index];
         if (page === undefined) continue;
-        if (index === this.pages.length - 1) {
-          this.pages.pop();
-          await this.readOn(page);
-        } else {
-          this.apply(page, await this.source.list(page.cursor));
-        }
+        if (index === this.pages.length - 1) await this.readTail(page);
+        else this.apply(page, await this.source.list(page.cursor));
       }
     } catch (error) {
       // A cursor that is good no longer: from the beginning, the next time.
       if (error instanceof ApiError && error.status === 400) this.change({ complete: false });
+    }
+  }
+
+  /** Reads the last page again, and what has come behind it. If that fails, the page is the last one still. */
+  private async readTail(page: Page): Promise<void> {
+    this.pages.pop();
+    const count = this.pages.length;
+    try {
+      await this.readOn(page);
     } finally {
-      this.busy = false;
+      if (this.pages.length === count) this.pages.push(page);
     }
   }
 
