@@ -34,8 +34,8 @@ export class Mock {
   /** No answer at all, as without a network. */
   offline = false;
   signedIn = true;
-  /** The connection breaks after the decision is recorded, before it is answered; for this many calls. */
-  breakAfterDecision = 0;
+  /** Connections break after a decision is recorded, before it is answered. Chromium itself sends again on connections that it has used before. */
+  breaksAfterDecision = false;
   private server: Server | undefined;
   url = "";
 
@@ -140,8 +140,7 @@ export class Mock {
         header !== undefined,
       );
       const isDecision = /\/(approve|reject)$/.test(path) && !url.searchParams.has("dryRun");
-      if (this.breakAfterDecision > 0 && status === 200 && isDecision) {
-        this.breakAfterDecision -= 1;
+      if (this.breaksAfterDecision && status === 200 && isDecision) {
         request.socket.destroy();
       } else
         response
