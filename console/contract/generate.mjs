@@ -19,7 +19,7 @@ function merge(base, extra) {
     return base;
 }
 
-const types = astToString(await openapi(merge(contract, pending)));
+const types = astToString(await openapi(merge(contract, pending), { emptyObjectsUnknown: true }));
 const names = ["JsonValue", "Template", "JsonSchema"];
 // Values of flows and services are whole JSON whose numbers are kept as text, not `unknown`.
 const exact = names.reduce(

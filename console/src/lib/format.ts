@@ -1,8 +1,6 @@
 import type { components } from "../api/contract";
 import { ExactNumber, type Json, writeJson } from "./json";
 
-type Identity = components["schemas"]["Identity"];
-
 /** Returns the first and the last characters of a hash or an id. */
 export function abbreviate(text: string, head = 8, tail = 8): string {
   return text.length <= head + tail + 1 ? text : `${text.slice(0, head)}…${text.slice(-tail)}`;
@@ -17,15 +15,20 @@ export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString("en-GB")} ${count === 1 ? one : many}`;
 }
 
-/** Returns the name by which people know who acted. */
-export function personName(actor: string | null | undefined, identity: Identity | undefined): string {
-  if (identity?.method === "login" && identity.name !== undefined && identity.name !== "") return identity.name;
-  return actor ?? "nobody";
+/** Returns the name that a login gave; a key has none. */
+function loginName(identity: unknown): string | undefined {
+  if (typeof identity !== "object" || identity === null || !("method" in identity) || identity.method !== "login")
+    return undefined;
+  return "name" in identity && typeof identity.name === "string" && identity.name !== "" ? identity.name : undefined;
 }
 
-export function firstName(actor: string | null | undefined, identity: Identity | undefined): string {
-  const name = personName(actor, identity);
-  return identity?.method === "login" ? (name.split(" ")[0] ?? name) : name;
+/** Returns the name by which people know who acted. */
+export function personName(actor: string | null | undefined, identity: unknown): string {
+  return loginName(identity) ?? actor ?? "nobody";
+}
+
+export function firstName(actor: string | null | undefined, identity: unknown): string {
+  return loginName(identity)?.split(" ")[0] ?? personName(actor, identity);
 }
 
 /** Returns a value as it is shown in a line: a text as it is, anything else as JSON. */

@@ -146,6 +146,7 @@ export function addApproval(world: World, wanted: Wanted, now: number): Approval
     expiresAt: isoAt(now + wanted.due),
     round: wanted.rounds === true ? 2 : 1,
     requiredApprovals: wanted.needed ?? 1,
+    requireDifferentActor: false,
     canRequestChanges: true,
     canDecide: true,
     cannotDecideBecause: null,
@@ -161,6 +162,7 @@ export function addApproval(world: World, wanted: Wanted, now: number): Approval
         method: "POST",
         path: destination.pathname,
         body: "${step.review.output.proposedAction}",
+        after: ["approved"],
         usesDecision: true,
         complete: true,
       },
@@ -494,7 +496,7 @@ export function makeWorld(now = Date.now()): World {
       approvalId: id("apr"),
       runId: id("run"),
       nodeId: "review",
-      flow: { id: on.id, slug: on.slug, version: 14, name: on.name },
+      flow: { id: on.id, slug: on.slug, version: 14 },
       actionLabel: label,
       verdict,
       ...who,
@@ -504,7 +506,6 @@ export function makeWorld(now = Date.now()): World {
       note,
       proposedSha256: hashOf({ label }),
       decidedSha256: hashOf(edited ? { label, edited } : { label }),
-      round: 1,
     };
     world.decisions.push(row);
   };

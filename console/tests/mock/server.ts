@@ -93,7 +93,7 @@ export class Mock {
       approvalId: approval.id,
       runId: approval.runId,
       nodeId: approval.nodeId,
-      flow: approval.flow ?? { id: approval.flowId, slug: approval.flowId },
+      flow: approval.flow,
       actionLabel: approval.actionLabel,
       verdict,
       ...PEOPLE[who],
@@ -103,7 +103,6 @@ export class Mock {
       note,
       proposedSha256: decision.proposedSha256,
       decidedSha256: decision.decidedSha256,
-      round: approval.round ?? 1,
     };
     this.world.decisions.unshift(row);
     return decision;

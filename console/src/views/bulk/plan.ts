@@ -62,7 +62,7 @@ export function planOf(selected: readonly Approval[]): Plan {
 
 function ownReason(approval: Approval): string | undefined {
   if (approval.status !== undefined && approval.status !== "open") return "Not open any more";
-  if (approval.canDecide === false) return approval.cannotDecideBecause?.message ?? "You may not decide it";
+  if (!approval.canDecide) return approval.cannotDecideBecause?.message ?? "You may not decide it";
   if (readDraft(approval.id).action !== undefined || readDraft(approval.id).json !== undefined) return "Edited";
   if (approval.proposedAction === undefined) return "Too large for a table";
   if (approval.shownSha256 === undefined) return "Decide it alone";

@@ -208,7 +208,7 @@ function Changed({ approval }: { approval: Approval }) {
   return (
     <Section
       title="Decided before"
-      meta={`${personName(earlier.actor, earlier.identity)} ${earlier.decision} this in an earlier run`}
+      meta={`${personName(earlier.actor, undefined)} ${earlier.decision} this in an earlier run`}
     >
       <p>
         It asks again because{" "}

@@ -140,7 +140,7 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
   const base = first?.action ?? proposed;
   const state = useAction(approval.id, base, isSecond ? [] : approval.allowedEdits);
   const bytes = useBytes(
-    isSecond ? { ...approval, proposedSha256: votes[0]?.actionSha256 } : approval,
+    isSecond ? { ...approval, proposedSha256: votes[0]?.actionSha256 ?? approval.proposedSha256 } : approval,
     state,
     state.refuse,
   );
@@ -228,7 +228,7 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
     e: () => focusField(column.current, undefined),
     r: () => start("reject"),
     c: () => {
-      if (approval.canRequestChanges === true) start("changes");
+      if (approval.canRequestChanges) start("changes");
     },
     "mod+Enter": () => submit(),
     Escape: () => {
@@ -351,7 +351,7 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
                     >
                       Reject <Kbd>r</Kbd>
                     </button>
-                    {approval.canRequestChanges === true && (
+                    {approval.canRequestChanges && (
                       <button
                         type="button"
                         className="button"
@@ -439,7 +439,7 @@ function footNote(approval: Approval, mode: Mode, isEdited: boolean, isOffline: 
 /** Returns why the reader may not decide; `undefined` if they may. */
 function cannotDecide(approval: Approval, mine: boolean): string | undefined {
   if (mine) return "You have approved this. It waits for somebody else.";
-  if (approval.canDecide !== false) return undefined;
+  if (approval.canDecide) return undefined;
   return approval.cannotDecideBecause?.message ?? "You may read this, and not decide it.";
 }
 

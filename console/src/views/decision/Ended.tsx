@@ -76,7 +76,7 @@ export function Ended({
                 <Hash text={decision.decidedSha256} label="the SHA-256 of what was decided" />
               </dd>
             </div>
-            {decision.shownSha256 !== undefined && (
+            {typeof decision.shownSha256 === "string" && (
               <div>
                 <dt>Shown</dt>
                 <dd>

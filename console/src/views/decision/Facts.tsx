@@ -19,7 +19,7 @@ export function Facts({ approval }: { approval: Approval }) {
         <li>For {approval.assignTo ?? "anybody who may decide"}</li>
         {(approval.round ?? 1) > 1 && <li>Round {approval.round}</li>}
         {isOpen && <li>{needs(approval)}</li>}
-        {approval.requireDifferentActor === true && <li>Not by who started the run</li>}
+        {approval.requireDifferentActor && <li>Not by who started the run</li>}
       </ul>
     </header>
   );

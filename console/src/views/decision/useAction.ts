@@ -180,7 +180,7 @@ export function useBytes(
 
   const { id, nodeId, runId, shownSha256, canDecide } = approval;
   useEffect(() => {
-    if (!isEdited || !isValid || canDecide === false) return;
+    if (!isEdited || !isValid || !canDecide) return;
     const abort = new AbortController();
     const timer = setTimeout(() => {
       const body = { approvalId: id, nodeId, shownSha256, proposedActionOverride: action };

@@ -129,7 +129,7 @@ export default function DecisionsView() {
         ) : rows.length === 0 ? (
           <Empty title={hasFilters ? "No decision matches" : "Nothing has been decided yet"} />
         ) : (
-          <Table rows={rows} you={me?.actor} />
+          <Table rows={rows} you={me?.actor} names={new Map(flows.map((flow) => [flow.slug, flow.name]))} />
         )}
         {list.hasNextPage && (
           <button
@@ -147,7 +147,15 @@ export default function DecisionsView() {
   );
 }
 
-function Table({ rows, you }: { rows: readonly DecisionRow[]; you: string | undefined }) {
+function Table({
+  rows,
+  you,
+  names,
+}: {
+  rows: readonly DecisionRow[];
+  you: string | undefined;
+  names: ReadonlyMap<string, string>;
+}) {
   const now = useNow();
   return (
     <table className="rows">
@@ -174,8 +182,8 @@ function Table({ rows, you }: { rows: readonly DecisionRow[]; you: string | unde
               <Link to={`approvals/${row.approvalId}`}>{row.actionLabel}</Link>
             </th>
             <td>
-              <Link to={`flows/${row.flow.slug}`}>{row.flow.name ?? row.flow.slug}</Link>
-              {row.flow.version !== undefined && <span className="meta"> v{row.flow.version}</span>}
+              <Link to={`flows/${row.flow.slug}`}>{names.get(row.flow.slug) ?? row.flow.slug}</Link>
+              <span className="meta"> v{row.flow.version}</span>
             </td>
             <td className={row.verdict === "rejected" ? "bad" : ""}>
               {row.verdict === "approved" && row.edited ? <b className="edited">edited</b> : row.verdict}

@@ -156,7 +156,7 @@ function Row({ row, gone, place, isOpen, isFirst, isSelected, now, me, style, on
 function Votes({ row, me }: { row: Approval; me: Me | undefined }) {
   const votes = row.votes ?? [];
   const needed = Array.isArray(row.requiredApprovals)
-    ? row.requiredApprovals.reduce((sum, part) => sum + part.count, 0)
+    ? row.requiredApprovals.reduce((sum, part) => sum + (part.count ?? 1), 0)
     : (row.requiredApprovals ?? 1);
   if (needed < 2) return null;
   const last = votes.at(-1);

@@ -248,7 +248,7 @@ export function endOf(approval: Approval): string {
       return "It was closed with its run";
     case "open":
     case undefined:
-      return approval.canDecide === false ? `Now with ${approval.assignTo ?? "someone else"}` : "Not open any more";
+      return !approval.canDecide ? `Now with ${approval.assignTo ?? "someone else"}` : "Not open any more";
   }
 }
 
