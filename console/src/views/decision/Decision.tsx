@@ -187,7 +187,7 @@ function Action({ approval, proposed, me, isWhole, isPhone, context, onNext }: A
       setRefusal(found);
       if (found.kind === "fields") {
         const pointers = pointersOf(found.fieldErrors);
-        state.refuse(pointers);
+        flushSync(() => state.refuse(pointers));
         focusField(column.current, Object.keys(pointers)[0]);
       }
       announce(`Not decided: ${found.message}`);
@@ -460,13 +460,11 @@ function useExpired(at: string): boolean {
 
 /** Puts the focus into a field of the form: the one at the pointer, or the first that can be edited. */
 function focusField(column: HTMLElement | null, pointer: string | undefined): void {
-  setTimeout(() => {
-    const exact =
-      pointer === undefined ? null : column?.querySelector<HTMLElement>(`[data-pointer="${CSS.escape(pointer)}"]`);
-    const field = exact ?? column?.querySelector<HTMLElement>("[aria-invalid=true], [data-pointer]");
-    field?.focus();
-    if (field instanceof HTMLInputElement) field.select();
-  });
+  const exact =
+    pointer === undefined ? null : column?.querySelector<HTMLElement>(`[data-pointer="${CSS.escape(pointer)}"]`);
+  const field = exact ?? column?.querySelector<HTMLElement>("[aria-invalid=true], [data-pointer]");
+  field?.focus();
+  if (field instanceof HTMLInputElement) field.select();
 }
 
 function JsonProblems({ problems }: { problems: Record<string, string[]> }) {
