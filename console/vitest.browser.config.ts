@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** The whole page, in a real Chromium: against the mock of the API, or against the stack that CONSOLE_URL names. */
+/** The whole page, in a real Chromium, against the mock of the API in tests/mock. */
 export default defineConfig({
   test: {
     environment: "node",
