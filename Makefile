@@ -20,10 +20,10 @@ help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-25s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  PORT=4700 uses other ports (PORT, PORT+1 and PORT+2; 4566 to 4568 otherwise)."
 
-run: .venv/.stack ## Start the local stack, show the demo, serve until Ctrl-C
+run: .venv/.stack console-build ## Start the local stack, show the demo, serve until Ctrl-C
 	@$(STACK) run
 
-up: .venv/.stack ## Start the local stack in the background; writes .dev/env
+up: .venv/.stack console-build ## Start the local stack in the background; writes .dev/env
 	@$(STACK) up
 
 demo: .venv/.stack ## Show the demo on the stack that `make up` started
@@ -40,8 +40,8 @@ status: .venv/.stack ## Say what is running
 # `make test` runs the suites one after the other, each as a target of its own, and says at the end how each of them ended. A suite
 # that fails does not keep the others from running. What cannot run here is skipped, and the summary says why.
 
-SUITES := lint-spelling lint-unused-dependencies lint-licences lint-advisories lint-python lint-state-machines lint-openapi \
-    lint-template test-rust test-doctests test-python test-state-machines test-contract test-chaos
+SUITES := lint-spelling lint-unused-dependencies lint-licences lint-advisories lint-python lint-state-machines lint-openapi lint-console \
+    lint-template test-rust test-doctests test-python test-state-machines test-contract test-chaos test-console test-console-browser
 # These share one temporary stack in `make test`; each of them by itself starts its own.
 STACK_SUITES := test-demo test-docs test-samples test-e2e test-answers test-fuzz
 .PHONY: test summary contract-fuzz $(SUITES) $(STACK_SUITES)
@@ -164,6 +164,8 @@ bench: .venv/.stack ## Measure cost, cold start, size and latency into docs/benc
 build: ## Build every binary (debug)
 	cargo build --workspace --bins
 
+include console/console.mk
+
 # ---- What can be said about the sources without running them --------------------------------------------------------------------
 
 LINTS := lint-format lint-clippy $(filter-out lint-template,$(filter lint-%,$(SUITES)))
@@ -221,7 +223,7 @@ fmt: ## Format the Rust and the Python code
 
 clean: ## Stop the stacks; remove everything that make made
 	@if [ -x .venv/bin/python ]; then for dir in $(STACK_DIRS); do DEV_DIR=$$dir $(STACK) down; done; fi
-	rm -rf .venv .venv-sam .venv-contract .venv-tools $(STACK_DIRS) $(REPORT) dev/*/node_modules .mypy_cache .ruff_cache
+	rm -rf .venv .venv-sam .venv-contract .venv-tools .venv-console $(STACK_DIRS) $(REPORT) dev/*/node_modules console/node_modules console/.build console/dist/* .mypy_cache .ruff_cache
 	cargo clean
 
 # ---- Environments, each made when it is first needed and again when the files change that pin it --------------------------------

@@ -34,6 +34,7 @@ def up(settings: Settings, _arguments: Namespace) -> None:
     if was_running:
         say(f"The local stack is already running on port {settings.port} (started by make {'run' if state['foreground'] else 'up'}).")
     say(f"The API is at {env['QE_BASE_URL']}; its keys are in {settings.dev_dir_name}/env.")
+    say(f"The console is at {env['QE_BASE_URL']}/console/")
     say("`make demo` shows it at work, `make down` stops it.")
 
 
@@ -86,6 +87,7 @@ def status(settings: Settings, _arguments: Namespace) -> None:
     """Prints where the running stack is and which processes it consists of."""
     settings, state, env = _running(settings)
     say(f"The local stack is running: {env['QE_BASE_URL']}")
+    say(f"The console: {env['QE_BASE_URL']}/console/")
     for process in state["processes"]:
         say(f"  {process.name:<10} pid {process.pid:<8} log {settings.dev_dir_name}/{process.name}.log")
     say(f"  flows use the model at {state['model']}{' (scripted)' if state['scripted'] else ''}")

@@ -10,6 +10,8 @@ def print_tour(env: Mapping[str, str], settings: Settings) -> None:
     """Prints commands that save, run and approve a flow on the stack that is serving."""
     base, key = env["QE_BASE_URL"], env["QE_API_KEY"]
     say()
+    say(f"The console for reviewers: {bold(f'{base}/console/')}")
+    say()
     say(bold("The stack is serving. In another terminal:"))
     say(
         f"""

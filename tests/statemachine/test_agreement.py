@@ -48,6 +48,6 @@ def test_a_sample_event_comes_from_the_route_of_its_function(event: Path) -> Non
     sample = json.loads(event.read_text(encoding="utf-8"))
     if "httpMethod" in sample:
         assert (sample["httpMethod"], sample["resource"]) in routes(event.parent.name)
-        assert sample["path"] == re.sub(r"\{(\w+)\}", lambda match: sample["pathParameters"][match[1]], sample["resource"])
+        assert sample["path"] == re.sub(r"\{(\w+)\+?\}", lambda match: sample["pathParameters"][match[1]], sample["resource"])
     else:
         assert not routes(event.parent.name)

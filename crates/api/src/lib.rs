@@ -16,6 +16,7 @@ mod request;
 mod response;
 mod serve;
 mod static_page;
+mod static_site;
 mod throttle_cache;
 pub mod view;
 
@@ -33,3 +34,4 @@ pub use request::ApiRequest;
 pub use response::{ApiResponse, HttpResponse};
 pub use serve::serve;
 pub use static_page::{StaticPage, serve_page};
+pub use static_site::{SiteFile, StaticSite, serve_site};

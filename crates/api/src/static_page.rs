@@ -60,7 +60,7 @@ impl StaticPage {
 }
 
 /// Returns whether `If-None-Match` names the text, by the weak comparison of RFC 9110, section 13.1.2.
-fn matches(known: &str, etag: &str) -> bool {
+pub(crate) fn matches(known: &str, etag: &str) -> bool {
     known.trim() == "*" || known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag)
 }
 
