@@ -62,10 +62,7 @@ async fn a_body_that_ends_before_its_json_does_broke_off_and_is_tried_again() {
         let error = answer_of((200, whole[..cut].to_owned())).await.unwrap_err();
         assert!(error.retryable && error.message.contains("it broke off") && !error.message.contains("half"), "{cut}: {error}");
     }
-    for blank in ["", " \n"] {
-        assert!(answer_of((200, blank.to_owned())).await.unwrap_err().retryable, "{blank:?}");
-    }
-    for other in ["<html>busy</html>", "data: {}", "[1]", "{\"choices\":null}"] {
+    for other in ["", " \n", "<html>busy</html>", "data: {}", "[1]", "{\"choices\":null}"] {
         assert!(!answer_of((200, other.to_owned())).await.unwrap_err().retryable, "{other}");
     }
 }

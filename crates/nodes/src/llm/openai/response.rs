@@ -51,7 +51,8 @@ impl ApiToolCall {
 pub(super) fn read(received: &ReceivedResponse, model: &str, request: &ChatRequest<'_>) -> Result<Completion, EffectError> {
     let text = received.text();
     let body: Option<Result<Value, serde_json::Error>> = text.as_ref().ok().map(|text| serde_json::from_str(text));
-    let broke_off = matches!(&body, Some(Err(why)) if why.is_eof());
+    let is_blank = text.as_ref().is_ok_and(|text| text.trim().is_empty());
+    let broke_off = !is_blank && matches!(&body, Some(Err(why)) if why.is_eof());
     let body = body.and_then(Result::ok);
     let api_error = body.as_ref().and_then(ApiError::of);
     if received.status == 401 {
