@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{RunView, Stack, edge, spec, transform};
+use crate::support::{Method, RunView, Stack, edge, spec, transform, unique};
 
 async fn asked(stack: &Stack, step: Value, status: &str) -> RunView {
     let mut node = json!({"id": "ask", "type": "llm_step"});
@@ -73,10 +73,25 @@ async fn a_refusal_of_the_model_fails_the_step_with_its_text() {
 }
 
 #[tokio::test]
-async fn the_error_for_an_unknown_model_lists_the_known_ones() {
+async fn an_unknown_model_is_refused_however_the_flow_is_saved() {
     let stack = Stack::shared();
-    let view = asked(&stack, json!({"model": "quantum-ai:huge", "userPrompt": "x"}), "failed").await;
-    assert_eq!(view.error(), "no model `quantum-ai:huge` in this deployment; the models it has: `quantum-ai:default`");
+    let node = |model: &str| json!({"id": "ask", "type": "llm_step", "userPrompt": "x", "model": model});
+    let spec = |model: &str| json!({"startNodeId": "ask", "nodes": [node(model)]});
+    let flow = stack.flow(|_| spec("quantum-ai:default")).await;
+    let new = json!({"slug": unique("model"), "name": "Model", "spec": spec("quantum-ai:huge")});
+    let changes = json!({"spec": spec("quantum-ai:huge")});
+    let path = format!("/api/flows/{}", flow.id);
+    for answer in [
+        stack.ada.post("/api/flows", &new).await,
+        stack.ada.post("/api/flows?dryRun=true", &new).await,
+        stack.ada.send(Method::PATCH, &path, &changes).await,
+        stack.ada.send(Method::PATCH, &format!("{path}?dryRun=true"), &changes).await,
+        stack.ada.send(Method::PUT, &path, &changes).await,
+    ] {
+        answer.error(400);
+        let expected = "there is no model `quantum-ai:huge` in this deployment; write one of `quantum-ai:default`";
+        assert_eq!(answer.body["details"]["fieldErrors"], json!({"spec.nodes[0].model": [expected]}));
+    }
 }
 
 #[tokio::test]

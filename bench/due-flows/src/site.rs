@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
-use domain::flow::{BadName, Draft, Flow, FlowTrigger, Slug, Version};
+use domain::flow::{BadName, Draft, Flow, FlowTrigger, KnownModels, Slug, Version};
 use domain::id::{FlowId, OrgId};
 use domain::ports::{Clock, Entropy, Flows};
 use domain::trigger::WebhookToken;
@@ -91,7 +91,8 @@ fn due() -> Result<(Flow, Version), String> {
         "slug": "due", "name": "Due", "triggerType": "cron", "cronExpression": "0 0 1 1 *",
         "cronTimezone": "Europe/Berlin", "spec": {"startNodeId": "n0", "nodes": nodes, "edges": edges},
     });
-    let draft = Draft::parse_new(body.as_object().ok_or("no object")?).map_err(|problems| format!("{problems:?}"))?;
+    let draft =
+        Draft::parse_new(body.as_object().ok_or("no object")?, &KnownModels::default()).map_err(|problems| format!("{problems:?}"))?;
     let now = SystemClock.now();
     let (id, org) = (FlowId::new(now, OsEntropy.random()), OrgId::new(now, OsEntropy.random()));
     let (mut flow, version) = draft.into_flow(id, org, WebhookToken::new([0, 0]), now).map_err(|problems| format!("{problems:?}"))?;

@@ -53,6 +53,7 @@ async fn apply(session: &Session, file: &Path, dry_run: bool, json: bool) -> Res
     let query = if dry_run { "?dryRun=true" } else { "" };
     let saved = session.send(method, &format!("{path}{query}"), Some(&body)).await;
     let mut saved = saved.map_err(|failure| if dry_run { failure.of_dry_run() } else { failure })?;
+    warn(&saved)?;
     let flow = saved.get_mut("flow").map(without_secret).unwrap_or_default();
     if json {
         return out::json(&flow);
@@ -63,6 +64,17 @@ async fn apply(session: &Session, file: &Path, dry_run: bool, json: bool) -> Res
     }
     let did = if there.is_some() { "changed" } else { "created" };
     out::line(format!("{slug} {did}: version {}, {}", version(&flow), out::status(field(&flow, "status"))))
+}
+
+/// Writes the warnings of a saved flow to standard error, each with its path.
+fn warn(saved: &Value) -> Result<(), Failure> {
+    let by_path = saved.get("warnings").and_then(Value::as_object).into_iter().flatten();
+    for (path, texts) in by_path {
+        for text in texts.as_array().into_iter().flatten().filter_map(Value::as_str) {
+            out::remark(format!("warning: {}: {}", text::plain(path), text::plain(text)))?;
+        }
+    }
+    Ok(())
 }
 
 fn is_slug(text: &str) -> bool {

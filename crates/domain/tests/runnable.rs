@@ -129,6 +129,15 @@ fn a_url_is_absolute_and_has_a_host() {
         ("ftp://example.com", "not with `ftp:`"),
         ("https://", "has no host"),
         ("https:///x", "has no host"),
+        ("https://:443/x", "has no host"),
+        ("https://exa mple.com/x", "a host that cannot be"),
+        ("https://{host}/x", "a host that cannot be"),
+        ("https://example.com:99999/x", "a port that cannot be"),
+        ("https://example.com:http/x", "a port that cannot be"),
+        ("https://ada:secret@example.com/x", "a user name or a password"),
+        ("http://example.com/x", "write `https://example.com/x`"),
+        ("HTTP://10.0.0.1/${trigger.x}", "must begin with `https://`"),
+        ("http://localhost.example.com/x", "must begin with `https://`"),
         ("${trigger.base}/x", "percent-encoded"),
         ("https://example.com/a#b", "%23"),
         ("https://example.com/a\\b", "%5C"),
@@ -145,6 +154,10 @@ fn a_url_is_absolute_and_has_a_host() {
         "${trigger.url}",
         "https://${trigger.host}/x",
         "http://localhost:1/x",
+        "http://127.0.0.1:4567/${trigger.x}",
+        "https://[2001:db8::1]:8443/x",
+        "https://bücher.example/x",
+        "https://example.com:8443",
     ] {
         accepts(&http(json!({"url": url})));
     }
@@ -206,4 +219,129 @@ fn a_misspelt_keyword_of_a_schema_is_refused_at_its_path() {
         ["outputSchema.properties.proprties.maxLenght", "outputSchema.properties.x.anyOf[0].minimun", "outputSchema.proprties"]
     );
     assert!(problems[2].ends_with("is not a keyword of JSON Schema and would be ignored; write `properties`"), "{problems:?}");
+}
+
+#[test]
+fn a_schema_that_no_value_satisfies_is_refused() {
+    let closed =
+        |required: Value| json!({"type": "object", "properties": {"amount": {}}, "required": required, "additionalProperties": false});
+    accepts(&llm(json!({"outputSchema": closed(json!(["amount"]))})));
+    let problems = problems_of(&llm(json!({"outputSchema": {"type": "array", "items": closed(json!(["amuont"]))}})));
+    assert!(problems.len() == 1 && problems[0].starts_with("outputSchema.items.required: requires `amuont`"), "{problems:?}");
+    for (schema, at) in [
+        (json!({"type": "number", "max": 500}), "outputSchema.max: "),
+        (json!({"type": "string", "regex": "^a"}), "outputSchema.regex: "),
+        (json!({"type": "strng"}), "outputSchema: "),
+        (json!({"$ref": "#/$defs/nowhere"}), "outputSchema: "),
+        (json!({"$ref": "https://example.com/schema.json"}), "outputSchema: "),
+        (json!({"type": "string", "pattern": "("}), "outputSchema: "),
+        (json!({"type": "object", "required": "amount"}), "outputSchema: "),
+        (json!({"minimum": "5"}), "outputSchema: "),
+        (json!("number"), "outputSchema: "),
+    ] {
+        let problems = problems_of(&llm(json!({"outputSchema": schema})));
+        assert!(problems.len() == 1 && problems[0].starts_with(at), "{schema}: {problems:?}");
+    }
+}
+
+#[test]
+fn what_is_written_out_is_checked_also_in_a_text_with_values_or_an_escape() {
+    let with = |extra: Value| gate("x", extra);
+    for (assign_to, hint) in [
+        ("reviewer", "must be `role:…`"),
+        ("Role:${trigger.role}", "must begin with `role:`"),
+        ("ada-${trigger.x}", "must begin with `role:`"),
+        ("$${trigger.role}", "must be `role:…`"),
+        ("role:", "must be `role:…`"),
+    ] {
+        let problems = problems_of(&with(json!({"assignTo": assign_to})));
+        assert!(problems.len() == 1 && problems[0].starts_with("assignTo: ") && problems[0].contains(hint), "{assign_to}: {problems:?}");
+    }
+    for good in ["${trigger.reviewer}", "role:${trigger.role}", "team:${trigger.a}-${trigger.b}"] {
+        accepts(&with(json!({"assignTo": good})));
+    }
+    let problems = problems_of(&with(json!({"actionLabel": format!("{}${{trigger.x}}", "a".repeat(4_001))})));
+    assert!(problems.len() == 1 && problems[0].starts_with("actionLabel: has 4001 bytes"), "{problems:?}");
+    for until in ["tomorrow", "$${trigger.x}", "2026-02-30T00:00:00Z", "2026-01-01"] {
+        let problems = problems_of(&json!({"type": "wait", "until": until}));
+        assert!(problems.len() == 1 && problems[0].starts_with("until: "), "{until}: {problems:?}");
+    }
+}
+
+#[test]
+fn a_decision_on_what_is_never_a_single_value_is_refused() {
+    let decides = |first: Value, expression: &str| {
+        let mut choose = decision("choose", &[("1", "end")]);
+        choose["expression"] = json!(expression);
+        let id = first["id"].as_str().unwrap().to_owned();
+        spec_json(&[first, choose, transform("end", json!(1))], &format!("{id}>choose choose>end:1"))
+    };
+    let ask = || {
+        let mut ask = llm(json!({}));
+        ask["id"] = json!("a");
+        ask
+    };
+    for (first, expression) in [
+        (ask(), "step.a.output"),
+        (ask(), "step.a.output.tokens"),
+        (transform("a", json!({"b": 1})), "step.a.output"),
+        (transform("a", json!([1])), "step.a.output"),
+        (gate("a", json!({})), "step.a.output"),
+        (task("a", json!({})), "step.a.output.headers"),
+    ] {
+        refuses_at(&decides(first, expression), "spec.nodes[1].expression", "always an array or an object");
+    }
+    for (first, expression) in [
+        (ask(), "step.a.output.text"),
+        (transform("a", json!("${trigger.x}")), "step.a.output"),
+        (task("a", json!({})), "step.a.output.body"),
+    ] {
+        assert_eq!(problems(&decides(first, expression)), [""; 0], "{expression}");
+    }
+}
+
+#[test]
+fn a_path_that_no_node_of_the_type_puts_out_is_refused() {
+    let reads = |first: Value, expression: &str| {
+        let id = first["id"].as_str().unwrap().to_owned();
+        spec_json(&[first, transform("b", json!(format!("${{{expression}}}")))], &format!("{id}>b"))
+    };
+    let items = json!({"type": "object", "properties": {"items": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}, "additionalProperties": false}}}, "additionalProperties": false});
+    let mut ask = llm(json!({"outputSchema": items}));
+    ask["id"] = json!("a");
+    let sink = json!({"id": "a", "type": "http_sink", "url": "https://example.com"});
+    let wait = json!({"id": "a", "type": "wait", "seconds": 1});
+    for (first, expression) in [
+        (sink.clone(), "step.a.output.body"),
+        (sink.clone(), "step.a.output.status.code"),
+        (wait, "step.a.output.until"),
+        (gate("a", json!({})), "step.a.output.comment"),
+        (task("a", json!({})), "step.a.output.data"),
+        (task("a", json!({})), "step.a.output.status.code"),
+        (ask.clone(), "step.a.output.items.name"),
+        (ask.clone(), "step.a.output.items.0.nmae"),
+        (ask.clone(), "step.a.output.itmes"),
+        (transform("a", json!({"b": [1]})), "step.a.output.b.1"),
+        (transform("a", json!({"b": "x ${trigger.y}"})), "step.a.output.b.c"),
+    ] {
+        refuses_at(&reads(first, expression), "spec.nodes[1].output", "can never be read");
+    }
+    for expression in [
+        "step.a.status",
+        "step.a.response.status",
+        "run.name",
+        "run.id.x",
+        "trigger.items[-1]",
+        "trigger.items[*].name",
+        "trigger.",
+        "trigger..a",
+        "env.HOME",
+        "secrets.key",
+        "step.a.input.x",
+    ] {
+        let problems = problems(&reads(sink.clone(), expression));
+        assert_eq!(problems.len(), 1, "{expression}: {problems:?}");
+    }
+    assert_eq!(problems(&reads(sink, "step.a.output.status")), [""; 0]);
+    assert_eq!(problems(&reads(ask, "step.a.output.items[0].name")), [""; 0]);
 }

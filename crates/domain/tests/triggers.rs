@@ -1,7 +1,7 @@
 //! What may be said of a flow's trigger, and what a change of it changes.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up should stop at once")]
 
-use domain::flow::{CronTrigger, Draft, Flow, FlowStatus, FlowTrigger, Version};
+use domain::flow::{CronTrigger, Draft, Flow, FlowStatus, FlowTrigger, KnownModels, Version};
 use domain::id::{FlowId, OrgId};
 use domain::problem::FieldErrors;
 use domain::time::Time;
@@ -28,7 +28,7 @@ fn new(extra: &Value) -> Result<(Flow, Version), FieldErrors> {
     let spec = json!({"startNodeId": "a", "nodes": [{"id": "a", "type": "transform", "output": 1}], "edges": []});
     let mut body = object(&json!({"slug": "flow", "name": "Flow", "spec": spec}));
     body.extend(object(extra));
-    Draft::parse_new(&body)?.into_flow(FlowId::new(now(), 1), OrgId::new(now(), 1), token(1), now())
+    Draft::parse_new(&body, &KnownModels::default())?.into_flow(FlowId::new(now(), 1), OrgId::new(now(), 1), token(1), now())
 }
 
 fn made(extra: &Value) -> (Flow, Version) {
@@ -36,7 +36,7 @@ fn made(extra: &Value) -> (Flow, Version) {
 }
 
 fn changed(before: &(Flow, Version), changes: &Value, now: Time) -> Result<Flow, FieldErrors> {
-    Draft::parse_changes(&object(changes))?.applied_to(&before.0, &before.1, token(2), now).map(|(flow, _)| flow)
+    Draft::parse_changes(&object(changes), &KnownModels::default())?.applied_to(&before.0, &before.1, token(2), now).map(|(flow, _)| flow)
 }
 
 fn faulty(errors: &FieldErrors) -> Vec<&str> {

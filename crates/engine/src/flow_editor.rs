@@ -3,16 +3,19 @@
 use domain::error::ApplicationError;
 use domain::flow::{Draft, Flow, Version};
 use domain::id::{FlowId, OrgId};
-use domain::ports::{Clock, CommitError, Entropy, FlowName, Flows, Vault, WebhookTriggers, latest_version, optimistic_update};
+use domain::ports::{
+    ApiKeys, Clock, CommitError, ConnectionBook, Entropy, FlowName, Flows, Vault, WebhookTriggers, latest_version, optimistic_update,
+};
+use domain::problem::FieldErrors;
 use domain::trigger::WebhookToken;
 use secrecy::SecretString;
 
-use crate::WebhookTriggerSecrets;
+use crate::{WebhookTriggerSecrets, flow_dependencies};
 
 /// Creates, reads and changes flows.
 #[derive(Debug, Clone)]
 pub struct FlowEditor<F, W, V, C> {
-    /// The store of flows and their versions.
+    /// The store of flows and their versions. To save flows, it has the connections and the API keys of organisations too.
     pub flows: F,
     /// The secrets of webhook triggers.
     pub secrets: WebhookTriggerSecrets<W, V, C>,
@@ -27,13 +30,16 @@ pub struct EditedFlow {
     pub version: Version,
     /// The secret of its webhook trigger, if this operation may show one.
     pub secret: Option<SecretString>,
+    /// What may make some runs of the saved flow fail, each at its path.
+    pub warnings: FieldErrors,
 }
 
-impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
+impl<F: Flows + ConnectionBook + ApiKeys, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
     /// Creates a flow with its first version. Fails with `Invalid` if the draft is not valid, and with `Conflict` if the slug is taken.
     pub async fn create(&self, entropy: &impl Entropy, org: OrgId, draft: Draft) -> Result<EditedFlow, ApplicationError> {
         let now = self.secrets.clock.now();
         let id = FlowId::new(now, entropy.random());
+        let warnings = self.warnings(&org, &draft).await?;
         let (flow, version) = draft.into_flow(id, org, new_token(entropy), now).map_err(ApplicationError::Invalid)?;
         let token = flow.trigger.webhook_token();
         let secret = match token {
@@ -47,7 +53,7 @@ impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
             Err(CommitError::Port(error)) => return Err(error.into()),
         };
         if is_there {
-            return Ok(EditedFlow { flow, version, secret });
+            return Ok(EditedFlow { flow, version, secret, warnings });
         }
         if let Some(token) = token {
             self.secrets.delete(&flow, token).await;
@@ -60,10 +66,11 @@ impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
     pub async fn check_create(&self, entropy: &impl Entropy, org: OrgId, draft: Draft) -> Result<EditedFlow, ApplicationError> {
         let now = self.secrets.clock.now();
         let id = FlowId::new(now, entropy.random());
+        let warnings = self.warnings(&org, &draft).await?;
         let (flow, version) = draft.into_flow(id, org, new_token(entropy), now).map_err(ApplicationError::Invalid)?;
         match self.flows.flow(&org, &FlowName::Slug(flow.slug.clone())).await? {
             Some(_) => Err(slug_is_taken(&flow)),
-            None => Ok(EditedFlow { flow, version, secret: None }),
+            None => Ok(EditedFlow { flow, version, secret: None, warnings }),
         }
     }
 
@@ -77,23 +84,10 @@ impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
         draft: Draft,
     ) -> Result<EditedFlow, ApplicationError> {
         let (before, current) = self.load(org, name).await?;
+        let warnings = self.warnings(org, &draft).await?;
         let changed = draft.applied_to(&before, &current, new_token(entropy), self.secrets.clock.now());
         let (flow, version) = changed.map_err(ApplicationError::Invalid)?;
-        Ok(EditedFlow { flow, version: version.unwrap_or(current), secret: None })
-    }
-
-    /// Returns a flow with its newest version, and with the secret of its webhook trigger if it has one.
-    pub async fn read(&self, org: &OrgId, name: &FlowName) -> Result<EditedFlow, ApplicationError> {
-        let (flow, version) = self.load(org, name).await?;
-        let secret = self.secrets.secret(&flow).await?;
-        Ok(EditedFlow { flow, version, secret })
-    }
-
-    /// Gives the flow's webhook trigger a new secret. Fails as [`WebhookTriggerSecrets::rotate`] does.
-    pub async fn rotate_secret(&self, entropy: &impl Entropy, org: &OrgId, name: &FlowName) -> Result<EditedFlow, ApplicationError> {
-        let (flow, version) = self.load(org, name).await?;
-        let secret = Some(self.secrets.rotate(entropy, &flow).await?);
-        Ok(EditedFlow { flow, version, secret })
+        Ok(EditedFlow { flow, version: version.unwrap_or(current), secret: None, warnings })
     }
 
     /// Applies a draft of changes to a flow. A changed spec becomes a new version. The secret is returned only if this call has created
@@ -107,6 +101,7 @@ impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
     ) -> Result<EditedFlow, ApplicationError> {
         // The token that the flow gets if it becomes a webhook trigger, and its secret as soon as it is stored.
         let token = new_token(entropy);
+        let warnings = self.warnings(org, draft).await?;
         let mut secret = None;
         let mut seen: Option<Flow> = None;
         let updated = optimistic_update("the flow", async || {
@@ -139,7 +134,30 @@ impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
             Ok((flow, version.unwrap_or(current)))
         });
         let (flow, version) = updated.await?;
-        Ok(EditedFlow { flow, version, secret })
+        Ok(EditedFlow { flow, version, secret, warnings })
+    }
+
+    /// Returns the warnings of a draft: those of its spec, and what the organisation does not have yet.
+    async fn warnings(&self, org: &OrgId, draft: &Draft) -> Result<FieldErrors, ApplicationError> {
+        let mut warnings = draft.warnings().clone();
+        warnings.extend(flow_dependencies::warnings(&self.flows, org, draft.dependencies(), self.secrets.clock.now()).await?);
+        Ok(warnings)
+    }
+}
+
+impl<F: Flows, W: WebhookTriggers, V: Vault, C: Clock> FlowEditor<F, W, V, C> {
+    /// Returns a flow with its newest version, and with the secret of its webhook trigger if it has one.
+    pub async fn read(&self, org: &OrgId, name: &FlowName) -> Result<EditedFlow, ApplicationError> {
+        let (flow, version) = self.load(org, name).await?;
+        let secret = self.secrets.secret(&flow).await?;
+        Ok(EditedFlow { flow, version, secret, warnings: FieldErrors::new() })
+    }
+
+    /// Gives the flow's webhook trigger a new secret. Fails as [`WebhookTriggerSecrets::rotate`] does.
+    pub async fn rotate_secret(&self, entropy: &impl Entropy, org: &OrgId, name: &FlowName) -> Result<EditedFlow, ApplicationError> {
+        let (flow, version) = self.load(org, name).await?;
+        let secret = Some(self.secrets.rotate(entropy, &flow).await?);
+        Ok(EditedFlow { flow, version, secret, warnings: FieldErrors::new() })
     }
 
     async fn load(&self, org: &OrgId, name: &FlowName) -> Result<(Flow, Version), ApplicationError> {

@@ -15,6 +15,7 @@ mod decide;
 mod driver;
 mod earlier_run;
 mod ending;
+mod flow_dependencies;
 mod flow_editor;
 mod long_retention;
 mod planner;

@@ -7,7 +7,7 @@ use domain::error::ApplicationError;
 use domain::flow::Flow;
 use domain::id::OrgId;
 use domain::ports::{
-    Clock, CommitError, Flows, Outputs, PortError, RetentionJobs, RunFilter, RunLists, RunSummary, Runs, Window, optimistic_update,
+    Clock, CommitError, Flows, Outputs, Page, PortError, RetentionJobs, RunFilter, RunLists, RunSummary, Runs, Window, optimistic_update,
 };
 use domain::retention::{JobPhase, LATEST_RECORD_SECONDS, Retention, RetentionJob, RunsLeft, SETTING_IS_FRESH_SECONDS};
 use domain::time::Time;
@@ -93,16 +93,23 @@ impl<R: Runs + Outputs + RetentionJobs, C: Clock> LongRetention<R, C> {
     async fn next_page(&self, table: &(impl Flows + RunLists), mut job: RetentionJob) -> Result<(RetentionJob, bool), PortError> {
         let (Some(flow), RunsLeft::After(after)) = (job.flow, job.runs.clone()) else {
             let window = Window { after: job.flow.map(|flow| flow.to_string()), skip: 0, limit: 1, was_beyond_cap: true };
-            let next: Option<Flow> = table.flows(&job.org, &window).await?.rows.into_iter().next();
-            let found = next.is_some();
+            let page: Page<Flow> = table.flows(&job.org, &window).await?;
+            // A flow that cannot be read is known by its place in the list only, and so are its runs, which can be read.
+            let unread = || page.next.as_ref().and_then(|id| id.parse().ok());
+            let next = page.rows.first().map(|flow| flow.id).or_else(unread);
             if let Some(flow) = next {
-                (job.flow, job.runs) = (Some(flow.id), RunsLeft::After(None));
+                (job.flow, job.runs) = (Some(flow), RunsLeft::After(None));
             }
-            return Ok((job, found));
+            return Ok((job, next.is_some()));
         };
         let page = table.runs_of(&flow, &RunFilter::default(), &Window { after, skip: 0, limit: PAGE, was_beyond_cap: true }).await?;
         for row in &page.rows {
-            self.apply_to(&mut job, row).await?;
+            match self.apply_to(&mut job, row).await {
+                Err(error) if error.is_permanent() => {
+                    tracing::error!(run = %row.id, %error, "a switch of long retention cannot be applied to a run; it is passed over");
+                }
+                applied => applied?,
+            }
         }
         job.runs = page.next.map_or(RunsLeft::None, |next| RunsLeft::After(Some(next)));
         Ok((job, true))

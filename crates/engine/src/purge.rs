@@ -45,12 +45,19 @@ impl<R: Runs + Outputs, C: Clock> OutputPurge<R, C> {
 
     /// Purges runs a second time that were purged while an invocation may still have been at work: this deletes what the invocation
     /// recorded afterwards, and completes a purge that a crash interrupted. Returns the number of these runs. A run that fails does not
-    /// delay the others.
+    /// delay the others, and one that can never be purged is not tried again.
     pub async fn purge_due(&self) -> Result<usize, PortError> {
         let due = self.runs.purges_due(self.clock.now()).await?;
         let mut failed = None;
         for id in &due {
-            if let Err(error) = self.purge_again(id).await {
+            let outcome = match self.purge_again(id).await {
+                Err(error) if error.is_permanent() => {
+                    tracing::error!(run = %id, %error, "the outputs of a run cannot be purged a second time; the run is passed over");
+                    self.runs.purge_is_done(id).await
+                }
+                outcome => outcome,
+            };
+            if let Err(error) = outcome {
                 tracing::error!(run = %id, %error, "the outputs of a run were not purged");
                 failed = Some(error);
             }
@@ -66,7 +73,16 @@ impl<R: Runs + Outputs, C: Clock> OutputPurge<R, C> {
     }
 
     async fn purge_records(&self, run: &Run, request: &PurgeRequest) -> Result<Vec<StepRecord>, PortError> {
-        let records = self.runs.steps(run, self.clock.now()).await?;
+        let records = match self.runs.steps(run, self.clock.now()).await {
+            Ok(records) => records,
+            Err(error) => {
+                // A record that cannot be read does not keep the objects.
+                if error.is_permanent() {
+                    self.runs.delete_objects(run, None).await?;
+                }
+                return Err(error);
+            }
+        };
         let reason = || PurgeReason::Requested(request.by.clone());
         let receipts: Vec<_> = records.into_iter().map(|record| record.without_payloads(request.at, reason())).collect();
         self.runs.delete_objects(run, None).await?;

@@ -53,6 +53,14 @@ pub fn parsed_setting<T: FromStr>(name: &'static str) -> Result<T, BadSetting> {
     text.parse().map_err(|_| BadSetting::Unreadable(name, text))
 }
 
+/// Returns the environment variable `name` as a value, and the default if it is not set or empty. Fails if it cannot be parsed.
+pub fn optional_setting<T: FromStr + Default>(name: &'static str) -> Result<T, BadSetting> {
+    match setting(name) {
+        Ok(text) => text.parse().map_err(|_| BadSetting::Unreadable(name, text)),
+        Err(_) => Ok(T::default()),
+    }
+}
+
 /// The clock of the machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;

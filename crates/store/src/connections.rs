@@ -1,6 +1,6 @@
 //! Service connections: an item for each, found by its slug, and a collection that lists those of an organisation.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -78,6 +78,11 @@ impl ConnectionBook for Table {
         // A connection that was deleted a moment ago may still be among the entries that were read.
         let rows = entries.rows.iter().filter_map(|entry| by_id.remove(&entry.sk)).collect();
         Ok(Page { rows, next: entries.next, total: entries.total, unreadable: entries.unreadable + found.unreadable })
+    }
+
+    async fn connections_named(&self, org: &OrgId, slugs: &BTreeSet<ServiceSlug>) -> Result<Vec<Connection>, PortError> {
+        let wanted = slugs.iter().map(|slug| (keys::connection(org, slug), keys::CONNECTION)).collect();
+        Ok(self.all_of(wanted, |item| read::<ConnectionItem>(item)?.into_connection()).await?.rows)
     }
 
     async fn delete_connection(&self, org: &OrgId, slug: &ServiceSlug) -> Result<Option<Connection>, PortError> {

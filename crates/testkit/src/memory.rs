@@ -107,6 +107,8 @@ struct State {
     webhooks: webhooks::Webhooks,
     /// What the stream shows, if it is open.
     changes: Option<Vec<StreamChange>>,
+    /// The ids of the runs and flows that cannot be read.
+    unreadable: BTreeSet<String>,
 }
 
 impl Memory {
@@ -134,6 +136,11 @@ impl Memory {
     /// Breaks a guarantee from now on.
     pub fn break_guarantee(&self, broken: BrokenGuarantee) {
         self.state().broken = Some(broken);
+    }
+
+    /// Makes a run or a flow unreadable, as an item is that this code cannot parse. A list leaves it out.
+    pub fn make_unreadable(&self, id: impl fmt::Display) {
+        self.state().unreadable.insert(id.to_string());
     }
 
     /// Opens the stream: from now on it shows every change.
@@ -333,7 +340,14 @@ impl Runs for Memory {
     }
 
     async fn load(&self, id: &RunId) -> Result<Option<Run>, PortError> {
-        self.faults.read("load", || Ok(self.state().read_run(id))).await
+        let load = || {
+            let state = self.state();
+            if state.unreadable.contains(&id.to_string()) {
+                return Err(PortError::Corrupt(format!("{id} cannot be parsed")));
+            }
+            Ok(state.read_run(id))
+        };
+        self.faults.read("load", load).await
     }
 
     async fn commit(&self, run: Run, gates: &[Gate]) -> Result<Run, CommitError> {

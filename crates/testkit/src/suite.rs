@@ -136,6 +136,7 @@ macro_rules! store_suite {
             flows_are_listed_newest_first_page_by_page
             flows_of_another_organisation_are_not_found
             connections_read_back
+            connections_are_found_by_their_names
             a_connection_is_replaced_and_stays_the_same_one
             a_connection_is_deleted_once
             uses_and_checks_of_a_connection_are_recorded_while_it_exists

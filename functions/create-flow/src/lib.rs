@@ -2,8 +2,8 @@
 
 use api::{ApiError, ApiRequest, ApiResponse, Endpoint, view};
 use domain::access::Scope;
-use domain::flow::{Draft, MAX_BODY_BYTES};
-use domain::ports::{Clock, Entropy, Flows, Vault, WebhookTriggers};
+use domain::flow::{Draft, KnownModels, MAX_BODY_BYTES};
+use domain::ports::{ApiKeys, Clock, ConnectionBook, Entropy, Flows, Vault, WebhookTriggers};
 use engine::FlowEditor;
 
 /// This endpoint.
@@ -14,17 +14,17 @@ pub const ENDPOINT: Endpoint =
 /// dry run. Fails with 400 and every problem at its path, and
 /// with 409 if the slug is taken.
 pub async fn handle(
-    editor: &FlowEditor<impl Flows, impl WebhookTriggers, impl Vault, impl Clock>,
+    editor: &FlowEditor<impl Flows + ConnectionBook + ApiKeys, impl WebhookTriggers, impl Vault, impl Clock>,
+    models: &KnownModels,
     entropy: &impl Entropy,
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
-    let draft = Draft::parse_new(&request.json_object(MAX_BODY_BYTES)?)?;
-    let warnings = draft.warnings().clone();
+    let draft = Draft::parse_new(&request.json_object(MAX_BODY_BYTES)?, models)?;
     if request.is_dry_run()? {
         let checked = editor.check_create(entropy, request.key.org, draft).await?;
-        return Ok(ApiResponse::dry_run(view::saved_flow(&view::checked_flow(&checked.flow, &checked.version), &warnings)));
+        return Ok(ApiResponse::dry_run(view::saved_flow(&view::checked_flow(&checked.flow, &checked.version), &checked.warnings)));
     }
     let created = editor.create(entropy, request.key.org, draft).await?;
     let flow = view::flow_with_spec(&created.flow, &created.version, created.secret.as_ref());
-    Ok(ApiResponse::created(view::saved_flow(&flow, &warnings)))
+    Ok(ApiResponse::created(view::saved_flow(&flow, &created.warnings)))
 }

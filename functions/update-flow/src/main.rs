@@ -1,5 +1,6 @@
 //! Builds the clients once and serves `PATCH /api/flows/{id}`.
 
+use domain::flow::KnownModels;
 use engine::{FlowEditor, WebhookTriggerSecrets};
 use runtime::{OsEntropy, SystemClock};
 use store::Table;
@@ -11,6 +12,7 @@ async fn main() -> Result<(), api::Error> {
     let aws = runtime::aws().await;
     let table = Table::from_env(&aws)?;
     let secrets = WebhookTriggerSecrets { triggers: table.clone(), vault: KmsVault::from_env(&aws)?, clock: SystemClock };
+    let models: KnownModels = runtime::optional_setting("LLM_MODELS")?;
     let editor = FlowEditor { flows: table.clone(), secrets };
-    api::serve(ENDPOINT, table, SystemClock, |call| handle(&editor, &OsEntropy, call)).await
+    api::serve(ENDPOINT, table, SystemClock, |call| handle(&editor, &models, &OsEntropy, call)).await
 }

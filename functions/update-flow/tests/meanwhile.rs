@@ -3,7 +3,7 @@
 
 use api::KeyAdmission;
 use domain::access::Limits;
-use domain::flow::{CronTrigger, Flow, FlowTrigger};
+use domain::flow::{CronTrigger, Flow, FlowTrigger, KnownModels};
 use domain::json::sha256_hex_of;
 use domain::ports::{ApiKeys, CronFlows, FlowName, Flows, WebhookTriggers};
 use engine::{FlowEditor, WebhookTriggerSecrets};
@@ -43,7 +43,8 @@ fn patch(deployment: &Deployment, secret: &str, changes: &Value) -> (u16, Value)
     let request = lambda_http::request::from_str(&event.to_string()).unwrap();
     let secrets = WebhookTriggerSecrets { triggers: deployment.store.clone(), vault: MemoryVault, clock: deployment.clock.clone() };
     let editor = FlowEditor { flows: deployment.store.clone(), secrets };
-    let handler = |call| handle(&editor, &deployment.entropy, call);
+    let models = KnownModels::default();
+    let handler = |call| handle(&editor, &models, &deployment.entropy, call);
     let admission = KeyAdmission::new(ENDPOINT, deployment.store.clone(), deployment.clock.clone(), Limits { reads: 100, writes: 100 });
     let answer = block_on(&deployment.clock, admission.respond(&handler, request));
     (answer.status, answer.body)

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::dependencies::Dependencies;
 use super::head::{Flow, FlowStatus};
+use super::known_models::KnownModels;
 use super::limits::MAX_SPEC_BYTES;
 use super::object_reader::ObjectReader;
 use super::spec::Spec;
@@ -30,17 +32,19 @@ pub struct Draft {
     trigger: TriggerDraft,
     spec: Option<Value>,
     warnings: FieldErrors,
+    dependencies: Dependencies,
 }
 
 impl Draft {
-    /// Reads the body of a new flow, whose slug, name and spec are required. Fails with all problems at once, each at its path.
-    pub fn parse_new(body: &Map<String, Value>) -> Result<Self, FieldErrors> {
-        Self::read(body, &["slug", "name", "spec"], true)
+    /// Reads the body of a new flow, whose slug, name and spec are required. Fails with all problems at once, each at its path; a model that
+    /// the deployment does not have is one.
+    pub fn parse_new(body: &Map<String, Value>, models: &KnownModels) -> Result<Self, FieldErrors> {
+        Self::read(body, &["slug", "name", "spec"], true, models)
     }
 
-    /// Reads changes to a flow. Fails with all problems at once, each at its path.
-    pub fn parse_changes(body: &Map<String, Value>) -> Result<Self, FieldErrors> {
-        Self::read(body, &[], false)
+    /// Reads changes to a flow. Fails as [`parse_new`](Self::parse_new) does.
+    pub fn parse_changes(body: &Map<String, Value>, models: &KnownModels) -> Result<Self, FieldErrors> {
+        Self::read(body, &[], false, models)
     }
 
     /// Returns what may make some runs of the flow fail, each at its path. It does not keep the flow from being saved.
@@ -48,8 +52,13 @@ impl Draft {
         &self.warnings
     }
 
-    fn read(body: &Map<String, Value>, required: &[&'static str], is_new: bool) -> Result<Self, FieldErrors> {
-        let (mut errors, mut warnings) = (FieldErrors::new(), FieldErrors::new());
+    /// Returns what the spec that was sent names outside of itself; nothing without a spec.
+    pub fn dependencies(&self) -> &Dependencies {
+        &self.dependencies
+    }
+
+    fn read(body: &Map<String, Value>, required: &[&'static str], is_new: bool, models: &KnownModels) -> Result<Self, FieldErrors> {
+        let (mut errors, mut warnings, mut dependencies) = (FieldErrors::new(), FieldErrors::new(), Dependencies::default());
         let mut fields = ObjectReader::of_body(body, &mut errors);
         for name in required {
             fields.required(name);
@@ -76,12 +85,13 @@ impl Draft {
                 fields.problem("spec", format!("has {bytes} bytes; a spec may have at most {MAX_SPEC_BYTES}"));
             } else {
                 match Spec::parse_with_warnings(spec) {
-                    Ok((_, found)) => warnings = found,
+                    Ok((parsed, found)) => (warnings, dependencies) = (found, parsed.dependencies()),
                     Err(problems) => fields.errors.extend(problems),
                 }
+                fields.errors.extend(models.problems(spec));
             }
         }
-        let draft = Self { slug, name, description, status, trigger, spec: spec.cloned(), warnings };
+        let draft = Self { slug, name, description, status, trigger, spec: spec.cloned(), warnings, dependencies };
         fields.finish();
         errors.into_result(draft)
     }

@@ -8,6 +8,9 @@ use serde_json::Value;
 use crate::name::{NodeId, ServiceSlug};
 use crate::template::{Expression, Template, Text};
 
+/// The model of an `llm_step` that names none.
+pub(super) const DEFAULT_MODEL: &str = "quantum-ai:default";
+
 /// One node of a flow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {

@@ -1,5 +1,6 @@
 //! Where service connections are stored.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use super::registered::Registered;
@@ -27,6 +28,8 @@ pub trait ConnectionBook {
     fn register(&self, org: &OrgId, connection: &Connection) -> impl Future<Output = Result<Registered, PortError>>;
     /// Returns connections of an organisation, newest first.
     fn connections(&self, org: &OrgId, window: &Window) -> impl Future<Output = Result<Page<Connection>, PortError>>;
+    /// Returns those of the connections with these names that the organisation has, in no order.
+    fn connections_named(&self, org: &OrgId, slugs: &BTreeSet<ServiceSlug>) -> impl Future<Output = Result<Vec<Connection>, PortError>>;
     /// Deletes a connection and returns it as it was; none if the organisation has none of that name.
     fn delete_connection(&self, org: &OrgId, slug: &ServiceSlug) -> impl Future<Output = Result<Option<Connection>, PortError>>;
 }

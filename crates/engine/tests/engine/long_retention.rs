@@ -1,7 +1,7 @@
 //! An organisation keeps its outputs, or keeps them no longer, and that goes for what it has already.
 
 use domain::id::RunId;
-use domain::ports::Clock;
+use domain::ports::{Clock, Flows};
 use domain::retention::{JobPhase, RetentionJob};
 use domain::run::RunStatus;
 use domain::time::Time;
@@ -198,4 +198,36 @@ fn a_second_switch_while_the_job_is_at_work_wins() {
             assert!(expiries(&world, *run).iter().all(Option::is_some), "switched at call {calls}");
         }
     }
+}
+
+#[test]
+fn a_run_and_a_flow_that_cannot_be_read_are_passed_over() {
+    let world = world();
+    let runs: Vec<RunId> = (0..3).map(|_| finished(&world)).collect();
+    // Two flows that are newer, so that the job comes to them first, one of them unreadable; and one flow that is older.
+    for (seconds, slug) in [(50, "newer"), (60, "newest")] {
+        let (flow, version) = Maker::new(seconds).flow(world.org, slug, spec(&[task("a", json!({}))], ""), at(seconds));
+        block_on(&world.clock, world.store.create_flow(&flow, &version)).unwrap();
+        if slug == "newest" {
+            world.store.make_unreadable(flow.id);
+        }
+    }
+    world.store.make_unreadable(runs[1]);
+    switch(&world, true);
+    work_to_the_end(&world);
+    assert_eq!((expiries(&world, runs[0]), expiries(&world, runs[2])), ([None; 2], [None; 2]));
+    assert_ne!(expiries(&world, runs[1]), [None; 2], "it could not be read, so its records keep their time");
+    assert_eq!(job(&world).runs_done, 2);
+}
+
+#[test]
+fn the_runs_of_a_flow_that_cannot_be_read_are_switched_too() {
+    let world = world();
+    let run = finished(&world);
+    let (older, version) = Maker::new(3).flow(world.org, "older", spec(&[task("a", json!({}))], ""), Time::from_millis(0));
+    block_on(&world.clock, world.store.create_flow(&older, &version)).unwrap();
+    world.store.make_unreadable(world.flow.id);
+    switch(&world, true);
+    work_to_the_end(&world);
+    assert_eq!(expiries(&world, run), [None; 2]);
 }

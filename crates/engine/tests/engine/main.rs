@@ -13,6 +13,7 @@ mod crashes;
 mod cron;
 mod endings;
 mod expiry;
+mod flow_warnings;
 mod gates;
 mod large;
 mod limits;

@@ -303,3 +303,17 @@ fn what_a_retry_took_over_lives_as_long_as_the_retry() {
     assert!(is_there(&world, run, "n1", day(100 + DAYS)));
     assert_eq!(world.node(run, "n1").status, NodeStatus::Succeeded);
 }
+
+#[test]
+fn a_run_that_cannot_be_read_delays_no_other_purge_and_is_tried_once() {
+    let (world, run) = ended();
+    let other = world.start(json!({}));
+    world.play_to_end(other);
+    for purged in [run, other] {
+        purge(&world, purged, "usr_ada").unwrap();
+    }
+    world.store.make_unreadable(run.min(other));
+    world.clock.advance(16 * 60);
+    assert_eq!(world.call(world.outputs.purge_due()).unwrap().unwrap(), 2);
+    assert_eq!(world.call(world.outputs.purge_due()).unwrap().unwrap(), 0, "both are done with");
+}

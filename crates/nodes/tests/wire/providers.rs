@@ -56,6 +56,18 @@ async fn only_known_reasons_are_the_end_of_an_answer() {
 }
 
 #[tokio::test]
+async fn a_body_that_ends_before_its_json_does_broke_off_and_is_tried_again() {
+    let whole = completion(&json!({"content": "half a sentence"}), &json!({}));
+    for cut in [whole.len() - 1, whole.len() / 2, 1] {
+        let error = answer_of((200, whole[..cut].to_owned())).await.unwrap_err();
+        assert!(error.retryable && error.message.contains("it broke off") && !error.message.contains("half"), "{cut}: {error}");
+    }
+    for other in ["", " \n", "<html>busy</html>", "data: {}", "[1]", "{\"choices\":null}"] {
+        assert!(!answer_of((200, other.to_owned())).await.unwrap_err().retryable, "{other}");
+    }
+}
+
+#[tokio::test]
 async fn an_error_inside_a_success_is_an_error_and_its_code_decides_about_a_retry() {
     let half = json!({"content": "half a sent"});
     for (body, retryable) in [

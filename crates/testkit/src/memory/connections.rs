@@ -1,5 +1,7 @@
 //! Service connections in memory.
 
+use std::collections::BTreeSet;
+
 use domain::connection::Connection;
 use domain::flow::ServiceSlug;
 use domain::id::OrgId;
@@ -68,6 +70,11 @@ impl ConnectionBook for Memory {
 
     async fn connections(&self, org: &OrgId, window: &Window) -> Result<Page<Connection>, PortError> {
         self.faults.read("connections", || Ok(self.state().connection_list(org, window))).await
+    }
+
+    async fn connections_named(&self, org: &OrgId, slugs: &BTreeSet<ServiceSlug>) -> Result<Vec<Connection>, PortError> {
+        let found = || Ok(slugs.iter().filter_map(|slug| self.state().connections.get(&(*org, slug.clone())).cloned()).collect());
+        self.faults.read("connections_named", found).await
     }
 
     async fn delete_connection(&self, org: &OrgId, slug: &ServiceSlug) -> Result<Option<Connection>, PortError> {

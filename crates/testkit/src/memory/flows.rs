@@ -46,7 +46,13 @@ impl State {
 
     fn flows(&self, org: &OrgId, window: &Window) -> Page<Flow> {
         let newest_first: Vec<Flow> = self.flows.values().rev().filter(|flow| flow.org == *org).cloned().collect();
-        cut(&newest_first, window, |flow| flow.id.to_string(), |key, after| key < after)
+        let mut page = cut(&newest_first, window, |flow| flow.id.to_string(), |key, after| key < after);
+        page.rows.retain(|flow| {
+            let is_readable = !self.unreadable.contains(&flow.id.to_string());
+            page.unreadable += u64::from(!is_readable);
+            is_readable
+        });
+        page
     }
 }
 

@@ -76,6 +76,21 @@ pub async fn a_connection_is_deleted_once(store: &impl Subject) {
     assert_eq!(stored(store, &org, &first).await, Some(again));
 }
 
+/// Those of other names and of other organisations are left out.
+pub async fn connections_are_found_by_their_names(store: &impl Subject) {
+    let maker = Maker::new(58);
+    let (org, other) = (maker.org(), maker.org());
+    let (crm, erp) = (maker.connection("custom:crm", at(1)), maker.connection("custom:erp", at(2)));
+    for connection in [&crm, &erp] {
+        store.table().register(&org, connection).await.unwrap();
+    }
+    let named = |slugs: &[&str]| slugs.iter().map(|slug| slug.parse().unwrap()).collect();
+    let found = store.table().connections_named(&org, &named(&["custom:crm", "aml"])).await.unwrap();
+    assert_eq!(found, [crm]);
+    assert_eq!(store.table().connections_named(&other, &named(&["custom:crm"])).await.unwrap(), []);
+    assert_eq!(store.table().connections_named(&org, &named(&[])).await.unwrap(), []);
+}
+
 /// The times only increase, and recording one creates nothing.
 pub async fn uses_and_checks_of_a_connection_are_recorded_while_it_exists(store: &impl Subject) {
     let maker = Maker::new(40);

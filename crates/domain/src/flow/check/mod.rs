@@ -4,6 +4,7 @@
 mod edits;
 mod executions;
 mod expressions;
+mod literals;
 mod requests;
 mod schema;
 mod schema_path;
@@ -19,6 +20,7 @@ pub(super) use schema::check_schema;
 pub(super) fn check(spec: &Spec, paths: &[String], errors: &mut FieldErrors, warnings: &mut FieldErrors) {
     expressions::check(spec, paths, errors);
     shape::check(spec, paths, errors, warnings);
+    literals::check(spec, paths, errors);
     requests::check(spec, paths, errors);
     edits::check(spec, paths, errors);
     executions::check(spec, paths, errors, warnings);

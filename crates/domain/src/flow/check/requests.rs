@@ -53,6 +53,33 @@ fn control_problem(text: &Text) -> Option<String> {
     has_control.then(|| "must not contain line breaks or other control characters".to_owned())
 }
 
+/// Returns what is wrong with the host and the port of a URL.
+fn authority_problem(authority: &str) -> Option<String> {
+    if authority.contains('@') {
+        return Some("must not contain a user name or a password; send them in a header, or register a service connection".to_owned());
+    }
+    if authority.chars().any(|char| char.is_whitespace() || "<>\"^`{|}%".contains(char)) {
+        return Some(format!("has a host that cannot be: `{authority}`"));
+    }
+    // The colons in the brackets of an IPv6 address are no ports.
+    let after_address = authority.rsplit_once(']').map_or(authority, |(_, rest)| rest);
+    let (name, port) = after_address.split_once(':').unwrap_or((after_address, ""));
+    if name.is_empty() && !authority.starts_with('[') {
+        return Some("has no host; write `https://`, a host and a path".to_owned());
+    }
+    if !port.is_empty() && port.parse::<u16>().is_err() {
+        return Some(format!("has a port that cannot be: `{port}`; ports are numbers up to 65535"));
+    }
+    None
+}
+
+/// Returns whether an authority names the machine itself, which is all that plain http may call, and only on the local stack.
+fn is_own_machine(authority: &str) -> bool {
+    let host = if authority.starts_with('[') { authority.split(']').next() } else { authority.split(':').next() };
+    let host = host.unwrap_or_default().to_ascii_lowercase();
+    host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1"
+}
+
 /// Returns what is wrong with the literal parts of a URL. A URL that is one expression alone is known only when the node runs.
 fn url_problem(url: &Text) -> Option<String> {
     if url.is_one_expression() {
@@ -76,6 +103,17 @@ fn url_problem(url: &Text) -> Option<String> {
         });
     };
     let host = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let is_whole = url.literal().is_some() || host.len() < rest.len();
+    if is_whole
+        && !host.is_empty()
+        && let Some(problem) = authority_problem(host)
+    {
+        return Some(problem);
+    }
+    // Plain http is for the local stack only, which calls its own machine.
+    if is_whole && begin.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:")) && !is_own_machine(host) {
+        return Some(format!("must begin with `https://`: nothing is sent in plain text; write `https://{rest}`"));
+    }
     if host.is_empty() && (url.literal().is_some() || rest.starts_with(['/', '?', '#', '\\'])) {
         return Some("has no host; write `https://`, a host and a path".to_owned());
     }

@@ -107,6 +107,11 @@ pub(in crate::flow) fn check_schema(schema: &Value) -> Vec<(String, String)> {
 
 fn misspelt(schema: &Value, path: &str, levels: usize, problems: &mut Vec<(String, String)>) {
     let (Some(fields), Some(levels)) = (schema.as_object(), levels.checked_sub(1)) else { return };
+    for name in ruled_out(fields) {
+        let problem =
+            format!("requires `{name}`, which `properties` does not have and `additionalProperties` forbids: no value satisfies it");
+        problems.push((format!("{path}.required"), problem));
+    }
     for (key, value) in fields {
         let below = format!("{path}.{key}");
         if SCHEMAS.contains(&key.as_str()) {
@@ -123,11 +128,40 @@ fn misspelt(schema: &Value, path: &str, levels: usize, problems: &mut Vec<(Strin
                 misspelt(part, &format!("{below}.{name}"), levels, problems);
             }
         } else if !KEYWORDS.contains(&key.as_str())
-            && let Some(meant) = KEYWORDS.iter().find(|keyword| is_close(key, keyword))
+            && let Some(meant) = meant(key)
         {
             problems.push((below, format!("is not a keyword of JSON Schema and would be ignored; write `{meant}`")));
         }
     }
+}
+
+/// Words of other schema languages that people write for a keyword.
+const SYNONYMS: [(&str, &str); 10] = [
+    ("fields", "properties"),
+    ("length", "maxLength"),
+    ("max", "maximum"),
+    ("maxlen", "maxLength"),
+    ("min", "minimum"),
+    ("minlen", "minLength"),
+    ("oneof", "oneOf"),
+    ("regex", "pattern"),
+    ("regexp", "pattern"),
+    ("values", "enum"),
+];
+
+/// Returns the keyword that somebody probably meant.
+fn meant(key: &str) -> Option<&'static str> {
+    let lower = key.to_lowercase();
+    let synonym = SYNONYMS.iter().find(|(word, _)| *word == lower).map(|(_, keyword)| *keyword);
+    synonym.or_else(|| KEYWORDS.iter().find(|keyword| is_close(key, keyword)).copied())
+}
+
+/// Returns the required fields that a schema of an object rules out itself: no value satisfies it.
+fn ruled_out(fields: &serde_json::Map<String, Value>) -> Vec<&str> {
+    let is_closed = fields.get("additionalProperties") == Some(&Value::Bool(false)) && !fields.contains_key("patternProperties");
+    let known = fields.get("properties").and_then(Value::as_object);
+    let required = fields.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    required.filter(|name| is_closed && known.is_none_or(|known| !known.contains_key(*name))).collect()
 }
 
 /// Returns whether two words of at least five letters differ in one or two letters: left out, added, replaced or swapped.

@@ -36,6 +36,19 @@ pub(super) fn check(spec: &Spec, paths: &[String], errors: &mut FieldErrors, war
     }
 }
 
+/// Returns whether the value of an expression is an array or an object in every run in which it exists.
+pub(super) fn is_composite(spec: &Spec, expression: &Expression) -> bool {
+    let [Operand::Path(path)] = expression.operands() else { return false };
+    let Some(ix) = path.node().and_then(|node| spec.position(node)) else { return false };
+    let names: Vec<&str> = path.segments.iter().map(String::as_str).collect();
+    match (&spec.node(ix).kind, names.as_slice()) {
+        (NodeKind::Llm(_), [] | ["tokens" | "toolCalls"]) | (NodeKind::Http(_), [] | ["headers"]) => true,
+        (NodeKind::Decision(_) | NodeKind::Sink(_) | NodeKind::Wait(_) | NodeKind::Approval(_), []) => true,
+        (NodeKind::Transform(Template::Array(_) | Template::Object(_)), []) => true,
+        _ => false,
+    }
+}
+
 /// Returns in words what a node puts out.
 fn puts_out(node: &str, kind: &NodeKind) -> String {
     let what = match kind {
@@ -49,7 +62,8 @@ fn puts_out(node: &str, kind: &NodeKind) -> String {
         NodeKind::Emit(_) => "the id of the event, a text".to_owned(),
         NodeKind::Approval(_) => "decision, proposedAction, note and actor".to_owned(),
         NodeKind::Transform(_) => "what its `output` says, which has nothing there".to_owned(),
-        NodeKind::Service(_) | NodeKind::Sink(_) => "what was answered".to_owned(),
+        NodeKind::Sink(_) => "status".to_owned(),
+        NodeKind::Service(_) => "what was answered".to_owned(),
     };
     format!("`{node}` puts out {what}")
 }
@@ -71,12 +85,13 @@ fn of_output(spec: &Spec, kind: &NodeKind, segments: &[String], hops: usize) -> 
             _ => leaf(&["status"]),
         },
         NodeKind::Decision(_) => leaf(&["selected"]),
+        NodeKind::Sink(_) => leaf(&["status"]),
         NodeKind::Wait(_) => leaf(&["resumedAt"]),
         NodeKind::Emit(_) => Reach::Impossible,
         NodeKind::Approval(_) if first == "proposedAction" => Reach::Possible,
         NodeKind::Approval(_) => leaf(&["decision", "note", "actor"]),
         NodeKind::Transform(template) => of_template(spec, template, segments, hops),
-        NodeKind::Service(_) | NodeKind::Sink(_) => Reach::Possible,
+        NodeKind::Service(_) => Reach::Possible,
     }
 }
 

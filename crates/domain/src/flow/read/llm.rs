@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::flow::limits::MAX_TOOLS;
-use crate::flow::node::{LlmStep, Tool};
+use crate::flow::node::{DEFAULT_MODEL, LlmStep, Tool};
 use crate::flow::object_reader::ObjectReader;
 use crate::name::ServiceSlug;
 
 pub(super) fn llm(fields: &mut ObjectReader<'_>) -> Option<LlmStep> {
-    let model = fields.optional_string("model").unwrap_or("quantum-ai:default").to_owned();
+    let model = fields.optional_string("model").unwrap_or(DEFAULT_MODEL).to_owned();
     let system_prompt = fields.parse_optional("systemPrompt");
     let user_prompt = fields.parse("userPrompt");
     let output_schema = fields.schema("outputSchema");

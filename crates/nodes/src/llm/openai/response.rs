@@ -15,6 +15,8 @@ const COMPLETE: [&str; 9] =
     ["stop", "tool_calls", "function_call", "eos", "eos_token", "stop_sequence", "end_turn", "tool_use", "complete"];
 /// The reasons that ask for tools.
 const WANTS_TOOLS: [&str; 3] = ["tool_calls", "function_call", "tool_use"];
+/// The marks around reasoning that stands in the text itself.
+const REASONING: [(&str, &str); 2] = [("<think>", "</think>"), ("<thinking>", "</thinking>")];
 /// The reasons of an answer that broke off, which another attempt may complete.
 const BROKE_OFF: [&str; 6] = ["error", "abort", "aborted", "cancelled", "timeout", "insufficient_system_resource"];
 
@@ -48,7 +50,10 @@ impl ApiToolCall {
 /// Reads the response to `request`; `model` is the name of the model that was asked. Fails if it is not an answer that a step can use.
 pub(super) fn read(received: &ReceivedResponse, model: &str, request: &ChatRequest<'_>) -> Result<Completion, EffectError> {
     let text = received.text();
-    let body: Option<Value> = text.as_ref().ok().and_then(|text| serde_json::from_str(text).ok());
+    let body: Option<Result<Value, serde_json::Error>> = text.as_ref().ok().map(|text| serde_json::from_str(text));
+    let is_blank = text.as_ref().is_ok_and(|text| text.trim().is_empty());
+    let broke_off = !is_blank && matches!(&body, Some(Err(why)) if why.is_eof());
+    let body = body.and_then(Result::ok);
     let api_error = body.as_ref().and_then(ApiError::of);
     if received.status == 401 {
         // The provider's own message quotes a part of the key.
@@ -63,6 +68,9 @@ pub(super) fn read(received: &ReceivedResponse, model: &str, request: &ChatReque
         return Err(error.in_success(received));
     }
     let text = text.map_err(|why| received.unusable(&why))?;
+    if broke_off {
+        return Err(received.unusable_for_now("it broke off: its body ends before the chat completion does"));
+    }
     let body = body.ok_or_else(|| received.unusable(&format!("not with a chat completion: {}", received.target.quote(text))))?;
     let choice = body.get("choices").and_then(|choices| choices.get(0));
     let choice = choice.ok_or_else(|| received.unusable("without an answer: `choices` is empty"))?;
@@ -149,8 +157,12 @@ impl Parts {
 
 /// Removes the reasoning that some models write before their answer. Reasoning that never ends has no answer after it.
 fn without_reasoning(text: String) -> String {
-    let Some(reasoning) = text.trim_start().strip_prefix("<think>") else { return text };
-    reasoning.split_once("</think>").map(|(_, answer)| answer.trim_start().to_owned()).unwrap_or_default()
+    let mut rest = text.as_str();
+    while let Some((begin, end)) = REASONING.into_iter().find(|(begin, _)| rest.trim_start().starts_with(begin)) {
+        let reasoning = rest.trim_start().get(begin.len()..).unwrap_or_default();
+        rest = reasoning.split_once(end).map(|(_, answer)| answer.trim_start()).unwrap_or_default();
+    }
+    if rest.len() == text.len() { text } else { rest.to_owned() }
 }
 
 /// Reads `usage`, which servers write in several ways. A count that cannot be read is not reported.
@@ -291,9 +303,15 @@ mod tests {
 
     #[test]
     fn reasoning_is_no_part_of_the_text() {
-        for (text, expected) in
-            [("<think>a</think>\n\nb", "b"), ("\n<think></think>b", "b"), ("<think>a", ""), ("a <think>b</think>", "a <think>b</think>")]
-        {
+        for (text, expected) in [
+            ("<think>a</think>\n\nb", "b"),
+            ("\n<think></think>b", "b"),
+            ("<think>a", ""),
+            ("a <think>b</think>", "a <think>b</think>"),
+            ("<think>a</think>\n<think>b</think>c", "c"),
+            ("<thinking>a</thinking>b", "b"),
+            (" b", " b"),
+        ] {
             assert_eq!(without_reasoning(text.to_owned()), expected);
         }
     }
