@@ -1,5 +1,5 @@
 //! A model that the deployment does not have is refused when a flow is saved.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
 
 use std::collections::BTreeMap;
 

@@ -44,7 +44,7 @@ async fn missing_services(
         match is_active.get(slug) {
             Some(true) => {}
             Some(false) => {
-                warnings.add(path.clone(), format!("the service `{slug}` is registered and not active; the step fails until it is"))
+                warnings.add(path.clone(), format!("the service `{slug}` is registered and not active; the step fails until it is"));
             }
             None => warnings.add(
                 path.clone(),

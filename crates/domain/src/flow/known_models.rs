@@ -46,9 +46,9 @@ impl KnownModels {
 
     fn problem(&self, model: &str) -> String {
         let known: Vec<String> = self.0.iter().flatten().map(|id| format!("`{id}`")).collect();
-        match known.is_empty() {
-            true => format!("there is no model `{model}`: this deployment has no models"),
-            false => format!("there is no model `{model}` in this deployment; write one of {}", known.join(", ")),
+        if known.is_empty() {
+            return format!("there is no model `{model}`: this deployment has no models");
         }
+        format!("there is no model `{model}` in this deployment; write one of {}", known.join(", "))
     }
 }

@@ -46,8 +46,8 @@ fn world() -> Deployment {
     Deployment::of(&spec(&[task("a", json!({}))], ""))
 }
 
-fn register(world: &Deployment, connection: Connection) {
-    world.call(world.store.register(&world.org, &connection)).unwrap().unwrap();
+fn register(world: &Deployment, connection: &Connection) {
+    world.call(world.store.register(&world.org, connection)).unwrap().unwrap();
 }
 
 fn add_key(world: &Deployment, key: &ApiKey) {
@@ -66,8 +66,8 @@ fn reviewer(id: &str) -> Actor {
 fn a_service_that_is_not_registered_or_not_active_is_a_warning() {
     let world = world();
     let maker = Maker::new(4);
-    register(&world, maker.connection("custom:crm", at(0)));
-    register(&world, Connection { active: false, ..maker.connection("aml", at(0)) });
+    register(&world, &maker.connection("custom:crm", at(0)));
+    register(&world, &Connection { active: false, ..maker.connection("aml", at(0)) });
     let tool = |slug: &str| json!({"slug": slug, "description": "Looks it up", "inputSchema": {"type": "object"}});
     let nodes = [
         service("a", json!({"service": "custom:crm"})),

@@ -41,10 +41,15 @@ pub(super) fn is_composite(spec: &Spec, expression: &Expression) -> bool {
     let [Operand::Path(path)] = expression.operands() else { return false };
     let Some(ix) = path.node().and_then(|node| spec.position(node)) else { return false };
     let names: Vec<&str> = path.segments.iter().map(String::as_str).collect();
-    match (&spec.node(ix).kind, names.as_slice()) {
-        (NodeKind::Llm(_), [] | ["tokens" | "toolCalls"]) | (NodeKind::Http(_), [] | ["headers"]) => true,
-        (NodeKind::Decision(_) | NodeKind::Sink(_) | NodeKind::Wait(_) | NodeKind::Approval(_), []) => true,
-        (NodeKind::Transform(Template::Array(_) | Template::Object(_)), []) => true,
+    let kind = &spec.node(ix).kind;
+    match names.as_slice() {
+        [] => match kind {
+            NodeKind::Transform(template) => matches!(template, Template::Array(_) | Template::Object(_)),
+            NodeKind::Service(_) | NodeKind::Emit(_) => false,
+            _ => true,
+        },
+        ["tokens" | "toolCalls"] => matches!(kind, NodeKind::Llm(_)),
+        ["headers"] => matches!(kind, NodeKind::Http(_)),
         _ => false,
     }
 }
