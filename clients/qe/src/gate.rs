@@ -16,8 +16,6 @@ pub struct OpenGate {
     pub run: String,
     /// The node.
     pub node: String,
-    /// The id of the approval: one round of the node.
-    pub approval: String,
     /// The proposed action.
     pub proposed: Value,
     /// The id of the approval, and the hash of what is shown of it: a decision names both, so that it can never decide something else.
@@ -63,7 +61,6 @@ impl OpenGate {
         let proposed = parts.of(&question, "proposedAction").await?;
         Ok(Self {
             run: args.run.clone(),
-            approval: show::string(step, "approvalId"),
             proposed: proposed.ok_or_else(|| Failure::refused(format!("{node} proposes nothing")))?,
             data: parts.of(&question, "data").await?,
             votes: parts.votes(step).await?,
@@ -192,7 +189,6 @@ mod tests {
         OpenGate {
             run: "run_1".to_owned(),
             node: "review".to_owned(),
-            approval: "apr_1".to_owned(),
             proposed: json!({"amount": 129}),
             votes,
             label: "Refund".to_owned(),

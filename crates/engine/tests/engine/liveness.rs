@@ -65,7 +65,7 @@ fn a_gate_of_an_ended_run_counts_as_closed_before_it_is_closed() {
     let gates = block_on(&deployment.clock, deployment.store.gates(&stored)).unwrap();
     assert_eq!(gates.iter().map(|gate| gate.closed_at).collect::<Vec<_>>(), [stored.finished_at]);
     let window = Window { limit: 10, ..Window::default() };
-    let inbox = block_on(&deployment.clock, deployment.store.open_gates(&deployment.org, &|_| true, &window)).unwrap();
+    let inbox = block_on(&deployment.clock, deployment.store.open_gates(&deployment.org, None, &|_| true, &window)).unwrap();
     assert_eq!((inbox.rows.len(), inbox.total), (0, 0));
     let late = deployment.decide(run, "review", &actor("usr_ada"), approve());
     assert!(matches!(late, Err(ApplicationError::Conflict(_))), "{late:?}");

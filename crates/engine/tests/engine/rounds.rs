@@ -278,7 +278,7 @@ fn the_inbox_has_the_approval_of_the_newest_round_only() {
     let (world, run) = waiting();
     let inbox = || {
         let window = Window { after: None, skip: 0, limit: 10, was_beyond_cap: false };
-        block_on(&world.clock, world.store.open_gates(&world.org, &|_| true, &window)).unwrap().rows
+        block_on(&world.clock, world.store.open_gates(&world.org, None, &|_| true, &window)).unwrap().rows
     };
     assert_eq!(inbox().len(), 1);
     ask(&world, run, "less").unwrap();

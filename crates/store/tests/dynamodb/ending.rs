@@ -46,7 +46,7 @@ fn a_run_whose_open_gates_are_larger_than_a_transaction_ends_by_one_small_write(
             assert_eq!(advance(&engine, &clock, run, 1).await, Outcome::HandedOn);
             let waiting: Run = store.runs.load(&run).await.unwrap().unwrap();
             assert_eq!(waiting.status, RunStatus::AwaitingApproval);
-            assert_eq!(store.runs.table.open_gates(&flow.org, &|_| true, &window).await.unwrap().rows.len(), GATES);
+            assert_eq!(store.runs.table.open_gates(&flow.org, None, &|_| true, &window).await.unwrap().rows.len(), GATES);
 
             store.metered.take();
             if reject_one {
@@ -62,7 +62,7 @@ fn a_run_whose_open_gates_are_larger_than_a_transaction_ends_by_one_small_write(
             assert_eq!(gates.iter().filter(|gate| gate.is_open()).count(), 0, "all of them are stored as closed");
             let ended = store.runs.load(&run).await.unwrap().unwrap();
             assert!(ended.has_ended() && ended.execution.pending.is_none(), "{:?}", ended.status);
-            assert_eq!(store.runs.table.open_gates(&flow.org, &|_| true, &window).await.unwrap().total, 0);
+            assert_eq!(store.runs.table.open_gates(&flow.org, None, &|_| true, &window).await.unwrap().total, 0);
         }
     });
 }

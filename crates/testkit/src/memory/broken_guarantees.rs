@@ -49,7 +49,7 @@ impl State {
         Some(run)
     }
 
-    pub(super) fn read_gate(&self, name: &(RunId, NodeId)) -> Option<Gate> {
+    pub(super) fn read_gate(&self, name: &(RunId, StepKey)) -> Option<Gate> {
         let mut gate = self.gates.get(name).cloned()?;
         if self.broken == Some(BrokenGuarantee::ShowsAnother) && gate.is_open() {
             gate.action_label.push('!');
