@@ -22,6 +22,7 @@ mod connections;
 mod contract;
 mod cron;
 mod decisions;
+mod depth;
 mod faults;
 mod flows;
 mod gate_rules;

@@ -231,7 +231,7 @@ fn a_schema_that_no_value_satisfies_is_refused() {
     for (schema, at) in [
         (json!({"type": "number", "max": 500}), "outputSchema.max: "),
         (json!({"type": "string", "regex": "^a"}), "outputSchema.regex: "),
-        (json!({"type": "strng"}), "outputSchema: "),
+        (json!({"type": "text"}), "outputSchema: "),
         (json!({"$ref": "#/$defs/nowhere"}), "outputSchema: "),
         (json!({"$ref": "https://example.com/schema.json"}), "outputSchema: "),
         (json!({"type": "string", "pattern": "("}), "outputSchema: "),
@@ -319,8 +319,8 @@ fn a_path_that_no_node_of_the_type_puts_out_is_refused() {
         (task("a", json!({})), "step.a.output.data"),
         (task("a", json!({})), "step.a.output.status.code"),
         (ask.clone(), "step.a.output.items.name"),
-        (ask.clone(), "step.a.output.items.0.nmae"),
-        (ask.clone(), "step.a.output.itmes"),
+        (ask.clone(), "step.a.output.items.0.title"),
+        (ask.clone(), "step.a.output.entries"),
         (transform("a", json!({"b": [1]})), "step.a.output.b.1"),
         (transform("a", json!({"b": "x ${trigger.y}"})), "step.a.output.b.c"),
     ] {
