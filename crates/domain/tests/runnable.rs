@@ -138,6 +138,7 @@ fn a_url_is_absolute_and_has_a_host() {
         ("http://example.com/x", "write `https://example.com/x`"),
         ("HTTP://10.0.0.1/${trigger.x}", "must begin with `https://`"),
         ("http://localhost.example.com/x", "must begin with `https://`"),
+        ("http://127.example.com/x", "must begin with `https://`"),
         ("${trigger.base}/x", "percent-encoded"),
         ("https://example.com/a#b", "%23"),
         ("https://example.com/a\\b", "%5C"),
