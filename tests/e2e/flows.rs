@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Method, Stack, spec, transform};
+use crate::support::{Method, Stack, edge, gate, spec, transform, unique};
 
 fn one(value: i64) -> Value {
     spec(&[transform("only", &json!(value))], &[])
@@ -222,4 +222,27 @@ async fn a_flow_runs_by_its_slug_too() {
     let answer = stack.ada.post(&format!("/api/flows/{}/execute", flow.slug), &json!({})).await;
     let run = &answer.data(202)["run"];
     assert_eq!((&run["flowId"], &run["status"], &run["trigger"]), (&json!(flow.id), &json!("running"), &json!("manual")));
+}
+
+#[tokio::test]
+async fn what_a_flow_names_and_its_organisation_lacks_comes_back_as_warnings_however_it_is_saved() {
+    let stack = Stack::shared();
+    let service = json!({"id": "call", "type": "service_call", "service": "custom:not-registered-yet", "path": "/x"});
+    let review = gate("review", &json!({}), &json!({"assignTo": "role:nobody-has-this"}));
+    let spec = spec(&[service, review], &[edge("call", "review")]);
+    let slug = unique("warned");
+    let body = json!({"slug": slug, "name": "Warned", "spec": spec});
+    let path = format!("/api/flows/{slug}");
+    let answers = [
+        stack.ada.post("/api/flows?dryRun=true", &body).await,
+        stack.ada.post("/api/flows", &body).await,
+        stack.ada.send(Method::PATCH, &path, &json!({"spec": spec})).await,
+        stack.ada.send(Method::PUT, &path, &json!({"name": "Warned", "spec": spec})).await,
+    ];
+    for answer in answers {
+        let warnings = &answer.body["data"]["warnings"];
+        for (at, what) in [("spec.nodes[0].service", "custom:not-registered-yet"), ("spec.nodes[1].assignTo", "role:nobody-has-this")] {
+            assert!(warnings[at][0].as_str().is_some_and(|text| text.contains(what)), "{}", answer.body);
+        }
+    }
 }

@@ -23,6 +23,7 @@ mod contract;
 mod cron;
 mod decision_history;
 mod decisions;
+mod depth;
 mod faults;
 mod flows;
 mod gate_rules;

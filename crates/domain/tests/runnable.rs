@@ -158,6 +158,7 @@ fn a_url_is_absolute_and_has_a_host() {
         ("http://example.com/x", "write `https://example.com/x`"),
         ("HTTP://10.0.0.1/${trigger.x}", "must begin with `https://`"),
         ("http://localhost.example.com/x", "must begin with `https://`"),
+        ("http://127.example.com/x", "must begin with `https://`"),
         ("${trigger.base}/x", "percent-encoded"),
         ("https://example.com/a#b", "%23"),
         ("https://example.com/a\\b", "%5C"),
@@ -251,7 +252,7 @@ fn a_schema_that_no_value_satisfies_is_refused() {
     for (schema, at) in [
         (json!({"type": "number", "max": 500}), "outputSchema.max: "),
         (json!({"type": "string", "regex": "^a"}), "outputSchema.regex: "),
-        (json!({"type": "strng"}), "outputSchema: "),
+        (json!({"type": "text"}), "outputSchema: "),
         (json!({"$ref": "#/$defs/nowhere"}), "outputSchema: "),
         (json!({"$ref": "https://example.com/schema.json"}), "outputSchema: "),
         (json!({"type": "string", "pattern": "("}), "outputSchema: "),
@@ -339,8 +340,8 @@ fn a_path_that_no_node_of_the_type_puts_out_is_refused() {
         (task("a", json!({})), "step.a.output.data"),
         (task("a", json!({})), "step.a.output.status.code"),
         (ask.clone(), "step.a.output.items.name"),
-        (ask.clone(), "step.a.output.items.0.nmae"),
-        (ask.clone(), "step.a.output.itmes"),
+        (ask.clone(), "step.a.output.items.0.title"),
+        (ask.clone(), "step.a.output.entries"),
         (transform("a", json!({"b": [1]})), "step.a.output.b.1"),
         (transform("a", json!({"b": "x ${trigger.y}"})), "step.a.output.b.c"),
     ] {

@@ -1,5 +1,7 @@
 //! URLs, paths and headers that no request can have.
 
+use std::net::Ipv4Addr;
+
 use super::nodes;
 use crate::flow::node::NodeKind;
 use crate::flow::spec::Spec;
@@ -77,7 +79,8 @@ fn authority_problem(authority: &str) -> Option<String> {
 fn is_own_machine(authority: &str) -> bool {
     let host = if authority.starts_with('[') { authority.split(']').next() } else { authority.split(':').next() };
     let host = host.unwrap_or_default().to_ascii_lowercase();
-    host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1"
+    let is_loopback = host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+    is_loopback || host == "localhost" || host.ends_with(".localhost") || host == "[::1"
 }
 
 /// Returns what is wrong with the literal parts of a URL. A URL that is one expression alone is known only when the node runs.
