@@ -284,7 +284,8 @@ impl Planning<'_> {
         }
         // Whether the decision of an approval is taken over is known once it is known what a reviewer would be shown.
         let is_step = !matches!(self.node(ix).kind, NodeKind::Approval(_));
-        if let Some(earlier) = self.situation.earlier.filter(|earlier| is_step && earlier.reuses(&self.draft.run, self.situation.spec, ix)) {
+        if let Some(earlier) = self.situation.earlier.filter(|earlier| is_step && earlier.reuses(&self.draft.run, self.situation.spec, ix))
+        {
             match self.rests_on_the_same_decisions(ix) {
                 None => return false,
                 Some(true) => return self.take_over_step(earlier, ix),

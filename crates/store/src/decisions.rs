@@ -14,6 +14,9 @@ use crate::{Table, keys, read, write};
 /// The rows that half a read unit buys, which is 4 KB: a row has some 500 bytes.
 const BATCH: usize = 8;
 
+/// Below every time: a key condition takes no empty text.
+const LOWEST_TIME: &str = "0";
+
 impl Decisions for Table {
     async fn add_decision(&self, row: &DecisionRow) -> Result<(), PortError> {
         // The copies are equal whenever they are written, so no condition is needed, and a part that a crash has left out is added later.
@@ -34,7 +37,7 @@ impl Decisions for Table {
             groups: vec![Group { partitions, batch }],
             prefix: String::new(),
             // The sort key begins with the time of the decision, so a span of time is a range of keys.
-            low: filter.from.map(|from| from.to_string()),
+            low: Some(filter.from.map_or_else(|| LOWEST_TIME.to_owned(), |from| from.to_string())),
             high: filter.to.map(|to| to.to_string()),
             only_grows: true,
         };

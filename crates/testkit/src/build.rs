@@ -53,6 +53,11 @@ pub fn gate(id: &str, extra: Value) -> Value {
     with(json!({"id": id, "type": "human_approval", "actionLabel": "Pay", "proposedAction": {"amount": 1}, "timeoutHours": 1}), extra)
 }
 
+/// Returns a position for a node: that of `n1`, `n2` and so on in a chain, and for other names one that the name alone decides.
+fn position(node: &str) -> usize {
+    node.trim_start_matches('n').parse().unwrap_or_else(|_| 128 + node.bytes().map(usize::from).sum::<usize>() % 100)
+}
+
 /// Returns a `decision` on `trigger.choice`, with its cases as `(case, next)`.
 pub fn decision(id: &str, cases: &[(&str, &str)]) -> Value {
     let cases: Map<_, _> = cases.iter().map(|(case, next)| ((*case).to_owned(), json!({"next": next}))).collect();
@@ -251,7 +256,9 @@ impl Maker {
     /// Returns an open gate of a run at `node`.
     pub fn gate(&self, run: &Run, node: &str, now: Time) -> Gate {
         Gate {
-            id: ApprovalId::derived(&run.id, node, now),
+            // An id that leads to the run if the id of the run has room for it, as the engine makes it.
+            id: ApprovalId::of_run(&run.id, position(node), run.round_of(&node.parse().unwrap()))
+                .unwrap_or_else(|| ApprovalId::derived(&run.id, node, now)),
             run: run.id,
             node: node.parse().unwrap(),
             org: run.org,

@@ -10,6 +10,7 @@ mod inbox;
 mod keys;
 mod limits;
 mod lists;
+mod logins;
 mod networks;
 mod organisations;
 mod outputs;
@@ -25,7 +26,7 @@ use std::future::Future;
 use domain::id::RunId;
 use domain::network::{PrivateNetworkSwitch, PrivateNetworks};
 use domain::ports::{ApiKeys, ConnectionBook, Connections, Flows, Keys, Organisations, Outputs, RetentionJobs, RunLists, Runs};
-use domain::ports::{CronFlows, Decisions, Deliveries, WebhookEndpoints, WebhookTriggers};
+use domain::ports::{CronFlows, Decisions, Deliveries, IdentityProviders, Logins, Sessions, WebhookEndpoints, WebhookTriggers};
 
 pub use actions::*;
 pub use connections::*;
@@ -35,6 +36,7 @@ pub use inbox::*;
 pub use keys::*;
 pub use limits::*;
 pub use lists::*;
+pub use logins::*;
 pub use networks::*;
 pub use organisations::*;
 pub use outputs::*;
@@ -55,6 +57,9 @@ pub trait Subject {
         + Flows
         + Keys
         + ApiKeys
+        + Logins
+        + IdentityProviders
+        + Sessions
         + Connections
         + ConnectionBook
         + Organisations
@@ -155,6 +160,11 @@ macro_rules! store_suite {
             a_request_over_the_limit_is_refused_and_not_counted
             of_64_parallel_requests_as_many_as_the_limit_are_admitted
             a_key_is_revoked_once_and_at_once
+            an_identity_provider_reads_back_and_is_replaced_as_it_was_read
+            an_audience_of_an_issuer_has_one_organisation
+            a_session_is_admitted_until_it_idles_or_ends
+            a_session_is_listed_until_it_is_ended
+            requests_with_a_token_are_counted_by_login_bucket_and_minute
             a_key_is_created_once
             a_revoked_key_makes_no_key
             a_key_is_revoked_with_what_it_has_made

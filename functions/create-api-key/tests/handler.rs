@@ -33,7 +33,7 @@ fn answer(keys: &Memory, scopes: &[&str], change: impl FnOnce(&mut Value)) -> Ht
 #[test]
 fn a_new_key_is_shown_once_and_works() {
     let keys = Memory::new(Faults::none());
-    let answer = answer(&keys, &["api:manage", "flows:read", "write"], |_| {});
+    let answer = answer(&keys, &["api:manage", "actors:manage", "flows:read", "write"], |_| {});
     assert_eq!(answer.status, 201);
     let mut shown = answer.body["data"]["apiKey"].clone();
     let secret: Secret = shown["key"].take().as_str().unwrap().parse().unwrap();

@@ -8,6 +8,7 @@
 //! ```
 
 mod items;
+mod later;
 mod samples;
 
 use std::collections::BTreeMap;
@@ -33,7 +34,7 @@ use testkit::suite::Subject;
 use crate::block_on;
 use crate::opened::{Opened, open};
 pub use samples::Samples;
-use samples::TASK_TOKEN;
+use samples::{TASK_TOKEN, id};
 
 /// The time at which the samples are written and read: nothing has expired.
 const NOW: u64 = 100;
@@ -96,6 +97,7 @@ pub async fn write(store: &Opened, samples: &Samples) {
     for delivery in &samples.deliveries {
         table.put_delivery(delivery).await.unwrap();
     }
+    samples.later.write(store).await;
 }
 
 /// The runs as they are after they were written. The label of the flow is stored with the input.
@@ -117,6 +119,9 @@ async fn assert_reads(store: &Opened, samples: &Samples, version: &str) {
     assert_reads_flows(store, samples).await;
     assert_reads_runs(store, samples, version).await;
     assert_reads_webhooks(store, samples).await;
+    if version != "v1" {
+        samples.later.assert_reads(store).await;
+    }
 }
 
 async fn assert_reads_organisation(store: &Opened, samples: &Samples) {

@@ -1,6 +1,6 @@
 //! How the store in memory breaks a [`BrokenGuarantee`]. Without one, nothing here has an effect.
 
-use domain::flow::{NodeId, Spec, Version};
+use domain::flow::{Spec, Version};
 use domain::gate::{Gate, Verdict};
 use domain::id::{FlowId, OrgId, RunId};
 use domain::run::{Exit, NodeState, NodeStatus, PendingEffect, Progress, Run};

@@ -5,7 +5,7 @@ use domain::flow::NodeId;
 use domain::gate::{Gate, Verdict};
 use domain::id::OrgId;
 use domain::ports::{Page, RunLists, Runs, Window};
-use domain::run::{ExecutionState, PendingEffect, Run, STUCK_AFTER_SECONDS};
+use domain::run::{ExecutionState, NodeState, NodeStatus, PendingEffect, Progress, Run, STUCK_AFTER_SECONDS};
 use serde_json::json;
 
 use super::Subject;
@@ -126,6 +126,8 @@ pub async fn a_closed_gate_leaves_the_inbox(store: &impl Subject) {
 
 /// Returns the run as it is once somebody has cancelled it.
 async fn cancelled(store: &impl Subject, mut run: Run) -> Run {
+    let waiting = NodeState { status: NodeStatus::AwaitingApproval, attempts: 1, ..NodeState::PENDING };
+    run.progress = Progress::from_states(vec![waiting; run.progress.states().len()]);
     run.cancel(domain::access::RecordedActor::named("usr_ada"), None, at(100)).unwrap();
     store.runs().commit(run, &[]).await.unwrap()
 }

@@ -1,13 +1,14 @@
 //! API keys: admission, limits, and the list of an organisation.
 
 use domain::access::{ApiKey, Bucket, Limits, Minute, OwnLimits, Revocation, Scope, Usage};
+use domain::id::KeyId;
 use domain::json::sha256_hex_of;
 use domain::ports::{Admission, ApiKeys, CommitError, Keys, Window, revoke_with_descendants};
 use domain::time::Time;
 use futures_util::future::join_all;
 
 use super::Subject;
-use crate::build::{Maker, actor, at};
+use crate::build::{Maker, actor, as_itself, at};
 
 const ALL: Limits = Limits { reads: 5, writes: 3 };
 
@@ -194,7 +195,8 @@ pub async fn keys_are_listed_newest_first_page_by_page(store: &impl Subject) {
     let mut all = Vec::new();
     for number in 0..7 {
         let mut key = maker.key(org, actor(&format!("usr_{number}")), &["read", "flows:write"]);
-        key.id = domain::id::KeyId::lowest(at(number));
+        key.id = KeyId::lowest(at(number));
+        key = as_itself(key);
         keep(store, &key).await;
         all.insert(0, key);
     }
@@ -235,7 +237,8 @@ pub async fn a_revoked_key_makes_no_key(store: &impl Subject) {
     store.table().create_key_under(&child, &hash_of(&child), &hash).await.unwrap();
     assert_eq!(used(store, &hash_of(&child), reads(), at(0)).await, 1);
     let late = maker.key(org, actor("usr_ada"), &["read"]);
-    let unknown = store.table().create_key_under(&late, &hash_of(&late), &hash_of(&late)).await;
+    let nobody = maker.key(org, actor("usr_ada"), &["read"]);
+    let unknown = store.table().create_key_under(&late, &hash_of(&late), &hash_of(&nobody)).await;
     assert!(matches!(unknown, Err(CommitError::Changed)), "{unknown:?}");
     store.table().revoke_key(&org, &parent.id, &Revocation { at: at(1), by: "usr_eve".to_owned() }).await.unwrap();
     let refused = store.table().create_key_under(&late, &hash_of(&late), &hash).await;

@@ -221,6 +221,7 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
         votes: vec![vote("usr_ada", Some("yes")), vote("usr_bob", None)],
         ..maker.gate(&run, "n2", at(2))
     };
+    let placed = |name: &str, gate: &Gate| Gate { id: maker.gate(&run, name, at(2)).id, node: node(name), ..gate.clone() };
     let by = Some(actor("usr_ada").recorded());
     let moved = |by, note: Option<&str>| Reassignment {
         from: note.map(|_| Assignee::Role("lead".to_owned())),
@@ -229,19 +230,15 @@ pub async fn gates_read_back_with_every_field(store: &impl Subject) {
         at: at(4),
         note: note.map(str::to_owned),
     };
-    let reassigned = Gate {
-        node: node("n7"),
-        reassignments: vec![moved(by, Some("on leave")), moved(None, None)],
-        reminders: vec![at(5), at(6)],
-        ..full.clone()
-    };
+    let reassigned =
+        Gate { reassignments: vec![moved(by, Some("on leave")), moved(None, None)], reminders: vec![at(5), at(6)], ..placed("n7", &full) };
     let edited = EditedAction { action: Payload::of(json!({"amount": 9})), patch: Some(json!([{"op": "remove", "path": "/to"}])) };
-    let voted = Gate { node: node("n6"), edited: Some(edited), ..full.clone() };
+    let voted = Gate { edited: Some(edited), ..placed("n6", &full) };
     let overridden = decided(&full, Verdict::Approved, json!("something else"));
-    let as_proposed = Gate { node: node("n3"), ..decided(&full, Verdict::Rejected, Value::clone(full.proposed_action.value().unwrap())) };
-    let mut expired = Gate { node: node("n4"), ..full.clone() };
+    let as_proposed = decided(&placed("n3", &full), Verdict::Rejected, Value::clone(full.proposed_action.value().unwrap()));
+    let mut expired = placed("n4", &full);
     expired.expire(at(9));
-    let mut closed = Gate { node: node("n5"), reused_from: Some(run.id), basis: Basis::default(), ..full };
+    let mut closed = Gate { reused_from: Some(run.id), basis: Basis::default(), ..placed("n5", &full) };
     closed.close(at(9));
     let all = [bare, overridden, as_proposed, expired, closed, voted, reassigned];
     let run = store.runs().commit(run, &all).await.unwrap();

@@ -21,6 +21,8 @@ use domain::webhook::{Delivery, DeliveryStatus, Endpoint, Endpoints, Event};
 use serde_json::{Value, json};
 use testkit::build::{Maker, actor, as_itself, at, canonical, chain};
 
+use super::later::Later;
+
 /// All samples.
 pub struct Samples {
     pub organisation: Organisation,
@@ -44,12 +46,14 @@ pub struct Samples {
     pub endpoints: Endpoints,
     pub event: Event,
     pub deliveries: Vec<Delivery>,
+    /// What the first version did not have.
+    pub later: Later,
 }
 
 /// The token that the parked run has.
 pub const TASK_TOKEN: &str = "AAAAKgAAAAIAAAAA+/=";
 
-fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+pub fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().unwrap()
 }
 
@@ -346,6 +350,7 @@ impl Samples {
             keys: vec![(key, "ef".repeat(32)), (revoked, "fe".repeat(32))],
             connections: vec![connection, bare],
             deliveries: deliveries(&event, endpoint.id),
+            later: Later::new(),
             endpoints,
             event,
         }
