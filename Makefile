@@ -18,7 +18,7 @@ STACK_DIRS := .dev .dev-test .dev-bench .dev-fuzz .dev-examples .dev-chaos
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-25s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  PORT=4700 uses other ports (PORT, PORT+1 and PORT+2; 4566 to 4568 otherwise)."
+	@echo "  PORT=4700 uses other ports (PORT to PORT+3; 4566 to 4569 otherwise)."
 
 run: .venv/.stack console-build ## Start the local stack, show the demo, serve until Ctrl-C
 	@$(STACK) run

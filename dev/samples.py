@@ -60,8 +60,7 @@ STEPS_IN_ORDER = (
     Step("retry-run/from-a-node-on-the-latest-version", 202, run_is=ENDED),
     Step("approve-run/as-proposed", 200, new_run=True, run_is=WAITS),
     Step("reject-run/with-note", 200, new_run=True, run_is=WAITS),
-    # The sample names an approval that the run does not have.
-    Step("reassign-approval/to-a-role", 404),
+    Step("reassign-approval/to-a-role", 200, new_run=True, run_is=WAITS),
     Step("request-changes/with-note", 200, new_run=True, run_is=WAITS),
     Step("cancel-run/with-reason", 200, new_run=True, run_is=WAITS),
     Step("settle-run/execution-failed", DONE),
@@ -208,6 +207,8 @@ class SampleInvoker:
             _, body = call("GET", f"{self._env['QE_BASE_URL']}/api/runs/{self._ids['run']}", key=self._env["QE_API_KEY"])
             status = body["data"]["run"]["status"]
             if status in step.run_is:
+                open_approvals = [each["approvalId"] for each in body["data"]["run"]["steps"] if each["status"] == WAITS[0]]
+                self._ids |= {"apr": approval for approval in open_approvals}
                 return
             time.sleep(0.1)
         wanted = " or ".join(step.run_is)

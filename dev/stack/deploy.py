@@ -32,7 +32,9 @@ def client(settings: Settings, service: str) -> Any:
 
 def deploy(settings: Settings, model: Model) -> tuple[dict[str, str], bool]:
     """Deploys template.yaml and the binaries. Returns the outputs of the stack and whether anything changed."""
-    return deploy_template(settings, STACK, ROOT / "template.yaml", {**model.parameters(), **LOCAL_PARAMETERS})
+    # The stage as MiniStack serves it to a browser.
+    base = {"PublicBaseUrl": f"{settings.endpoint}/restapis/{{apiId}}/v1/_user_request_"}
+    return deploy_template(settings, STACK, ROOT / "template.yaml", {**model.parameters(), **LOCAL_PARAMETERS, **base})
 
 
 def deploy_template(settings: Settings, stack_name: str, file: Path, parameters: Mapping[str, str]) -> tuple[dict[str, str], bool]:

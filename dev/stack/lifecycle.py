@@ -15,6 +15,7 @@ from .build import build, check_tools
 from .console import StackError, Stage, say
 from .deploy import deploy
 from .http_client import Unreachable, call
+from .people import provider_command, register_provider
 from .processes import Process, State, start, stop
 from .seed import base_url, read_env, seed, write_env
 from .settings import ROOT, Model, Settings
@@ -98,23 +99,28 @@ def _start(settings: Settings, model: Model, foreground: bool) -> dict[str, Any]
         "TMPDIR": str(scratch),
     }
     commands: dict[str, list[str | Path]] = {
-        "ministack": [DEV / "ministack_patches"],
-        "model": [DEV / "scripted_model.py", "--port", str(settings.port + 1)],
-        "echo": [DEV / "echo_service.py", "--port", str(settings.port + 2)],
+        "ministack": [sys.executable, DEV / "ministack_patches"],
+        "model": [sys.executable, DEV / "scripted_model.py", "--port", str(settings.port + 1)],
+        "echo": [sys.executable, DEV / "echo_service.py", "--port", str(settings.port + 2)],
+        "login": provider_command(settings),
     }
     processes = []
     for name, command in commands.items():
-        processes.append(start(name, [sys.executable, *command], environment, settings.log(name), settings.dev_dir))
+        processes.append(start(name, command, environment, settings.log(name), settings.dev_dir))
         # Written after each process, so that `down` knows what to stop, whatever happens next.
         _save(settings, model, processes, foreground, ready=False)
-    urls = (f"{settings.endpoint}/_ministack/health", settings.model_url, settings.echo_url)
+    discovery = f"{settings.login_url}/.well-known/openid-configuration"
+    urls = (f"{settings.endpoint}/_ministack/health", settings.model_url, settings.echo_url, discovery)
     for process, url in zip(processes, urls, strict=True):
         _wait_for(settings, process, url)
-    stage.done(f"MiniStack on 127.0.0.1:{settings.port}, scripted model on :{settings.port + 1}, echo service on :{settings.port + 2}")
+    ports = (("MiniStack", 0), ("scripted model", 1), ("echo service", 2), ("identity provider", 3))
+    stage.done(", ".join(f"{name} on 127.0.0.1:{settings.port + offset}" for name, offset in ports))
 
     outputs, _ = deploy(settings, model)
-    write_env(settings, seed(settings, outputs))
+    env = seed(settings, outputs)
+    write_env(settings, env)
     _wait_for_api(settings, outputs)
+    register_provider(settings, env)
     _save(settings, model, processes, foreground, ready=True)
     return _state(settings)
 
@@ -131,7 +137,8 @@ def _save(settings: Settings, model: Model, processes: list[Process], foreground
 
 
 def _check_ports(settings: Settings) -> None:
-    uses = {settings.port: "MiniStack", settings.port + 1: "the scripted model", settings.port + 2: "the echo service"}
+    names = ("MiniStack", "the scripted model", "the echo service", "the identity provider")
+    uses = {settings.port + offset: name for offset, name in enumerate(names)}
     for port, use in uses.items():
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -140,7 +147,7 @@ def _check_ports(settings: Settings) -> None:
             except OSError:
                 raise StackError(
                     f"Port {port} (for {use}) is in use by another program: "
-                    f"stop that, or choose three free ports, as in `make run PORT={settings.port + 100}`."
+                    f"stop that, or choose four free ports, as in `make run PORT={settings.port + 100}`."
                 ) from None
 
 

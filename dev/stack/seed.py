@@ -25,6 +25,7 @@ def seed(settings: Settings, outputs: Mapping[str, str]) -> dict[str, str]:
         **organisations(settings, outputs),
         "QE_ECHO_URL": settings.echo_url,
         "QE_MODEL_URL": settings.model_url,
+        "QE_LOGIN_URL": settings.login_url,
         "TABLE_NAME": outputs["TableName"],
         "BUCKET_NAME": outputs["BucketName"],
         "RUN_STATE_MACHINE_ARN": outputs.get("RunStateMachineArn", ""),

@@ -26,8 +26,8 @@ class Settings:
     def from_environment(cls) -> "Settings":
         """Reads PORT, DEV_DIR and CARGO_TARGET_DIR; raises StackError if PORT is not usable."""
         text = os.environ.get("PORT") or "4566"
-        if not text.isdigit() or not 1024 <= int(text) <= 65533:
-            raise StackError(f"PORT must be a number from 1024 to 65533 (the two ports after it are used too), not {text!r}.")
+        if not text.isdigit() or not 1024 <= int(text) <= 65532:
+            raise StackError(f"PORT must be a number from 1024 to 65532 (the three ports after it are used too), not {text!r}.")
         return cls(
             port=int(text),
             dev_dir=(ROOT / (os.environ.get("DEV_DIR") or ".dev")).resolve(),
@@ -48,6 +48,11 @@ class Settings:
     def echo_url(self) -> str:
         """The URL of the echo service."""
         return f"http://127.0.0.1:{self.port + 2}"
+
+    @property
+    def login_url(self) -> str:
+        """The URL of the identity provider, which is its issuer, too."""
+        return f"http://127.0.0.1:{self.port + 3}"
 
     @property
     def env_file(self) -> Path:

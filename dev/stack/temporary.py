@@ -21,7 +21,7 @@ MARK = "TEMPORARY_STACK"
 # The tests script the model; a real one in the user's environment would answer something else.
 MODEL_VARIABLES = ("LLM_BASE_URL", "LLM_API_KEY", "LLM_MODELS", "LLM_OPTIONS")
 FIRST_PORT, LAST_PORT = 14566, 16566
-PORTS = 3
+PORTS = 4
 SECONDS_TO_END = 30
 
 
@@ -58,11 +58,11 @@ def run_on_temporary_stack(settings: Settings, command: Sequence[str]) -> int:
 
 
 def free_ports() -> int:
-    """Returns the first of three free neighbouring ports, away from those that `make up` uses. Raises StackError if there are none."""
+    """Returns the first of four free neighbouring ports, away from those that `make up` uses. Raises StackError if there are none."""
     for port in range(FIRST_PORT, LAST_PORT, 10):
         if all(map(_is_free, range(port, port + PORTS))):
             return port
-    raise StackError(f"There are no three free neighbouring ports between {FIRST_PORT} and {LAST_PORT} for a temporary stack.")
+    raise StackError(f"There are no four free neighbouring ports between {FIRST_PORT} and {LAST_PORT} for a temporary stack.")
 
 
 def _is_free(port: int) -> bool:

@@ -230,7 +230,15 @@ def test_a_node_has_the_fields_that_the_domain_reads() -> None:
 
     def fields(name: str) -> set[str]:
         body = functions[name]
-        called = {"headers": "headers(fields)", "method": "method(fields", "tools": "tools(fields)", "revise": "revise(fields)"}
+        called = {
+            "headers": "headers(fields)",
+            "method": "method(fields",
+            "tools": "tools(fields)",
+            "revise": "revise(fields)",
+            "requiredApprovals": "required_approvals(fields)",
+            "escalate": "escalations(fields",
+            "remind": "reminders(fields",
+        }
         return set(asked.findall(body)) | {field for field, call in called.items() if call in body}
 
     every = {"id", "type", "retry", "timeoutSeconds", "onError"}

@@ -6,10 +6,14 @@ use serde_json::{Value, json};
 
 use crate::support::{Api, ApiResponse, Flow, Method, Route, Run, Stack, WITHOUT_KEY, eventually, one_gate, routes, unique};
 
+const LOG_OUT: &str = "/api/auth/logout";
+
 /// Resources of organisation A that exist, for the parameters of the route table's paths.
 struct Subjects {
     flow: Flow,
     run: Run,
+    /// The open approval of the run.
+    approval: String,
     /// A key that no test uses.
     key: String,
     /// The slug of a connection that no test uses.
@@ -23,13 +27,14 @@ struct Subjects {
 impl Subjects {
     async fn of(stack: &Stack) -> Self {
         let (flow, run) = parked(stack).await;
+        let approval = run.view().await.step("review")["approvalId"].as_str().unwrap().to_owned();
         let (key, _) = create_key(stack, &json!({"name": "Nobody's", "scopes": ["flows:read"], "actor": "usr_nobody"})).await;
         let connection = format!("custom:{}", unique("access"));
         let body = json!({"serviceSlug": connection, "baseUrl": "https://crm.example.com", "apiKey": "not-a-real-key"});
         stack.ada.post("/api/service-connections", &body).await.data(201);
         let webhook = quiet_webhook(stack).await;
         let delivery = delivered(stack, &webhook).await;
-        Self { flow, run, key, connection, webhook, delivery }
+        Self { flow, run, approval, key, connection, webhook, delivery }
     }
 
     /// The path of a route with its parameters filled in.
@@ -40,11 +45,24 @@ impl Subjects {
             .replace("{id}", id)
             .replace("{deliveryId}", &self.delivery)
             .replace("{runId}", &self.run.id)
+            .replace("{approvalId}", &self.approval)
+            // Nobody's: people end their own sessions.
+            .replace("{sessionId}", "ses_01JZZZZZZZZZZZZZZZZZZZZZZZ")
             .replace("{keyId}", &self.key)
             .replace("{slug}", &self.connection)
             .replace("{nodeId}/output", "review/output?of=proposedAction");
         assert!(!path.contains('{'), "{path}: say here what its parameter stands for");
         path
+    }
+
+    /// Calls a route, with a body that it accepts if it looks at the body before it looks for its resource.
+    async fn call(&self, api: &Api, route: &Route) -> ApiResponse {
+        let path = self.path(route);
+        match route.path.rsplit('/').next() {
+            Some("reassign") => api.post(&path, &json!({"approvalId": self.approval, "to": "role:lead"})).await,
+            Some("request-changes") => api.post(&path, &json!({"note": "smaller"})).await,
+            _ => call(api, &route.method, &path).await,
+        }
     }
 
     /// Everything about these resources that a call could have changed.
@@ -146,7 +164,7 @@ fn unauthenticated(answer: &ApiResponse) {
 fn the_route_table_is_complete() {
     let template = include_str!("../../template.yaml");
     let routes = routes();
-    let open = ["/api/openapi.json", "/api/docs", "/console", "/console/{proxy+}"];
+    let open = ["/api/openapi.json", "/api/docs", "/api/auth/login", "/api/auth/callback", "/console", "/console/{proxy+}"];
     assert!(!routes.iter().any(|route| open.contains(&route.path.as_str())), "they ask for no key");
     assert_eq!(
         routes.len() + WITHOUT_KEY.len() + 1,
@@ -175,7 +193,7 @@ async fn every_endpoint_refuses_a_caller_without_a_valid_key() {
     ];
     for route in routes() {
         for (who, api) in &callers {
-            let answer = call(api, &route.method, &subjects.path(&route)).await;
+            let answer = subjects.call(api, &route).await;
             assert_eq!(answer.status, 401, "{who}: {} {}: {}", route.method, route.path, answer.body);
             unauthenticated(&answer);
         }
@@ -192,7 +210,7 @@ async fn every_endpoint_refuses_a_key_that_has_every_scope_but_the_one_it_requir
         let body = json!({"name": "All but one", "scopes": scopes(|scope| *scope != missing), "actor": "usr_eve"});
         let (_, api) = create_key(&stack, &body).await;
         for route in routes().iter().filter(|route| route.scope == Some(missing)) {
-            let answer = call(&api, &route.method, &subjects.path(route)).await;
+            let answer = subjects.call(&api, route).await;
             assert_eq!(answer.error(403), format!("missing scope: {missing}"), "{} {}", route.method, route.path);
             assert_eq!(answer.body, json!({"error": format!("missing scope: {missing}")}));
             assert!(answer.rate().is_some());
@@ -210,17 +228,22 @@ async fn no_endpoint_shows_or_changes_anything_of_another_organisation() {
         &subjects.flow.id,
         &subjects.flow.slug,
         &subjects.run.id,
+        &subjects.approval,
         &subjects.key,
         &subjects.connection,
         &subjects.webhook,
         &subjects.delivery,
     ];
     for route in routes() {
-        let answer = call(&stack.other, &route.method, &subjects.path(&route)).await;
+        let answer = subjects.call(&stack.other, &route).await;
         let place = format!("{} {}: {}", route.method, route.path, answer.body);
         if route.path.contains('{') {
             assert_eq!(answer.status, 404, "{place}");
             assert!(answer.error(404).ends_with(" not found") && answer.rate().is_some(), "{place}");
+        } else if route.path == "/api/org/identity-provider" && route.method != Method::PUT {
+            assert_eq!(answer.error(404), "identity provider not found", "{place}");
+        } else if route.path == LOG_OUT {
+            assert_eq!(answer.status, 204, "a key has no session: {place}");
         } else if route.method == Method::GET {
             assert_eq!(answer.status, 200, "{place}");
         } else {
@@ -312,9 +335,11 @@ async fn a_key_does_what_its_scopes_say_and_nothing_else() {
     let subjects = Subjects::of(&stack).await;
     let before = subjects.state(&stack).await;
     for route in routes() {
-        let answer = call(&stack.reader, &route.method, &subjects.path(&route)).await;
+        let answer = subjects.call(&stack.reader, &route).await;
         match route.scope.filter(|scope| *scope != Scope::RunsRead) {
             Some(scope) => assert_eq!(answer.error(403), format!("missing scope: {scope}"), "{} {}", route.method, route.path),
+            None if route.path == LOG_OUT => assert_eq!(answer.status, 204),
+            None if route.path.contains("{sessionId}") => _ = answer.error(404),
             None => _ = answer.data(200),
         }
     }

@@ -78,7 +78,9 @@ async fn a_key_cannot_give_a_scope_that_it_lacks() {
     let stack = Stack::shared();
     let body = json!({"name": "Half", "scopes": ["api:manage", "read", "runs:write"], "actor": "usr_half"});
     let half = with_key(&stack, &make(&stack.ada, &body).await);
-    let wants = |scopes: Value| json!({"name": "More", "scopes": scopes, "actor": "usr_more"});
+    let wants = |scopes: Value| json!({"name": "More", "scopes": scopes, "actor": "usr_half"});
+    let for_another = json!({"name": "More", "scopes": ["runs:write"], "actor": "usr_more"});
+    assert_eq!(make(&half, &for_another).await.error(403), "missing scope: actors:manage");
     let refused = make(&half, &wants(json!(["flows:read", "flows:write", "write", "webhooks:manage"]))).await;
     assert_eq!(refused.faulty_fields(422), ["scopes[1]", "scopes[2]", "scopes[3]"]);
     assert!(refused.field_error(422, "scopes[1]").contains("flows:write"));

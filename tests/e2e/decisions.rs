@@ -95,8 +95,11 @@ async fn with_two_gates_open_a_decision_must_name_one() {
     assert_eq!(right.data(200)["nodeId"], "right");
     assert_eq!(right.data(200)["run"]["status"], "awaiting_approval", "the other gate is still open");
     assert!(stack.echo.sent_to(&format!("/{}/join", flow.slug)).await.is_empty());
-    // Only one gate is open now, so it need not be named.
-    assert_eq!(run.approve(&json!({"proposedActionOverride": {"n": 10}})).await.data(200)["nodeId"], "left");
+    // Only one gate is open now, and still a repetition of a decision must not decide it.
+    let unnamed = run.approve(&json!({"proposedActionOverride": {"n": 10}})).await;
+    assert_eq!(unnamed.error(409), "the flow has 2 approvals; say which with nodeId: left");
+    let left = run.approve(&json!({"nodeId": "left", "proposedActionOverride": {"n": 10}})).await;
+    assert_eq!(left.data(200)["nodeId"], "left");
 
     run.wait("succeeded").await;
     let joined = stack.echo.only(&format!("/{}/join", flow.slug)).await;
@@ -118,7 +121,9 @@ async fn gates_one_after_the_other_are_decided_one_after_the_other() {
     };
     let (flow, run) = stack.run(chain, &json!({})).await;
     run.parked().await;
-    run.approve(&json!({"proposedActionOverride": {"n": 5}})).await.data(200);
+    let open = run.approve(&json!({"proposedActionOverride": {"n": 5}})).await;
+    assert_eq!(open.error(409), "the flow has 2 approvals; say which with nodeId: first");
+    run.approve(&json!({"nodeId": "first", "proposedActionOverride": {"n": 5}})).await.data(200);
     let view = run.wait_for_step("second", "awaiting_approval").await;
     assert_eq!(view.step("second")["input"]["proposedAction"], json!({"n": 5}), "it proposes what the first one decided");
     assert_ne!(view.step("first")["approvalId"], view.step("second")["approvalId"]);

@@ -35,6 +35,7 @@ mod large_payloads;
 mod large_runs;
 mod lists;
 mod llm;
+mod logins;
 mod nodes;
 mod organisations;
 mod outcomes;

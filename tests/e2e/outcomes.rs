@@ -123,7 +123,7 @@ async fn a_stale_timer_does_not_change_a_decided_gate() {
     let (_, run) = stack.run(two, &json!({})).await;
     let waiting = run.parked().await;
     let deadline: jiff::Timestamp = waiting.step("first")["expiresAt"].as_str().unwrap().parse().unwrap();
-    run.approve(&json!({"proposedActionOverride": {"n": 7}})).await.data(200);
+    run.approve(&json!({"nodeId": "first", "proposedActionOverride": {"n": 7}})).await.data(200);
     run.wait_for_step("second", "awaiting_approval").await;
 
     crate::support::eventually("the first deadline to pass", async || (jiff::Timestamp::now() > deadline).then_some(())).await;
@@ -132,6 +132,6 @@ async fn a_stale_timer_does_not_change_a_decided_gate() {
     let view = run.view().await;
     assert_eq!(view.statuses(), [("first", "succeeded"), ("second", "awaiting_approval")]);
     assert_eq!(view.output("first")["proposedAction"], json!({"n": 7}), "the override is still there");
-    run.approve(&json!({})).await.data(200);
+    run.approve(&json!({"nodeId": "second"})).await.data(200);
     run.wait("succeeded").await;
 }

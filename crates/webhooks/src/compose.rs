@@ -63,7 +63,9 @@ impl<R: Runs, F: Flows, C: Clock> Composer<'_, R, F, C> {
             DomainEvent::Generated(step) => reading.fetched = self.fetch(step, step.output.as_ref()).await?,
             DomainEvent::Ended(_) | DomainEvent::Opened(_) | DomainEvent::Approval { .. } | DomainEvent::Emitted(_) => {}
         }
-        Ok(Event::new(happened.event_id(), name, org, happened.at(), data_of(happened, &reading)))
+        let run = reading.run.as_ref().filter(|_| matches!(happened, DomainEvent::Emitted(_)));
+        let trace_id = run.map(|run| run.trace_id.as_str());
+        Ok(Event::traced(happened.event_id(), name, org, happened.at(), trace_id, data_of(happened, &reading)))
     }
 
     /// Returns a payload of a step that is in object storage. `None` if it is in the record, or if it has been purged: that is for good,

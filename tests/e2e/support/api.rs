@@ -107,6 +107,10 @@ impl Api {
 impl ApiResponse {
     fn checked(call: String, status: u16, headers: HeaderMap, text: &str) -> Self {
         assert!(status < 500, "{call} answered {status}: {text}");
+        if status == 204 {
+            assert!(text.is_empty(), "{call} answered 204 with a body: {text}");
+            return Self { status, headers, body: Value::Null, call };
+        }
         let media = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
         assert_eq!(media, Some("application/json"), "{call} answered {status}: {text}");
         let body: Value = serde_json::from_str(text).unwrap_or_else(|why| panic!("{call} answered {status}, not JSON ({why}): {text}"));
@@ -114,7 +118,7 @@ impl ApiResponse {
         let allowed: &[&str] = match status {
             200..=299 => &["data", "total", "page", "limit", "meta"],
             400 | 422 => &["error", "details"],
-            409 => &["error", "openNodeIds"],
+            409 => &["error", "openApprovals", "openNodeIds", "changed"],
             429 => &["error", "bucket", "limit"],
             _ => &["error"],
         };

@@ -2,6 +2,7 @@
 
 mod api;
 mod aws;
+mod browser;
 mod processes;
 mod qe;
 mod recorder;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use api::{Api, ApiResponse, Rate};
 pub use aws::Aws;
+pub use browser::{Browser, ada, signed_in};
 pub use qe::{Ended, Qe};
 pub use recorder::{Recorded, Recorder};
 pub use reqwest::Method;

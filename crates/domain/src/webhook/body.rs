@@ -49,13 +49,20 @@ struct Body<'a> {
     event: &'a str,
     occurred_at: Time,
     org_id: OrgId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
     data: Value,
 }
 
 impl Event {
     /// Makes an event with this data.
     pub fn new(id: EventId, name: &str, org: OrgId, occurred_at: Time, data: Value) -> Self {
-        let body = Body { id, event: name, occurred_at, org_id: org, data };
+        Self::traced(id, name, org, occurred_at, None, data)
+    }
+
+    /// The same, with the trace id of the run beside the data: the data of an event that a flow emits is what the flow says, and nothing else.
+    pub fn traced(id: EventId, name: &str, org: OrgId, occurred_at: Time, trace_id: Option<&str>, data: Value) -> Self {
+        let body = Body { id, event: name, occurred_at, org_id: org, trace_id, data };
         // Maps with string keys and finite numbers always serialize.
         let body = serde_json::to_string(&body).unwrap_or_default();
         Self { id, name: name.to_owned(), org, occurred_at, body }
@@ -118,9 +125,9 @@ pub fn data_of(event: &DomainEvent, reading: &Reading) -> Value {
         DomainEvent::Generated(step) => body.of_generated(step, reading),
         DomainEvent::Emitted(step) => body.data = emitted(step, reading),
     }
-    if let Some((fields, run)) = body.data.as_object_mut().zip(run) {
-        // A flow may put a field of this name into the data of its own event.
-        fields.entry("traceId").or_insert_with(|| json!(run.trace_id));
+    let is_ours = !matches!(event, DomainEvent::Emitted(_));
+    if let Some((fields, run)) = body.data.as_object_mut().filter(|_| is_ours).zip(run) {
+        fields.insert("traceId".to_owned(), json!(run.trace_id));
     }
     body.shrunk()
 }

@@ -205,9 +205,14 @@ impl Observer {
 
     /// A draft that is revised is asked for with the drafts before it and what the reviewers said to them, and any other with nothing.
     fn continues_its_conversation(&self, store: &Memory, run: &Run, (node, round): &Round, conversation: &[Turn]) {
+        // As they are stored: a request for changes may have been written by a call whose process has died since the last look.
+        let gates = self.gates();
+        let rounds = gates.iter().flat_map(|gate| (1..=run.round_of(&gate.parse().unwrap())).map(move |round| (gate, round)));
+        let stored: Vec<ChangeRequest> =
+            rounds.filter_map(|(gate, round)| store.stored_gate_in_round(&self.run, gate, round)?.changes).collect();
         let note = |round: u32| {
             let draft = StepKey::new(&node.parse().unwrap(), round);
-            self.changes.values().find(|changes| changes.draft == draft).map(|changes| changes.note.clone())
+            stored.iter().find(|changes| changes.draft == draft).map(|changes| changes.note.clone())
         };
         let mut expected = Vec::new();
         for (round, note) in (1..*round).rev().map_while(|round| Some((round, note(round)?))) {
