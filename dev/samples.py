@@ -61,7 +61,8 @@ STEPS_IN_ORDER = (
     Step("approve-run/as-proposed", 200, new_run=True, run_is=WAITS),
     Step("reject-run/with-note", 200, new_run=True, run_is=WAITS),
     Step("reassign-approval/to-a-role", 200, new_run=True, run_is=WAITS),
-    Step("request-changes/with-note", 200, new_run=True, run_is=WAITS),
+    # The flow of the samples does not say what is revised.
+    Step("request-changes/with-note", 409, new_run=True, run_is=WAITS),
     Step("cancel-run/with-reason", 200, new_run=True, run_is=WAITS),
     Step("settle-run/execution-failed", DONE),
     Step("settle-run/execution-timed-out", DONE),

@@ -16,7 +16,7 @@ from .expected import difference
 from .markdown import Block, blocks
 
 # The files of the repository that the commands of the documents use.
-LINKED = ("Makefile", "console", "dev", "docs", "README.md", "template.yaml", ".venv")
+LINKED = ("Makefile", "console", "dev", "docs", "openapi.yaml", "README.md", "template.yaml", ".venv", ".venv-console")
 
 
 def documents() -> list[Path]:

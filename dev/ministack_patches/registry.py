@@ -1,6 +1,7 @@
 """Every patch, in the order in which it is applied. Importing this module imports MiniStack."""
 
 from . import (
+    empty_answer,
     event_source_poller,
     execution_start,
     function_output,
@@ -21,6 +22,7 @@ PATCHES: tuple[Patch, ...] = (
     task_timeout_path,
     table_settings,
     time_to_live,
+    empty_answer,
     # Faults, which are off unless `make chaos` asks for them. What comes twice is not a report of failures.
     redelivery,
     vanished_execution,

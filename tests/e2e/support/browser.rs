@@ -22,6 +22,8 @@ pub struct Browser {
 impl Browser {
     /// A browser without cookies.
     pub fn new() -> Self {
+        // Fails if another test of this process has installed it already.
+        _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
         Self { client, base: variable("QE_BASE_URL"), cookies: Vec::new() }
     }
