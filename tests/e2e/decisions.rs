@@ -168,3 +168,30 @@ async fn the_actor_of_a_decision_comes_from_the_key_and_not_from_headers() {
     let answer = stack.grace.call(Method::POST, &run.path("approve"), &headers, Some(b"{}".to_vec())).await;
     assert_eq!(answer.data(200)["decision"]["actor"], "usr_grace");
 }
+
+#[tokio::test]
+async fn several_approvals_are_decided_at_once_and_each_has_its_own_result() {
+    let stack = Stack::shared();
+    let runs = [parked(&stack).await, parked(&stack).await, parked(&stack).await];
+    let mut items = Vec::new();
+    for (run, verdict) in runs.iter().zip(["approve", "reject", "approve"]) {
+        let step = run.view().await.step("review").clone();
+        items.push(json!({"approvalId": step["approvalId"], "shownSha256": step["shownSha256"], "verdict": verdict, "note": "in one go"}));
+    }
+    items[2]["shownSha256"] = json!("0".repeat(64));
+    let ghost = json!({"approvalId": "apr_01JZZZZZZZZZZZZZZZZZZZZZZZ", "shownSha256": "0".repeat(64), "verdict": "approve"});
+    items.push(ghost);
+    for _ in 0..2 {
+        let answer = stack.ada.post("/api/approvals/decide", &json!({"items": items})).await;
+        let results: Vec<i64> = answer.data(200)["results"].as_array().unwrap().iter().map(|one| one["status"].as_i64().unwrap()).collect();
+        assert_eq!(results, [200, 200, 409, 404], "{}", answer.body);
+        assert_eq!((&answer.data(200)["decided"], &answer.data(200)["refused"]), (&json!(2), &json!(2)));
+    }
+    runs[0].wait("succeeded").await;
+    assert_eq!(runs[1].wait("failed").await.step("review")["decision"]["note"], "in one go");
+    assert_eq!(runs[2].view().await.status(), "awaiting_approval", "what was shown is something else");
+    let stranger = stack.other.post("/api/approvals/decide", &json!({"items": [items[2]]})).await;
+    assert_eq!(stranger.data(200)["results"][0]["status"], 404);
+    let bad = stack.ada.post("/api/approvals/decide", &json!({"items": [{"approvalId": "x", "verdict": "maybe"}]})).await;
+    assert_eq!(bad.faulty_fields(400), ["items[0].approvalId", "items[0].shownSha256", "items[0].verdict"]);
+}

@@ -67,8 +67,8 @@ async fn the_cookie_of_a_session_is_for_our_own_pages_alone() {
         assert!(at.contains(part), "{part} is missing in {at}");
     }
     let callback = browser.identify(&at, "grace").await;
-    let response = browser.visit(&callback).await;
-    let cookies: Vec<&str> = response.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap()).collect();
+    let (_, headers, _) = browser.visit(&callback).await;
+    let cookies: Vec<&str> = headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap()).collect();
     let session = cookies.iter().find(|cookie| cookie.starts_with("runs_session=")).unwrap();
     for part in ["; HttpOnly", "; Secure", "; SameSite=Lax", "; Path=/"] {
         assert!(session.contains(part), "{part} is missing");
@@ -83,8 +83,7 @@ async fn a_login_is_completed_once_and_by_the_browser_that_began_it() {
     let at = browser.begin("/console/").await;
     let callback = browser.identify(&at, "ada").await;
     let refused = async |browser: &mut Browser, url: &str| {
-        let response = browser.visit(url).await;
-        assert_eq!(response.status(), 400, "{url}");
+        assert_eq!(browser.visit(url).await.0, 400, "{url}");
         assert!(!browser.cookie().contains("runs_session="), "{url}");
     };
     refused(&mut Browser::new(), &callback).await;
@@ -95,8 +94,8 @@ async fn a_login_is_completed_once_and_by_the_browser_that_began_it() {
     let mut again = Browser::new();
     let at = again.begin("/console/").await;
     let callback = again.identify(&at, "ada").await;
-    assert_eq!(again.visit(&callback).await.status(), 302);
-    assert_eq!(again.visit(&callback).await.status(), 400, "the login was completed already");
+    again.follow(&callback).await;
+    assert_eq!(again.visit(&callback).await.0, 400, "the login was completed already");
     assert_eq!(stack.without_key.get("/api/auth/login?organisation=org_01JZZZZZZZZZZZZZZZZZZZZZZZ").await.status, 404);
     for elsewhere in
         ["https://evil.example/", "//evil.example/", "/console/../api/flows", "/api/flows", "/console/%0d%0aSet-Cookie:x=1", "console"]
@@ -182,6 +181,40 @@ async fn a_person_is_one_whether_with_a_key_or_signed_in() {
     assert!(refused.error(409).contains("the vote of the person who has approved as usr_ada"), "{}", refused.body);
     let grace = signed_in(&stack, "grace").await;
     assert_eq!(grace.post(&run.path("approve"), &json!({})).await.data(200)["decision"]["decision"], "approved");
+}
+
+#[tokio::test]
+async fn a_token_leads_to_the_organisation_that_has_registered_its_client() {
+    // Alone: other tests rely on that the other organisation has no provider.
+    let stack = Stack::alone();
+    let issuer = std::env::var("QE_LOGIN_URL").unwrap();
+    let body = |client: &str| json!({"issuer": issuer, "clientId": client, "clientSecret": "s", "roleScopes": {"*": ["flows:read"]}});
+    let path = "/api/org/identity-provider";
+    for client in ["a-client-of-before", "another-client"] {
+        let provider = stack.other.send(Method::PUT, path, &body(client)).await;
+        assert_eq!(provider.data(200)["identityProvider"]["clientId"], client);
+    }
+    let before = Browser::new().id_token("grace", "a-client-of-before").await;
+    assert_eq!(stack.without_key.authorized_by(&format!("Bearer {before}")).get("/api/me").await.status, 401);
+    let without_organisation = stack.without_key.get("/api/auth/login").await;
+    assert_eq!(without_organisation.status, 404, "there are two providers: {}", without_organisation.body);
+    let token = Browser::new().id_token("grace", "another-client").await;
+    let grace = stack.without_key.authorized_by(&format!("Bearer {token}"));
+    let me = grace.get("/api/me").await;
+    assert_eq!(me.data(200)["me"]["organisation"]["id"], stack.other.get("/api/me").await.data(200)["me"]["organisation"]["id"]);
+    assert_eq!(me.data(200)["me"]["actor"], "grace", "without `claims` the subject is the actor");
+    assert_eq!(me.data(200)["me"]["scopes"], json!(["flows:read"]));
+    let mut browser = Browser::new();
+    let at = browser.begin_at(&format!("organisation={}", me.data(200)["me"]["organisation"]["id"].as_str().unwrap())).await;
+    let callback = browser.identify(&at, "grace").await;
+    browser.follow(&callback).await;
+    call(&stack.without_key, &browser, Method::GET, "/api/me", &[]).await.data(200);
+    stack.other.send(Method::DELETE, path, &json!({})).await.data(200);
+    assert_eq!(stack.other.get(path).await.error(404), "identity provider not found");
+    let over = call(&stack.without_key, &browser, Method::GET, "/api/me", &[]).await;
+    assert_eq!(over.status, 401, "the sessions end with the provider");
+    // There is one provider again, so the organisation need not be named.
+    Browser::new().begin_at("").await;
 }
 
 #[tokio::test]

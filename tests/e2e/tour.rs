@@ -130,6 +130,18 @@ async fn started_by_others(stack: &Stack) {
     ada.send(Method::PATCH, &flow, &clock).await.data(200);
 }
 
+/// Waits for the decision of the only run of a flow, without a recording of the answers before, and lists it.
+async fn decision_in_history(stack: &Stack, slug: &str) {
+    let path = format!("/api/decisions?flow={slug}&verdict=approved&edited=true");
+    let (url, key) = (format!("{}{path}", std::env::var("QE_BASE_URL").unwrap()), std::env::var("QE_API_KEY").unwrap());
+    eventually("the decision in the history", async || {
+        let answer = stack.client.get(&url).header("authorization", format!("Bearer {key}")).send().await.unwrap();
+        answer.text().await.unwrap().contains("\"approvalId\"").then_some(())
+    })
+    .await;
+    assert_eq!(stack.ada.get(&path).await.rows().len(), 1);
+}
+
 #[tokio::test]
 async fn the_whole_api_in_one_tour() {
     let stack = Stack::shared();
@@ -162,6 +174,7 @@ async fn the_whole_api_in_one_tour() {
     ada.get(&run.path("steps/draft/output")).await.data(200);
     ada.get(&format!("/api/flows/{slug}/runs?status=succeeded&trigger=manual&limit=20")).await.data(200);
     ada.send(Method::DELETE, &run.path("outputs"), &json!({})).await.data(200);
+    decision_in_history(&stack, &slug).await;
 
     // Another run is rejected and retried; a third is cancelled.
     let rejected = executed(&stack, &slug, "order-1044").await;

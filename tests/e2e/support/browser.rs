@@ -2,9 +2,10 @@
 
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Method, Url};
 use serde_json::{Value, json};
 
+use super::recording::{Sent, record};
 use super::stack::variable;
 use super::{Api, Stack};
 
@@ -33,10 +34,15 @@ impl Browser {
         self.cookies.join("; ")
     }
 
-    /// Goes to a URL with the cookies, and keeps those that come back.
-    pub async fn visit(&mut self, url: &str) -> Response {
+    /// Goes to a URL with the cookies, and keeps those that come back. Returns the status, the headers and the body.
+    pub async fn visit(&mut self, url: &str) -> (u16, HeaderMap, String) {
         let response = self.client.get(url).header(COOKIE, self.cookie()).send().await.unwrap();
-        for cookie in response.headers().get_all(SET_COOKIE) {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        if let Some(path) = url.strip_prefix(&self.base) {
+            record(Sent { method: &Method::GET, path, headers: &[], body: None }, status, &headers, &text);
+        }
+        for cookie in headers.get_all(SET_COOKIE) {
             let cookie = cookie.to_str().unwrap();
             let pair = cookie.split(';').next().unwrap();
             let name = pair.split('=').next().unwrap();
@@ -45,15 +51,24 @@ impl Browser {
                 self.cookies.push(pair.to_owned());
             }
         }
-        response
+        (status, headers, text)
+    }
+
+    /// Goes to a URL that leads to another one, and returns that.
+    pub async fn follow(&mut self, url: &str) -> String {
+        let (status, headers, text) = self.visit(url).await;
+        assert_eq!(status, 302, "{text}");
+        location(&headers)
     }
 
     /// Begins a login of the first organisation. Returns where the provider asks who it is.
     pub async fn begin(&mut self, redirect: &str) -> String {
-        let url = format!("{}/api/auth/login?organisation={}&redirect={redirect}", self.base, variable("QE_ORG"));
-        let response = self.visit(&url).await;
-        assert_eq!(response.status(), 302, "{:?}", response.text().await);
-        location(response.headers())
+        self.begin_at(&format!("organisation={}&redirect={redirect}", variable("QE_ORG"))).await
+    }
+
+    /// Begins a login with this query. Returns where the provider asks who it is.
+    pub async fn begin_at(&mut self, query: &str) -> String {
+        self.follow(&format!("{}/api/auth/login?{query}", self.base)).await
     }
 
     /// Says who it is, at the provider. Returns the callback, with the code.
@@ -69,9 +84,7 @@ impl Browser {
     pub async fn sign_in(&mut self, person: &str, redirect: &str) -> String {
         let at = self.begin(redirect).await;
         let callback = self.identify(&at, person).await;
-        let response = self.visit(&callback).await;
-        assert_eq!(response.status(), 302, "{:?}", response.text().await);
-        location(response.headers())
+        self.follow(&callback).await
     }
 
     /// Gets an ID token for a client with the code flow, as a program of a person does.
