@@ -208,8 +208,9 @@ class SampleInvoker:
             _, body = call("GET", f"{self._env['QE_BASE_URL']}/api/runs/{self._ids['run']}", key=self._env["QE_API_KEY"])
             status = body["data"]["run"]["status"]
             if status in step.run_is:
-                open_approvals = [each["approvalId"] for each in body["data"]["run"]["steps"] if each["status"] == WAITS[0]]
-                self._ids |= {"apr": approval for approval in open_approvals}
+                for each in body["data"]["run"]["steps"]:
+                    if each["status"] in WAITS:
+                        self._ids["apr"] = each["approvalId"]
                 return
             time.sleep(0.1)
         wanted = " or ".join(step.run_is)

@@ -11,7 +11,14 @@ from .settings import Settings
 
 # Their ids are those of the keys in the env file: Ada is one person, whichever way she comes.
 PEOPLE = (
-    {"sub": "ada", "actor": "usr_ada", "name": "Ada Lovelace", "email": "ada@example.org", "roles": ["reviewer", "operator"], "teams": ["payments"]},
+    {
+        "sub": "ada",
+        "actor": "usr_ada",
+        "name": "Ada Lovelace",
+        "email": "ada@example.org",
+        "roles": ["reviewer", "operator"],
+        "teams": ["payments"],
+    },
     {"sub": "grace", "actor": "usr_grace", "name": "Grace Hopper", "email": "grace@example.org", "roles": ["reviewer", "finance"]},
     {"sub": "audrey", "actor": "usr_audrey", "name": "Audrey Auditor", "email": "audrey@example.org", "roles": ["auditor"]},
 )

@@ -25,7 +25,6 @@ OLD_ORGANISATIONS = (
     "only for an organisation whose record has no cursor secret; `runs-admin new-org` creates one (the tests of `store` have none)"
 )
 NO_BEDROCK = "the local stack has no Bedrock (the tests of `nodes` use a stand-in)"
-PRIVATE_NETWORKS = "only for a private address, and no address of the local stack counts as one (see the tests of `nodes`)"
 GIVEN_UP = "a run that fails while approvals are open: five attempts that get nothing done (the tests of `engine`)"
 NEVER_ASKED = {
     ("get-run", "s3:GetObject", "bucket/org_*"): SIGNS,
@@ -41,6 +40,7 @@ NEVER_ASKED = {
     ("list-flow-runs", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
     ("list-approvals", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
     ("list-decisions", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
+    ("list-sessions", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
     ("list-api-keys", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
     ("list-connections", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
     ("list-webhooks", "dynamodb:UpdateItem", "table"): OLD_ORGANISATIONS,
@@ -58,11 +58,8 @@ NEVER_ASKED = {
         "bedrock:InvokeModel",
         "arn:${AWS::Partition}:bedrock:${AWS::Region}:${AWS::AccountId}:application-inference-profile/*",
     ): NO_BEDROCK,
-    ("advance-run", "dynamodb:UpdateItem", "table"): "keeps records longer before a wait of half a year",
     ("settle-run", "dynamodb:Query", "table"): GIVEN_UP,
     ("settle-run", "dynamodb:UpdateItem", "table"): GIVEN_UP,
-    ("check-connection", "dynamodb:GetItem", "table"): PRIVATE_NETWORKS,
-    ("deliver-webhook", "dynamodb:GetItem", "table"): PRIVATE_NETWORKS,
     ("deliver-webhook", "sqs:SendMessage", "queue/${AWS::StackName}-DeliveryDeadLetters-*"): "nine failed attempts (tests of `webhooks`)",
     (
         "publish-events",
@@ -83,7 +80,10 @@ NEVER_ASKED = {
     ("purge-outputs", "dynamodb:UpdateItem", "table"): "a run that lasted more than a day",
 }
 # The same, but some runs of the tests use them: it depends on what a crash interrupts (tests/e2e/faults.rs).
+CLOSES = "closes the approvals of a run that has ended at the same moment"
 SELDOM_ASKED = {
+    ("approve-run", "dynamodb:UpdateItem", "table"): CLOSES,
+    ("decide-approvals", "dynamodb:UpdateItem", "table"): CLOSES,
     ("advance-run", "s3:DeleteObject", "bucket/org_*"): "an upload whose record was written by another invocation first",
     ("advance-run", "states:StartExecution", "stateMachine:${AWS::StackName}-run"): "an invocation whose 15 minutes are over",
     ("reconcile-runs", "s3:ListBucket", "bucket"): "the second look at a purged run, 16 minutes later",
@@ -127,10 +127,10 @@ def permissions(name: str) -> list[Permission]:
     ]
 
 
-def is_for_a_private_provider(condition: dict[str, Any]) -> bool:
-    """Returns whether the permission is that of admission to read which private networks are open, for a provider in one of them.
+def is_for_private_networks(condition: dict[str, Any]) -> bool:
+    """Returns whether the permission is to read which private networks are open.
 
-    No address of the local stack counts as private (the tests of `login` have such providers).
+    That is read for a private address only, and no address of the local stack counts as one (see the tests of `nodes` and `login`).
     """
     return "privateRanges" in condition.get("ForAllValues:StringEquals", {}).get("dynamodb:Attributes", [])
 
@@ -191,7 +191,8 @@ def test_a_policy_allows_nothing_that_its_function_does_not_ask_for(asked: dict[
     unused = {
         (name, action, resource)
         for action, resource, condition in permissions(name)
-        if not is_for_a_private_provider(condition) and not any(allows((action, resource, condition), access, access["stack"]) for access in asked.get(name, []))
+        if not is_for_private_networks(condition)
+        and not any(allows((action, resource, condition), access, access["stack"]) for access in asked.get(name, []))
     }
     unexplained = unused - set(NEVER_ASKED) - set(SELDOM_ASKED)
     assert not unexplained, f"never asked for: {sorted(unexplained)}"

@@ -195,3 +195,21 @@ async fn several_approvals_are_decided_at_once_and_each_has_its_own_result() {
     let bad = stack.ada.post("/api/approvals/decide", &json!({"items": [{"approvalId": "x", "verdict": "maybe"}]})).await;
     assert_eq!(bad.faulty_fields(400), ["items[0].approvalId", "items[0].shownSha256", "items[0].verdict"]);
 }
+
+#[tokio::test]
+async fn a_rejection_that_ends_the_run_closes_the_other_approvals() {
+    let stack = Stack::shared();
+    let parallel = |_: &str| {
+        spec(
+            &[transform("start", &json!({})), gate("left", &json!(1), &json!({})), gate("right", &json!(2), &json!({}))],
+            &[edge("start", "left"), edge("start", "right")],
+        )
+    };
+    let (flow, run) = stack.run(parallel, &json!({})).await;
+    let right = run.parked().await.step("right")["approvalId"].as_str().unwrap().to_owned();
+    run.reject(&json!({"nodeId": "left"})).await.data(200);
+    run.wait("failed").await;
+    assert!(stack.ada.get(&format!("/api/approvals?flow={}", flow.slug)).await.rows().is_empty());
+    assert_eq!(stack.ada.get(&format!("/api/approvals/{right}")).await.data(200)["approval"]["status"], "closed");
+    assert_eq!(run.approve(&json!({"nodeId": "right"})).await.status, 409);
+}

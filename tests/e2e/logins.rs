@@ -116,6 +116,11 @@ async fn a_session_is_listed_and_revoked() {
     let id = own.rows().iter().find(|session| session["current"] == true).unwrap()["id"].as_str().unwrap().to_owned();
     assert_eq!(call(api, &browser, Method::GET, "/api/sessions?actor=usr_ada", &[]).await.error(403), "missing scope: actors:manage");
     assert!(stack.ada.get("/api/sessions?actor=usr_audrey").await.rows().iter().any(|session| session["id"] == id.as_str()));
+    Browser::new().sign_in("grace", "/console/").await;
+    let first = stack.ada.get("/api/sessions?limit=1").await;
+    let cursor = first.body["meta"]["nextCursor"].as_str().unwrap();
+    let second = stack.ada.get(&format!("/api/sessions?limit=1&cursor={cursor}")).await;
+    assert_ne!(first.rows()[0]["id"], second.rows()[0]["id"]);
     let path = format!("/api/sessions/{id}");
     assert_eq!(stack.reader.send(Method::DELETE, &path, &json!({})).await.error(404), "session not found");
     assert_eq!(stack.other.send(Method::DELETE, &path, &json!({})).await.error(404), "session not found");
