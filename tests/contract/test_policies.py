@@ -83,6 +83,7 @@ NEVER_ASKED = {
 CLOSES = "closes the approvals of a run that has ended at the same moment"
 SELDOM_ASKED = {
     ("approve-run", "dynamodb:UpdateItem", "table"): CLOSES,
+    ("reject-run", "dynamodb:UpdateItem", "table"): CLOSES,
     ("decide-approvals", "dynamodb:UpdateItem", "table"): CLOSES,
     ("advance-run", "s3:DeleteObject", "bucket/org_*"): "an upload whose record was written by another invocation first",
     ("advance-run", "states:StartExecution", "stateMachine:${AWS::StackName}-run"): "an invocation whose 15 minutes are over",

@@ -3,8 +3,6 @@
 
 mod common;
 
-use std::collections::BTreeMap;
-
 use common::gates::gate_proposing;
 use common::{gate, spec_json};
 use domain::flow::{BaseUrls, Destination, Spec};
@@ -17,7 +15,7 @@ fn base_urls() -> BaseUrls {
     BaseUrls::from([("custom:bank".parse().unwrap(), Some("https://bank.test/v1".to_owned()))])
 }
 
-fn pay(extra: Value) -> Value {
+fn pay(extra: &Value) -> Value {
     let mut node = json!({
         "id": "pay", "type": "service_call", "service": "custom:bank", "method": "POST", "path": "/payments/${trigger.iban}",
         "body": "${step.review.output.proposedAction}",
@@ -26,7 +24,7 @@ fn pay(extra: Value) -> Value {
     node
 }
 
-fn flow(gate_fields: Value, pay_fields: Value) -> Value {
+fn flow(gate_fields: Value, pay_fields: &Value) -> Value {
     spec_json(
         &[
             gate("review", gate_fields),
@@ -39,7 +37,7 @@ fn flow(gate_fields: Value, pay_fields: Value) -> Value {
 }
 
 fn with_rejection() -> Value {
-    flow(json!({"onReject": "route_to:tell", "onTimeout": "route_to:tell"}), json!({}))
+    flow(json!({"onReject": "route_to:tell", "onTimeout": "route_to:tell"}), &json!({}))
 }
 
 fn destinations(spec: &Value) -> Vec<Destination> {
@@ -98,7 +96,7 @@ fn a_model_has_an_effect_by_its_tools_alone() {
 fn steps_behind_another_approval_are_shown_too_and_steps_before_it_are_not() {
     let before = json!({"id": "before", "type": "http_sink", "url": "https://hook.test/before"});
     let spec = spec_json(
-        &[before, gate("review", json!({})), gate("second", json!({})), pay(json!({}))],
+        &[before, gate("review", json!({})), gate("second", json!({})), pay(&json!({}))],
         "before>review review>second second>pay",
     );
     assert_eq!(destinations(&spec).iter().map(Destination::key).collect::<Vec<_>>(), ["pay"]);
@@ -144,7 +142,7 @@ fn how_long_an_approval_is_open_and_who_has_voted_is_no_part_of_what_is_shown() 
     let mut other = Gate { deadline: common::at(9_999), opened_at: common::at(7), ..gate.clone() };
     other.expire(common::at(9_999));
     assert_eq!(sha256(&other, &spec), sha256(&gate, &spec));
-    let longer = flow(json!({"onReject": "route_to:tell", "onTimeout": "route_to:tell", "timeoutHours": 7}), json!({}));
+    let longer = flow(json!({"onReject": "route_to:tell", "onTimeout": "route_to:tell", "timeoutHours": 7}), &json!({}));
     assert_eq!(sha256(&gate, &longer), sha256(&gate, &spec));
     assert_eq!(other.outcome.unwrap().verdict, Verdict::Expired);
 }
@@ -197,5 +195,4 @@ fn the_base_urls_of_an_earlier_version_are_unknown_and_the_hash_is_still_the_sam
     let gate = Gate { basis: Basis::default(), ..opened() };
     assert!(gate.destinations(&Spec::stored(&with_rejection()).unwrap()).iter().all(|to| to.base_url.is_none()));
     assert_eq!(sha256(&gate, &with_rejection()), sha256(&gate, &with_rejection()));
-    assert_eq!(BTreeMap::from([(sha256(&gate, &with_rejection()), ())]).len(), 1);
 }

@@ -1,5 +1,5 @@
 //! Requests for changes: what a flow may say, what is done again, and what never happens because of it.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot be set up should stop at once")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
 
 mod common;
 
@@ -17,7 +17,7 @@ fn llm(id: &str) -> Value {
     json!({"id": id, "type": "llm_step", "userPrompt": "Draft it."})
 }
 
-fn review(extra: Value) -> Value {
+fn review(extra: &Value) -> Value {
     let mut node = gate("review", json!({"revise": {"node": "draft", "maxRounds": 3}}));
     node.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     node
@@ -30,7 +30,7 @@ fn transform(id: &str) -> Value {
 /// `draft`, a lookup, the gate, and a payment.
 fn story() -> Story {
     let lookup = task("lookup", json!({}));
-    let mut story = Story::of(&[llm("draft"), lookup, review(json!({})), task("pay", json!({}))], "draft>lookup lookup>review review>pay");
+    let mut story = Story::of(&[llm("draft"), lookup, review(&json!({})), task("pay", json!({}))], "draft>lookup lookup>review review>pay");
     story.run_through("draft lookup").open("review");
     story
 }
@@ -101,7 +101,7 @@ fn a_request_needs_an_open_gate_that_has_a_draft() {
     assert_eq!(revise(&mut plain, "review"), Err(TransitionError::NothingRevises));
     // The draft may be on a branch that was not taken.
     let direct = decision("choose", &[("draft", "draft"), ("direct", "review")]);
-    let mut skipped = Story::of(&[direct, llm("draft"), review(json!({}))], "choose>draft:draft choose>review:direct draft>review");
+    let mut skipped = Story::of(&[direct, llm("draft"), review(&json!({}))], "choose>draft:draft choose>review:direct draft>review");
     skipped.choose("choose", "direct").open("review");
     assert_eq!(skipped.skipped(), "draft");
     assert_eq!(revise(&mut skipped, "review"), Err(TransitionError::NoDraft("draft".parse().unwrap())));
@@ -112,7 +112,7 @@ fn a_request_needs_an_open_gate_that_has_a_draft() {
 
 #[test]
 fn a_decision_between_may_take_another_way_in_the_next_round() {
-    let nodes = [llm("draft"), decision("size", &[("big", "check"), ("small", "review")]), transform("check"), review(json!({}))];
+    let nodes = [llm("draft"), decision("size", &[("big", "check"), ("small", "review")]), transform("check"), review(&json!({}))];
     let mut story = Story::of(&nodes, "draft>size size>check:big size>review:small check>review");
     story.run_through("draft").choose("size", "small").open("review");
     assert_eq!(story.skipped(), "check");
@@ -125,7 +125,7 @@ fn a_decision_between_may_take_another_way_in_the_next_round() {
 #[test]
 fn another_gate_between_is_asked_again_because_it_approved_an_earlier_draft() {
     let first = gate("peer", json!({"revise": {"node": "draft", "maxRounds": 2}}));
-    let mut story = Story::of(&[llm("draft"), first, review(json!({}))], "draft>peer peer>review");
+    let mut story = Story::of(&[llm("draft"), first, review(&json!({}))], "draft>peer peer>review");
     story.run_through("draft").open("peer").decide("peer", Verdict::Approved).open("review");
     revise(&mut story, "review").unwrap();
     story.run_through("draft");
@@ -150,7 +150,7 @@ fn the_first_round_has_the_ids_and_keys_that_it_always_had_and_every_other_has_i
 
 #[test]
 fn a_retry_begins_in_the_rounds_of_the_run_before_it_unless_something_before_the_draft_changes() {
-    let nodes = [task("load", json!({})), llm("draft"), review(json!({})), task("pay", json!({}))];
+    let nodes = [task("load", json!({})), llm("draft"), review(&json!({})), task("pay", json!({}))];
     let edges = "load>draft draft>review review>pay";
     let mut story = Story::of(&nodes, edges);
     story.run_through("load draft").open("review");
@@ -207,7 +207,7 @@ fn who_may_decide_may_request_changes_and_nobody_else() {
 #[test]
 fn revise_is_read_with_its_default_and_its_bounds() {
     let read = |revise: Value| {
-        let spec = spec_json(&[llm("draft"), review(json!({"revise": revise}))], "draft>review");
+        let spec = spec_json(&[llm("draft"), review(&json!({"revise": revise}))], "draft>review");
         Spec::parse(&spec).map(|spec| {
             let NodeKind::Approval(rules) = &spec.node(spec.position(&"review".parse().unwrap()).unwrap()).kind else { unreachable!() };
             rules.revise.as_ref().unwrap().max_rounds
@@ -232,7 +232,7 @@ fn what_a_request_cannot_go_back_to_is_refused_where_the_flow_names_it() {
     for (node, hint) in
         [("nowhere", "there is no node `nowhere`"), ("lookup", "only the draft of an llm_step"), ("later", "not upstream of `review`")]
     {
-        let nodes = [task("lookup", json!({})), review(json!({"revise": {"node": node}})), llm("later")];
+        let nodes = [task("lookup", json!({})), review(&json!({"revise": {"node": node}})), llm("later")];
         let (refused, _) = said(&spec_json(&nodes, "lookup>review review>later"));
         assert!(refused.len() == 1 && refused[0].starts_with("spec.nodes[1].revise.node: ") && refused[0].contains(hint), "{refused:?}");
     }
@@ -240,7 +240,7 @@ fn what_a_request_cannot_go_back_to_is_refused_where_the_flow_names_it() {
 
 #[test]
 fn what_could_use_the_draft_before_the_gate_is_decided_is_refused_and_an_edge_mends_it() {
-    let nodes = [llm("draft"), task("notify", json!({"method": "POST"})), review(json!({})), task("pay", json!({}))];
+    let nodes = [llm("draft"), task("notify", json!({"method": "POST"})), review(&json!({})), task("pay", json!({}))];
     let (refused, _) = said(&spec_json(&nodes, "draft>notify draft>review review>pay"));
     assert!(refused.len() == 1 && refused[0].starts_with("spec.nodes[2].revise.node: `notify` follows `draft`"), "{refused:?}");
     assert!(refused[0].contains("add an edge from it to `review`"));
@@ -251,21 +251,21 @@ fn what_could_use_the_draft_before_the_gate_is_decided_is_refused_and_an_edge_me
     assert!(refused.is_empty());
     assert!(warned.len() == 1 && warned[0].contains("`notify` sends its POST in every round"), "{warned:?}");
     // So is another approval of the same draft.
-    let nodes = [llm("draft"), gate("legal", json!({})), review(json!({}))];
+    let nodes = [llm("draft"), gate("legal", json!({})), review(&json!({}))];
     assert!(!said(&spec_json(&nodes, "draft>legal draft>review")).0.is_empty());
     assert!(said(&spec_json(&nodes, "draft>legal legal>review")).0.is_empty());
     // Nothing that is done by then has seen the draft, and nothing that is not done then can have begun.
     let nodes =
-        [task("load", json!({})), llm("draft"), task("other", json!({"method": "POST"})), review(json!({})), task("pay", json!({}))];
+        [task("load", json!({})), llm("draft"), task("other", json!({"method": "POST"})), review(&json!({})), task("pay", json!({}))];
     assert_eq!(said(&spec_json(&nodes, "load>draft load>other draft>review review>pay other>pay draft>pay")), (vec![], vec![]));
 }
 
 #[test]
 fn a_way_that_never_runs_together_with_the_gate_is_allowed_and_pointed_out() {
     let failed = json!({"id": "draft", "type": "llm_step", "userPrompt": "x", "onError": "route_to:apologise"});
-    let nodes = [failed, task("apologise", json!({"method": "POST"})), review(json!({}))];
+    let nodes = [failed, task("apologise", json!({"method": "POST"})), review(&json!({}))];
     assert_eq!(said(&spec_json(&nodes, "draft>review")), (vec![], vec![]), "a draft that fails is none that gets past the gate");
-    let nodes = [llm("draft"), decision("size", &[("big", "review"), ("small", "book")]), review(json!({})), task("book", json!({}))];
+    let nodes = [llm("draft"), decision("size", &[("big", "review"), ("small", "book")]), review(&json!({})), task("book", json!({}))];
     let (refused, warned) = said(&spec_json(&nodes, "draft>size size>review:big size>book:small"));
     assert!(refused.is_empty(), "{refused:?}");
     assert!(warned.len() == 1 && warned[0].contains("may lead to `book` instead of `review`"), "{warned:?}");
@@ -279,7 +279,7 @@ fn a_way_that_never_runs_together_with_the_gate_is_allowed_and_pointed_out() {
 
 #[test]
 fn a_stored_flow_that_this_version_would_refuse_never_repeats_an_effect_unasked() {
-    let nodes = [llm("draft"), task("notify", json!({"method": "POST"})), review(json!({}))];
+    let nodes = [llm("draft"), task("notify", json!({"method": "POST"})), review(&json!({}))];
     let spec = Spec::stored(&spec_json(&nodes, "draft>notify draft>review")).unwrap();
     let mut run = common::new_run(&spec);
     run.claim(common::OWNER, 1).unwrap();

@@ -136,8 +136,6 @@ fn bounded(mut message: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot be set up should stop at once")]
-
     use domain::flow::Spec;
     use serde_json::json;
     use testkit::build::{Maker, at, chain};

@@ -131,14 +131,13 @@ impl TokenVerifier {
         now: Time,
     ) -> Result<Accepted, TokenError> {
         let known = self.keys_of(store, provider, now, false).await?;
-        let claims = match signed_claims(&known, provider, token, header, algorithm) {
-            Some(claims) => claims,
+        let claims = if let Some(claims) = signed_claims(&known, provider, token, header, algorithm) {
+            claims
+        } else {
             // The provider may have a new key. Without a `kid` a token does not say that it is signed with one.
-            None => {
-                let renewed = self.keys_of(store, provider, now, true).await?;
-                let found = if Rc::ptr_eq(&renewed, &known) { None } else { signed_claims(&renewed, provider, token, header, algorithm) };
-                found.ok_or(TokenError::Refused("no key of the provider has signed it for us"))?
-            }
+            let renewed = self.keys_of(store, provider, now, true).await?;
+            let found = if Rc::ptr_eq(&renewed, &known) { None } else { signed_claims(&renewed, provider, token, header, algorithm) };
+            found.ok_or(TokenError::Refused("no key of the provider has signed it for us"))?
         };
         check_claims(&claims, provider, now)?;
         let person = Person::of(&claims, provider, now).map_err(|_| TokenError::Refused("it names no actor"))?;
@@ -161,13 +160,12 @@ impl TokenVerifier {
                 .get(&hash)
                 .filter(|known| known.is_younger_than(PROVIDER_SECONDS, now))
                 .map(|known| known.value.clone());
-            let found = match remembered {
-                Some(found) => found,
-                None => {
-                    let found = store.provider_for(issuer, audience).await?.map(Rc::new);
-                    remember(&mut self.providers.borrow_mut(), hash, found.clone(), now);
-                    found
-                }
+            let found = if let Some(found) = remembered {
+                found
+            } else {
+                let found = store.provider_for(issuer, audience).await?.map(Rc::new);
+                remember(&mut self.providers.borrow_mut(), hash, found.clone(), now);
+                found
             };
             // The store finds it by a hash.
             if let Some(provider) = found.filter(|provider| provider.issuer == issuer) {

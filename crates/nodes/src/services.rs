@@ -62,8 +62,8 @@ impl<C: Connections, V: Vault> Services<C, V> {
         let found = found.map_err(|error| read_error(context, slug, &error))?;
         let connection =
             found.ok_or_else(|| permanent(format!("no service connection `{slug}`; register it with POST /api/service-connections")))?;
-        let covered = context.covered.iter().filter(|covered| covered.service == *slug);
-        if let Some(refusal) = covered.filter_map(|covered| covered.refusal(&connection.base_url)).next() {
+        let mut covered = context.covered.iter().filter(|covered| covered.service == *slug);
+        if let Some(refusal) = covered.find_map(|covered| covered.refusal(&connection.base_url)) {
             return Err(permanent(refusal));
         }
         if !connection.active {

@@ -25,7 +25,7 @@ const FIRST_ROWS: usize = 5;
 /// The most rows that are read at once of one range.
 const MOST_ROWS: usize = 200;
 /// How long a process remembers that a list has more rows than are counted.
-const REMEMBERED: Duration = Duration::from_secs(60);
+const REMEMBERED: Duration = Duration::from_mins(1);
 
 /// The lists that this process found to have more rows than are counted, and when.
 #[derive(Debug, Clone, Default)]
@@ -236,7 +236,7 @@ impl Found {
                 if prefix_of(key) != range.prefix {
                     continue;
                 }
-                range.down_to = key.get(range.prefix.len()..).unwrap_or_default().to_owned();
+                range.down_to = key.get(range.prefix.len()..).unwrap_or_default().into();
             }
             let mut row = Readable::default();
             row.add(item, |item| read::<GateItem>(item)?.into_gate())?;

@@ -184,7 +184,7 @@ impl Runs for RunStore {
         let Some(end) = run.finished_at else { return Ok(()) };
         let step = run.step_key(node);
         // A write that is refused costs as much as one that is done, and a read a fraction of that: gates may be closed twice.
-        let request = self.table.get_request(&keys::run(&run.id), &keys::gate(&step)).consistent_read(true);
+        let request = self.table.get_request(keys::run(&run.id), keys::gate(&step)).consistent_read(true);
         let found = request.projection_expression("id, closedAt").send().await.map_err(error::port)?.item;
         let Some(open) = found.filter(|gate| !gate.contains_key("closedAt")) else { return Ok(()) };
         let id = open.get("id").and_then(|id| id.as_s().ok()?.parse::<ApprovalId>().ok());

@@ -148,7 +148,7 @@ impl Memory {
     pub fn restore(&self, copy: &Self) {
         let (mut state, copy) = (self.state(), copy.state());
         let (changes, objects) = (state.changes.take(), std::mem::take(&mut state.objects));
-        *state = State { changes, objects, ..copy.clone() };
+        *state = State { objects, changes, ..copy.clone() };
     }
 
     /// Writes all that can change about runs. Two stores that write the same text have the same content.

@@ -31,10 +31,7 @@ pub async fn handle(
 ) -> Result<ApiResponse, ApiError> {
     let (now, base) = (clock.now(), request.base_url());
     let begun = Begun::from_cookie(request.cookie(LOGIN_COOKIE), request.query("state"), now).map_err(refused)?;
-    let code = match (request.query("error"), request.query("code")) {
-        (None, Some(code)) => code,
-        _ => return Err(refused(FlowError::Denied)),
-    };
+    let (None, Some(code)) = (request.query("error"), request.query("code")) else { return Err(refused(FlowError::Denied)) };
     let provider = store.identity_provider(&begun.org()).await?.ok_or_else(|| refused(FlowError::NotBegun))?;
     let secret = match &provider.client_secret {
         Some(sealed) => Some(vault.open(&IdentityProvider::place_of(provider.org), sealed).await?),

@@ -7,5 +7,5 @@ use store::Table;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), api::Error> {
     let table = Table::from_env(&runtime::aws().await)?;
-    api::serve(ENDPOINT, table, SystemClock, handle).await
+    api::serve(ENDPOINT, table, SystemClock, async |request| handle(&request)).await
 }

@@ -42,12 +42,11 @@ pub async fn handle(
         DiscoveryError::Port(error) => error.into(),
     })?;
     let before = store.identity_provider(&caller.org).await?;
-    let secret = match &new.client_secret {
-        Some(secret) => Some(vault.seal(&IdentityProvider::place_of(caller.org), secret).await?),
-        None => {
-            let same = before.as_ref().filter(|before| (&before.issuer, &before.client_id) == (&new.issuer, &new.client_id));
-            same.and_then(|before| before.client_secret.clone())
-        }
+    let secret = if let Some(secret) = &new.client_secret {
+        Some(vault.seal(&IdentityProvider::place_of(caller.org), secret).await?)
+    } else {
+        let same = before.as_ref().filter(|before| (&before.issuer, &before.client_id) == (&new.issuer, &new.client_id));
+        same.and_then(|before| before.client_secret.clone())
     };
     let provider = new.with(caller.org, secret, discovered, caller.environment, (clock.now(), caller.actor.recorded()));
     match store.put_identity_provider(&provider, before.as_ref()).await {

@@ -426,7 +426,7 @@ impl ModelledRun {
                 prop_assert_eq!((is.segment, is.pending, &is.owner), (was.segment + 1, Some(PendingEffect::StartExecution), &None));
             }
             Event::Decide(..) | Event::Revise(_) if was.owner.is_none() => {
-                prop_assert_eq!(is.pending, Some(PendingEffect::SendTaskSuccess))
+                prop_assert_eq!(is.pending, Some(PendingEffect::SendTaskSuccess));
             }
             _ if self.ended.is_some() => {
                 let is_cut_off = |ix: &NodeIx| self.run.progress.get(*ix).status == NodeStatus::Cancelled;

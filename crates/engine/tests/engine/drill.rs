@@ -35,13 +35,13 @@ fn reviewed_twice() -> Value {
 fn go_on(deployment: &Deployment, runs: &[RunId], rounds: usize) {
     for round in 0..rounds {
         for execution in deployment.executions.all() {
-            if deployment.entropy.random() % 3 > 0 {
+            if !deployment.entropy.random().is_multiple_of(3) {
                 deployment.step(&execution);
             }
         }
         for run in runs {
             let node = ["left", "right", "last"][(deployment.entropy.random() % 3) as usize];
-            if deployment.entropy.random() % 4 == 0 {
+            if deployment.entropy.random().is_multiple_of(4) {
                 let ballot = if round % 2 == 0 { approve() } else { approve_as(json!({"round": round})) };
                 let target = DecisionTarget::at(node.parse().unwrap());
                 _ = deployment.call(deployment.engine.decide(&deployment.org, run, &target, &actor("usr_ada"), ballot));

@@ -29,6 +29,8 @@ struct Sends {
 
 /// A node in one of its rounds.
 type Round = (String, u32);
+/// The escalations of a gate, and its reminders.
+type Alarms = (Vec<(Assignee, Time)>, Vec<Time>);
 
 /// The round that a request was sent in: the last part of its key, if it is not the first round.
 pub fn round_of(sent: &Sent) -> u32 {
@@ -57,7 +59,7 @@ pub struct Observer {
     shown: BTreeMap<Round, Option<String>>,
     outcomes: BTreeMap<Round, Arc<Outcome>>,
     /// The escalations and the reminders of each gate so far.
-    alarms: BTreeMap<Round, (Vec<(Assignee, Time)>, Vec<Time>)>,
+    alarms: BTreeMap<Round, Alarms>,
     records: BTreeMap<Round, Arc<StepRecord>>,
     /// The gates that were seen when they opened.
     opened: BTreeSet<Round>,

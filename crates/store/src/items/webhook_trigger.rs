@@ -39,7 +39,7 @@ pub(crate) enum TokenItem {
         expires_at: u64,
     },
     /// A trigger.
-    Trigger(TriggerItem),
+    Trigger(Box<TriggerItem>),
 }
 
 impl TokenItem {

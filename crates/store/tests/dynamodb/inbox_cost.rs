@@ -64,13 +64,6 @@ async fn page(store: &Opened, table: &Table, org: &OrgId, window: &Window) -> (P
     let page = table.open_gates(org, Some(&mine()), &|_| true, window).await.unwrap();
     let reads = store.metered.take_reads();
     assert!(!reads.is_empty(), "the engine under the store reports no capacity");
-    println!(
-        "{} rows, total {}: {} units in {} queries",
-        page.rows.len(),
-        page.total,
-        reads.iter().map(|read| read.units).sum::<f64>(),
-        reads.len()
-    );
     (page, reads.iter().map(|cost| cost.units).sum())
 }
 

@@ -218,16 +218,16 @@ impl Later {
         for flow in [None, Some(self.decision.flow)] {
             for actor in [None, self.decision.actor.clone()] {
                 let filter = DecisionFilter { flow, actor, ..DecisionFilter::default() };
-                assert_eq!(table.decisions(&org(), &filter, &window()).await.unwrap().rows, [self.decision.clone()]);
+                assert_eq!(table.decisions(&org(), &filter, &window()).await.unwrap().rows, std::slice::from_ref(&self.decision));
             }
         }
         assert_eq!(table.identity_provider(&org()).await.unwrap().as_ref(), Some(&self.provider));
         assert_eq!(table.provider_for(&self.provider.issuer, "https://runs.example.org").await.unwrap().as_ref(), Some(&self.provider));
-        assert_eq!(table.sessions(&org()).await.unwrap(), [self.session.clone()]);
+        assert_eq!(table.sessions(&org()).await.unwrap(), std::slice::from_ref(&self.session));
         let admitted = table.admit_session(SESSION_SECRET, bucket(), LIMITS, at(5)).await.unwrap();
         let SessionAdmission::Admitted(session, _) = admitted else { panic!("{admitted:?}") };
         assert_eq!((&session.actor, &session.grants), (&self.session.actor, &self.session.grants));
-        assert_eq!(table.api_keys(&org(), &window()).await.unwrap().rows, [self.key.clone()]);
+        assert_eq!(table.api_keys(&org(), &window()).await.unwrap().rows, std::slice::from_ref(&self.key));
         assert_eq!(table.webhook(&self.trigger.0).await.unwrap().as_ref(), Some(&self.trigger.1));
     }
 }
