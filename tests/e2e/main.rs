@@ -39,6 +39,7 @@ mod logins;
 mod nodes;
 mod organisations;
 mod outcomes;
+mod qe_login;
 mod rate_limits;
 mod reassigning;
 mod requests;

@@ -7,21 +7,21 @@ mod runs;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use access::{ConnectionsCommand, KeysCommand, ProfilesCommand, PutConnection, WebhooksCommand};
+pub use access::{ConnectionsCommand, KeysCommand, LoginArgs, ProfilesCommand, PutConnection, WebhooksCommand};
 pub use flows::FlowsCommand;
 pub use runs::{ApprovalsArgs, DecisionsArgs, GateArgs, ReassignArgs, RetryArgs, RunsCommand, Status, Trigger, Verdict, WatchArgs};
 
 const EXIT_CODES: &str = "\
 The address and the key come from a profile, or from the environment: QE_BASE_URL and QE_API_KEY. `--profile` and QE_PROFILE name a
-profile; without them the environment is used, and without that the current profile. A key on a command line would show in the list
-of processes, so there is no flag for it.
+profile; without them the environment is used, and without that the current profile. A profile has a key, or a login that `qe login`
+has stored. A key on a command line would show in the list of processes, so there is no flag for it.
 
 Exit codes:
   0  done; of `watch`: the run succeeded
   1  the run failed, or this program did; of a dry run: the API would refuse
   2  the command line is not valid
   3  the API refused: a validation failure, a conflict, an unknown name
-  4  the key is missing, unknown, or lacks the scope
+  4  the key or the login is missing, unknown, over, or lacks the scope
   5  the API could not be reached, was busy, or failed; another try may succeed
   6  of `watch`: the run was cancelled
   7  of `watch`: the run waits for a person (with --until-approval), or has not ended in time";
@@ -33,7 +33,7 @@ pub struct Cli {
     /// Print the API's JSON instead of tables.
     #[arg(long, global = true)]
     pub json: bool,
-    /// The profile with the address and the key.
+    /// The profile with the address, and the key or the login.
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
     /// The command.
@@ -67,9 +67,13 @@ pub enum Command {
     /// Outbound webhooks and their deliveries.
     #[command(subcommand)]
     Webhooks(WebhooksCommand),
-    /// Show which address and key are used, and what the key may do.
+    /// Sign in at the identity provider of the organisation, in the browser.
+    Login(LoginArgs),
+    /// Sign out: the tokens of the profile are forgotten.
+    Logout,
+    /// Show which address and credential are used, and what the caller may do.
     Whoami,
-    /// Stored addresses and keys.
+    /// Stored addresses, keys and logins.
     #[command(subcommand)]
     Profiles(ProfilesCommand),
     /// Print a completion script for a shell.

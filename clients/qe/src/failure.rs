@@ -19,8 +19,10 @@ pub const FAILED: u8 = 1;
 /// The command line is not valid.
 pub const USAGE: u8 = 2;
 const REFUSED: u8 = 3;
-const NOT_ALLOWED: u8 = 4;
-const UNAVAILABLE: u8 = 5;
+/// The key or the login is not accepted.
+pub const NOT_ALLOWED: u8 = 4;
+/// Another try may succeed.
+pub const UNAVAILABLE: u8 = 5;
 /// The run was cancelled.
 pub const CANCELLED: u8 = 6;
 /// The run is not done.
@@ -41,6 +43,16 @@ impl Failure {
     #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
     pub fn unreachable(error: reqwest::Error) -> Self {
         Self { code: UNAVAILABLE, message: format!("the API could not be reached: {}", causes(&error)) }
+    }
+
+    /// Returns the failure of a login that is missing, refused, or over.
+    pub fn not_allowed(message: impl Into<String>) -> Self {
+        Self { code: NOT_ALLOWED, message: message.into() }
+    }
+
+    /// Returns the failure of a request that got no usable response, although another try may.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self { code: UNAVAILABLE, message: message.into() }
     }
 
     /// Returns the failure of a request that the API refused, with its reasons.
@@ -121,7 +133,7 @@ fn explain(status: u16, error: &types::AnyError) -> String {
 }
 
 /// Returns an error and its causes. Mostly the innermost one says what to do.
-fn causes(error: &dyn std::error::Error) -> String {
+pub fn causes(error: &dyn std::error::Error) -> String {
     let chain = std::iter::successors(Some(error), |error| error.source());
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -12,12 +12,14 @@ mod gate;
 mod input;
 mod keys;
 mod list;
+mod login;
 mod out;
 mod profile;
 mod prompt;
 mod reassign;
 mod request_changes;
 mod runs;
+mod secret;
 mod session;
 mod show;
 mod text;
@@ -46,22 +48,25 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<(), Failure> {
     let json = cli.json;
-    let session = || Session::open(cli.profile.as_deref());
+    let profile = cli.profile.as_deref();
+    let session = async || Session::open(profile).await;
     match cli.command {
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "qe", &mut std::io::stdout());
             Ok(())
         }
+        Command::Login(args) => login::run(profile, args).await,
+        Command::Logout => login::logout(profile),
         Command::Profiles(command) => profile::run(command, json),
-        Command::Flows(command) => flows::run(&session()?, command, json).await,
-        Command::Runs(command) => runs::run(&session()?, command, json).await,
-        Command::Approvals(args) => runs::approvals(&session()?, args, json).await,
-        Command::Reassign(args) => reassign::run(&session()?, args, json).await,
-        Command::Decisions(args) => decisions::list(&session()?, args, json).await,
-        Command::Retry(args) => runs::retry(&session()?, args, json).await,
-        Command::Keys(command) => keys::run(&session()?, command, json).await,
-        Command::Connections(command) => connections::run(&session()?, command, json).await,
-        Command::Webhooks(command) => webhooks::run(&session()?, command, json).await,
-        Command::Whoami => whoami::run(&session()?, json).await,
+        Command::Flows(command) => flows::run(&session().await?, command, json).await,
+        Command::Runs(command) => runs::run(&session().await?, command, json).await,
+        Command::Approvals(args) => runs::approvals(&session().await?, args, json).await,
+        Command::Reassign(args) => reassign::run(&session().await?, args, json).await,
+        Command::Decisions(args) => decisions::list(&session().await?, args, json).await,
+        Command::Retry(args) => runs::retry(&session().await?, args, json).await,
+        Command::Keys(command) => keys::run(&session().await?, command, json).await,
+        Command::Connections(command) => connections::run(&session().await?, command, json).await,
+        Command::Webhooks(command) => webhooks::run(&session().await?, command, json).await,
+        Command::Whoami => whoami::run(&session().await?, json).await,
     }
 }

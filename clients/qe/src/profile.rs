@@ -1,7 +1,7 @@
-//! Stored addresses and keys.
+//! Stored addresses, keys and logins.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -9,21 +9,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::ProfilesCommand;
 use crate::failure::Failure;
+use crate::login::Login;
+use crate::secret::Secret;
 use crate::{out, prompt};
 
-/// An address of the API and a key.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An address of the API, and either a key or a login.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
     /// The address.
     pub base_url: String,
     /// The key, `qe_sk_…`.
-    pub api_key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<Secret>,
+    /// The login, which goes before a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
 }
 
-impl fmt::Debug for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Profile").field("base_url", &self.base_url).finish_non_exhaustive()
+impl Profile {
+    /// Returns what the profile is used with, in words.
+    fn credential(&self) -> &'static str {
+        match &self.login {
+            Some(Login { tokens: Some(_), .. }) => "login",
+            Some(_) => "signed out",
+            None => "key",
+        }
     }
 }
 
@@ -50,18 +61,31 @@ impl Profiles {
         serde_json::from_str(&text).map_err(|problem| Failure::usage(format!("{} is not a file of profiles: {problem}", path.display())))
     }
 
+    /// Waits until no other process changes the file. Whoever reads it to write it again holds the lock in between.
+    pub fn lock(path: &Path) -> Result<File, Failure> {
+        create_folder(path)?;
+        let file = for_its_owner().create(true).truncate(false).open(path.with_extension("json.lock"))?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    /// Changes the file. It stays as it is if the change fails.
+    pub fn change<T>(path: &Path, change: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
+        let _lock = Self::lock(path)?;
+        let mut all = Self::load(path)?;
+        let result = change(&mut all)?;
+        all.save(path)?;
+        Ok(result)
+    }
+
     /// Writes the file so that only its owner can read it.
-    fn save(&self, path: &Path) -> Result<(), Failure> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
+    pub fn save(&self, path: &Path) -> Result<(), Failure> {
+        create_folder(path)?;
         let text = serde_json::to_string_pretty(self).map_err(|error| Failure::here(error.to_string()))?;
         let new = path.with_extension("json.new");
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&new)?;
+        // One that an interrupted command has left may be readable by others.
+        _ = std::fs::remove_file(&new);
+        let mut file = for_its_owner().create_new(true).open(&new)?;
         file.write_all(text.as_bytes())?;
         Ok(std::fs::rename(&new, path)?)
     }
@@ -75,6 +99,24 @@ impl Profiles {
     }
 }
 
+fn create_folder(path: &Path) -> Result<(), Failure> {
+    path.parent().map_or(Ok(()), |folder| Ok(std::fs::create_dir_all(folder)?))
+}
+
+/// Returns the options to write a file that nobody else can read.
+fn for_its_owner() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Returns a variable of the environment, unless it is empty.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
 /// Returns the path of the file of profiles: `QE_CONFIG`, or `qe/profiles.json` in the user's configuration folder.
 pub fn path() -> Result<PathBuf, Failure> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -86,38 +128,44 @@ pub fn path() -> Result<PathBuf, Failure> {
 /// Runs a command.
 pub fn run(command: ProfilesCommand, json: bool) -> Result<(), Failure> {
     let path = path()?;
-    let mut all = Profiles::load(&path)?;
     match command {
-        ProfilesCommand::List => return list(&all, json),
+        ProfilesCommand::List => return list(&Profiles::load(&path)?, json),
         ProfilesCommand::Set { name, base_url } => {
-            let api_key = prompt::secret("The key, qe_sk_…")?;
-            all.profiles.insert(name.clone(), Profile { base_url, api_key });
-            all.current.get_or_insert(name);
+            let api_key = Some(prompt::secret("The key, qe_sk_…")?.into());
+            Profiles::change(&path, |all| {
+                all.profiles.insert(name.clone(), Profile { base_url, api_key, login: None });
+                all.current.get_or_insert(name);
+                Ok(())
+            })?;
         }
-        ProfilesCommand::Use { name } => {
+        ProfilesCommand::Use { name } => Profiles::change(&path, |all| {
             all.named(&name)?;
             all.current = Some(name);
-        }
-        ProfilesCommand::Remove { name } => {
+            Ok(())
+        })?,
+        ProfilesCommand::Remove { name } => Profiles::change(&path, |all| {
             all.named(&name)?;
             all.profiles.remove(&name);
-            all.current = all.current.filter(|current| *current != name);
-        }
+            all.current = all.current.take().filter(|current| *current != name);
+            Ok(())
+        })?,
     }
-    all.save(&path)?;
     out::remark(format!("saved {}", path.display()))
 }
 
 fn list(all: &Profiles, json: bool) -> Result<(), Failure> {
     if json {
-        let row = |(name, profile): (&String, &Profile)| serde_json::json!({"name": name, "baseUrl": profile.base_url, "current": all.current.as_ref() == Some(name)});
+        let row = |(name, profile): (&String, &Profile)| {
+            let current = all.current.as_ref() == Some(name);
+            serde_json::json!({"name": name, "baseUrl": profile.base_url, "credential": profile.credential(), "current": current})
+        };
         return out::json(&all.profiles.iter().map(row).collect::<Vec<_>>());
     }
     let row = |(name, profile): (&String, &Profile)| {
         let mark = if all.current.as_ref() == Some(name) { "*" } else { "" };
-        vec![mark.to_owned(), name.clone(), profile.base_url.clone()]
+        vec![mark.to_owned(), name.clone(), profile.base_url.clone(), profile.credential().to_owned()]
     };
-    out::table(&["", "profile", "address"], all.profiles.iter().map(row))
+    out::table(&["", "profile", "address", "credential"], all.profiles.iter().map(row))
 }
 
 /// Fails if other users of the machine can read the file: it contains keys.
@@ -149,11 +197,47 @@ mod tests {
     fn profiles_are_stored_for_their_owner_only() {
         let path = file("stored");
         assert_eq!(Profiles::load(&path).unwrap(), Profiles::default());
-        let profile = Profile { base_url: "https://api.example.com".to_owned(), api_key: "qe_sk_sandbox_x".to_owned() };
+        let profile = Profile { base_url: "https://api.example.com".to_owned(), api_key: Some("qe_sk_sandbox_x".into()), login: None };
         let all = Profiles { current: Some("live".to_owned()), profiles: [("live".to_owned(), profile.clone())].into() };
         all.save(&path).unwrap();
         assert_eq!(Profiles::load(&path).unwrap(), all);
         assert_eq!((all.named("live").unwrap(), all.named("other").unwrap_err().code), (profile, crate::failure::USAGE));
+        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_is_read_and_written_unchanged() {
+        let path = file("earlier");
+        let old = r#"{"current": "live", "profiles": {"live": {"baseUrl": "https://api.example.com", "apiKey": "qe_sk_live_x"}}}"#;
+        Profiles::default().save(&path).unwrap();
+        std::fs::write(&path, old).unwrap();
+        let all = Profiles::load(&path).unwrap();
+        let live = all.named("live").unwrap();
+        assert_eq!(
+            (live.base_url.as_str(), live.api_key.clone(), live.login.clone()),
+            ("https://api.example.com", Some("qe_sk_live_x".into()), None)
+        );
+        assert_eq!(live.credential(), "key");
+        all.save(&path).unwrap();
+        let written: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(old).unwrap());
+        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_was_left_is_not_written_into() {
+        use std::os::unix::fs::PermissionsExt;
+        let path = file("left");
+        Profiles::default().save(&path).unwrap();
+        std::fs::write(path.with_extension("json.new"), "half").unwrap();
+        std::fs::set_permissions(path.with_extension("json.new"), std::fs::Permissions::from_mode(0o644)).unwrap();
+        let lock = Profiles::lock(&path).unwrap();
+        Profiles::default().save(&path).unwrap();
+        for file in [path.clone(), path.with_extension("json.lock")] {
+            assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        drop(lock);
         std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
     }
 
@@ -170,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_key_is_not_in_the_debug_text() {
-        let profile = Profile { base_url: "https://a".to_owned(), api_key: "qe_sk_live_secret".to_owned() };
+        let profile = Profile { base_url: "https://a".to_owned(), api_key: Some("qe_sk_live_secret".into()), login: None };
         assert!(!format!("{profile:?}").contains("secret"));
     }
 }

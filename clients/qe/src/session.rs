@@ -8,7 +8,9 @@ use runs_client::{Client, types};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::profile::{self, Profile, Profiles};
+use crate::login;
+use crate::profile::{self, Profiles, variable};
+use crate::secret::Secret;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// API Gateway ends a request after 29 seconds.
@@ -16,37 +18,36 @@ const TIMEOUT: Duration = Duration::from_secs(35);
 /// The maximum number of rows of a page of the API.
 const PAGE: u64 = 100;
 
-/// An address of the API and a key.
+/// An address of the API, and a key or a login.
 #[derive(Debug)]
 pub struct Session {
     /// The generated client.
     pub api: Client,
     /// The address, without a slash at its end.
     pub base_url: String,
-    /// Where the address and the key come from, in words.
+    /// Where the address and the credential come from, in words.
     pub source: String,
+    /// Whether the credential is a login.
+    pub is_login: bool,
     http: reqwest::Client,
 }
 
 impl Session {
     /// Opens a session with the profile of that name, or that of `QE_PROFILE`; or else with `QE_BASE_URL` and `QE_API_KEY`; or else with
     /// the current profile.
-    pub fn open(profile: Option<&str>) -> Result<Self, Failure> {
-        let (Profile { base_url, api_key }, source) = credentials(profile)?;
-        let mut key = HeaderValue::try_from(format!("Bearer {api_key}"))
+    ///
+    /// The token of a login is renewed if it is about to expire. A command that takes longer than a token is valid ends with a 401.
+    pub async fn open(profile: Option<&str>) -> Result<Self, Failure> {
+        let Credential { base_url, bearer, is_login, source } = credential(profile).await?;
+        let mut key = HeaderValue::try_from(format!("Bearer {}", bearer.expose()))
             .map_err(|_| Failure::usage("the key has a character that is not valid in a header; was it copied with a line break?"))?;
         key.set_sensitive(true);
-        // Fails if a provider is installed already, which serves as well.
-        _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("qe/", env!("CARGO_PKG_VERSION")))
+        let http = http()
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, key)]))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
             .build()
             .map_err(|error| Failure::here(format!("no HTTP client: {error}")))?;
         let base_url = base_url.trim_end_matches('/').to_owned();
-        Ok(Self { api: Client::new_with_client(&base_url, http.clone()), http, base_url, source })
+        Ok(Self { api: Client::new_with_client(&base_url, http.clone()), http, base_url, source, is_login })
     }
 
     /// Sends JSON unchanged and returns the `data` of the response unchanged, or nothing for a 404. It is for values that must not lose
@@ -101,6 +102,14 @@ impl Session {
     }
 }
 
+/// Returns the settings of every HTTP client of this program.
+pub fn http() -> reqwest::ClientBuilder {
+    // Fails if a provider is installed already, which serves as well.
+    _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder().user_agent(concat!("qe/", env!("CARGO_PKG_VERSION")));
+    builder.connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT)
+}
+
 /// Returns a text as a segment of a path. Fails if it has a character that no id and no slug has: it would name another path.
 pub fn segment(text: &str) -> Result<&str, Failure> {
     let valid = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | ':');
@@ -121,30 +130,45 @@ async fn read<T: serde::de::DeserializeOwned>(response: Response) -> Result<T, F
     response.json().await.map_err(|_| Failure::unknown_response(status))
 }
 
-/// Returns the address and the key, and where they come from.
-fn credentials(profile: Option<&str>) -> Result<(Profile, String), Failure> {
+/// What a session is opened with.
+#[derive(Debug)]
+struct Credential {
+    base_url: String,
+    bearer: Secret,
+    is_login: bool,
+    source: String,
+}
+
+/// Returns the credential of the profile or the environment.
+async fn credential(profile: Option<&str>) -> Result<Credential, Failure> {
     let named = profile.map(str::to_owned).or_else(|| variable("QE_PROFILE"));
     if let Some(name) = named {
-        return Ok((Profiles::load(&profile::path()?)?.named(&name)?, format!("profile {name}")));
+        return of_profile(&Profiles::load(&profile::path()?)?, &name).await;
     }
     let (base_url, api_key) = (variable("QE_BASE_URL"), variable("QE_API_KEY"));
     if base_url.is_none() && api_key.is_none() {
         let all = profile::path().and_then(|path| Profiles::load(&path))?;
         if let Some(name) = &all.current {
-            return Ok((all.named(name)?, format!("profile {name}")));
+            return of_profile(&all, name).await;
         }
     }
     let missing = |name: &str, what: &str| {
-        let hint = "`make up` writes that of the local stack to .dev/env, and `qe profiles set` stores one";
+        let hint = "`make up` writes that of the local stack to .dev/env, `qe profiles set` stores one, and `qe login` signs in";
         Failure::usage(format!("{name} is not set: {what}. {hint}"))
     };
     let base_url = base_url.ok_or_else(|| missing("QE_BASE_URL", "the address of the API, such as http://127.0.0.1:4566/…"))?;
     let api_key = api_key.ok_or_else(|| missing("QE_API_KEY", "an API key, qe_sk_…"))?;
-    Ok((Profile { base_url, api_key }, "the environment".to_owned()))
+    Ok(Credential { base_url, bearer: api_key.into(), is_login: false, source: "the environment".to_owned() })
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+async fn of_profile(all: &Profiles, name: &str) -> Result<Credential, Failure> {
+    let profile = all.named(name)?;
+    let bearer = match (&profile.login, profile.api_key) {
+        (Some(login), _) => login::id_token(&profile::path()?, name, login).await?,
+        (None, Some(key)) => key,
+        (None, None) => return Err(Failure::usage(format!("the profile `{name}` has neither a key nor a login"))),
+    };
+    Ok(Credential { base_url: profile.base_url, bearer, is_login: profile.login.is_some(), source: format!("profile {name}") })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The commands for keys, connections, webhooks and profiles.
+//! The commands for keys, connections, webhooks, logins and profiles.
 
 use clap::{Args, Subcommand};
 
@@ -132,6 +132,28 @@ pub enum WebhooksCommand {
         /// The id of the delivery.
         delivery: String,
     },
+}
+
+/// A login. The first one of a profile names the address, the issuer and the client, which the profile keeps for later ones.
+///
+/// If the provider asks for a client secret, it comes from the variable `QE_CLIENT_SECRET` or from a question, and is stored in the profile.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// The address of the API; for a new profile also from `QE_BASE_URL`.
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<String>,
+    /// The issuer of the organisation's identity provider, exactly as it is registered.
+    #[arg(long, value_name = "URL")]
+    pub issuer: Option<String>,
+    /// The id under which the provider knows this client.
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// Only print the address to sign in at. The browser must run on this machine in any case.
+    #[arg(long)]
+    pub no_browser: bool,
+    /// Ask for the client secret, or read it from standard input.
+    #[arg(long)]
+    pub ask_client_secret: bool,
 }
 
 /// The commands for profiles.
