@@ -130,7 +130,7 @@ fn the_hash_covers_label_action_data_rules_and_destinations() {
     ] {
         let mut fields = json!({"onReject": "route_to:tell", "onTimeout": "route_to:tell"});
         fields.as_object_mut().unwrap().extend(gate_fields.as_object().unwrap().clone());
-        let other = flow(fields, pay_fields);
+        let other = flow(fields, &pay_fields);
         assert_ne!(sha256(&gate, &other), hash, "{change}");
         assert_eq!(changes(&gate, &other, &gate, &spec), [change]);
     }

@@ -56,8 +56,8 @@ fn an_emitted_event_has_the_id_that_its_step_has_recorded() {
     let (id, (name, body)) = stack.queued().pop_first().unwrap();
     assert_eq!((json!(id), name.as_str()), (recorded.value().unwrap().as_ref().clone(), "order.paid"));
     assert_eq!(
-        (&body["id"], &body["event"], &body["data"]),
-        (&json!(id), &json!("order.paid"), &json!({"order": "A-1", "traceId": stack.deployment.run(run).trace_id}))
+        (&body["id"], &body["event"], &body["data"], &body["traceId"]),
+        (&json!(id), &json!("order.paid"), &json!({"order": "A-1"}), &json!(stack.deployment.run(run).trace_id))
     );
     assert_eq!(names(&stack).len(), 1, "nothing else was wanted");
 }
