@@ -5,7 +5,7 @@ object on a line, with the first example of its keys; `tests/contract/test_polic
 
     {"by": "runs-local-approve-run", "action": "dynamodb:UpdateItem", "resource": "table", "conditions": {"dynamodb:LeadingKeys": ["KEY#…"], …}}
 
-Resources are `table`, `table/index/<name>`, `bucket`, `bucket/<key>`, `key`, `queue/<name>`, and the ends of ARNs of Step Functions.
+Resources are `table`, `table/index/<name>`, `bucket`, `bucket/<key>`, `key`, `queue/<name>`, `identity/<address>`, and the ends of ARNs of Step Functions.
 """
 
 import functools
@@ -57,7 +57,7 @@ class Accesses:
                     self._file.flush()
 
 
-def attach(file: str | Path, *, dynamodb: Any, kms: Any, s3: Any, sqs: Any, stepfunctions: Any, lambda_svc: Any) -> Accesses:
+def attach(file: str | Path, *, dynamodb: Any, kms: Any, s3: Any, ses_v2: Any, sqs: Any, stepfunctions: Any, lambda_svc: Any) -> Accesses:
     """Records from now on what functions ask of these modules of MiniStack."""
     accesses = Accesses(file)
     _watch(accesses, dynamodb, lambda _method, _path, headers, body, _query: of_dynamodb(_operation(headers), _json(body)))
@@ -65,6 +65,7 @@ def attach(file: str | Path, *, dynamodb: Any, kms: Any, s3: Any, sqs: Any, step
     _watch(accesses, sqs, lambda _method, _path, headers, body, _query: of_sqs(_operation(headers), _json(body)))
     _watch(accesses, stepfunctions, lambda _method, _path, headers, body, _query: of_states(_operation(headers), _json(body)))
     _watch(accesses, s3, of_s3)
+    _watch(accesses, ses_v2, lambda method, path, _headers, body, _query: of_ses(method, path, body))
     tell_functions_their_names(lambda_svc)
     return accesses
 
@@ -146,6 +147,13 @@ def of_sqs(operation: str, request: dict[str, Any]) -> list[Access]:
     # Sending a batch is authorised as sending (Amazon SQS developer guide, "Amazon SQS API permissions").
     action = operation.removesuffix("Batch")
     return [_access(f"sqs:{action}", f"queue/{request.get('QueueUrl', '').rpartition('/')[2]}", {})]
+
+
+def of_ses(method: str, path: str, body: bytes) -> list[Access]:
+    """Returns the access of a request to send a mail; SES authorises it for the identity that the mail comes from."""
+    if method != "POST" or not path.endswith("/outbound-emails"):
+        return []
+    return [_access("ses:SendEmail", f"identity/{_json(body)['FromEmailAddress']}", {})]
 
 
 def of_states(operation: str, request: dict[str, Any]) -> list[Access]:

@@ -5,7 +5,7 @@ import sys
 
 from ministack.app import main as serve
 from ministack.core import lambda_runtime
-from ministack.services import dynamodb, kms, lambda_svc, s3, sqs, stepfunctions
+from ministack.services import dynamodb, kms, lambda_svc, s3, ses_v2, sqs, stepfunctions
 
 import accesses
 import ledger
@@ -36,5 +36,5 @@ def attach_recorders() -> None:
         measured = {"dynamodb": dynamodb, "s3": s3, "stepfunctions": stepfunctions}
         ledger.attach(file, **measured, lambda_svc=lambda_svc, lambda_runtime=lambda_runtime)
     if file := os.environ.get("STACK_ACCESSES"):
-        watched = {"dynamodb": dynamodb, "kms": kms, "s3": s3, "sqs": sqs, "stepfunctions": stepfunctions}
+        watched = {"dynamodb": dynamodb, "kms": kms, "s3": s3, "ses_v2": ses_v2, "sqs": sqs, "stepfunctions": stepfunctions}
         accesses.attach(file, **watched, lambda_svc=lambda_svc)

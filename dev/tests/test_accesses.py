@@ -95,11 +95,18 @@ def test_an_encryption_names_its_context_and_a_message_names_its_queue() -> None
     assert (sent["action"], sent["resource"]) == ("sqs:SendMessage", "queue/runs-local-Deliveries-1")
 
 
+def test_a_mail_names_the_address_that_it_comes_from() -> None:
+    body = json.dumps({"FromEmailAddress": "runs@example.org", "Destination": {"ToAddresses": ["ada@example.org"]}}).encode()
+    (sent,) = accesses.of_ses("POST", "/v2/email/outbound-emails", body)
+    assert (sent["action"], sent["resource"]) == ("ses:SendEmail", "identity/runs@example.org")
+    assert accesses.of_ses("POST", "/v2/email/identities", b"{}") == []
+
+
 def test_each_kind_of_access_is_recorded_once_for_each_caller(tmp_path: Path) -> None:
     async def handle(*_: object) -> tuple[int, dict[str, str], bytes]:
         return 200, {}, b"{}"
 
-    modules = {name: SimpleNamespace(handle_request=handle) for name in ("dynamodb", "kms", "s3", "sqs", "stepfunctions")}
+    modules = {name: SimpleNamespace(handle_request=handle) for name in ("dynamodb", "kms", "s3", "ses_v2", "sqs", "stepfunctions")}
     file = tmp_path / "accesses.jsonl"
     accesses.attach(file, **modules, lambda_svc=SimpleNamespace(_provided_worker_env=lambda *_: {}))
     for name, run in [("f", "01M888RN49YESS4D7F8HBW5P7X"), ("f", "01M888RN49YESS4D7F8HBW5P7Y"), ("g", "01M888RN49YESS4D7F8HBW5P7X")]:

@@ -37,6 +37,7 @@ mod lists;
 mod llm;
 mod logins;
 mod nodes;
+mod notices;
 mod organisations;
 mod outcomes;
 mod qe_login;

@@ -69,6 +69,11 @@ pub fn optional_setting<T: FromStr + Default>(name: &'static str) -> Result<T, B
     }
 }
 
+/// Returns the address that mails come from, which `MAIL_FROM` has. `None` if the deployment sends no mail.
+pub fn mail_from() -> Option<String> {
+    setting("MAIL_FROM").ok()
+}
+
 /// The clock of the machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;

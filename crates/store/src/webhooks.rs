@@ -16,7 +16,7 @@ const MAX_DUE: usize = 10_000;
 impl WebhookEndpoints for Table {
     async fn endpoints(&self, org: &OrgId) -> Result<Endpoints, PortError> {
         let found = self.get::<EndpointsItem>(&keys::webhooks(org), keys::WEBHOOKS).await?;
-        Ok(found.map_or_else(|| Endpoints::none(*org), EndpointsItem::into_endpoints))
+        found.map_or_else(|| Ok(Endpoints::none(*org)), EndpointsItem::into_endpoints)
     }
 
     async fn put_endpoints(&self, endpoints: Endpoints) -> Result<Endpoints, CommitError> {

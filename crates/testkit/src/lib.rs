@@ -35,4 +35,4 @@ pub use executor::{Tasks, block_on, run_until};
 pub use faults::{Call, Fate, Faults};
 pub use memory::{BrokenGuarantee, Memory, limits};
 pub use vault::MemoryVault;
-pub use webhooks::{MemoryDeadLetters, MemoryQueue, ScriptedWebhookSender, SentRequest};
+pub use webhooks::{MemoryDeadLetters, MemoryQueue, ScriptedMailSender, ScriptedWebhookSender, SentRequest};

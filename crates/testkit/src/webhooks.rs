@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::id::OrgId;
-use domain::ports::{Clock, DeadLetters, DeliveryQueue, PortError, WebhookSender};
+use domain::ports::{Clock, DeadLetters, DeliveryQueue, MailSender, PortError, WebhookSender};
 use domain::time::Time;
-use domain::webhook::{AttemptResult, DeliveryMessage};
+use domain::webhook::{AttemptResult, DeliveryMessage, Mail};
 
 use crate::{Faults, ManualClock};
 
@@ -185,6 +185,17 @@ impl ScriptedWebhookSender {
         self.state().answers.entry(url.to_owned()).or_default().extend(answers);
     }
 
+    /// Queues an answer of an endpoint with this status and body.
+    pub fn answer_with(&self, url: &str, status: u16, body: &str) {
+        let answer = AttemptResult::Answered { status, body: body.as_bytes().to_vec(), retry_after_seconds: None };
+        self.state().answers.entry(url.to_owned()).or_default().push_back(answer);
+    }
+
+    /// Queues a failure: the endpoint does not answer, for this reason.
+    pub fn fail(&self, url: &str, why: &str) {
+        self.state().answers.entry(url.to_owned()).or_default().push_back(AttemptResult::Failed(why.to_owned()));
+    }
+
     /// Queues an answer of an endpoint with this status and a `Retry-After`.
     pub fn answer_later(&self, url: &str, status: u16, retry_after_seconds: u64) {
         let answer = AttemptResult::Answered { status, body: Vec::new(), retry_after_seconds: Some(retry_after_seconds) };
@@ -217,5 +228,38 @@ impl WebhookSender for ScriptedWebhookSender {
         state.sent_requests.push(request);
         let next = state.answers.get_mut(url).and_then(VecDeque::pop_front);
         next.unwrap_or(AttemptResult::Answered { status: 200, body: Vec::new(), retry_after_seconds: None })
+    }
+}
+
+/// Records the mails. Each is answered with the next status that a test has queued, and with 200 after those.
+#[derive(Debug, Clone, Default)]
+pub struct ScriptedMailSender {
+    state: Arc<Mutex<MailSenderState>>,
+}
+
+#[derive(Debug, Default)]
+struct MailSenderState {
+    sent: Vec<Mail>,
+    answers: VecDeque<AttemptResult>,
+}
+
+impl ScriptedMailSender {
+    /// Queues an answer of the mail service.
+    pub fn answer(&self, status: u16, body: &str) {
+        let answer = AttemptResult::Answered { status, body: body.as_bytes().to_vec(), retry_after_seconds: None };
+        self.state.lock().unwrap().answers.push_back(answer);
+    }
+
+    /// Returns every mail that was handed over, in order.
+    pub fn sent(&self) -> Vec<Mail> {
+        self.state.lock().unwrap().sent.clone()
+    }
+}
+
+impl MailSender for ScriptedMailSender {
+    async fn send(&self, mail: &Mail) -> AttemptResult {
+        let mut state = self.state.lock().unwrap();
+        state.sent.push(mail.clone());
+        state.answers.pop_front().unwrap_or(AttemptResult::Answered { status: 200, body: Vec::new(), retry_after_seconds: None })
     }
 }

@@ -3,22 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::id::OrgId;
-use domain::ports::{Clock, CommitError, Deliveries, DeliveryQueue, PortError, Vault, WebhookEndpoints, WebhookSender};
+use domain::ports::{Clock, CommitError, Deliveries, DeliveryQueue, MailSender, PortError, Vault, WebhookEndpoints, WebhookSender};
+use domain::secret::Sealed;
 use domain::signature::sign;
-use domain::webhook::{AttemptResult, Delivery, DeliveryMessage, DeliveryStatus, Endpoint, Endpoints, headers};
+use domain::webhook::{
+    AttemptResult, Delivery, DeliveryMessage, DeliveryStatus, Endpoint, Endpoints, Event, Mail, Target, headers, slack_message,
+};
 use futures_util::future::join_all;
+use secrecy::{ExposeSecret, SecretString};
 
 /// Makes the deliveries that messages of the queue name.
 #[derive(Debug, Clone)]
-pub struct Deliverer<W, Q, V, C> {
+pub struct Deliverer<W, Q, V, C, M> {
     /// Endpoints, events and deliveries.
     pub webhooks: W,
     /// The queue.
     pub queue: Q,
-    /// Opens the secrets that deliveries are signed with.
+    /// Opens the secrets that deliveries are signed with, and the URLs that are secrets.
     pub vault: V,
     /// Sends the requests.
     pub sender: C,
+    /// Sends the mails.
+    pub mail: M,
 }
 
 /// What is to be done with a message.
@@ -30,7 +36,7 @@ enum Disposition {
     DeadLetter,
 }
 
-impl<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: WebhookSender> Deliverer<W, Q, V, C> {
+impl<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: WebhookSender, M: MailSender> Deliverer<W, Q, V, C, M> {
     /// Processes a batch of messages, each the JSON of a [`DeliveryMessage`], all at the same time: a slow endpoint delays no other one.
     /// Returns, for each message in order, whether the queue may delete it. A message that it keeps comes again.
     pub async fn deliver(&self, batch: &[String], clock: &impl Clock) -> Vec<bool> {
@@ -94,18 +100,7 @@ impl<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: WebhookSen
             return Ok(disposition);
         }
         let Some(event) = self.webhooks.event(org, &delivery.event, clock.now()).await? else { return Ok(Disposition::Delete) };
-        let result = match self.vault.open(&Endpoint::secret_place(org, &endpoint.id), &endpoint.secret).await {
-            Ok(secret) => {
-                let headers = headers(&delivery, sign(&secret, event.body.as_bytes()), clock.now());
-                self.sender.post(org, &endpoint.url, &headers, &event.body).await
-            }
-            // The attempt counts, so that the delivery ends like any other; after a rotation of the secret it can be redelivered.
-            Err(error) if error.is_permanent() => {
-                tracing::error!(endpoint = %endpoint.id, %error, "the secret of a webhook cannot be opened");
-                AttemptResult::Failed("the webhook's secret cannot be read; rotate it".to_owned())
-            }
-            Err(error) => return Err(error),
-        };
+        let result = self.send(endpoint, &delivery, &event, clock).await?;
         match self.webhooks.update_delivery(delivery.attempted(result, clock.now())).await {
             Ok(after) => {
                 tracing::info!(delivery = %after.id, endpoint = %after.endpoint, status = %after.status, attempts = after.attempts, code = after.last_status_code, "attempted");
@@ -122,7 +117,47 @@ impl<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: WebhookSen
     }
 }
 
-impl<W: Deliveries, Q, V, C> Deliverer<W, Q, V, C> {
+impl<W, Q, V: Vault, C: WebhookSender, M: MailSender> Deliverer<W, Q, V, C, M> {
+    /// Sends an event to an endpoint, in the form that the kind of the endpoint has. Fails if no attempt could be made now.
+    async fn send(&self, endpoint: &Endpoint, delivery: &Delivery, event: &Event, clock: &impl Clock) -> Result<AttemptResult, PortError> {
+        let org = &delivery.org;
+        match &endpoint.target {
+            Target::Webhook { url, secret } => {
+                let Some(secret) = self.open(org, endpoint, secret).await? else {
+                    return Ok(AttemptResult::Failed("the webhook's secret cannot be read; rotate it".to_owned()));
+                };
+                let headers = headers(delivery, sign(&secret, event.body.as_bytes()), clock.now());
+                Ok(self.sender.post(org, url, &headers, &event.body).await)
+            }
+            Target::Slack { origin, url } => {
+                let Some(url) = self.open(org, endpoint, url).await? else {
+                    return Ok(AttemptResult::Failed(
+                        "the webhook's URL cannot be read; delete the webhook and register it again".to_owned(),
+                    ));
+                };
+                let headers = [("content-type", "application/json".to_owned())];
+                let result = self.sender.post(org, url.expose_secret(), &headers, &slack_message(event)).await;
+                Ok(without_url(result, url.expose_secret(), origin))
+            }
+            Target::Email { to } => Ok(self.mail.send(&Mail::about(event, to)).await),
+        }
+    }
+
+    /// Opens what was sealed for an endpoint. Returns none if it can never be opened: the attempt counts then, so that the delivery ends like
+    /// any other, and it can be redelivered afterwards. Fails if it cannot be opened now.
+    async fn open(&self, org: &OrgId, endpoint: &Endpoint, sealed: &Sealed) -> Result<Option<SecretString>, PortError> {
+        match self.vault.open(&Endpoint::secret_place(org, &endpoint.id), sealed).await {
+            Ok(secret) => Ok(Some(secret)),
+            Err(error) if error.is_permanent() => {
+                tracing::error!(endpoint = %endpoint.id, %error, "the secret of a webhook cannot be opened");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl<W: Deliveries, Q, V, C, M> Deliverer<W, Q, V, C, M> {
     /// Ends a delivery whose endpoint was deleted.
     async fn abandon(&self, message: &DeliveryMessage, clock: &impl Clock) -> Result<Disposition, PortError> {
         let DeliveryMessage { org, endpoint, delivery, .. } = message;
@@ -135,6 +170,22 @@ impl<W: Deliveries, Q, V, C> Deliverer<W, Q, V, C> {
             }
         }
         Ok(Disposition::Delete)
+    }
+}
+
+/// Returns the result of an attempt without the URL, which is a secret; its origin may be shown.
+fn without_url(result: AttemptResult, url: &str, origin: &str) -> AttemptResult {
+    let path = url.strip_prefix(origin).filter(|path| path.len() > 1);
+    let hide = |text: &str| {
+        let text = text.replace(url, origin);
+        path.map_or_else(|| text.clone(), |path| text.replace(path, "/…"))
+    };
+    match result {
+        AttemptResult::Failed(why) => AttemptResult::Failed(hide(&why)),
+        AttemptResult::Answered { status, body, retry_after_seconds } => {
+            let body = hide(&String::from_utf8_lossy(&body)).into_bytes();
+            AttemptResult::Answered { status, body, retry_after_seconds }
+        }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use domain::error::ApplicationError;
 use domain::id::{EndpointId, OrgId};
-use domain::ports::{CommitError, PortError, Vault, WebhookEndpoints};
+use domain::ports::{CommitError, Entropy, PortError, Vault, WebhookEndpoints};
 use domain::secret::Sealed;
 use domain::secret::new_signing_secret;
-use domain::webhook::{Endpoint, Endpoints};
+use domain::webhook::{Endpoint, Endpoints, NewEndpoint, NewTarget, Target};
 use secrecy::SecretString;
 
 /// The number of times that a change is applied before it gives up, because another writer changed the endpoints meanwhile.
@@ -21,6 +21,30 @@ pub async fn create_secret(
     let secret = new_signing_secret(random);
     let sealed = vault.seal(&Endpoint::secret_place(org, id), &secret).await?;
     Ok((secret, sealed))
+}
+
+/// Makes an endpoint, with everything about it that is a secret sealed for it. Returns it with its new secret in clear, for the caller, if its
+/// deliveries are signed.
+pub async fn create_endpoint(
+    vault: &impl Vault,
+    entropy: &impl Entropy,
+    org: &OrgId,
+    id: EndpointId,
+    new: NewEndpoint,
+    created_by: &str,
+) -> Result<(Endpoint, Option<SecretString>), PortError> {
+    let (target, secret) = match &new.target {
+        NewTarget::Webhook(url) => {
+            let (secret, sealed) = create_secret(vault, org, &id, [entropy.random(), entropy.random()]).await?;
+            (Target::Webhook { url: url.clone(), secret: sealed }, Some(secret))
+        }
+        NewTarget::Slack(url) => {
+            let sealed = vault.seal(&Endpoint::secret_place(org, &id), &SecretString::from(url.as_str())).await?;
+            (Target::slack(url, sealed), None)
+        }
+        NewTarget::Email(to) => (Target::Email { to: to.clone() }, None),
+    };
+    Ok((new.made(id, target, created_by), secret))
 }
 
 /// Applies `change` to the endpoints of an organisation as they are when they are written. Returns what `change` returned.

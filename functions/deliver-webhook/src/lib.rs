@@ -1,18 +1,18 @@
-//! The worker that signs and sends deliveries. The queue gives it a batch of messages; it makes the deliveries that they name, all at
+//! The worker that sends deliveries: signed requests, messages of Slack, and mails. The queue gives it a batch of messages; it makes the deliveries that they name, all at
 //! the same time, and records the results. `repeat-deliveries` queues a failed one again when its next attempt is due.
 
 mod sender;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use domain::ports::{Clock, Deliveries, DeliveryQueue, Vault, WebhookEndpoints, WebhookSender};
+use domain::ports::{Clock, Deliveries, DeliveryQueue, MailSender, Vault, WebhookEndpoints, WebhookSender};
 use lambda_runtime::{Error, LambdaEvent};
 use webhooks::Deliverer;
 
 pub use sender::GuardedWebhookSender;
 
 /// Makes the deliveries of a batch. The response names the messages that the queue keeps, so that they come again.
-pub async fn handle<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: WebhookSender>(
-    deliverer: &Deliverer<W, Q, V, C>,
+pub async fn handle<W: WebhookEndpoints + Deliveries, Q: DeliveryQueue, V: Vault, C: WebhookSender, M: MailSender>(
+    deliverer: &Deliverer<W, Q, V, C, M>,
     clock: &impl Clock,
     event: LambdaEvent<SqsEvent>,
 ) -> Result<SqsBatchResponse, Error> {

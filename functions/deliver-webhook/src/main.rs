@@ -2,6 +2,7 @@
 
 use deliver_webhook::{GuardedWebhookSender, handle};
 use lambda_runtime::{Error, service_fn, tracing};
+use mail::SesMailSender;
 use nodes::{Egress, Outbound};
 use queue::SqsQueue;
 use runtime::SystemClock;
@@ -15,6 +16,7 @@ async fn main() -> Result<(), Error> {
     let aws = runtime::aws().await;
     let table = Table::from_env(&aws)?;
     let sender = GuardedWebhookSender { outbound: Outbound::new(Egress::from_env()?)?, networks: table.clone() };
-    let deliverer = Deliverer { webhooks: table, queue: SqsQueue::from_env(&aws)?, vault: KmsVault::from_env(&aws)?, sender };
+    let (queue, vault, mail) = (SqsQueue::from_env(&aws)?, KmsVault::from_env(&aws)?, SesMailSender::from_env(&aws));
+    let deliverer = Deliverer { webhooks: table, queue, vault, sender, mail };
     lambda_runtime::run(service_fn(|event| handle(&deliverer, &SystemClock, event))).await
 }

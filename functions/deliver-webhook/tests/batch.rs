@@ -5,7 +5,7 @@ use deliver_webhook::handle;
 use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
 use testkit::build::at;
-use testkit::{Fate, Faults, ManualClock, Memory, MemoryQueue, MemoryVault, ScriptedWebhookSender, block_on};
+use testkit::{Fate, Faults, ManualClock, Memory, MemoryQueue, MemoryVault, ScriptedMailSender, ScriptedWebhookSender, block_on};
 use webhooks::Deliverer;
 
 fn answer(faults: Faults) -> Value {
@@ -15,6 +15,7 @@ fn answer(faults: Faults) -> Value {
         queue: MemoryQueue::new(Faults::none(), clock.clone()),
         vault: MemoryVault,
         sender: ScriptedWebhookSender::new(clock.clone()),
+        mail: ScriptedMailSender::default(),
     };
     let sample = serde_json::from_str(include_str!("../../../events/deliver-webhook/one-delivery.json")).unwrap();
     let event = LambdaEvent::new(sample, lambda_runtime::Context::default());

@@ -4,7 +4,7 @@
 use domain::id::{EndpointId, OrgId};
 use domain::ports::{Deliveries, WebhookEndpoints};
 use domain::secret::Sealed;
-use domain::webhook::Endpoint;
+use domain::webhook::{Endpoint, Target};
 use engine::DecisionHistory;
 use lambda_runtime::LambdaEvent;
 use publish_events::handle;
@@ -22,10 +22,9 @@ fn published(events: &[&str], change: impl FnOnce(&mut Value)) -> (Value, Vec<St
     let org: OrgId = "org_01M85EXE14SECWM1TBH3987TR1".parse().unwrap();
     let endpoint = Endpoint {
         id: EndpointId::new(at(0), 1),
-        url: "https://a.test".to_owned(),
+        target: Target::Webhook { url: "https://a.test".to_owned(), secret: Sealed::from_text("sealed") },
         events: events.iter().map(|name| name.parse().unwrap()).collect(),
         description: None,
-        secret: Sealed::from_text("sealed"),
         secret_since: at(0),
         created_by: "usr_ada".to_owned(),
     };

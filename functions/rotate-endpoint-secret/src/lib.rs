@@ -14,7 +14,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
 };
 
 /// Returns 200 with the webhook and its new `secret`. Every attempt that begins after the response is signed with it, also for older
-/// events.
+/// events. Fails with 422 if the deliveries of the webhook are not signed.
 pub async fn handle(
     table: &impl WebhookEndpoints,
     vault: &impl Vault,
@@ -23,8 +23,8 @@ pub async fn handle(
     request: ApiRequest,
 ) -> Result<ApiResponse, ApiError> {
     let (org, id) = (request.caller.org, request.webhook_id()?);
-    // An unknown id fails before KMS is called.
-    table.endpoints(&org).await?.get(&id)?;
+    // An unknown id, and a kind without a secret, fail before KMS is called.
+    table.endpoints(&org).await?.get(&id)?.target.require_secret()?;
     let (secret, sealed) = webhooks::create_secret(vault, &org, &id, [entropy.random(), entropy.random()]).await?;
     let now = clock.now();
     let endpoint = webhooks::update_endpoints(table, &org, |endpoints| endpoints.rotate(&id, sealed.clone(), now)).await?;

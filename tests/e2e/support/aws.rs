@@ -40,6 +40,17 @@ impl Aws {
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
+    /// The mails to an address that SES has accepted, oldest first.
+    pub async fn mails_to(&self, address: &str) -> Vec<Value> {
+        let url = format!("{}/_ministack/ses/messages", self.endpoint);
+        let response = self.client.get(&url).send().await.unwrap_or_else(|error| panic!("{url}: {error}"));
+        let text = response.text().await.unwrap();
+        let answer: Value = serde_json::from_str(&text).unwrap_or_else(|why| panic!("{url}: {why}: {text}"));
+        let accounts = answer["messages"].as_object().unwrap_or_else(|| panic!("no mails: {text}"));
+        let all = accounts.values().filter_map(Value::as_array).flatten();
+        all.filter(|mail| mail["To"].as_array().is_some_and(|to| to.contains(&json!(address)))).cloned().collect()
+    }
+
     /// The item of a run, in DynamoDB's own notation.
     pub async fn run_item(&self, run: &str) -> Value {
         self.item(run, "RUN").await

@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use crate::json_object::{set, without_nulls};
 
-/// Returns a webhook without its secret.
+/// Returns a webhook without its secret; of a URL that is a secret, only the scheme and the host.
 pub fn webhook(endpoint: &Endpoint) -> Value {
     without_nulls(json!({
         "id": endpoint.id,
-        "url": endpoint.url,
+        "kind": endpoint.target.kind(),
+        "url": endpoint.target.shown_url(),
+        "to": endpoint.target.recipients(),
         "events": endpoint.events,
         "description": endpoint.description,
         "createdAt": endpoint.id.created_at(),

@@ -63,4 +63,4 @@ pub use runs::Runs;
 pub use triggers::{CronFlows, WebhookTriggers};
 pub use vault::Vault;
 pub use versions::{latest_version, spec_for, spec_of, version_for};
-pub use webhooks::{Deliveries, DeliveryQueue, WebhookEndpoints, WebhookSender};
+pub use webhooks::{Deliveries, DeliveryQueue, MailSender, WebhookEndpoints, WebhookSender};

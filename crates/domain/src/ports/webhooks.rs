@@ -6,7 +6,7 @@ use crate::error::{CommitError, PortError};
 use crate::id::{DeliveryId, EndpointId, EventId, OrgId};
 use crate::page::{Page, Window};
 use crate::time::Time;
-use crate::webhook::{AttemptResult, Delivery, DeliveryMessage, Endpoints, Event};
+use crate::webhook::{AttemptResult, Delivery, DeliveryMessage, Endpoints, Event, Mail};
 
 /// The webhook endpoints of organisations.
 pub trait WebhookEndpoints {
@@ -61,4 +61,11 @@ pub trait DeliveryQueue {
 pub trait WebhookSender {
     /// Posts a body with these headers and no others of ours. Every response is an answer, whatever its status.
     fn post(&self, org: &OrgId, url: &str, headers: &[(&'static str, String)], body: &str) -> impl Future<Output = AttemptResult>;
+}
+
+/// Sends mails.
+pub trait MailSender {
+    /// Hands a mail to the mail service, to all recipients at once. The answer of the service is a response like that of an endpoint: it has
+    /// an HTTP status, and a 2xx says that the mail was accepted.
+    fn send(&self, mail: &Mail) -> impl Future<Output = AttemptResult>;
 }

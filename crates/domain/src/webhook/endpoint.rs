@@ -3,8 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
-
 use crate::error::ApplicationError;
 use crate::event_name::Subscription;
 use crate::id::{EndpointId, OrgId};
@@ -16,26 +14,108 @@ use crate::time::Time;
 /// The most endpoints that an organisation may have. They share one item of the table, which has room for all of them at their
 /// largest, so that the cost of an event does not depend on their number.
 pub const MAX_ENDPOINTS: usize = 50;
-/// The most bytes of a URL.
-const MAX_URL_BYTES: usize = 2_000;
-/// The most subscriptions of one endpoint.
-const MAX_EVENTS: usize = 30;
-const MAX_DESCRIPTION_CHARS: usize = 200;
 
-/// A URL to which an organisation's events are sent.
+word_enum!(
+    /// The kind of an endpoint: what it receives.
+    EndpointKind {
+        /// The events as JSON, each signed.
+        Webhook = "webhook",
+        /// Messages for people in a channel of Slack.
+        Slack = "slack",
+        /// Mails for people.
+        Email = "email",
+    }
+);
+
+/// Where the events of an endpoint are sent, and what signs them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A URL that receives the events as JSON.
+    Webhook {
+        /// The URL.
+        url: String,
+        /// The secret that signs the deliveries.
+        secret: Sealed,
+    },
+    /// An incoming-webhook URL of Slack. Whoever knows the URL can post to the channel, so the whole URL is a secret.
+    Slack {
+        /// The scheme and the host of the URL, which may be shown.
+        origin: String,
+        /// The URL.
+        url: Sealed,
+    },
+    /// Mail addresses.
+    Email {
+        /// The recipients.
+        to: Vec<String>,
+    },
+}
+
+impl Target {
+    /// Returns an incoming webhook of Slack at a URL, which was sealed.
+    pub fn slack(url: &str, sealed: Sealed) -> Self {
+        Self::Slack { origin: origin_of(url), url: sealed }
+    }
+
+    /// Returns the kind of the endpoint.
+    pub fn kind(&self) -> EndpointKind {
+        match self {
+            Self::Webhook { .. } => EndpointKind::Webhook,
+            Self::Slack { .. } => EndpointKind::Slack,
+            Self::Email { .. } => EndpointKind::Email,
+        }
+    }
+
+    /// Returns what may be shown of the URL, if the target is one.
+    pub fn shown_url(&self) -> Option<&str> {
+        match self {
+            Self::Webhook { url, .. } => Some(url),
+            Self::Slack { origin, .. } => Some(origin),
+            Self::Email { .. } => None,
+        }
+    }
+
+    /// Returns the recipients of mails; none for another kind.
+    pub fn recipients(&self) -> Option<&[String]> {
+        match self {
+            Self::Email { to } => Some(to),
+            Self::Webhook { .. } | Self::Slack { .. } => None,
+        }
+    }
+
+    /// Fails if deliveries are not signed, and therefore have no secret that could be replaced.
+    pub fn require_secret(&self) -> Result<(), ApplicationError> {
+        match self {
+            Self::Webhook { .. } => Ok(()),
+            Self::Slack { .. } | Self::Email { .. } => {
+                let message = format!("a webhook of the kind `{}` has no secret; delete it and register another one", self.kind());
+                Err(ApplicationError::Unprocessable { message, fields: FieldErrors::new() })
+            }
+        }
+    }
+}
+
+/// Returns the scheme, the host and the port of a URL.
+fn origin_of(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
+    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    // What is before an `@` is a name and a password.
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}")
+}
+
+/// A receiver of an organisation's events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// The id, which contains the time of its creation.
     pub id: EndpointId,
-    /// The URL that deliveries are sent to.
-    pub url: String,
+    /// Where deliveries are sent.
+    pub target: Target,
     /// The events that the endpoint subscribes to.
     pub events: BTreeSet<Subscription>,
     /// A description for people.
     pub description: Option<String>,
-    /// The secret that signs its deliveries.
-    pub secret: Sealed,
-    /// When the secret was made.
+    /// When the secret was made; the time of the creation for a kind without a secret.
     pub secret_since: Time,
     /// The actor who registered it.
     pub created_by: String,
@@ -47,7 +127,7 @@ impl Endpoint {
         self.events.iter().any(|subscription| subscription.wants(event))
     }
 
-    /// Returns the place that the secret of an endpoint is sealed for.
+    /// Returns the place that the secret of an endpoint, or its secret URL, is sealed for.
     pub fn secret_place(org: &OrgId, id: &EndpointId) -> SecretPlace {
         SecretPlace { org: *org, kind: SecretKind::WebhookEndpoint, name: id.to_string() }
     }
@@ -107,136 +187,41 @@ impl Endpoints {
     }
 
     /// Replaces the secret of an endpoint and returns the endpoint. From now on all deliveries are signed with the new secret, repeated ones
-    /// included. Fails if there is no such endpoint.
+    /// included. Fails if there is no such endpoint, or if it has no secret.
     pub fn rotate(&mut self, id: &EndpointId, secret: Sealed, now: Time) -> Result<Endpoint, ApplicationError> {
         let endpoint = self.all.iter_mut().find(|endpoint| endpoint.id == *id).ok_or(ApplicationError::NotFound("webhook"))?;
-        endpoint.secret = secret;
-        endpoint.secret_since = now;
+        endpoint.target.require_secret()?;
+        if let Target::Webhook { secret: current, .. } = &mut endpoint.target {
+            *current = secret;
+            endpoint.secret_since = now;
+        }
         Ok(endpoint.clone())
     }
 }
 
-/// An endpoint as a caller registers it. Whether its URL may be called is for the egress guard to decide.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewEndpoint {
-    /// The URL.
-    pub url: String,
-    /// The events to subscribe to.
-    pub events: BTreeSet<Subscription>,
-    /// A description for people.
-    pub description: Option<String>,
-}
-
-impl NewEndpoint {
-    /// Reads a body. Fails with all problems at once, each at its path. `check` fails with what is wrong with a URL.
-    pub fn parse(body: &Map<String, Value>, check: impl FnOnce(&str) -> Result<(), String>) -> Result<Self, FieldErrors> {
-        let (mut rest, mut errors) = (body.clone(), FieldErrors::new());
-        let mut take = |name: &str| rest.remove(name).filter(|value| !value.is_null());
-        let (url, events, description) = (take("url"), take("events"), take("description"));
-        let new = Self {
-            url: noted(&mut errors, "url", read_url(url, check)),
-            events: read_events(events, &mut errors),
-            description: noted(&mut errors, "description", read_description(description)),
-        };
-        for name in rest.keys() {
-            errors.add(name.as_str(), "is not a field that belongs here");
-        }
-        errors.into_result(new)
-    }
-
-    /// Returns the endpoint with a secret that was sealed for it.
-    pub fn made(self, id: EndpointId, secret: Sealed, created_by: &str) -> Endpoint {
-        let Self { url, events, description } = self;
-        Endpoint { secret_since: id.created_at(), id, url, events, description, secret, created_by: created_by.to_owned() }
-    }
-}
-
-fn noted<T: Default>(errors: &mut FieldErrors, path: &str, read: Result<T, String>) -> T {
-    read.map_err(|problem| errors.add(path, problem)).unwrap_or_default()
-}
-
-fn read_url(value: Option<Value>, check: impl FnOnce(&str) -> Result<(), String>) -> Result<String, String> {
-    match value {
-        None => Err("is required".to_owned()),
-        Some(Value::String(url)) if url.len() <= MAX_URL_BYTES => check(&url).map(|()| url),
-        Some(_) => Err(format!("must be a URL of at most {MAX_URL_BYTES} bytes")),
-    }
-}
-
-fn read_description(value: Option<Value>) -> Result<Option<String>, String> {
-    match value {
-        None => Ok(None),
-        Some(Value::String(text)) if text.chars().count() <= MAX_DESCRIPTION_CHARS && !text.chars().any(char::is_control) => Ok(Some(text)),
-        Some(_) => Err(format!("must be a string of at most {MAX_DESCRIPTION_CHARS} characters, none of them a control character")),
-    }
-}
-
-fn read_events(value: Option<Value>, errors: &mut FieldErrors) -> BTreeSet<Subscription> {
-    let items = match value {
-        Some(Value::Array(items)) if (1..=MAX_EVENTS).contains(&items.len()) => items,
-        Some(_) => {
-            errors.add("events", format!("must be an array of 1 to {MAX_EVENTS} names of events"));
-            Vec::new()
-        }
-        None => {
-            errors.add("events", "is required");
-            Vec::new()
-        }
-    };
-    let mut events = BTreeSet::new();
-    for (at, item) in items.iter().enumerate() {
-        let read = item.as_str().ok_or_else(|| "must be a string".to_owned()).and_then(|text| text.parse().map_err(|bad| format!("{bad}")));
-        match read {
-            Ok(subscription) => _ = events.insert(subscription),
-            Err(problem) => errors.add(format!("events[{at}]"), problem),
-        }
-    }
-    events
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn read(body: &Value) -> Result<NewEndpoint, FieldErrors> {
-        let check = |url: &str| if url.starts_with("https://") { Ok(()) } else { Err("use an https URL".to_owned()) };
-        NewEndpoint::parse(body.as_object().unwrap(), check)
+    fn signed_with(secret: &str) -> Target {
+        Target::Webhook { url: "https://example.com".to_owned(), secret: Sealed::from_text(secret) }
     }
 
     fn endpoint(number: u128) -> Endpoint {
-        let new = read(&json!({"url": "https://example.com", "events": ["*"]})).unwrap();
-        new.made(EndpointId::new(Time::from_millis(7), number), Sealed::from_text("sealed"), "usr_ada")
-    }
-
-    #[test]
-    fn an_endpoint_is_read_with_all_its_fields() {
-        let body = json!({"url": "https://example.com/hook", "events": ["flow.run.*", "order.paid", "order.paid"], "description": "Ours"});
-        let new = read(&body).unwrap();
-        assert_eq!((new.url.as_str(), new.description.as_deref()), ("https://example.com/hook", Some("Ours")));
-        let endpoint = new.made(EndpointId::new(Time::from_millis(7), 1), Sealed::from_text("sealed"), "usr_ada");
-        assert!(endpoint.wants("flow.run.failed") && endpoint.wants("order.paid") && !endpoint.wants("generation.failed"));
-        assert_eq!((endpoint.events.len(), endpoint.secret_since), (2, Time::from_millis(7)));
-    }
-
-    #[test]
-    fn all_problems_are_reported_at_once() {
-        let errors = read(&json!({"url": "http://x", "events": ["*", 7, "flow.run.x"], "description": "a\nb", "event": "*"})).unwrap_err();
-        assert_eq!(errors.by_path().keys().collect::<Vec<_>>(), ["description", "event", "events[1]", "events[2]", "url"]);
-        assert_eq!(read(&json!({})).unwrap_err().by_path().keys().collect::<Vec<_>>(), ["events", "url"]);
-        for (field, value) in [
-            ("url", json!(7)),
-            ("url", json!(format!("https://{}", "x".repeat(2_000)))),
-            ("events", json!([])),
-            ("events", json!("*")),
-            ("events", json!(vec!["*"; 31])),
-            ("description", json!("x".repeat(201))),
-        ] {
-            let mut body = json!({"url": "https://example.com", "events": ["*"]});
-            body[field] = value;
-            assert_eq!(read(&body).unwrap_err().by_path().keys().collect::<Vec<_>>(), [field]);
+        Endpoint {
+            id: EndpointId::new(Time::from_millis(7), number),
+            target: signed_with("sealed"),
+            events: ["flow.run.*", "order.paid"].map(|name| name.parse().unwrap()).into(),
+            description: None,
+            secret_since: Time::from_millis(7),
+            created_by: "usr_ada".to_owned(),
         }
+    }
+
+    #[test]
+    fn an_endpoint_wants_what_it_subscribes_to() {
+        let endpoint = endpoint(1);
+        assert!(endpoint.wants("flow.run.failed") && endpoint.wants("order.paid") && !endpoint.wants("generation.failed"));
     }
 
     #[test]
@@ -257,8 +242,34 @@ mod tests {
         let mut endpoints = Endpoints::none(OrgId::new(Time::from_millis(0), 1));
         endpoints.add(endpoint(1)).unwrap();
         let rotated = endpoints.rotate(&endpoint(1).id, Sealed::from_text("new"), Time::from_millis(9)).unwrap();
-        assert_eq!(endpoints.all, [Endpoint { secret: Sealed::from_text("new"), secret_since: Time::from_millis(9), ..endpoint(1) }]);
+        assert_eq!(endpoints.all, [Endpoint { target: signed_with("new"), secret_since: Time::from_millis(9), ..endpoint(1) }]);
         assert_eq!(rotated, endpoints.all[0]);
         assert!(endpoints.rotate(&endpoint(2).id, Sealed::from_text("new"), Time::from_millis(9)).is_err());
+    }
+
+    #[test]
+    fn of_a_url_that_is_a_secret_only_the_origin_is_shown() {
+        for (url, origin) in [
+            ("https://hooks.example.com/services/T0/B0/secret?x=1", "https://hooks.example.com"),
+            ("https://user:pw@hooks.example.com:8443/secret", "https://hooks.example.com:8443"),
+            ("http://127.0.0.1:4568#secret", "http://127.0.0.1:4568"),
+        ] {
+            let target = Target::slack(url, Sealed::from_text("sealed"));
+            assert_eq!((target.kind(), target.shown_url()), (EndpointKind::Slack, Some(origin)));
+        }
+    }
+
+    #[test]
+    fn an_endpoint_without_a_secret_keeps_its_target() {
+        let mut endpoints = Endpoints::none(OrgId::new(Time::from_millis(0), 1));
+        let slack = Target::Slack { origin: "https://hooks.example.com".to_owned(), url: Sealed::from_text("sealed") };
+        let email = Target::Email { to: vec!["ada@example.org".to_owned()] };
+        for (number, target) in [(1, slack), (2, email)] {
+            let kept = Endpoint { target, ..endpoint(number) };
+            endpoints.add(kept.clone()).unwrap();
+            let refused = endpoints.rotate(&kept.id, Sealed::from_text("new"), Time::from_millis(9));
+            assert!(matches!(refused, Err(ApplicationError::Unprocessable { .. })));
+            assert_eq!(endpoints.get(&kept.id).unwrap(), &kept);
+        }
     }
 }

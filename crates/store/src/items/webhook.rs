@@ -6,7 +6,7 @@ use domain::id::{DeliveryId, EndpointId, EventId, OrgId};
 use domain::ports::PortError;
 use domain::secret::Sealed;
 use domain::time::Time;
-use domain::webhook::{Delivery, DeliveryStatus, Endpoint, Endpoints, Event, KEPT_SECONDS, Subscription};
+use domain::webhook::{Delivery, DeliveryStatus, Endpoint, EndpointKind, Endpoints, Event, KEPT_SECONDS, Subscription, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::error::corrupt;
@@ -26,46 +26,77 @@ pub(crate) struct EndpointsItem {
 #[serde(rename_all = "camelCase")]
 struct EndpointItem {
     id: EndpointId,
+    /// Absent for the kind `webhook`, the only one that earlier versions knew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    /// What may be shown of the URL. Earlier versions require it, so it is there, and empty, for mails as well.
     url: String,
+    /// The recipients of mails.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    to: Vec<String>,
     events: BTreeSet<Subscription>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
+    /// The secret, or the URL if that is a secret. Empty for mails.
     secret: Sealed,
     secret_since: Time,
     created_by: String,
 }
 
-impl EndpointsItem {
-    pub(crate) fn of(endpoints: &Endpoints) -> Self {
-        let item = |endpoint: &Endpoint| EndpointItem {
+impl EndpointItem {
+    fn of(endpoint: &Endpoint) -> Self {
+        let secret = match &endpoint.target {
+            Target::Webhook { secret, .. } => secret.clone(),
+            Target::Slack { url, .. } => url.clone(),
+            Target::Email { .. } => Sealed::from_text(""),
+        };
+        Self {
             id: endpoint.id,
-            url: endpoint.url.clone(),
+            kind: Some(endpoint.target.kind()).filter(|kind| *kind != EndpointKind::Webhook).map(|kind| kind.to_string()),
+            url: endpoint.target.shown_url().unwrap_or_default().to_owned(),
+            to: endpoint.target.recipients().unwrap_or_default().to_vec(),
             events: endpoint.events.clone(),
             description: endpoint.description.clone(),
-            secret: endpoint.secret.clone(),
+            secret,
             secret_since: endpoint.secret_since,
             created_by: endpoint.created_by.clone(),
+        }
+    }
+
+    fn into_endpoint(self) -> Result<Endpoint, PortError> {
+        let kind = self.kind.as_deref().map_or(Some(EndpointKind::Webhook), EndpointKind::from_name);
+        let kind = kind.ok_or_else(|| corrupt(format!("kind of webhook `{}`", self.kind.unwrap_or_default())))?;
+        let target = match kind {
+            EndpointKind::Webhook => Target::Webhook { url: self.url, secret: self.secret },
+            EndpointKind::Slack => Target::Slack { origin: self.url, url: self.secret },
+            EndpointKind::Email => Target::Email { to: self.to },
         };
+        Ok(Endpoint {
+            id: self.id,
+            target,
+            events: self.events,
+            description: self.description,
+            secret_since: self.secret_since,
+            created_by: self.created_by,
+        })
+    }
+}
+
+impl EndpointsItem {
+    pub(crate) fn of(endpoints: &Endpoints) -> Self {
         Self {
             pk: keys::webhooks(&endpoints.org),
             sk: keys::WEBHOOKS.to_owned(),
             org: endpoints.org,
-            endpoints: endpoints.all.iter().map(item).collect(),
+            endpoints: endpoints.all.iter().map(EndpointItem::of).collect(),
             rev: endpoints.rev,
         }
     }
 
-    pub(crate) fn into_endpoints(self) -> Endpoints {
-        let endpoint = |item: EndpointItem| Endpoint {
-            id: item.id,
-            url: item.url,
-            events: item.events,
-            description: item.description,
-            secret: item.secret,
-            secret_since: item.secret_since,
-            created_by: item.created_by,
-        };
-        Endpoints { org: self.org, all: self.endpoints.into_iter().map(endpoint).collect(), rev: self.rev }
+    /// Returns the endpoints. Fails if one is of a kind that only a later version knows.
+    pub(crate) fn into_endpoints(self) -> Result<Endpoints, PortError> {
+        let all = self.endpoints.into_iter().map(EndpointItem::into_endpoint).collect::<Result<_, _>>()?;
+        Ok(Endpoints { org: self.org, all, rev: self.rev })
     }
 }
 

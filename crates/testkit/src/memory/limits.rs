@@ -105,7 +105,11 @@ pub fn delivery_bytes(delivery: &Delivery) -> usize {
 
 /// Returns the size of the item that has all endpoints of an organisation, in bytes.
 pub fn endpoints_bytes(endpoints: &Endpoints) -> usize {
-    let one = |endpoint: &Endpoint| 300 + endpoint.url.len() + text_bytes(endpoint.description.as_ref()) + endpoint.created_by.len();
+    let target = |endpoint: &Endpoint| {
+        let url = endpoint.target.shown_url().map_or(0, str::len);
+        url + endpoint.target.recipients().unwrap_or_default().iter().map(|address| address.len() + 1).sum::<usize>()
+    };
+    let one = |endpoint: &Endpoint| 300 + target(endpoint) + text_bytes(endpoint.description.as_ref()) + endpoint.created_by.len();
     100 + endpoints.all.iter().map(one).sum::<usize>()
 }
 

@@ -4,7 +4,7 @@ use domain::id::{DeliveryId, EndpointId, EventId, OrgId};
 use domain::ports::{CommitError, Deliveries, Entropy, WebhookEndpoints, Window};
 use domain::secret::Sealed;
 use domain::time::Time;
-use domain::webhook::{AttemptResult, Delivery, Endpoint, Event, KEPT_SECONDS};
+use domain::webhook::{AttemptResult, Delivery, Endpoint, Event, KEPT_SECONDS, Target};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -19,10 +19,9 @@ fn later() -> Time {
 fn endpoint(maker: &Maker) -> Endpoint {
     Endpoint {
         id: EndpointId::new(at(1), maker.entropy().random()),
-        url: "https://example.com/hook".to_owned(),
+        target: Target::Webhook { url: "https://example.com/hook".to_owned(), secret: Sealed::from_text("sealed") },
         events: ["flow.run.*", "order.paid"].map(|name| name.parse().unwrap()).into(),
         description: None,
-        secret: Sealed::from_text("sealed"),
         secret_since: at(1),
         created_by: "usr_ada".to_owned(),
     }
@@ -41,6 +40,11 @@ pub async fn endpoints_read_back_with_every_field(store: &impl Subject) {
     let mut first = none.clone();
     first.add(endpoint(&maker)).unwrap();
     first.add(Endpoint { description: Some("Ours".to_owned()), secret_since: at(9), ..endpoint(&maker) }).unwrap();
+    let slack = Target::Slack { origin: "https://hooks.example.com".to_owned(), url: Sealed::from_text("sealed URL") };
+    let email = Target::Email { to: vec!["ada@example.org".to_owned(), "eve@example.org".to_owned()] };
+    for target in [slack, email] {
+        first.add(Endpoint { target, ..endpoint(&maker) }).unwrap();
+    }
     let first = table.put_endpoints(first).await.unwrap();
     assert_eq!(table.endpoints(&org).await.unwrap(), first);
     assert_eq!(table.put_endpoints(none).await.unwrap_err(), CommitError::Changed);

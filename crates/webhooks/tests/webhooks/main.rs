@@ -3,6 +3,7 @@
 
 mod bodies;
 mod delivering;
+mod notices;
 mod publishing;
 mod stack;
 mod walks;

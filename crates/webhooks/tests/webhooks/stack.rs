@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use domain::id::{EndpointId, OrgId};
 use domain::ports::{Clock, Deliveries, Entropy, PortError, Vault, WebhookEndpoints, Window};
-use domain::secret::Sealed;
-use domain::webhook::{Delivery, DeliveryMessage, Endpoint, StreamChange};
+use domain::webhook::{Delivery, DeliveryMessage, Endpoint, StreamChange, Target};
 use secrecy::SecretString;
 use serde_json::Value;
-use testkit::{Deployment, Faults, Memory, MemoryQueue, MemoryVault, ScriptedWebhookSender, block_on};
+use testkit::{Deployment, Faults, Memory, MemoryQueue, MemoryVault, ScriptedMailSender, ScriptedWebhookSender, block_on};
 use webhooks::{Deliverer, Publisher};
 
 /// The URL of the console in links.
@@ -20,8 +19,9 @@ pub struct Stack {
     /// The fates of calls of the queue.
     pub queue_faults: Faults,
     pub sender: ScriptedWebhookSender,
+    pub mail: ScriptedMailSender,
     pub publisher: Publisher<Memory, Memory, Memory, MemoryQueue>,
-    pub deliverer: Deliverer<Memory, MemoryQueue, MemoryVault, ScriptedWebhookSender>,
+    pub deliverer: Deliverer<Memory, MemoryQueue, MemoryVault, ScriptedWebhookSender, ScriptedMailSender>,
 }
 
 impl Stack {
@@ -35,7 +35,7 @@ impl Stack {
         let queue_faults = Faults::none();
         let queue = MemoryQueue::new(queue_faults.clone(), deployment.clock.clone());
         let sender = ScriptedWebhookSender::new(deployment.clock.clone());
-        let store = deployment.store.clone();
+        let (store, mail) = (deployment.store.clone(), ScriptedMailSender::default());
         let publisher = Publisher {
             runs: store.clone(),
             flows: store.clone(),
@@ -43,8 +43,8 @@ impl Stack {
             queue: queue.clone(),
             console: Some(CONSOLE.to_owned()),
         };
-        let deliverer = Deliverer { webhooks: store, queue: queue.clone(), vault: MemoryVault, sender: sender.clone() };
-        Self { deployment, queue, queue_faults, sender, publisher, deliverer }
+        let deliverer = Deliverer { webhooks: store, queue: queue.clone(), vault: MemoryVault, sender: sender.clone(), mail: mail.clone() };
+        Self { deployment, queue, queue_faults, sender, mail, publisher, deliverer }
     }
 
     /// Adds an endpoint of an organisation at a URL. Its secret is that URL.
@@ -52,19 +52,36 @@ impl Stack {
         let id = EndpointId::new(self.deployment.clock.now(), self.deployment.entropy.random());
         block_on(&self.deployment.clock, async {
             let secret = MemoryVault.seal(&Endpoint::secret_place(&org, &id), &SecretString::from(url)).await.unwrap();
-            self.add(org, id, url, events, secret).await;
+            self.add(org, id, Target::Webhook { url: url.to_owned(), secret }, events).await;
         });
         id
     }
 
-    async fn add(&self, org: OrgId, id: EndpointId, url: &str, events: &[&str], secret: Sealed) {
+    /// Adds an endpoint of the kind `slack` at a URL.
+    pub fn slack(&self, url: &str, events: &[&str]) -> EndpointId {
+        let (org, id) = (self.deployment.org, EndpointId::new(self.deployment.clock.now(), self.deployment.entropy.random()));
+        block_on(&self.deployment.clock, async {
+            let sealed = MemoryVault.seal(&Endpoint::secret_place(&org, &id), &SecretString::from(url)).await.unwrap();
+            self.add(org, id, Target::slack(url, sealed), events).await;
+        });
+        id
+    }
+
+    /// Adds an endpoint of the kind `email`.
+    pub fn email(&self, to: &[&str], events: &[&str]) -> EndpointId {
+        let (org, id) = (self.deployment.org, EndpointId::new(self.deployment.clock.now(), self.deployment.entropy.random()));
+        let target = Target::Email { to: to.iter().map(ToString::to_string).collect() };
+        block_on(&self.deployment.clock, self.add(org, id, target, events));
+        id
+    }
+
+    async fn add(&self, org: OrgId, id: EndpointId, target: Target, events: &[&str]) {
         let mut endpoints = self.deployment.store.endpoints(&org).await.unwrap();
         let endpoint = Endpoint {
             id,
-            url: url.to_owned(),
+            target,
             events: events.iter().map(|name| name.parse().unwrap()).collect(),
             description: None,
-            secret,
             secret_since: id.created_at(),
             created_by: "usr_ada".to_owned(),
         };

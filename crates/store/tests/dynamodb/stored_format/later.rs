@@ -1,5 +1,5 @@
 //! What the second version has added, in an organisation of its own: people who sign in and what is recorded of them, rounds, quorums of
-//! groups, reassigned approvals, and the history of decisions.
+//! groups, reassigned approvals, the history of decisions, and webhooks for people.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,14 @@ use domain::gate::{
 use domain::id::{ApprovalId, OrgId, SessionId};
 use domain::json::sha256_hex;
 use domain::login::{IdentityProvider, Session};
-use domain::ports::{ApiKeys, Decisions, IdentityProviders, Logins, RunLists, Runs, SessionAdmission, Sessions, WebhookTriggers, Window};
+use domain::ports::{
+    ApiKeys, Decisions, IdentityProviders, Logins, RunLists, Runs, SessionAdmission, Sessions, WebhookEndpoints, WebhookTriggers, Window,
+};
 use domain::run::{ExecutionState, NodeState, NodeStatus, Progress, Run, RunStatus};
 use domain::secret::Sealed;
 use domain::step::{Payload, StepKey, StepRecord};
 use domain::trigger::{WebhookToken, WebhookTrigger};
+use domain::webhook::{Endpoint, Endpoints, Target};
 use serde_json::{Value, json};
 use testkit::build::{Maker, actor, as_itself, at, chain, person, step};
 use testkit::suite::{provider, session};
@@ -35,6 +38,7 @@ pub struct Later {
     session: Session,
     key: ApiKey,
     trigger: (WebhookToken, WebhookTrigger),
+    endpoints: Endpoints,
 }
 
 const SESSION_SECRET: &str = "sha256 of the secret of a session";
@@ -120,6 +124,22 @@ fn decided(maker: &Maker, run: &Run) -> Gate {
     gate
 }
 
+/// Returns an endpoint of each kind for people.
+fn endpoints() -> Endpoints {
+    let endpoint = |ulid: &str, target: Target| Endpoint {
+        id: id(&format!("whe_{ulid}")),
+        target,
+        events: ["approval.*"].map(|name| name.parse().unwrap()).into(),
+        description: None,
+        secret_since: at(1),
+        created_by: "usr_ada".to_owned(),
+    };
+    let slack = Target::Slack { origin: "https://hooks.example.com".to_owned(), url: Sealed::from_text("sealed URL") };
+    let email = Target::Email { to: vec!["ada@example.org".to_owned(), "eve@example.org".to_owned()] };
+    let all = vec![endpoint("01M85EXE14SECWM1TBH3987TW2", slack), endpoint("01M85EXE14SECWM1TBH3987TW3", email)];
+    Endpoints { all, ..Endpoints::none(org()) }
+}
+
 fn window() -> Window {
     Window { limit: 10, ..Window::default() }
 }
@@ -175,6 +195,7 @@ impl Later {
             session: session(SessionId::new(at(0), 7), org(), at(0)),
             provider: provider(org(), "https://runs.example.org", at(1)),
             trigger: (id(&format!("wht_{}", "c".repeat(32))), trigger),
+            endpoints: endpoints(),
             run: cancelled,
             open,
             gates,
@@ -196,6 +217,7 @@ impl Later {
         table.create_session(&self.session, SESSION_SECRET).await.unwrap();
         table.create_key(&self.key, KEY_SECRET).await.unwrap();
         table.put_webhook(&self.trigger.0, &self.trigger.1, None).await.unwrap();
+        table.put_endpoints(self.endpoints.clone()).await.unwrap();
     }
 
     /// Reads each through the ports, in every way in which it is found.
@@ -229,5 +251,6 @@ impl Later {
         assert_eq!((&session.actor, &session.grants), (&self.session.actor, &self.session.grants));
         assert_eq!(table.api_keys(&org(), &window()).await.unwrap().rows, std::slice::from_ref(&self.key));
         assert_eq!(table.webhook(&self.trigger.0).await.unwrap().as_ref(), Some(&self.trigger.1));
+        assert_eq!(table.endpoints(&org()).await.unwrap().all, self.endpoints.all);
     }
 }

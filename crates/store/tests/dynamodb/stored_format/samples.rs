@@ -17,7 +17,7 @@ use domain::run::{
 use domain::secret::Sealed;
 use domain::step::{MAX_INLINE_BYTES, Payload, ResponseHead, StepRecord};
 use domain::trigger::{WebhookToken, WebhookTrigger};
-use domain::webhook::{Delivery, DeliveryStatus, Endpoint, Endpoints, Event};
+use domain::webhook::{Delivery, DeliveryStatus, Endpoint, Endpoints, Event, Target};
 use serde_json::{Value, json};
 use testkit::build::{Maker, actor, as_itself, at, canonical, chain};
 
@@ -283,10 +283,9 @@ impl Samples {
         let (steps, receipt) = steps();
         let endpoint = Endpoint {
             id: id("whe_01M85EXE14SECWM1TBH3987TW1"),
-            url: "https://example.com/hook".to_owned(),
+            target: Target::Webhook { url: "https://example.com/hook".to_owned(), secret: Sealed::from_text("sealed") },
             events: ["flow.run.*", "order.paid"].map(|name| name.parse().unwrap()).into(),
             description: Some("ours".to_owned()),
-            secret: Sealed::from_text("sealed"),
             secret_since: at(1),
             created_by: "usr_ada".to_owned(),
         };

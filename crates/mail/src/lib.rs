@@ -1,0 +1,5 @@
+//! SES: sends mails.
+
+mod sender;
+
+pub use sender::SesMailSender;
