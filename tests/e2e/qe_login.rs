@@ -39,7 +39,7 @@ impl Person {
         let mut stderr = String::new();
         let url = loop {
             let line = lines.next_line().await.unwrap().unwrap_or_else(|| panic!("it printed no URL: {stderr}"));
-            stderr += &format!("{line}\n");
+            stderr.extend([line.as_str(), "\n"]);
             if line.trim().starts_with("http://") {
                 break line.trim().to_owned();
             }
