@@ -31,7 +31,8 @@ ROUTES = [
     for event in function["Properties"].get("Events", {}).values()
     if event["Type"] == "Api"
 ]
-PARAMETER = re.compile(r"\{(\w+)\}")
+# `{proxy+}` stands for the rest of the path.
+PARAMETER = re.compile(r"\{(\w+)\+?\}")
 
 
 class Deployed:
@@ -233,6 +234,7 @@ def test_schedules_invoke_the_three_periodic_functions(deployed: Deployed) -> No
 
 
 def test_every_function_of_the_template_is_there(deployed: Deployed) -> None:
-    names = {each["FunctionName"] for each in deployed.on.client("lambda").list_functions()["Functions"]}
+    pages = deployed.on.client("lambda").get_paginator("list_functions").paginate()
+    names = {each["FunctionName"] for page in pages for each in page["Functions"]}
     binaries = {each["Metadata"]["BuildProperties"]["Binary"] for each in resources("AWS::Serverless::Function").values()}
     assert {name.removeprefix(f"{STACK}-") for name in names if name.startswith(STACK)} == binaries

@@ -77,9 +77,18 @@ def test_a_shared_policy_is_within_the_limits_of_iam(name: str) -> None:
     assert len(json.dumps(document, separators=(",", ":"))) + 100 * str(document).count("Fn::") <= 6_144
 
 
+# The keys below which these delete: the registration of a provider, and the lists of sessions.
+DELETE_LOGINS = {
+    "SetIdentityProvider": ["AUDIENCE#*"],
+    "DeleteIdentityProvider": ["ORG#org_" + 26 * "?", "IDENTITY_PROVIDERS", "AUDIENCE#*", "ORG#*#SESSIONS"],
+    "EndSession": ["ORG#*#SESSIONS"],
+    "LogOut": ["ORG#*#SESSIONS"],
+}
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_no_function_may_scan_or_delete_and_four_may_delete_objects(name: str) -> None:
-    """Only TTL deletes items, except for connections, whose keys must be removed at once.
+    """Only TTL deletes items, except for connections, whose keys must be removed at once, and for what says who may sign in.
 
     Functions delete objects when they purge outputs and when an upload has no record. The objects of decisions are under gates/, where no
     function may delete.
@@ -94,6 +103,14 @@ def test_no_function_may_scan_or_delete_and_four_may_delete_objects(name: str) -
         of_connections = [each for each in statements(FUNCTIONS[name]) if "dynamodb:DeleteItem" in listed(each["Action"])]
         keys = [each["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] for each in of_connections]
         assert keys == [["ORG#*#CONNECTION#*"], ["ORG#*#CONNECTIONS"]]
+        return
+    if name in DELETE_LOGINS:
+        patterns = [
+            each["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+            for each in statements(FUNCTIONS[name])
+            if "dynamodb:DeleteItem" in listed(each["Action"])
+        ]
+        assert patterns == [DELETE_LOGINS[name]] and all(action == "dynamodb:DeleteItem" for action, _ in deleting)
         return
     may = name in ("AdvanceRun", "PurgeOutputs", "PurgeRunOutputs", "ReconcileRuns")
     assert deleting == ([("s3:DeleteObject", {"Fn::Sub": "${OutputsBucket.Arn}/org_*"})] if may else [])
@@ -164,6 +181,11 @@ def test_keys_of_connections_are_encrypted_by_one_function_and_decrypted_by_thos
     assert using == {"kms:Encrypt": ["PutConnection"], "kms:Decrypt": ["CheckConnection", "AdvanceRun"]}
 
 
+def is_admission(statement: dict[str, Any]) -> bool:
+    """Returns whether the statement is that of AllowAdmission, which counts the requests of keys, sessions and logins."""
+    return any(prefix in str(statement) for prefix in ("'KEY#*'", "LOGIN#*"))
+
+
 def test_a_function_with_a_key_admits_requests_and_updates_nothing_else() -> None:
     """Without the admission a function could admit no request; with more it could write runs without their conditions."""
     assert SHARED["AllowAdmission"]["Properties"]["PolicyDocument"]["Statement"] == [
@@ -172,13 +194,37 @@ def test_a_function_with_a_key_admits_requests_and_updates_nothing_else() -> Non
             "Action": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
             "Resource": {"Fn::GetAtt": "Table.Arn"},
             "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["KEY#*"]}},
-        }
+        },
+        {
+            "Effect": "Allow",
+            "Action": "dynamodb:UpdateItem",
+            "Resource": {"Fn::GetAtt": "Table.Arn"},
+            "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["SESSION#*", "LOGIN#*"]}},
+        },
+        {
+            "Effect": "Allow",
+            "Action": "dynamodb:GetItem",
+            "Resource": {"Fn::GetAtt": "Table.Arn"},
+            "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["AUDIENCE#*"]}},
+        },
+        {
+            "Effect": "Allow",
+            "Action": "dynamodb:GetItem",
+            "Resource": {"Fn::GetAtt": "Table.Arn"},
+            "Condition": {
+                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["ORG#org_" + 26 * "?"]},
+                "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "privateRanges"]},
+                "StringEquals": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
+            },
+        },
     ]
     for name, function in FUNCTIONS.items():
         has_route = any(event["Type"] == "Api" for event in function["Properties"].get("Events", {}).values())
         has_key = has_route and name not in OPEN and name not in WITHOUT_KEY
         assert ("AllowAdmission" in shared_policies(function)) == has_key, name
-        updating = [each for each in statements(function) if "dynamodb:UpdateItem" in listed(each["Action"])]
+        updates = [each for each in statements(function) if "dynamodb:UpdateItem" in listed(each["Action"])]
+        # AllowCloseGates takes approvals out of the inbox, and can do nothing else.
+        updating = [each for each in updates if "LOGIN#" not in str(each) and "closedAt" not in str(each)]
         on_keys = [each for each in updating if "KEY#" in str(each)]
         assert len(on_keys) == has_key, name
         more = ("SetRetention", "PurgeRunOutputs", "PutConnection", "CheckConnection")
@@ -291,8 +337,7 @@ def test_lists_write_nothing_but_a_cursor_secret() -> None:
     lists = {name: function for name, function in FUNCTIONS.items() if name.startswith("List")}
     assert lists
     for name, function in lists.items():
-        # AllowAdmission counts requests on keys.
-        writes = [s for s in statements(function) if "dynamodb:UpdateItem" in listed(s["Action"]) and "KEY#" not in str(s)]
+        writes = [s for s in statements(function) if "dynamodb:UpdateItem" in listed(s["Action"]) and not is_admission(s)]
         assert [s["Action"] for s in writes] == ["dynamodb:UpdateItem"], name
         assert writes[0]["Condition"] == {
             # The record of an organisation itself: the keys of its flows, slugs and connections are longer.

@@ -184,7 +184,7 @@ mod tests {
                 ("POST /callback?state=right&code=c", 405),
                 ("GET /callback?code=c", 400),
                 ("GET /callback?state=wrong&code=c", 400),
-                ("GET /callback?state=righ&code=c", 400),
+                ("GET /callback?state=rig&code=c", 400),
                 ("GET /callback?state=wrong&error=access_denied", 400),
                 ("GET /callback?state=right&iss=https%3A%2F%2Fother.example.com&code=c", 400),
                 ("GET /callback?state=right", 400),
