@@ -11,15 +11,12 @@ from botocore.exceptions import ClientError
 
 from .console import StackError, Stage
 from .packaging import Package, package
-from .settings import DUMMY_CREDENTIAL, REGION, ROOT, Model, Settings
+from .settings import DUMMY_CREDENTIAL, LOCAL_PARAMETERS, REGION, ROOT, Model, Settings
 
 STACK = "runs-local"
 BUCKET = "runs-local-artifacts"
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 PATIENCE = 180
-# Flows may call services on this machine, and the few keys of the stack make the calls of hundreds of tests.
-MAIL_FROM = "runs@example.org"
-LOCAL_PARAMETERS = {"EgressAllow": "loopback", "MailFrom": MAIL_FROM, "RateLimitReads": "1000000", "RateLimitWrites": "1000000"}
 
 
 def client(settings: Settings, service: str) -> Any:

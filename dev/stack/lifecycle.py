@@ -120,7 +120,7 @@ def _start(settings: Settings, model: Model, foreground: bool) -> dict[str, Any]
     env = seed(settings, outputs)
     write_env(settings, env)
     _wait_for_api(settings, outputs)
-    register_provider(settings, env)
+    register_provider(settings, outputs, env)
     _save(settings, model, processes, foreground, ready=True)
     return _state(settings)
 

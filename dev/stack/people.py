@@ -5,8 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from .console import StackError
-from .http_client import Unreachable, call
+from .seed import admin
 from .settings import Settings
 
 # Their ids are those of the keys in the env file: Ada is one person, whichever way she comes.
@@ -42,12 +41,7 @@ def provider_command(settings: Settings) -> list[str | Path]:
     return [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--host", "127.0.0.1", "--port", str(settings.port + 3), *people]
 
 
-def register_provider(settings: Settings, env: Mapping[str, str]) -> None:
+def register_provider(settings: Settings, outputs: Mapping[str, str], env: Mapping[str, str]) -> None:
     """Registers the provider for the first organisation. Raises StackError if it is refused."""
-    url = f"{env['QE_BASE_URL']}/api/org/identity-provider"
-    try:
-        status, answer = call("PUT", url, {"issuer": settings.login_url, **PROVIDER}, env["QE_API_KEY"])
-    except Unreachable as problem:
-        raise StackError(f"The identity provider could not be registered: {problem}") from None
-    if status not in (200, 201):
-        raise StackError(f"The identity provider could not be registered: {status} {answer}")
+    provider = json.dumps({"issuer": settings.login_url, **PROVIDER})
+    admin(settings, outputs, "set-identity-provider", "--org", env["QE_ORG"], reads=provider, prints=settings.login_url)

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 
 from .console import StackError, Stage
-from .settings import REGION, Settings
+from .settings import LOCAL_PARAMETERS, REGION, Settings
 
 
 def base_url(settings: Settings, outputs: Mapping[str, str]) -> str:
@@ -41,12 +41,12 @@ def seed(settings: Settings, outputs: Mapping[str, str]) -> dict[str, str]:
 
 def organisations(settings: Settings, outputs: Mapping[str, str]) -> dict[str, str]:
     """Creates two organisations. Returns the values that name them and their keys."""
-    first, second = (_admin(settings, outputs, "new-org", prints="org_") for _ in range(2))
+    first, second = (admin(settings, outputs, "new-org", prints="org_") for _ in range(2))
     for org in (first, second):
-        _admin(settings, outputs, "put-connection", "--org", org, "--slug", "custom:echo", "--base-url", settings.echo_url)
+        admin(settings, outputs, "put-connection", "--org", org, "--slug", "custom:echo", "--base-url", settings.echo_url)
 
     def key(org: str, actor: str, name: str, *more: str) -> str:
-        return _admin(settings, outputs, "create-key", "--org", org, "--actor", actor, "--name", name, *more, prints="qe_sk_")
+        return admin(settings, outputs, "create-key", "--org", org, "--actor", actor, "--name", name, *more, prints="qe_sk_")
 
     return {
         "QE_ORG": first,
@@ -88,13 +88,22 @@ def require_env(settings: Settings) -> dict[str, str]:
     return env
 
 
-def _admin(settings: Settings, outputs: Mapping[str, str], *arguments: str, prints: str = "") -> str:
-    """Returns what runs-admin prints, which must begin with `prints`. Its environment contains only the credentials of the stack."""
-    environment = {**settings.child_environment(), "TABLE_NAME": outputs["TableName"], "BUCKET_NAME": outputs["BucketName"]}
+def admin(settings: Settings, outputs: Mapping[str, str], *arguments: str, reads: str = "", prints: str = "") -> str:
+    """Gives `reads` to runs-admin and returns what it prints, which must begin with `prints`.
+
+    Its environment contains only the credentials of the stack. Raises StackError if it fails.
+    """
+    environment = {
+        **settings.child_environment(),
+        "TABLE_NAME": outputs["TableName"],
+        "BUCKET_NAME": outputs["BucketName"],
+        "SECRETS_KEY_ARN": outputs.get("SecretsKeyArn", ""),
+        "EGRESS_ALLOW": LOCAL_PARAMETERS["EgressAllow"],
+    }
     tool = settings.binary("runs-admin")
     try:
         ran = subprocess.run(
-            [tool, *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+            [tool, *arguments], env=environment, input=reads, capture_output=True, text=True, timeout=60, check=False
         )
     except OSError as problem:
         raise StackError(f"{tool} cannot be run: {problem.strerror}.") from None

@@ -11,6 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
 # MiniStack checks no signature. A twelve-digit key would be taken for an account number.
 DUMMY_CREDENTIAL = "local"
+MAIL_FROM = "runs@example.org"
+# Flows may call services on this machine, and the few keys of the stack make the calls of hundreds of tests.
+LOCAL_PARAMETERS = {"EgressAllow": "loopback", "MailFrom": MAIL_FROM, "RateLimitReads": "1000000", "RateLimitWrites": "1000000"}
 
 
 @dataclass(frozen=True)

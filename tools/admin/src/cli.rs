@@ -52,6 +52,9 @@ pub enum Command {
         #[arg(long)]
         org: OrgId,
     },
+    /// Registers or replaces where the people of an organisation sign in. Reads the body of `PUT /api/org/identity-provider` from the
+    /// standard input, and keeps the client secret in it encrypted (under `SECRETS_KEY_ARN`). Prints the issuer.
+    SetIdentityProvider(ProviderOptions),
     /// Registers or replaces a service connection.
     PutConnection(ConnectionOptions),
 }
@@ -88,6 +91,16 @@ pub struct KeyOptions {
     /// The writes that it may make in a minute, if not the usual number.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub writes_per_minute: Option<u32>,
+}
+
+#[derive(Args)]
+pub struct ProviderOptions {
+    /// The organisation.
+    #[arg(long)]
+    pub org: OrgId,
+    /// Whether those who sign in count as `sandbox` or `live`.
+    #[arg(long, default_value = "sandbox", value_parser = ["sandbox", "live"])]
+    pub environment: String,
 }
 
 #[derive(Args)]

@@ -33,6 +33,7 @@ async fn run(command: Command) -> Result<String, Box<dyn Error>> {
         Command::ForbidEgress { org, cidr } => command::egress::forbid(&table, &org, &cidr).await,
         Command::ShowEgress { org } => command::egress::show(&table, &org).await,
         Command::IndexDecisions { org } => command::decisions::index(&table, &aws, &org).await,
+        Command::SetIdentityProvider(options) => command::identity_provider::set(&table, &aws, options, now).await,
         Command::PutConnection(options) => command::connection::put(&table, &aws, options, now).await,
     }
 }

@@ -4,4 +4,5 @@ pub mod api_key;
 pub mod connection;
 pub mod decisions;
 pub mod egress;
+pub mod identity_provider;
 pub mod organisation;
