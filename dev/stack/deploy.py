@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from .console import StackError, Stage
 from .packaging import Package, package
-from .settings import DUMMY_CREDENTIAL, LOCAL_PARAMETERS, REGION, ROOT, Model, Settings
+from .settings import DUMMY_CREDENTIAL, LOCAL_PARAMETERS, MAIL_FROM, REGION, ROOT, Model, Settings
 
 STACK = "runs-local"
 BUCKET = "runs-local-artifacts"

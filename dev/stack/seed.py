@@ -102,9 +102,7 @@ def admin(settings: Settings, outputs: Mapping[str, str], *arguments: str, reads
     }
     tool = settings.binary("runs-admin")
     try:
-        ran = subprocess.run(
-            [tool, *arguments], env=environment, input=reads, capture_output=True, text=True, timeout=60, check=False
-        )
+        ran = subprocess.run([tool, *arguments], env=environment, input=reads, capture_output=True, text=True, timeout=60, check=False)
     except OSError as problem:
         raise StackError(f"{tool} cannot be run: {problem.strerror}.") from None
     except subprocess.TimeoutExpired:
