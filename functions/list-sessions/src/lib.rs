@@ -10,6 +10,9 @@ use domain::problem::FieldErrors;
 pub const ENDPOINT: Endpoint =
     Endpoint { name: "list-sessions", method: "GET", path: "/api/sessions", scope: None, query: &["actor", "limit", "page", "cursor"] };
 
+/// The most bytes that the id of an actor has.
+const MAX_ACTOR_BYTES: usize = 255;
+
 /// Returns 200 with the caller's own sessions, newest first. A caller with `actors:manage` gets those of the organisation, or of `actor`; for
 /// anybody else `actor` must be the caller's own. Fails with 403 otherwise.
 pub async fn handle(store: &(impl Sessions + Organisations), clock: &impl Clock, request: ApiRequest) -> Result<ApiResponse, ApiError> {
@@ -20,6 +23,9 @@ pub async fn handle(store: &(impl Sessions + Organisations), clock: &impl Clock,
         return Err(ApiError::MissingScope(Scope::ActorsManage));
     }
     let mut errors = FieldErrors::new();
+    if actor.as_ref().is_some_and(|actor| actor.len() > MAX_ACTOR_BYTES) {
+        errors.add("actor", format!("must have at most {MAX_ACTOR_BYTES} bytes"));
+    }
     let list = format!("{} newest first, of {}", ENDPOINT.path, actor.as_deref().unwrap_or("everybody"));
     let paging = Paging::of(&request, &list, store, &mut errors).await?;
     errors.into_result(())?;

@@ -148,6 +148,8 @@ def body_of(operation: str, body: dict[str, Any], in_chain: bool) -> dict[str, A
         )
     if operation == "putConnection":
         body["baseUrl"] = f"{ECHO}/fuzz"
+    if operation == "setIdentityProvider":
+        body["issuer"] = os.environ["QE_LOGIN_URL"]
     if operation == "createApiKey" and body.get("expiresAt"):
         body["expiresAt"] = "2999-01-01T00:00:00Z"
     return body
