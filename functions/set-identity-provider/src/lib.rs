@@ -45,8 +45,7 @@ pub async fn handle(
     let secret = if let Some(secret) = &new.client_secret {
         Some(vault.seal(&IdentityProvider::place_of(caller.org), secret).await?)
     } else {
-        let same = before.as_ref().filter(|before| (&before.issuer, &before.client_id) == (&new.issuer, &new.client_id));
-        same.and_then(|before| before.client_secret.clone())
+        new.kept_secret(before.as_ref())
     };
     let provider = new.with(caller.org, secret, discovered, caller.environment, (clock.now(), caller.actor.recorded()));
     match store.put_identity_provider(&provider, before.as_ref()).await {

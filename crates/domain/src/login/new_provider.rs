@@ -77,6 +77,12 @@ impl NewProvider {
         Err(ApplicationError::Unprocessable { message: "a role cannot have scopes that you do not have".to_owned(), fields })
     }
 
+    /// Returns the secret that stays although none is sent: that of the provider before, if issuer and client are the same.
+    pub fn kept_secret(&self, before: Option<&IdentityProvider>) -> Option<Sealed> {
+        let same = before.filter(|before| (&before.issuer, &before.client_id) == (&self.issuer, &self.client_id));
+        same.and_then(|before| before.client_secret.clone())
+    }
+
     /// Returns the provider of an organisation, with what it says of itself.
     pub fn with(
         self,

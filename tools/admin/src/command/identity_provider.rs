@@ -28,10 +28,7 @@ pub async fn set(table: &Table, aws: &SdkConfig, options: ProviderOptions, now: 
     let before = table.identity_provider(&options.org).await?;
     let secret = match &new.client_secret {
         Some(secret) => Some(vault.seal(&IdentityProvider::place_of(options.org), secret).await?),
-        None => {
-            let same = before.as_ref().filter(|before| (&before.issuer, &before.client_id) == (&new.issuer, &new.client_id));
-            same.and_then(|before| before.client_secret.clone())
-        }
+        None => new.kept_secret(before.as_ref()),
     };
     let environment = if options.environment == "live" { Environment::Live } else { Environment::Sandbox };
     let provider = new.with(options.org, secret, discovered, environment, (now, RecordedActor::named(ADMIN_TOOL)));
