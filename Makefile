@@ -60,7 +60,7 @@ skip = { echo "Skipped: $(1)"; echo "$@: $(1)" >>"$${SKIPPED:-/dev/null}"; }
 # $(call with,<stamp>,<command>): installs the tools of the stamp and runs the command; without the tools the suite is skipped.
 with = if $(MAKE) --no-print-directory --silent $(1); then $(2); else $(call skip,$(1:/.installed=) could not be installed (no network?)); fi
 
-test: .venv/.tests ## Run every test there is; say what passed, what failed and what was skipped
+test: .venv/.tests console-build ## Run every test there is; say what passed, what failed and what was skipped
 	@command -v cargo >/dev/null && command -v cc >/dev/null || { echo "cargo or cc is missing; \`make up\` says how to install it." >&2; exit 1; }
 	@rm -rf $(REPORT) && mkdir $(REPORT) && touch $(REPORT)/skipped
 	-@$(MAKE) --no-print-directory --keep-going $(SUITES:%=$(REPORT)/%)
