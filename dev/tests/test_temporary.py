@@ -109,7 +109,7 @@ def test_an_interruption_ends_the_command_and_stops_the_stack(tmp_path: Path, ev
 
 def test_the_ports_are_free() -> None:
     port = free_ports()
-    for each in range(port, port + 3):
+    for each in range(port, port + 4):
         with socket.socket() as server:
             server.bind(("127.0.0.1", each))
     with socket.socket() as server:
